@@ -1,0 +1,74 @@
+"""The freshness entry: one per snapshot in the namespace's `lastgood-freshness` ConfigMap, without secret material.
+
+Key: the snapshot's name. It is written on a change of state and otherwise at most every quarter of the smallest
+budget, so that ages cost O(changes + namespaces) writes (DESIGN.md section 6).
+"""
+
+from __future__ import annotations
+
+from contract import wire
+from contract.record import Record
+from contract.snapshot import Meta
+
+CONFIG_MAP = "lastgood-freshness"
+
+
+class Confirmed(Record):
+    """A version, and when it was last confirmed to be the one that policy and operators want served."""
+
+    version: str
+    last_success: float
+
+
+class Entry(Record):
+    """Ages of one snapshot. Times in seconds since the epoch."""
+
+    served: Confirmed | None
+    """None: nothing is served."""
+    prior: Confirmed | None
+    """The version served before: a reader whose mounted snapshot lags behind this entry takes its age from here."""
+    last_attempt: float | None
+    """None: no attempt yet."""
+    reason: str | None
+    """Why the last attempt did not confirm the served version; None: it did."""
+
+
+def to_wire(entry: Entry) -> str:
+    """The entry as one line of JSON."""
+    return wire.encode(
+        {
+            "served": None if entry.served is None else entry.served.__dict__,
+            "prior": None if entry.prior is None else entry.prior.__dict__,
+            "last_attempt": entry.last_attempt,
+            "reason": entry.reason,
+        }
+    )
+
+
+def from_wire(raw: bytes | str) -> Entry:
+    """The entry of one line of JSON, or a WireError."""
+    document = wire.decode(raw, "the freshness entry")
+    return Entry(
+        served=_confirmed(document, "served"),
+        prior=_confirmed(document, "prior"),
+        last_attempt=wire.optional_number(document, "last_attempt"),
+        reason=wire.optional_text(document, "reason"),
+    )
+
+
+def last_success(meta: Meta, entry: Entry | None) -> float | None:
+    """When the mounted version was last confirmed: from the entry if it speaks of that version, else when it was fetched.
+
+    Never later than the truth: the kubelet may show the ConfigMap before the Secret, or the Secret before the ConfigMap.
+    """
+    for confirmed in (entry.served, entry.prior) if entry is not None else ():
+        if confirmed is not None and confirmed.version == meta.version:
+            return confirmed.last_success
+    return meta.fetched_at
+
+
+def _confirmed(document: dict[str, object], member: str) -> Confirmed | None:
+    if document.get(member) is None:
+        return None
+    item = wire.mapping(document, member)
+    return Confirmed(version=wire.text(item, "version"), last_success=wire.number(item, "last_success"))

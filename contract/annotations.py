@@ -1,0 +1,55 @@
+"""The annotations that teams write on a pod template, and the marks that we write (DESIGN.md section 4)."""
+
+from __future__ import annotations
+
+PREFIX = "lastgood.dev/"
+
+SECRET = PREFIX + "secret."
+"""`secret.<name>: provider[@account]:reference[#property]`, for example
+`lastgood.dev/secret.db-password: "aws-sm:/prod/payments/db#password"`. Opts the pod in: one source, whole or one property.
+`<name>` is `[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?`."""
+
+FILE = PREFIX + "file."
+"""`file.<name>: <file>`: the file's name in the cache, one path element; default `<name>`."""
+
+ENV = PREFIX + "env."
+"""`env.<VAR>: <name>`: sets VAR to the path of that secret's file in the chosen containers."""
+
+ENV_VALUE = PREFIX + "env-value."
+"""`env-value.<VAR>: <name>`: sets VAR to the value by `secretKeyRef`. Not in this version: denied by name."""
+
+CONTAINERS = PREFIX + "containers"
+"""Comma-separated names of the containers that get the mount and the variables; init containers may be named. Default: all containers."""
+
+MOUNT_PATH = PREFIX + "mount-path"
+"""Where the files appear; default `/var/run/secrets-cache`."""
+
+MODE = PREFIX + "mode"
+"""`follow` or `mount` (DESIGN.md section 7); default: the policy's."""
+
+BUNDLE = PREFIX + "bundle"
+"""All secrets in one file as well. Not in this version: denied by name."""
+
+RELOAD = PREFIX + "reload"
+"""On change: `http://127.0.0.1:PORT/PATH` gets a POST, or `signal:HUP` where the pod shares its process namespace."""
+
+PREFIXES = (SECRET, FILE, ENV, ENV_VALUE)
+"""Keys with a name behind them."""
+
+PLAIN = (CONTAINERS, MOUNT_PATH, MODE, BUNDLE, RELOAD)
+"""Keys that stand alone."""
+
+INJECTED = PREFIX + "injected"
+"""Our mark on an injected pod: the version that injected it. It alone does not call the webhook."""
+
+SYNC_REQUESTED = PREFIX + "sync-requested"
+"""Our mark on a running pod: its change makes the kubelet look at the volumes at once."""
+
+REFRESH_REQUESTED = PREFIX + "refresh-requested"
+"""On a SecretSnapshot: fetch now, within budget."""
+
+MARKS = (INJECTED, SYNC_REQUESTED)
+"""Annotations of ours on pods; nobody opts in with them."""
+
+POLICY_LABEL = PREFIX + "policy"
+"""On a namespace: the SecretPolicy that its admin chose."""

@@ -1,0 +1,170 @@
+"""What a pod asked for, as the webhook decided it: an argument of gate and agent, immutable with the pod's spec.
+
+The controller reads the same argument to learn what is demanded. Wire: one JSON object, `v` 1, additive; golden
+files in tests/contract/golden keep old ones readable.
+"""
+
+from __future__ import annotations
+
+from contract import wire
+from contract.freshness import FreshnessClass
+from contract.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FOLLOW = "follow"
+MOUNT = "mount"
+MODES = (FOLLOW, MOUNT)
+
+DIRECTORY_MODES = {"owner": 0o700, "group": 0o750, "world": 0o755}
+FILE_MODES = {"owner": 0o400, "group": 0o440, "world": 0o444}
+"""File mode by who may read: the app's UID alone, its fsGroup, or whoever has the volume mounted (DESIGN.md section 7)."""
+
+
+class PlannedFile(Record):
+    """One file in the cache: the whole value of its snapshot, or one property of it."""
+
+    name: str
+    """The annotation's `<name>`."""
+    file: str
+    """The file's name, one path element."""
+    property: str | None
+    """None: the whole value."""
+
+
+class PlannedSnapshot(Record):
+    """One source and the files that this pod takes from it. All of them always come from one version."""
+
+    snapshot: str
+    """The name of the Secret, `contract.names.snapshot_name`."""
+    account: str
+    identity: str
+    provider: str
+    reference: str
+    """Canonical, without the provider."""
+    rules: FreshnessClass
+    files: tuple[PlannedFile, ...]
+
+
+class Reload(Record):
+    """How the app learns of a change: exactly one of the two is set."""
+
+    http: str | None = None
+    """A loopback URL that gets a POST."""
+    signal: str | None = None
+    """A signal's name without SIG, sent to the main process of each container of the pod."""
+
+
+class Plan(Record):
+    """A pod's whole request. `access` is a key of FILE_MODES."""
+
+    mode: str
+    access: str
+    snapshots: tuple[PlannedSnapshot, ...]
+    reload: Reload | None = None
+
+
+def to_wire(plan: Plan) -> str:
+    """The plan as one line of JSON; equal plans give equal text."""
+    classes = {planned.rules.name: planned.rules for planned in plan.snapshots}
+    document: dict[str, Any] = {
+        "mode": plan.mode,
+        "access": plan.access,
+        "classes": {name: _class_to_wire(classes[name]) for name in sorted(classes)},
+        "snapshots": [_snapshot_to_wire(planned) for planned in plan.snapshots],
+    }
+    if plan.reload is not None:
+        document["reload"] = {key: value for key, value in plan.reload.__dict__.items() if value is not None}
+    return wire.encode(document)
+
+
+def from_wire(raw: str) -> Plan:
+    """The plan of one line of JSON, or a WireError."""
+    document = wire.decode(raw, "the plan")
+    access = wire.text(document, "access")
+    mode = wire.text(document, "mode")
+    if mode not in MODES or access not in FILE_MODES:
+        raise wire.WireError(f"the plan's mode must be one of {MODES} and its access one of {tuple(FILE_MODES)}")
+    classes = {name: _class_from_wire(name, item) for name, item in wire.mapping(document, "classes").items()}
+    snapshots = tuple(_snapshot_from_wire(item, classes) for item in wire.objects(document, "snapshots"))
+    files = [planned.file for snapshot in snapshots for planned in snapshot.files]
+    if len(set(files)) != len(files):
+        raise wire.WireError("the plan names one file twice")
+    return Plan(mode=mode, access=access, snapshots=snapshots, reload=_reload_from_wire(document))
+
+
+def _class_to_wire(rules: FreshnessClass) -> dict[str, Any]:
+    seconds = {key: getattr(rules, key) for key in ("refresh_s", "budget_s", "max_age_s")}
+    whole = {key: int(value) if value == int(value) else value for key, value in seconds.items()}
+    return {**whole, "on_expired": rules.on_expired}
+
+
+def _class_from_wire(name: str, item: object) -> FreshnessClass:
+    if type(item) is not dict:
+        raise wire.WireError(f"class {name} must be an object")
+    on_expired = wire.text(item, "on_expired")
+    if on_expired not in {"serve", "refuse"}:
+        raise wire.WireError(f"class {name}: on_expired must be serve or refuse")
+    return FreshnessClass(
+        name=name,
+        refresh_s=wire.number(item, "refresh_s"),
+        budget_s=wire.number(item, "budget_s"),
+        max_age_s=wire.number(item, "max_age_s"),
+        on_expired=on_expired,
+    )
+
+
+def _snapshot_to_wire(planned: PlannedSnapshot) -> dict[str, Any]:
+    return {
+        "snapshot": planned.snapshot,
+        "account": planned.account,
+        "identity": planned.identity,
+        "provider": planned.provider,
+        "reference": planned.reference,
+        "class": planned.rules.name,
+        "files": [
+            {key: value for key, value in file.__dict__.items() if value is not None} for file in planned.files
+        ],
+    }
+
+
+def _snapshot_from_wire(item: dict[str, Any], classes: dict[str, FreshnessClass]) -> PlannedSnapshot:
+    rules = classes.get(wire.text(item, "class"))
+    if rules is None:
+        raise wire.WireError(f"the plan has no class {item['class']}")
+    return PlannedSnapshot(
+        snapshot=_path_element(item, "snapshot"),
+        account=wire.text(item, "account"),
+        identity=wire.text(item, "identity"),
+        provider=wire.text(item, "provider"),
+        reference=wire.text(item, "reference"),
+        rules=rules,
+        files=tuple(
+            PlannedFile(
+                name=wire.text(file, "name"),
+                file=_path_element(file, "file"),
+                property=wire.optional_text(file, "property"),
+            )
+            for file in wire.objects(item, "files")
+        ),
+    )
+
+
+def _path_element(item: dict[str, Any], member: str) -> str:
+    """A name that becomes a path element: whoever wrote the plan, it never leads out of our folders."""
+    name = wire.text(item, member)
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise wire.WireError(f"{member} must be one path element that does not start with a dot")
+    return name
+
+
+def _reload_from_wire(document: dict[str, Any]) -> Reload | None:
+    if document.get("reload") is None:
+        return None
+    reload = wire.mapping(document, "reload")
+    found = Reload(http=wire.optional_text(reload, "http"), signal=wire.optional_text(reload, "signal"))
+    if (found.http is None) == (found.signal is None):
+        raise wire.WireError("reload must have exactly one of http and signal")
+    return found

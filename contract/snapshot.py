@@ -1,0 +1,89 @@
+"""The snapshot Secret: its keys, and `meta.json`, the authority on what its value is.
+
+In the cluster a Secret of type `lastgood.dev/snapshot`; embedded, a folder with the same keys and bytes.
+"""
+
+from __future__ import annotations
+
+from contract import wire
+from contract.reasons import Serving
+from contract.record import Record
+
+SECRET_TYPE = "lastgood.dev/snapshot"  # noqa: S105 - a Secret's type, not a secret
+VALUE = "value"
+META = "meta.json"
+HISTORY_SUFFIX = "-history"
+
+
+def property_key(name: str) -> str:
+    """The data key of a property: `p.<member>`; in a deeper one the steps `a/b` become `a..b`, which no single member can contain."""
+    return "p." + name.replace("/", "..")
+
+
+def data_key(name: str | None) -> str:
+    """The data key of what a file holds: a property, or with None the whole value."""
+    return VALUE if name is None else property_key(name)
+
+
+class Quarantined(Record):
+    """A version that is not served, and why: a validation's word, or `rolled-back`."""
+
+    version: str
+    reason: str
+
+
+class Meta(Record):
+    """What `value` is. Changes only when bytes or pointers change, so that no volume swaps without cause."""
+
+    account: str
+    identity: str
+    provider: str
+    reference: str
+    serving: Serving
+    version: str | None
+    """The version served; None: nothing is."""
+    fetched_at: float | None
+    """When that version was fetched, in seconds since the epoch; None: nothing is served."""
+    cluster: str
+    """The UID of the cluster that wrote this; another one means a restored backup."""
+    pin: str | None = None
+    revoked: tuple[str, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
+
+    def names(self, account: str, identity: str, provider: str, reference: str) -> bool:
+        """Whether this is the snapshot of exactly that source and identity."""
+        return (account, identity, provider, reference) == (self.account, self.identity, self.provider, self.reference)
+
+
+def to_wire(meta: Meta) -> str:
+    """meta.json; equal metas give equal text."""
+    document = dict(meta.__dict__)
+    document["quarantined"] = [item.__dict__ for item in meta.quarantined]
+    return wire.encode(document)
+
+
+def from_wire(raw: bytes | str) -> Meta:
+    """The meta of a meta.json, or a WireError."""
+    document = wire.decode(raw, META)
+    serving = wire.text(document, "serving")
+    if serving not in Serving.__members__.values():
+        raise wire.WireError(f"{META}: serving must be one of {', '.join(Serving)}")
+    version = wire.optional_text(document, "version")
+    if (version is None) == (serving == Serving.SERVED):
+        raise wire.WireError(f"{META}: a version is served exactly when serving says so")
+    return Meta(
+        account=wire.text(document, "account"),
+        identity=wire.text(document, "identity"),
+        provider=wire.text(document, "provider"),
+        reference=wire.text(document, "reference"),
+        serving=Serving(serving),
+        version=version,
+        fetched_at=wire.optional_number(document, "fetched_at"),
+        cluster=wire.text(document, "cluster"),
+        pin=wire.optional_text(document, "pin"),
+        revoked=wire.texts(document, "revoked"),
+        quarantined=tuple(
+            Quarantined(version=wire.text(item, "version"), reason=wire.text(item, "reason"))
+            for item in wire.objects(document, "quarantined")
+        ),
+    )

@@ -1,0 +1,108 @@
+"""The values that the refresh engine works on. Times in seconds since the epoch; no I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from contract.names import snapshot_name
+from contract.reasons import FetchFailure, Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contract.ages import Confirmed
+    from contract.freshness import FreshnessClass
+    from contract.secret_bytes import SecretBytes
+    from contract.snapshot import Quarantined
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceKey:
+    """What single flight is by: one fetch of it serves every namespace that may have it."""
+
+    account: str
+    identity: str
+    provider: str
+    reference: str
+
+    @property
+    def snapshot(self) -> str:
+        """The name of its snapshot, the same in each namespace."""
+        return snapshot_name(self.account, self.identity, self.provider, self.reference)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SnapshotKey:
+    """One source in one namespace."""
+
+    namespace: str
+    source: SourceKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """What a new value must pass before it is served, from policy (DESIGN.md section 9)."""
+
+    max_bytes: int
+    validations: tuple[Mapping[str, object], ...] = ()
+    """As in SecretPolicy `validate`, already checked for form: for example {"pem": True}."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What operators ask of one snapshot (SecretSnapshot spec, and the account's `revoked`)."""
+
+    pin: str | None = None
+    quarantined: frozenset[str] = frozenset()
+    """Versions rolled back from."""
+    revoked: frozenset[str] = frozenset()
+    """Versions never to be served again; grows only."""
+    refresh_requested: float | None = None
+    """When a refresh was last asked for; None: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demanded:
+    """One snapshot that pods or a declaration demand and policy allows now."""
+
+    key: SnapshotKey
+    rules: FreshnessClass
+    checks: Checks
+    properties: frozenset[str] = frozenset()
+    """Properties that pods demand, steps divided by `/`. One that the value lacks holds its pod, never the others."""
+    wanted: Wanted = field(default_factory=Wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One version that the controller holds: served, older, or newer and refused."""
+
+    version: str
+    value: SecretBytes
+    fetched_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotState:
+    """All that is known of one snapshot; what survives a restart is rebuilt from meta.json, history and the freshness entry."""
+
+    serving: Serving | None = None
+    """None: never synced."""
+    served: Kept | None = None
+    """None unless `serving` is SERVED."""
+    history: tuple[Kept, ...] = ()
+    """Other versions held, newest fetched first: older good ones, and a candidate that was refused."""
+    latest: str | None = None
+    """The version that the provider last gave as current, served or not."""
+    pin: str | None = None
+    quarantined: tuple[Quarantined, ...] = ()
+    revoked: tuple[str, ...] = ()
+    last_success: float | None = None
+    """When the served version was last confirmed (see contract.ages); never moved by serving stale."""
+    prior: Confirmed | None = None
+    last_attempt: float | None = None
+    failures: int = 0
+    """Failed attempts since the last success; 0 after one."""
+    reason: FetchFailure | None = None
+    """Why the last attempt failed; None: it did not."""

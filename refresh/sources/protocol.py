@@ -1,0 +1,95 @@
+"""What a provider is to the engine. Not found, not modified and refused are values, not exceptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from contract.reasons import FetchFailure
+    from contract.secret_bytes import SecretBytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchRequest:
+    """One source to fetch; `reference` is canonical."""
+
+    reference: str
+    known_version: str | None = None
+    """The version held already: the answer may be NotModified. None: the value is wanted in any case."""
+    version: str | None = None
+    """A version wanted by name, for a pin. None: the provider's current one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """A value as the provider gave it, not yet checked by policy."""
+
+    version: str
+    value: SecretBytes
+    stages: tuple[str, ...] = ()
+    """The provider's labels of this version, for example AWSCURRENT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    """The known version is still the current one."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """No usable value, mapped from the provider's table of error codes."""
+
+    reason: FetchFailure
+    code: str
+    """The provider's error code or the client's exception class: a word from a closed set, never a message."""
+    delay_s: float | None = None
+    """How long the provider asked to be left alone (Retry-After); None: it did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The batch said nothing of this one, or failed because of one of its items: ask again, alone."""
+
+
+FetchResult = Material | NotModified | Failed | Alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The results, in the order of the requests, and how many provider calls they took."""
+
+    results: tuple[FetchResult, ...]
+    calls: int
+
+
+class Source(Protocol):
+    """One provider under one account and identity.
+
+    `fetch` blocks the thread that calls it for at most the source's own time-outs (seconds, stated by each source), may be
+    called from several threads at once, never retries, never sleeps, and raises nothing for provider trouble. The engine
+    backs off, and cancels nothing that has begun.
+    """
+
+    batch_limit: int
+    """How many requests one `fetch` takes."""
+
+    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
+        """The largest number of provider calls that `fetch(requests)` can make; the engine pays that from the budget first."""
+        ...
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+        """Asks the provider for 1 to `batch_limit` references."""
+        ...
+
+    def close(self) -> None:
+        """Frees sockets. Nothing may be under way."""
+        ...
+
+
+Observer = Callable[[str, str], None] if TYPE_CHECKING else object
+"""Called once per provider call with operation and code (`ok`, or the error's code), for `provider_requests_total`."""
