@@ -1,0 +1,67 @@
+PYTHON ?= python3
+BUILDER ?= $(shell command -v buildah || command -v docker)
+# Another Python base for the images: make images BASE=localhost/python-base:local
+BASE ?=
+TAG ?= dev
+PYTEST_ARGS ?=
+BIN := .venv/bin
+EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check bench fuzz images clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with everything that the other targets need
+
+# The steps are quiet when nothing changed: the stamp is younger than pyproject.toml.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is not. Try: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$$package"; \
+	  else \
+	    echo "$(PYTHON) cannot make a virtual environment. On Debian or Ubuntu: sudo apt-get install $$package" >&2; exit 1; \
+	  fi; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev]'
+	@touch $@
+
+demo: setup ## the story on this machine: starts while the secret store is down
+	@$(BIN)/python -m cli demo
+
+test: setup ## every test but e2e, fuzz and bench
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not e2e and not fuzz and not bench' $(PYTEST_ARGS)
+
+check: setup ## format, lint, types and layers
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup ## ratios measured in one run, one line each
+	@$(BIN)/python -m bench
+
+fuzz: setup ## search for new failures
+	@$(BIN)/python -m pytest -m fuzz $(PYTEST_ARGS)
+
+images: ## build the three images with buildah or docker
+	@[ -n "$(BUILDER)" ] || { echo "buildah or docker is needed to build images" >&2; exit 1; }
+	$(call image,webhook,Dockerfile.webhook,)
+	$(call image,agent,Dockerfile.agent,--target agent)
+	$(call image,controller,Dockerfile.agent,--target controller)
+
+# image NAME DOCKERFILE OPTIONS
+define image
+$(BUILDER) build --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BASE),--build-arg BASE=$(BASE)) \
+	  $(if $(findstring buildah,$(BUILDER)),--timestamp $(EPOCH)) $(3) -t localhost/lastgood-$(1):$(TAG) -f $(2) .
+endef
+
+clean: ## remove what the targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
