@@ -1,0 +1,98 @@
+"""Field types of the admin's objects, each with the sentence that a wrong value gets."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from contract.reference import PROVIDERS
+from contract.spelling import suggestion
+from policy.quantity import parse
+
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""A DNS label (RFC 1123), as namespaces are."""
+DURATION_PATTERN = "(?=.)([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?"
+NAMESPACE = "{namespace}"
+
+_DURATION = re.compile(DURATION_PATTERN)
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NAMESPACE_GLOB = re.compile(r"[-a-z0-9*]{1,63}")
+_ALLOW = re.compile(r"[A-Za-z0-9/_+=.@*-]{1,512}")
+_UNDELIMITED = re.compile(r"[*}][a-z0-9-]*\{namespace\}|\{namespace\}[a-z0-9{*-]")
+
+
+def _seconds(value: object) -> float:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            'a duration is hours, minutes and seconds, for example "15m", "1h30m" or "90s"'
+        )
+    units = zip(match.groups(), (3600, 60, 1), strict=True)
+    seconds = sum(int(part[:-1]) * unit for part, unit in units if part)
+    if seconds == 0:
+        raise ValueError("a duration must be longer than 0s")
+    return float(seconds)
+
+
+def _label(value: str) -> str:
+    if not LABEL.fullmatch(value):
+        raise ValueError("allowed are 1 to 63 of a-z, 0-9 and - inside")
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name is 1 to 253 of a-z, 0-9 and, inside, - and .")
+    return value
+
+
+def _namespace_glob(value: str) -> str:
+    if not _NAMESPACE_GLOB.fullmatch(value):
+        raise ValueError("a namespace is 1 to 63 of a-z, 0-9 and -; * stands for any of them")
+    return value
+
+
+def _allow(value: str) -> str:
+    provider, colon, pattern = value.partition(":")
+    if not colon or provider not in PROVIDERS:
+        hint = suggestion(provider, PROVIDERS)
+        raise ValueError(f"write provider:pattern, with a provider of {', '.join(PROVIDERS)}{hint}")
+    if not _ALLOW.fullmatch(pattern.replace(NAMESPACE, "n")):
+        raise ValueError(
+            "a pattern is 1 to 512 of A-Z a-z 0-9 / _ + = . @ - with *, ** and {namespace}"
+        )
+    segments = pattern.removeprefix("/").split("/")
+    if any(segment in {"", ".", ".."} for segment in segments):
+        raise ValueError('a pattern has no empty, "." or ".." segment, as no reference has one')
+    if any("**" in segment and segment != "**" for segment in segments):
+        raise ValueError("** stands for whole segments: write it alone between two /")
+    if _UNDELIMITED.search(pattern):
+        raise ValueError(
+            "{namespace} must end where no other namespace's name could go on (at / . _ + = @ or the end),"
+            " and no wildcard may run into it"
+        )
+    return value
+
+
+def _quantity(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError('a quantity is text, for example "100m" or "32Mi"')  # noqa: TRY004 - pydantic wants ValueError
+    parse(value)
+    return str(value)
+
+
+def _schema(**schema: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema})
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), _schema(pattern=f"^{DURATION_PATTERN}$")]
+"""On the wire a duration such as "1h30m"; in the model seconds."""
+Label = Annotated[str, AfterValidator(_label)]
+Name = Annotated[str, AfterValidator(_name)]
+NamespaceGlob = Annotated[str, AfterValidator(_namespace_glob)]
+Allow = Annotated[str, AfterValidator(_allow)]
+"""`provider:pattern`: `*` stands for characters of one segment, `**` for one or more whole segments."""
+Quantity = Annotated[str, BeforeValidator(_quantity), _schema()]
+Count = Annotated[int, Field(ge=1)]

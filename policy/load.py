@@ -1,0 +1,240 @@
+"""Policies, accounts and namespaces from a folder of YAML: what a watch on the API server will give later."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from contract.annotations import POLICY_LABEL
+from contract.spelling import suggestion
+from policy.match import PolicySet
+from policy.model import SecretAccount, SecretPolicy, known_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KINDS = ("SecretAccount", "SecretPolicy", "Namespace")
+_LOG = logging.getLogger("lastgood.policy")
+
+
+class PolicyError(ValueError):
+    """A folder that can't be used; each line names a file, a document (from 1) and a field. Caught by main functions."""
+
+
+class Policies(Protocol):
+    """Where the current policies come from. Never blocks: nothing is fetched while admitting."""
+
+    def current(self) -> PolicySet:
+        """What is known now."""
+        ...
+
+
+class FixedPolicies:
+    """Policies that do not change."""
+
+    def __init__(self, policies: PolicySet) -> None:
+        self._policies = policies
+
+    def current(self) -> PolicySet:
+        return self._policies
+
+
+class FolderPolicies:
+    """The policies of a folder: read at once, and again on `refresh`. A broken file leaves the last good set in force."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises PolicyError when the folder can't be used at the start."""
+        self._folder = folder
+        self._seen = _fingerprint(folder)
+        self._current = load_folder(folder)
+        self.problem: str | None = None
+        """Why the files are not what is in force; None: they are."""
+
+    def current(self) -> PolicySet:
+        return self._current
+
+    def refresh(self) -> bool:
+        """Read again what has changed. True when other policies are in force now."""
+        seen = _fingerprint(self._folder)
+        if seen == self._seen:
+            return False
+        try:
+            found = load_folder(self._folder)
+        except PolicyError as error:
+            if self.problem != str(error):
+                self.problem = str(error)
+                _LOG.error("policies.kept_last_good", extra={"fields": {"problem": self.problem}})
+            self._seen = seen
+            return False
+        self._seen, self._current, self.problem = seen, found, None
+        _LOG.info("policies.loaded", extra={"fields": {"policies": len(found.policies)}})
+        return True
+
+
+def load_folder(folder: Path) -> PolicySet:
+    """The objects of every `*.yaml` and `*.yml` in `folder`. PolicyError names every mistake at once."""
+    try:
+        texts = {path.name: path.read_text(encoding="utf-8") for path in _files(folder)}
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{folder} can't be read: {error}") from error
+    return load_texts(texts)
+
+
+def load_texts(texts: Mapping[str, str]) -> PolicySet:
+    """The objects of YAML texts, by the name that errors give them."""
+    loader = _Loader()
+    for name, text in texts.items():
+        loader.read(name, text)
+    loader.check_accounts()
+    if loader.problems:
+        raise PolicyError("\n".join(loader.problems))
+    return PolicySet(
+        accounts=loader.accounts, policies=loader.policies, namespaces=loader.namespaces
+    )
+
+
+class _Loader:
+    def __init__(self) -> None:
+        self.accounts: dict[str, SecretAccount] = {}
+        self.policies: dict[str, SecretPolicy] = {}
+        self.namespaces: dict[str, str | None] = {}
+        self.problems: list[str] = []
+        self._where: dict[tuple[str, str], str] = {}
+
+    def read(self, name: str, text: str) -> None:
+        """Take the objects of one file, or note what is wrong with it."""
+        try:
+            documents = list(yaml.safe_load_all(text))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f", line {mark.line + 1}" if mark is not None else ""
+            self.problems.append(
+                f"{name}{line}: not YAML: {getattr(error, 'problem', None) or 'it can not be read'}"
+            )
+            return
+        for number, document in enumerate(documents, start=1):
+            if document is not None:
+                self._take(f"{name}, document {number}", document)
+
+    def _take(self, where: str, document: object) -> None:
+        kind = document.get("kind") if isinstance(document, dict) else None
+        if not isinstance(document, dict) or kind not in KINDS:
+            hint = suggestion(kind, KINDS) if isinstance(kind, str) else ""
+            self.problems.append(f"{where}: kind must be one of {', '.join(KINDS)}{hint}")
+            return
+        if kind == "Namespace":
+            self._take_namespace(where, document)
+            return
+        try:
+            if kind == "SecretAccount":
+                account = SecretAccount.model_validate(document)
+                self.accounts[self._unique(where, kind, account.name)] = account
+            else:
+                policy = SecretPolicy.model_validate(document)
+                self.policies[self._unique(where, kind, policy.name)] = policy
+        except ValidationError as error:
+            model: type[BaseModel] = SecretAccount if kind == "SecretAccount" else SecretPolicy
+            self.problems.extend(f"{where}: {problem}" for problem in explain(model, error))
+
+    def _take_namespace(self, where: str, document: dict[str, Any]) -> None:
+        metadata = document.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        labels = (metadata.get("labels") or {}) if isinstance(metadata, dict) else {}
+        label = labels.get(POLICY_LABEL) if isinstance(labels, dict) else None
+        if not isinstance(name, str) or not (label is None or isinstance(label, str)):
+            self.problems.append(
+                f"{where}: metadata.name and the label {POLICY_LABEL} must be text"
+            )
+            return
+        self.namespaces[self._unique(where, "Namespace", name)] = label
+
+    def _unique(self, where: str, kind: str, name: str) -> str:
+        first = self._where.setdefault((kind, name), where)
+        if first != where:
+            self.problems.append(f"{where}: {kind} {name} is already in {first}")
+        return name
+
+    def check_accounts(self) -> None:
+        """Every source names an account that is here and serves its providers."""
+        for policy in self.policies.values():
+            for index, source in enumerate(policy.spec.sources):
+                where = f"{self._where['SecretPolicy', policy.name]}: spec.sources[{index}]"
+                account = self.accounts.get(source.account)
+                if account is None:
+                    hint = suggestion(source.account, self.accounts)
+                    self.problems.append(
+                        f"{where}.account: there is no SecretAccount {source.account}{hint}"
+                    )
+                    continue
+                for allow in source.allow:
+                    if not account.serves(allow.partition(":")[0]):
+                        kind = account.spec.provider
+                        self.problems.append(
+                            f"{where}.allow: account {account.name} is of {kind}, not for {allow}"
+                        )
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """One sentence per mistake: the field, what was wrong, and the nearest spelling of an unknown field."""
+    found = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        path = _path(item["loc"])
+        if item["type"] == "extra_forbidden":
+            word = str(item["loc"][-1])
+            fields = _fields_at(model, item["loc"][:-1])
+            found.append(
+                f"{path}: unknown field{suggestion(word, fields) or '; allowed: ' + ', '.join(fields)}"
+            )
+        else:
+            found.append(f"{path}: {item['msg'].removeprefix('Value error, ')}".removeprefix(": "))
+    return found
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return text.removeprefix(".")
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The allowed fields at a place in a document, by walking the models' annotations."""
+    current: Any = model
+    for step in location:
+        if (
+            isinstance(step, int)
+            or not isinstance(current, type)
+            or not issubclass(current, BaseModel)
+        ):
+            continue
+        by_alias = {field.alias or name: field for name, field in current.model_fields.items()}
+        if step in by_alias:
+            current = _model_in(by_alias[step].annotation) or current
+    return known_fields(current)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.is_file()
+    )
+
+
+def _fingerprint(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """What tells that a file changed: name, inode, size and time of change."""
+    try:
+        found = [(path.name, path.stat()) for path in _files(folder)]
+    except OSError:
+        return ()
+    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found)

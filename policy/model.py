@@ -1,0 +1,266 @@
+"""SecretAccount and SecretPolicy, `lastgood.dev/v1alpha1` (DESIGN.md section 5). camelCase on the wire.
+
+Strict and frozen: an unknown field or a wrong type is an error. CRD schemas are generated from these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from contract.freshness import FreshnessClass, smallest_budget_s
+from contract.reference import ReferenceRejected, canonicalise
+from contract.spelling import suggestion
+from policy.fields import Allow, Count, Label, Name, NamespaceGlob, Quantity, Seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+API_VERSION = "lastgood.dev/v1alpha1"
+SERVES = {"aws": ("aws-sm",), "file": ("file",)}
+"""The providers that references name, by an account's `provider`."""
+MIB = 1 << 20
+
+
+_LIST = Field(strict=False)
+"""YAML has lists; the models hold tuples of strictly checked items."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_default=False,
+    )
+
+
+class Metadata(BaseModel):
+    """Of an object's metadata only the name is ours to read."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    name: Name
+
+
+class Aws(_Model):
+    """How to reach AWS. Identities are here only: a pod can't choose one."""
+
+    regions: Annotated[tuple[str, ...], _LIST, Field(min_length=1)]
+    """In order of preference."""
+    role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")] | None = (
+        Field(default=None, alias="roleARN")
+    )
+    """A role to assume; None: the controller's own identity."""
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+$")] | None = None
+    """Another endpoint than the region's own, without a path; None: AWS's."""
+
+
+class File(_Model):
+    """A folder of files, for embedded runs and tests."""
+
+    root: Annotated[str, Field(min_length=1)]
+
+
+class Budget(_Model):
+    """How much to call one account, whoever asks."""
+
+    calls_per_second: Annotated[float, Field(gt=0, le=10_000, strict=False)]
+    burst: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Revoked(_Model):
+    """A version that is never served again anywhere."""
+
+    reference: Annotated[str, Field(min_length=1)]
+    version: Annotated[str, Field(min_length=1)]
+
+
+class AccountSpec(_Model):
+    """Exactly the block that `provider` names is set."""
+
+    provider: Literal["aws", "file"]
+    aws: Aws | None = None
+    file: File | None = None
+    budget: Budget
+    revoked: Annotated[tuple[Revoked, ...], _LIST] = ()
+
+    @model_validator(mode="after")
+    def _one_block(self) -> Self:
+        for name in SERVES:
+            if (getattr(self, name) is not None) != (name == self.provider):
+                raise ValueError(
+                    f"provider {self.provider} needs the block {self.provider} and no other"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _canonical(self) -> Self:
+        for item in self.revoked:
+            try:
+                canonicalise(SERVES[self.provider][0], item.reference)
+            except ReferenceRejected as rejected:
+                raise ValueError(f"revoked: {rejected}") from None
+        return self
+
+
+class SecretAccount(_Model):
+    """A provider with how to log in and how much to call."""
+
+    api_version: Literal["lastgood.dev/v1alpha1"]
+    kind: Literal["SecretAccount"]
+    metadata: Metadata
+    spec: AccountSpec
+
+    @field_validator("metadata")
+    @classmethod
+    def _label_name(cls, metadata: Metadata) -> Metadata:
+        if "." in metadata.name or len(metadata.name) > 63:  # noqa: PLR2004 - as in annotations
+            raise ValueError(
+                "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
+            )
+        return metadata
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    def serves(self, provider: str) -> bool:
+        """Whether references of `provider` can be fetched with this account."""
+        return provider in SERVES[self.spec.provider]
+
+
+class Validation(_Model):
+    """One check of a new value, before it is served: exactly one field is set."""
+
+    pem: Literal[True] | None = None
+    is_json: Annotated[Literal[True] | None, Field(alias="json")] = None
+    required_keys: Annotated[tuple[str, ...], _LIST, Field(min_length=1)] | None = None
+    """The value is a JSON object that has these members."""
+    min_bytes: Count | None = None
+    max_bytes: Count | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self.model_fields_set) != 1 or not self.as_mapping():
+            raise ValueError(
+                "each item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes"
+            )
+        return self
+
+    def as_mapping(self) -> Mapping[str, object]:
+        """As written: for example `{"pem": True}`."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class Source(_Model):
+    """What pods of the policy's namespaces may ask of one account."""
+
+    account: Label
+    allow: Annotated[tuple[Allow, ...], _LIST, Field(min_length=1)]
+    rules: str = Field(alias="class")
+    """The name of a class of this policy."""
+    checks: Annotated[tuple[Validation, ...], _LIST] = Field(default=(), alias="validate")
+
+
+class Class(_Model):
+    """Named freshness rules."""
+
+    refresh_interval: Seconds
+    freshness_budget: Seconds
+    max_age: Seconds
+    on_expired: Literal["serve", "refuse"] = "serve"
+    propagation: Literal["kubelet", "nudge"] = "kubelet"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        smallest = smallest_budget_s(self.refresh_interval)
+        if self.freshness_budget < smallest:
+            raise ValueError(
+                f"freshnessBudget must be at least {smallest:.0f}s for this refreshInterval"
+                " (4/3 of the interval and 90s), or healthy pods would turn stale"
+            )
+        if self.freshness_budget > self.max_age:
+            raise ValueError("maxAge must be at least freshnessBudget")
+        return self
+
+    def as_rules(self, name: str) -> FreshnessClass:
+        """The same for the processes that share `contract`."""
+        return FreshnessClass(
+            name=name,
+            refresh_s=self.refresh_interval,
+            budget_s=self.freshness_budget,
+            max_age_s=self.max_age,
+            on_expired=self.on_expired,
+        )
+
+
+class Limits(_Model):
+    """What bounds one tenant."""
+
+    secrets_per_pod: Annotated[int, Field(ge=1, le=256)] = 32
+    bytes_per_secret: Annotated[int, Field(ge=1, le=MIB * 3 // 4)] = 65536
+    snapshots_per_namespace: Count = 200
+
+
+class Amounts(_Model):
+    """Of cpu and memory; None: our default."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
+class Resources(_Model):
+    """Of gate and agent each. Raised to what they need, never lowered."""
+
+    requests: Amounts = Amounts()
+    limits: Amounts = Amounts()
+
+
+class Agent(_Model):
+    """Defaults for pods."""
+
+    mode: Literal["follow", "mount"] = "follow"
+    resources: Resources = Resources()
+
+
+class PolicySpec(_Model):
+    """What an admin allows some namespaces."""
+
+    namespaces: Annotated[tuple[NamespaceGlob, ...], _LIST, Field(min_length=1)]
+    sources: Annotated[tuple[Source, ...], _LIST]
+    classes: dict[Label, Class]
+    allow_env_value: bool = False
+    limits: Limits = Limits()
+    agent: Agent = Agent()
+
+    @model_validator(mode="after")
+    def _known_classes(self) -> Self:
+        for index, source in enumerate(self.sources):
+            if source.rules not in self.classes:
+                raise ValueError(
+                    f'sources[{index}].class "{source.rules}" is not one of this policy\'s classes'
+                    f"{suggestion(source.rules, self.classes)}"
+                )
+        return self
+
+
+class SecretPolicy(_Model):
+    """A policy. It applies to a namespace that it lists and whose label names it."""
+
+    api_version: Literal["lastgood.dev/v1alpha1"]
+    kind: Literal["SecretPolicy"]
+    metadata: Metadata
+    spec: PolicySpec
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+
+def known_fields(model: Any) -> tuple[str, ...]:
+    """The names on the wire of a model's fields, for the nearest spelling of an unknown one."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
