@@ -45,10 +45,14 @@ INJECTED = PREFIX + "injected"
 SYNC_REQUESTED = PREFIX + "sync-requested"
 """Our mark on a running pod: its change makes the kubelet look at the volumes at once."""
 
+PLAN = PREFIX + "plan"
+"""Our mark on an injected `mount` pod without gate and agent, which else carry it: `contract.plan`, for the controller.
+It counts only as far as the Secrets that the pod's immutable spec projects confirm it (docs/design/006)."""
+
 REFRESH_REQUESTED = PREFIX + "refresh-requested"
 """On a SecretSnapshot: fetch now, within budget."""
 
-MARKS = (INJECTED, SYNC_REQUESTED)
+MARKS = (INJECTED, SYNC_REQUESTED, PLAN)
 """Annotations of ours on pods; nobody opts in with them."""
 
 POLICY_LABEL = PREFIX + "policy"

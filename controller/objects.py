@@ -1,0 +1,174 @@
+"""A SecretSnapshot as the embedded store keeps it: `spec`, which operators write, and `status`, which the controller does.
+
+No secret material and no digest of it. Both are additive formats of `contract.wire`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from contract import wire
+from contract.freshness import FreshnessClass
+from contract.snapshot import Quarantined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What operators ask of one snapshot."""
+
+    generation: int = 0
+    """Grows with each change, so that a status can say which wish it has seen; 0: nobody asked for anything."""
+    pin: str | None = None
+    """None: the newest good version."""
+    quarantined: tuple[str, ...] = ()
+    """Versions rolled back from."""
+    revoked: tuple[str, ...] = ()
+    """Versions never to be served again; grows only."""
+    refresh_requested: float | None = None
+    """Seconds since the epoch; None: never asked."""
+
+    def to_wire(self) -> str:
+        """The spec as one line of JSON."""
+        return wire.encode({name: getattr(self, name) for name in self.__slots__})
+
+    @classmethod
+    def from_wire(cls, raw: bytes | str) -> Spec:
+        """The spec of one line of JSON, or a WireError."""
+        document = wire.decode(raw, "the snapshot's spec")
+        return cls(
+            generation=int(wire.number(document, "generation")),
+            pin=wire.optional_text(document, "pin"),
+            quarantined=wire.texts(document, "quarantined"),
+            revoked=wire.texts(document, "revoked"),
+            refresh_requested=wire.optional_number(document, "refresh_requested"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A version that the controller holds, without its value."""
+
+    version: str
+    fetched_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The projection of what the controller knows. Times in seconds since the epoch."""
+
+    account: str
+    identity: str
+    provider: str
+    reference: str
+    rules: FreshnessClass | None
+    """None: policy does not allow the source, and no class is known."""
+    serving: str | None
+    """A contract.reasons.Serving; None: never synced."""
+    version: str | None
+    """None: nothing is served."""
+    fetched_at: float | None
+    last_success: float | None
+    last_attempt: float | None
+    failures: int
+    reason: str | None
+    """A FetchFailure of the last attempt, or a refusal of policy; None: nothing is wrong."""
+    latest: str | None
+    """The version that the provider last gave as current."""
+    pin: str | None
+    quarantined: tuple[Quarantined, ...]
+    revoked: tuple[str, ...]
+    history: tuple[Held, ...]
+    """Other versions held, newest first."""
+    consumers: tuple[str, ...]
+    """Names of pods that demand it, sorted."""
+    undemanded_since: float | None
+    """None: a pod demands it."""
+    refused_since: float | None = None
+    """Since when policy does not allow the source; None: it does."""
+    observed_generation: int = 0
+    """The spec's generation that this status reflects."""
+
+    @property
+    def source(self) -> str:
+        """`provider:reference`, as teams write it."""
+        return f"{self.provider}:{self.reference}"
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Every version that is known by name, the served one first."""
+        served = (self.version, self.pin, self.latest)
+        named = (item.version for item in (*self.history, *self.quarantined))
+        return tuple(dict.fromkeys(v for v in (*served, *named, *self.revoked) if v is not None))
+
+    def to_wire(self) -> str:
+        """The status as one line of JSON."""
+        document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        document["rules"] = None if self.rules is None else self.rules.__dict__
+        document["quarantined"] = [item.__dict__ for item in self.quarantined]
+        document["history"] = [
+            {"version": item.version, "fetched_at": item.fetched_at} for item in self.history
+        ]
+        return wire.encode(document)
+
+    @classmethod
+    def from_wire(cls, raw: bytes | str) -> Status:
+        """The status of one line of JSON, or a WireError."""
+        document = wire.decode(raw, "the snapshot's status")
+        texts = ("account", "identity", "provider", "reference")
+        optional_texts = ("serving", "version", "reason", "latest", "pin")
+        numbers = ("fetched_at", "last_success", "last_attempt", "undemanded_since", "refused_since")
+        return cls(
+            **{name: wire.text(document, name) for name in texts},
+            **{name: wire.optional_text(document, name) for name in optional_texts},
+            **{name: wire.optional_number(document, name) for name in numbers},
+            rules=_rules(document),
+            failures=int(wire.number(document, "failures")),
+            quarantined=tuple(
+                Quarantined(version=wire.text(item, "version"), reason=wire.text(item, "reason"))
+                for item in wire.objects(document, "quarantined")
+            ),
+            revoked=wire.texts(document, "revoked"),
+            history=tuple(
+                Held(version=wire.text(item, "version"), fetched_at=wire.number(item, "fetched_at"))
+                for item in wire.objects(document, "history")
+            ),
+            consumers=wire.texts(document, "consumers"),
+            observed_generation=int(wire.number(document, "observed_generation")),
+        )
+
+
+def pinned(spec: Spec, version: str | None) -> Spec:
+    """The spec that serves `version` until unpinned; None unpins."""
+    return replace(spec, pin=version, generation=spec.generation + 1)
+
+
+def rolled_back(spec: Spec, version: str) -> Spec:
+    """The spec that does not serve `version`, the one served now, until a newer appears."""
+    quarantined = tuple(dict.fromkeys((*spec.quarantined, version)))
+    return replace(spec, quarantined=quarantined, generation=spec.generation + 1)
+
+
+def revoked(spec: Spec, version: str) -> Spec:
+    """The spec that never serves `version` again; a pin on it goes with it."""
+    union = tuple(dict.fromkeys((*spec.revoked, version)))
+    pin = None if spec.pin == version else spec.pin
+    return replace(spec, revoked=union, pin=pin, generation=spec.generation + 1)
+
+
+def refresh_requested(spec: Spec, now: float) -> Spec:
+    """The spec that asks for a fetch now."""
+    return replace(spec, refresh_requested=now, generation=spec.generation + 1)
+
+
+def _rules(document: dict[str, Any]) -> FreshnessClass | None:
+    if document.get("rules") is None:
+        return None
+    item = wire.mapping(document, "rules")
+    return FreshnessClass(
+        name=wire.text(item, "name"),
+        refresh_s=wire.number(item, "refresh_s"),
+        budget_s=wire.number(item, "budget_s"),
+        max_age_s=wire.number(item, "max_age_s"),
+        on_expired=wire.text(item, "on_expired"),
+    )
