@@ -57,6 +57,7 @@ class Node:
         init = manifest["spec"].get("initContainers", [])
         pod.init = [Container(spec, sidecar=spec.get("restartPolicy") == "Always") for spec in init]
         pod.containers = [Container(spec) for spec in manifest["spec"]["containers"]]
+        pod.folder.mkdir(parents=True)
         self.pods[name] = pod
         return pod
 
