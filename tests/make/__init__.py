@@ -1,0 +1,52 @@
+"""Builders: each gives a whole, valid thing; name only what your test is about.
+
+`make.pod(annotations=make.asking(db="aws-sm:/prod/db#password"))`,
+`make.plan(access="group")`.
+"""
+
+from __future__ import annotations
+
+from tests.make.canary import CANARY, leaks
+from tests.make.contracts import (
+    entry,
+    meta,
+    plan,
+    planned_file,
+    planned_snapshot,
+    rules,
+    secret_status,
+    status,
+)
+from tests.make.manifests import (
+    asking,
+    container,
+    cron_job,
+    daemon_set,
+    deployment,
+    job,
+    namespace,
+    pod,
+    stateful_set,
+)
+
+__all__ = [
+    "CANARY",
+    "asking",
+    "container",
+    "cron_job",
+    "daemon_set",
+    "deployment",
+    "entry",
+    "job",
+    "leaks",
+    "meta",
+    "namespace",
+    "plan",
+    "planned_file",
+    "planned_snapshot",
+    "pod",
+    "rules",
+    "secret_status",
+    "stateful_set",
+    "status",
+]
