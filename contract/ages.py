@@ -1,7 +1,8 @@
-"""The freshness entry: one per snapshot in the namespace's `lastgood-freshness` ConfigMap, without secret material.
+"""The freshness entry: one per snapshot in the namespace's `lastgood-freshness` ConfigMap, without
+secret material.
 
-Key: the snapshot's name. It is written on a change of state and otherwise at most every quarter of the smallest
-budget, so that ages cost O(changes + namespaces) writes (DESIGN.md section 6).
+Key: the snapshot's name. It is written on a change of state and otherwise at most every quarter of
+the smallest budget, so that ages cost O(changes + namespaces) writes (DESIGN.md section 6).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ CONFIG_MAP = "lastgood-freshness"
 
 
 class Confirmed(Record):
-    """A version, and when it was last confirmed to be the one that policy and operators want served."""
+    """A version, and when it was last confirmed to be the one that policy and operators want
+    served.
+    """
 
     version: str
     last_success: float
@@ -26,7 +29,9 @@ class Entry(Record):
     served: Confirmed | None
     """None: nothing is served."""
     prior: Confirmed | None
-    """The version served before: a reader whose mounted snapshot lags behind this entry takes its age from here."""
+    """The version served before: a reader whose mounted snapshot lags behind this entry takes its
+    age from here.
+    """
     last_attempt: float | None
     """None: no attempt yet."""
     reason: str | None
@@ -57,9 +62,11 @@ def from_wire(raw: bytes | str) -> Entry:
 
 
 def last_success(meta: Meta, entry: Entry | None) -> float | None:
-    """When the mounted version was last confirmed: from the entry if it speaks of that version, else when it was fetched.
+    """When the mounted version was last confirmed: from the entry if it speaks of that version,
+    else when it was fetched.
 
-    Never later than the truth: the kubelet may show the ConfigMap before the Secret, or the Secret before the ConfigMap.
+    Never later than the truth: the kubelet may show the ConfigMap before the Secret, or the Secret
+    before the ConfigMap.
     """
     for confirmed in (entry.served, entry.prior) if entry is not None else ():
         if confirmed is not None and confirmed.version == meta.version:
@@ -71,4 +78,6 @@ def _confirmed(document: dict[str, object], member: str) -> Confirmed | None:
     if document.get(member) is None:
         return None
     item = wire.mapping(document, member)
-    return Confirmed(version=wire.text(item, "version"), last_success=wire.number(item, "last_success"))
+    return Confirmed(
+        version=wire.text(item, "version"), last_success=wire.number(item, "last_success")
+    )

@@ -1,4 +1,6 @@
-"""The annotations that teams write on a pod template, and the marks that we write (DESIGN.md section 4)."""
+"""The annotations that teams write on a pod template, and the marks that we write (DESIGN.md
+section 4).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,9 @@ PREFIX = "lastgood.dev/"
 
 SECRET = PREFIX + "secret."
 """`secret.<name>: provider[@account]:reference[#property]`, for example
-`lastgood.dev/secret.db-password: "aws-sm:/prod/payments/db#password"`. Opts the pod in: one source, whole or one property.
-`<name>` is `[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?`."""
+`lastgood.dev/secret.db-password: "aws-sm:/prod/payments/db#password"`. Opts the pod in: one source,
+whole or one property. `<name>` is `[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?`.
+"""
 
 FILE = PREFIX + "file."
 """`file.<name>: <file>`: the file's name in the cache, one path element; default `<name>`."""
@@ -16,10 +19,14 @@ ENV = PREFIX + "env."
 """`env.<VAR>: <name>`: sets VAR to the path of that secret's file in the chosen containers."""
 
 ENV_VALUE = PREFIX + "env-value."
-"""`env-value.<VAR>: <name>`: sets VAR to the value by `secretKeyRef`. Not in this version: denied by name."""
+"""`env-value.<VAR>: <name>`: sets VAR to the value by `secretKeyRef`. Not in this version: denied
+by name.
+"""
 
 CONTAINERS = PREFIX + "containers"
-"""Comma-separated names of the containers that get the mount and the variables; init containers may be named. Default: all containers."""
+"""Comma-separated names of the containers that get the mount and the variables; init containers may
+be named. Default: all containers.
+"""
 
 MOUNT_PATH = PREFIX + "mount-path"
 """Where the files appear; default `/var/run/secrets-cache`."""
@@ -31,7 +38,9 @@ BUNDLE = PREFIX + "bundle"
 """All secrets in one file as well. Not in this version: denied by name."""
 
 RELOAD = PREFIX + "reload"
-"""On change: `http://127.0.0.1:PORT/PATH` gets a POST, or `signal:HUP` where the pod shares its process namespace."""
+"""On change: `http://127.0.0.1:PORT/PATH` gets a POST, or `signal:HUP` where the pod shares its
+process namespace.
+"""
 
 PREFIXES = (SECRET, FILE, ENV, ENV_VALUE)
 """Keys with a name behind them."""
@@ -46,8 +55,10 @@ SYNC_REQUESTED = PREFIX + "sync-requested"
 """Our mark on a running pod: its change makes the kubelet look at the volumes at once."""
 
 PLAN = PREFIX + "plan"
-"""Our mark on an injected `mount` pod without gate and agent, which else carry it: `contract.plan`, for the controller.
-It counts only as far as the Secrets that the pod's immutable spec projects confirm it (docs/design/006)."""
+"""Our mark on an injected `mount` pod without gate and agent, which else carry it: `contract.plan`,
+for the controller. It counts only as far as the Secrets that the pod's immutable spec projects
+confirm it (docs/design/006).
+"""
 
 REFRESH_REQUESTED = PREFIX + "refresh-requested"
 """On a SecretSnapshot: fetch now, within budget."""

@@ -1,4 +1,6 @@
-"""How old a value is, and what its class says then. Pure: `now` is an argument, in seconds since the epoch."""
+"""How old a value is, and what its class says then. Pure: `now` is an argument, in seconds since
+the epoch.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +8,28 @@ from contract.reasons import Freshness
 from contract.record import Record
 
 CLOCK_SKEW_S = 60.0
-"""A last success further ahead of the reader's clock than this is not believed (DESIGN.md section 6)."""
+"""A last success further ahead of the reader's clock than this is not believed (DESIGN.md section
+6).
+"""
 
 PROPAGATION_S = 90.0
-"""The kubelet shows a changed volume to a running pod after at most this long (DESIGN.md section 6)."""
+"""The kubelet shows a changed volume to a running pod after at most this long (DESIGN.md section
+6).
+"""
 
 
 class FreshnessClass(Record):
-    """Named freshness rules, from the admin's policy. Times in seconds; `refresh_s < budget_s <= max_age_s`."""
+    """Named freshness rules, from the admin's policy. Times in seconds; `refresh_s < budget_s <=
+    max_age_s`.
+    """
 
     name: str
     refresh_s: float
     budget_s: float
     max_age_s: float
     on_expired: str
-    """`serve`: start with the expired value and alarm; `refuse`: a starting pod waits in its gate."""
+    """`serve`: start with the expired value and alarm; `refuse`: a starting pod waits in its gate.
+    """
 
     @property
     def refuses(self) -> bool:
@@ -29,19 +38,25 @@ class FreshnessClass(Record):
 
 
 def smallest_budget_s(refresh_s: float) -> float:
-    """The smallest freshness budget, in seconds, under which a healthy pod does not flap: 4/3 × (interval + propagation)."""
+    """The smallest freshness budget, in seconds, under which a healthy pod does not flap: 4/3 ×
+    (interval + propagation).
+    """
     return (refresh_s + PROPAGATION_S) * 4 / 3
 
 
 def age_s(last_success: float | None, now: float) -> float | None:
-    """Seconds since `last_success`, at least 0; None when there was none, or when it lies in the future beyond the skew."""
+    """Seconds since `last_success`, at least 0; None when there was none, or when it lies in the
+    future beyond the skew.
+    """
     if last_success is None or last_success > now + CLOCK_SKEW_S:
         return None
     return max(0.0, now - last_success)
 
 
 def assess(rules: FreshnessClass, last_success: float | None, now: float) -> Freshness:
-    """Fresh up to and including the budget, stale up to and including the maximum age, else expired; an unknown age is expired."""
+    """Fresh up to and including the budget, stale up to and including the maximum age, else
+    expired; an unknown age is expired.
+    """
     age = age_s(last_success, now)
     if age is None or age > rules.max_age_s:
         return Freshness.EXPIRED
@@ -49,9 +64,11 @@ def assess(rules: FreshnessClass, last_success: float | None, now: float) -> Fre
 
 
 def next_change(rules: FreshnessClass, last_success: float | None, now: float) -> float | None:
-    """When `assess` will next answer otherwise if nothing else happens, as seconds since the epoch; None: never.
+    """When `assess` will next answer otherwise if nothing else happens, as seconds since the epoch;
+    None: never.
 
-    A time in the future, beyond the skew, becomes believable as the clock goes on, so that too is a change.
+    A time in the future, beyond the skew, becomes believable as the clock goes on, so that too is a
+    change.
     """
     if last_success is None:
         return None

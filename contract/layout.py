@@ -1,4 +1,6 @@
-"""Names that more than one process relies on: containers, volumes, mount points, and the files in the cache."""
+"""Names that more than one process relies on: containers, volumes, mount points, and the files in
+the cache.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ CONTAINERS = (GATE, AGENT)
 CACHE_VOLUME = "lastgood-cache"
 SNAPSHOTS_VOLUME = "lastgood-snapshots"
 FRESHNESS_VOLUME = "lastgood-freshness"
-NO_TOKEN_VOLUME = "lastgood-no-token"  # noqa: S105 - a volume's name
+NO_TOKEN_VOLUME = "lastgood-no-token"
 VOLUMES = (CACHE_VOLUME, SNAPSHOTS_VOLUME, FRESHNESS_VOLUME, NO_TOKEN_VOLUME)
 
-TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where ServiceAccount admission mounts a token
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 CODE_PATH = "/opt/lastgood"
 CACHE_MOUNT = "/lastgood/cache"
 SNAPSHOTS_MOUNT = "/lastgood/snapshots"
@@ -20,11 +22,14 @@ FRESHNESS_MOUNT = "/lastgood/freshness"
 DEFAULT_MOUNT_PATH = "/var/run/secrets-cache"
 
 AGENT_PORT = 9465
-"""Where the agent serves /healthz and /metrics; nothing is served in a pod on the host's network."""
+"""Where the agent serves /healthz and /metrics; nothing is served in a pod on the host's network.
+"""
 
 FILES = "files"
-"""The directory in the cache volume that the app mounts, by subPath. The volume's root is sticky and world-writable, where
-`fs.protected_symlinks` lets only a link's owner follow it; this directory is ours and is not (docs/design/002)."""
+"""The directory in the cache volume that the app mounts, by subPath. The volume's root is sticky
+and world-writable, where `fs.protected_symlinks` lets only a link's owner follow it; this directory
+is ours and is not (docs/design/002).
+"""
 LOCK = "lock"
 """flock of the one writer, in the volume's root, which the app does not see."""
 
@@ -35,7 +40,11 @@ RESERVED_FILES = (STATUS,)
 """File names that an annotation may not choose; no name may start with a dot either."""
 
 MOUNT_META = ".lastgood"
-"""In `mount` mode the folder, beside the app's files, with `<snapshot>/meta.json`: no secret material."""
+"""In `mount` mode the folder, beside the app's files, with `<snapshot>/meta.json`: no secret
+material.
+"""
 
 GATE_MISCONFIGURED = 12
-"""The gate's exit code when it can't ever succeed: a plan that it can't read, or arguments that are wrong."""
+"""The gate's exit code when it can't ever succeed: a plan that it can't read, or arguments that are
+wrong.
+"""

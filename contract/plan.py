@@ -1,7 +1,8 @@
-"""What a pod asked for, as the webhook decided it: an argument of gate and agent, immutable with the pod's spec.
+"""What a pod asked for, as the webhook decided it: an argument of gate and agent, immutable with
+the pod's spec.
 
-The controller reads the same argument to learn what is demanded. Wire: one JSON object, `v` 1, additive; golden
-files in tests/contract/golden keep old ones readable.
+The controller reads the same argument to learn what is demanded. Wire: one JSON object, `v` 1,
+additive; golden files in tests/contract/golden keep old ones readable.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ MODES = (FOLLOW, MOUNT)
 
 DIRECTORY_MODES = {"owner": 0o700, "group": 0o750, "world": 0o755}
 FILE_MODES = {"owner": 0o400, "group": 0o440, "world": 0o444}
-"""File mode by who may read: the app's UID alone, its fsGroup, or whoever has the volume mounted (DESIGN.md section 7)."""
+"""File mode by who may read: the app's UID alone, its fsGroup, or whoever has the volume mounted
+(DESIGN.md section 7).
+"""
 
 
 class PlannedFile(Record):
@@ -35,7 +38,9 @@ class PlannedFile(Record):
 
 
 class PlannedSnapshot(Record):
-    """One source and the files that this pod takes from it. All of them always come from one version."""
+    """One source and the files that this pod takes from it. All of them always come from one
+    version.
+    """
 
     snapshot: str
     """The name of the Secret, `contract.names.snapshot_name`."""
@@ -76,7 +81,9 @@ def to_wire(plan: Plan) -> str:
         "snapshots": [_snapshot_to_wire(planned) for planned in plan.snapshots],
     }
     if plan.reload is not None:
-        document["reload"] = {key: value for key, value in plan.reload.__dict__.items() if value is not None}
+        document["reload"] = {
+            key: value for key, value in plan.reload.__dict__.items() if value is not None
+        }
     return wire.encode(document)
 
 
@@ -86,9 +93,16 @@ def from_wire(raw: str) -> Plan:
     access = wire.text(document, "access")
     mode = wire.text(document, "mode")
     if mode not in MODES or access not in FILE_MODES:
-        raise wire.WireError(f"the plan's mode must be one of {MODES} and its access one of {tuple(FILE_MODES)}")
-    classes = {name: _class_from_wire(name, item) for name, item in wire.mapping(document, "classes").items()}
-    snapshots = tuple(_snapshot_from_wire(item, classes) for item in wire.objects(document, "snapshots"))
+        raise wire.WireError(
+            f"the plan's mode must be one of {MODES} and its access one of {tuple(FILE_MODES)}"
+        )
+    classes = {
+        name: _class_from_wire(name, item)
+        for name, item in wire.mapping(document, "classes").items()
+    }
+    snapshots = tuple(
+        _snapshot_from_wire(item, classes) for item in wire.objects(document, "snapshots")
+    )
     files = [planned.file for snapshot in snapshots for planned in snapshot.files]
     if len(set(files)) != len(files):
         raise wire.WireError("the plan names one file twice")
@@ -125,12 +139,15 @@ def _snapshot_to_wire(planned: PlannedSnapshot) -> dict[str, Any]:
         "reference": planned.reference,
         "class": planned.rules.name,
         "files": [
-            {key: value for key, value in file.__dict__.items() if value is not None} for file in planned.files
+            {key: value for key, value in file.__dict__.items() if value is not None}
+            for file in planned.files
         ],
     }
 
 
-def _snapshot_from_wire(item: dict[str, Any], classes: dict[str, FreshnessClass]) -> PlannedSnapshot:
+def _snapshot_from_wire(
+    item: dict[str, Any], classes: dict[str, FreshnessClass]
+) -> PlannedSnapshot:
     rules = classes.get(wire.text(item, "class"))
     if rules is None:
         raise wire.WireError(f"the plan has no class {item['class']}")
@@ -153,7 +170,9 @@ def _snapshot_from_wire(item: dict[str, Any], classes: dict[str, FreshnessClass]
 
 
 def _path_element(item: dict[str, Any], member: str) -> str:
-    """A name that becomes a path element: whoever wrote the plan, it never leads out of our folders."""
+    """A name that becomes a path element: whoever wrote the plan, it never leads out of our
+    folders.
+    """
     name = wire.text(item, member)
     if not name or name.startswith(".") or "/" in name or "\0" in name:
         raise wire.WireError(f"{member} must be one path element that does not start with a dot")
@@ -164,7 +183,9 @@ def _reload_from_wire(document: dict[str, Any]) -> Reload | None:
     if document.get("reload") is None:
         return None
     reload = wire.mapping(document, "reload")
-    found = Reload(http=wire.optional_text(reload, "http"), signal=wire.optional_text(reload, "signal"))
+    found = Reload(
+        http=wire.optional_text(reload, "http"), signal=wire.optional_text(reload, "signal")
+    )
     if (found.http is None) == (found.signal is None):
         raise wire.WireError("reload must have exactly one of http and signal")
     return found

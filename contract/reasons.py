@@ -1,4 +1,6 @@
-"""Closed sets of reasons. The same word labels the metric, the log line, the Event and the status; sentences are built beside it."""
+"""Closed sets of reasons. The same word labels the metric, the log line, the Event and the status;
+sentences are built beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from enum import StrEnum
 
 
 class FetchFailure(StrEnum):
-    """Why a provider gave no usable value. Mapped from a table per provider, never from message text (DESIGN.md section 9)."""
+    """Why a provider gave no usable value. Mapped from a table per provider, never from message
+    text (DESIGN.md section 9).
+    """
 
     ABSENT = "absent"
     DENIED = "denied"
@@ -18,7 +22,9 @@ class FetchFailure(StrEnum):
 
 
 class Freshness(StrEnum):
-    """How old a value is by its class: within the budget, past it, or past the maximum age (or of unknown age)."""
+    """How old a value is by its class: within the budget, past it, or past the maximum age (or of
+    unknown age).
+    """
 
     FRESH = "fresh"
     STALE = "stale"
@@ -30,16 +36,22 @@ class Serving(StrEnum):
 
     SERVED = "served"
     REVOKED = "revoked"
-    """Revoked with nothing to replace it: `value` is empty, and readers that hold the version drop it."""
+    """Revoked with nothing to replace it: `value` is empty, and readers that hold the version drop
+    it.
+    """
     WITHDRAWN = "withdrawn"
-    """Removed by policy or by a confirmed absence after its grace time: as revoked, for another reason."""
+    """Removed by policy or by a confirmed absence after its grace time: as revoked, for another
+    reason.
+    """
 
 
 class Holding(StrEnum):
     """Why a gate holds a pod, or why a running pod keeps an older value than the snapshot's."""
 
     NEVER_SYNCED = "never-synced"
-    """No snapshot is mounted and the cache has no value: the controller has not fetched this source yet."""
+    """No snapshot is mounted and the cache has no value: the controller has not fetched this source
+    yet.
+    """
     MISSING = "missing"
     """The snapshot vanished from the mount; the cache's value stays."""
     PROPERTY_MISSING = "property-missing"

@@ -1,7 +1,8 @@
 """An immutable value with named fields, for the processes on the start path.
 
-`dataclasses` and `typing` cost more to import than the whole gate may take (docs/design/001), so the contract's
-values derive from this instead. To a type checker a Record is a frozen, keyword-only dataclass.
+`dataclasses` and `typing` cost more to import than the whole gate may take (docs/design/001), so
+the contract's values derive from this instead. To a type checker a Record is a frozen, keyword-only
+dataclass.
 """
 
 from __future__ import annotations

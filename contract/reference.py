@@ -1,4 +1,6 @@
-"""References to secrets: accepted or rejected, never repaired, so that what policy matched is what goes on the wire."""
+"""References to secrets: accepted or rejected, never repaired, so that what policy matched is what
+goes on the wire.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:secret:(?P<name>.+?)(-[A-Za-z0-9
 
 
 class ReferenceRejected(ValueError):
-    """A reference that is not accepted; the message says what is wrong and what is allowed. Caught by the webhook, policy and CLI."""
+    """A reference that is not accepted; the message says what is wrong and what is allowed. Caught
+    by the webhook, policy and CLI.
+    """
 
 
 class SourceRequest(Record):
@@ -61,7 +65,8 @@ def parse_source(raw: str) -> SourceRequest:
 def canonicalise(provider: str, raw: str) -> str:
     """`raw` itself when it is a canonical reference of `provider`; else ReferenceRejected.
 
-    Accepts no empty, `.` or `..` segments, no `%`, `?`, `\\`, control or non-ASCII characters, and no ARN.
+    Accepts no empty, `.` or `..` segments, no `%`, `?`, `\\`, control or non-ASCII characters, and
+    no ARN.
     """
     check = _PROVIDERS.get(provider)
     if check is None:
@@ -76,7 +81,9 @@ def canonicalise(provider: str, raw: str) -> str:
 
 
 def _aws_sm(raw: str) -> None:
-    """Names of AWS Secrets Manager secrets (CreateSecret, parameter Name: 1 to 512 of A-Z a-z 0-9 /_+=.@-)."""
+    """Names of AWS Secrets Manager secrets (CreateSecret, parameter Name: 1 to 512 of A-Z a-z 0-9
+    /_+=.@-).
+    """
     arn = _ARN.fullmatch(raw)
     if arn is not None:
         message = f'an ARN is not accepted, the account is the admin\'s to choose; did you mean "{arn["name"]}"?'
@@ -98,7 +105,9 @@ PROVIDERS = tuple(_PROVIDERS)
 
 
 def _shown(raw: str) -> str:
-    """What was given, quoted, cut and with nothing unprintable: it goes to a user's terminal and to logs."""
+    """What was given, quoted, cut and with nothing unprintable: it goes to a user's terminal and to
+    logs.
+    """
     cut = raw if len(raw) <= 80 else raw[:77] + "..."
     return '"' + cut.encode("ascii", "backslashreplace").decode().translate(_CONTROL) + '"'
 

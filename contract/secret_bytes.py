@@ -1,4 +1,6 @@
-"""The one type in which secret values travel. It can be compared and measured, and revealed on purpose only."""
+"""The one type in which secret values travel. It can be compared and measured, and revealed on
+purpose only.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ if TYPE_CHECKING:
 
 
 class SecretBytes:
-    """A secret value of 0 or more bytes that does not print, format, pickle, copy to a buffer or JSON-encode."""
+    """A secret value of 0 or more bytes that does not print, format, pickle, copy to a buffer or
+    JSON-encode.
+    """
 
     __slots__ = ("__value",)
 

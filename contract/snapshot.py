@@ -1,6 +1,7 @@
 """The snapshot Secret: its keys, and `meta.json`, the authority on what its value is.
 
-In the cluster a Secret of type `lastgood.dev/snapshot`; embedded, a folder with the same keys and bytes.
+In the cluster a Secret of type `lastgood.dev/snapshot`; embedded, a folder with the same keys and
+bytes.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from contract import wire
 from contract.reasons import Serving
 from contract.record import Record
 
-SECRET_TYPE = "lastgood.dev/snapshot"  # noqa: S105 - a Secret's type, not a secret
+SECRET_TYPE = "lastgood.dev/snapshot"
 VALUE = "value"
 META = "meta.json"
 HISTORY_SUFFIX = "-history"
 
 
 def property_key(name: str) -> str:
-    """The data key of a property: `p.<member>`; in a deeper one the steps `a/b` become `a..b`, which no single member can contain."""
+    """The data key of a property: `p.<member>`; in a deeper one the steps `a/b` become `a..b`,
+    which no single member can contain.
+    """
     return "p." + name.replace("/", "..")
 
 
@@ -33,7 +36,9 @@ class Quarantined(Record):
 
 
 class Meta(Record):
-    """What `value` is. Changes only when bytes or pointers change, so that no volume swaps without cause."""
+    """What `value` is. Changes only when bytes or pointers change, so that no volume swaps without
+    cause.
+    """
 
     account: str
     identity: str
@@ -52,7 +57,12 @@ class Meta(Record):
 
     def names(self, account: str, identity: str, provider: str, reference: str) -> bool:
         """Whether this is the snapshot of exactly that source and identity."""
-        return (account, identity, provider, reference) == (self.account, self.identity, self.provider, self.reference)
+        return (account, identity, provider, reference) == (
+            self.account,
+            self.identity,
+            self.provider,
+            self.reference,
+        )
 
 
 def to_wire(meta: Meta) -> str:

@@ -1,4 +1,6 @@
-"""`status.json` in the cache: what the app, its owner and our agent see of each secret. No value, and no digest of one."""
+"""`status.json` in the cache: what the app, its owner and our agent see of each secret. No value,
+and no digest of one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ class SecretStatus(Record):
     last_success: float | None
     last_attempt: float | None
     reason: str | None
-    """A FetchFailure of the controller's last attempt, or a Holding of this pod; None: nothing is wrong."""
+    """A FetchFailure of the controller's last attempt, or a Holding of this pod; None: nothing is
+    wrong.
+    """
 
 
 class Status(Record):
@@ -48,7 +52,10 @@ def from_wire(raw: bytes | str) -> Status:
     return Status(
         revision=wire.optional_text(document, "revision"),
         written_at=wire.number(document, "written_at"),
-        secrets={name: _secret_from_wire(name, item) for name, item in wire.mapping(document, "secrets").items()},
+        secrets={
+            name: _secret_from_wire(name, item)
+            for name, item in wire.mapping(document, "secrets").items()
+        },
     )
 
 

@@ -1,6 +1,8 @@
-"""Reading of JSON that another version of us, or somebody else, wrote. Formats are additive: unknown members are passed over.
+"""Reading of JSON that another version of us, or somebody else, wrote. Formats are additive:
+unknown members are passed over.
 
-Every `from_wire` raises `WireError` for what it can't use; the message names the member and never quotes a value.
+Every `from_wire` raises `WireError` for what it can't use; the message names the member and never
+quotes a value.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
-"""The major version of every format here. A reader accepts its own and refuses a newer one: additions don't change it."""
+"""The major version of every format here. A reader accepts its own and refuses a newer one:
+additions don't change it.
+"""
 
 
 MOST = 1e15
@@ -21,7 +25,9 @@ MOST = 1e15
 
 
 class WireError(ValueError):
-    """A document that this version can't use. Caught by whoever reads one: it names the document's fault in one sentence."""
+    """A document that this version can't use. Caught by whoever reads one: it names the document's
+    fault in one sentence.
+    """
 
 
 def decode(raw: bytes | str, what: str) -> dict[str, Any]:
@@ -29,17 +35,21 @@ def decode(raw: bytes | str, what: str) -> dict[str, Any]:
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):
-        raise WireError(f"{what} is not JSON") from None  # noqa: EM102, TRY003 - the original error would quote the document
+        raise WireError(f"{what} is not JSON") from None
     if type(document) is not dict:
         raise WireError(f"{what} is not a JSON object")
     version = document.get("v")
     if version != VERSION:
-        raise WireError(f"{what} has format version {version if type(version) is int else 'unknown'}; this reads {VERSION}")
+        raise WireError(
+            f"{what} has format version {version if type(version) is int else 'unknown'}; this reads {VERSION}"
+        )
     return document
 
 
 def encode(document: Mapping[str, Any]) -> str:
-    """Compact JSON with our version first and members in the given order, so that equal documents are equal bytes."""
+    """Compact JSON with our version first and members in the given order, so that equal documents
+    are equal bytes.
+    """
     return json.dumps({"v": VERSION, **document}, separators=(",", ":"), allow_nan=False)
 
 
