@@ -6,21 +6,18 @@ import re
 from hashlib import sha256
 
 SLUG_LENGTH = 40
+HASH_LENGTH = 32
+"""Hexadecimal digits: 128 bits."""
 
 
 def snapshot_name(account: str, identity: str, provider: str, reference: str) -> str:
-    """The name of a source's snapshot: `lg-<slug>-<128-bit hash>`, at most 76 characters, an RFC
-    1123 label's characters.
+    """The name of a source's snapshot: `lg-<slug>-<128-bit hash>`, an RFC 1123 subdomain of at most
+    76 characters.
 
-    The slug is for people. Account, identity and canonical reference are told apart by the hash
-    alone, each of them ended by a NUL, which none may contain, so that no two sources can be made
-    to meet.
+    The slug is for people. The hash alone tells sources apart: each part goes in with its length
+    before it, so that no two sources meet, whatever characters they have.
     """
-    digest = sha256(
-        "".join(f"{part}\0" for part in (account, identity, provider, reference)).encode()
-    ).hexdigest()[:32]
-    slug = (
-        re.sub(r"[^a-z0-9]+", "-", reference.lower()).strip("-")[-SLUG_LENGTH:].strip("-")
-        or "source"
-    )
-    return f"lg-{slug}-{digest}"
+    parts = (account, identity, provider, reference)
+    digest = sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+    slug = re.sub(r"[^a-z0-9]+", "-", reference.lower())[-SLUG_LENGTH:].strip("-") or "source"
+    return f"lg-{slug}-{digest[:HASH_LENGTH]}"
