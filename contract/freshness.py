@@ -12,6 +12,9 @@ CLOCK_SKEW_S = 60.0
 6).
 """
 
+GRAIN_S = 1e-6
+"""Less than any clock here matters for, and four times what a float of today's epoch can tell."""
+
 PROPAGATION_S = 90.0
 """The kubelet shows a changed volume to a running pod after at most this long (DESIGN.md section
 6).
@@ -38,7 +41,7 @@ class FreshnessClass(Record):
 
 
 def smallest_budget_s(refresh_s: float) -> float:
-    """The smallest freshness budget, in seconds, under which a healthy pod does not flap: 4/3 ×
+    """The smallest freshness budget, in seconds, under which a healthy pod does not flap: 4/3 *
     (interval + propagation).
     """
     return (refresh_s + PROPAGATION_S) * 4 / 3
@@ -64,17 +67,19 @@ def assess(rules: FreshnessClass, last_success: float | None, now: float) -> Fre
 
 
 def next_change(rules: FreshnessClass, last_success: float | None, now: float) -> float | None:
-    """When `assess` will next answer otherwise if nothing else happens, as seconds since the epoch;
-    None: never.
+    """When `assess` answers otherwise if nothing else happens, in seconds since the epoch; None:
+    never.
 
-    A time in the future, beyond the skew, becomes believable as the clock goes on, so that too is a
-    change.
+    Always later than `now`, and a grain past the limit itself, which still belongs to what came
+    before: who sleeps until then sees the change. A time in the future, beyond the skew, becomes
+    believable as the clock goes on, so that too is a change.
     """
+    age = age_s(last_success, now)
     if last_success is None:
         return None
-    if last_success > now + CLOCK_SKEW_S:
-        return last_success - CLOCK_SKEW_S
+    if age is None:
+        return last_success - CLOCK_SKEW_S + GRAIN_S
     for limit_s in (rules.budget_s, rules.max_age_s):
-        if now <= last_success + limit_s:
-            return last_success + limit_s
+        if age <= limit_s:
+            return last_success + limit_s + GRAIN_S
     return None
