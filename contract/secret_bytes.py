@@ -19,11 +19,12 @@ class SecretBytes:
     def __init__(self, value: bytes) -> None:
         if type(value) is not bytes:
             message = f"a secret value is bytes, not {type(value).__name__}"
+            del value  # a traceback may show local variables
             raise TypeError(message)
         self.__value = value
 
     def reveal(self) -> bytes:
-        """The value itself. Each call is a place to review: what happens to the bytes next?"""
+        """The value itself. Each call is a place to review what happens to the bytes next."""
         return self.__value
 
     def __len__(self) -> int:
@@ -42,6 +43,16 @@ class SecretBytes:
     def __format__(self, _: str) -> str:
         return repr(self)
 
+    def __dir__(self) -> list[str]:
+        """Without the slot, so that who reads every attribute of a value does not find it."""
+        return [name for name in super().__dir__() if not name.endswith("__value")]
+
     def __reduce_ex__(self, _: object) -> NoReturn:
         message = "a secret value can't be pickled or copied"
         raise TypeError(message)
+
+    def __reduce__(self) -> NoReturn:
+        self.__reduce_ex__(2)
+
+    def __getstate__(self) -> NoReturn:
+        self.__reduce_ex__(2)
