@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 SHAPE = "provider[@account]:reference[#property]"
 
 _ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_PROPERTY = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,128}(/[A-Za-z0-9_.-]{1,128})*")
+_PROPERTY = re.compile(
+    r"(?!.*(\.\.|\./|/\.))"  # so that contract.snapshot.property_key gives no two of them one key
+    r"[A-Za-z0-9_.-]{1,128}(/[A-Za-z0-9_.-]{1,128}){0,15}"
+)
+MOST_PROPERTY = 251
+"""Characters in a property, each `/` counted twice: a Secret's key has at most 253, and ours starts
+with `p.`.
+"""
 _AWS_SM_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9/_+=.@-]{1,511}")
 _ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:secret:(?P<name>.+?)(-[A-Za-z0-9]{6})?")
 
 
-class ReferenceRejected(ValueError):
+class ReferenceRejected(ValueError):  # noqa: N818 - it is a verdict on input, not a fault
     """A reference that is not accepted; the message says what is wrong and what is allowed. Caught
     by the webhook, policy and CLI.
     """
@@ -51,8 +58,12 @@ def parse_source(raw: str) -> SourceRequest:
     if at and not _ACCOUNT.fullmatch(account):
         message = f"{_shown(account)} is not an account's name; allowed are a-z, 0-9 and - inside"
         raise ReferenceRejected(message)
-    if hash_sign and not _PROPERTY.fullmatch(name):
-        message = f"{_shown(name)} is not a property; allowed are A-Z a-z 0-9 _ . - and / between steps, without .."
+    if hash_sign and not is_property(name):
+        message = (
+            f"{_shown(name)} is not a property; allowed are up to 16 steps of 1 to 128 of "
+            "A-Z a-z 0-9 _ . - with / between, no two dots together, no dot beside a /, "
+            f"{MOST_PROPERTY} characters in all with each / counted twice"
+        )
         raise ReferenceRejected(message)
     return SourceRequest(
         provider=provider,
@@ -62,15 +73,21 @@ def parse_source(raw: str) -> SourceRequest:
     )
 
 
-def canonicalise(provider: str, raw: str) -> str:
-    """`raw` itself when it is a canonical reference of `provider`; else ReferenceRejected.
+def is_property(name: str) -> bool:
+    """Whether that is a property, steps divided by `/`: no two properties share a data key."""
+    return _PROPERTY.fullmatch(name) is not None and len(name) + name.count("/") <= MOST_PROPERTY
 
-    Accepts no empty, `.` or `..` segments, no `%`, `?`, `\\`, control or non-ASCII characters, and
-    no ARN.
+
+def canonicalise(provider: str, raw: str) -> str:
+    r"""`raw` itself when it is a canonical reference of `provider`; else ReferenceRejected.
+
+    Accepts no empty, `.` or `..` segments, no `%`, `?`, `\`, control or non-ASCII characters, no
+    ARN, and no `/aws/reference/...`, which would lead from one store to another.
     """
     check = _PROVIDERS.get(provider)
     if check is None:
-        message = f"{_shown(provider)} is not a provider; allowed: {', '.join(PROVIDERS)}{suggestion(provider, PROVIDERS)}"
+        hint = suggestion(provider, PROVIDERS)
+        message = f"{_shown(provider)} is not a provider; allowed: {', '.join(PROVIDERS)}{hint}"
         raise ReferenceRejected(message)
     check(raw)
     segments = raw.removeprefix("/").split("/")
@@ -86,29 +103,40 @@ def _aws_sm(raw: str) -> None:
     """
     arn = _ARN.fullmatch(raw)
     if arn is not None:
-        message = f'an ARN is not accepted, the account is the admin\'s to choose; did you mean "{arn["name"]}"?'
+        name = arn["name"]
+        hint = f"; did you mean {_shown(name)}?" if _AWS_SM_NAME.fullmatch(name) else ""
+        message = f"an ARN is not accepted, the account is the admin's to choose{hint}"
         raise ReferenceRejected(message)
     if not _AWS_SM_NAME.fullmatch(raw):
-        message = f"{_shown(raw)} is not a secret's name in Secrets Manager; allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ -"
+        message = (
+            f"{_shown(raw)} is not a secret's name in Secrets Manager; "
+            "allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ -"
+        )
+        raise ReferenceRejected(message)
+    if raw.lstrip("/").lower().startswith("aws/reference/"):
+        message = f"{_shown(raw)} leads to another store; name the secret itself"
         raise ReferenceRejected(message)
 
 
 def _file(raw: str) -> None:
     """Paths below the account's root folder."""
     if not _FILE_PATH.fullmatch(raw):
-        message = f"{_shown(raw)} is not a path; allowed are / and then up to 511 of A-Z a-z 0-9 / _ + = . @ -"
+        message = (
+            f"{_shown(raw)} is not a path; "
+            "allowed are / and then 1 to 511 of A-Z a-z 0-9 / _ + = . @ -"
+        )
         raise ReferenceRejected(message)
 
 
 _PROVIDERS: dict[str, Callable[[str], None]] = {"aws-sm": _aws_sm, "file": _file}
 PROVIDERS = tuple(_PROVIDERS)
 
+_MOST_SHOWN = 80
+
 
 def _shown(raw: str) -> str:
-    """What was given, quoted, cut and with nothing unprintable: it goes to a user's terminal and to
-    logs.
-    """
-    cut = raw if len(raw) <= 80 else raw[:77] + "..."
+    """What was given, quoted, cut and with nothing unprintable: it goes to terminals and logs."""
+    cut = raw if len(raw) <= _MOST_SHOWN else raw[: _MOST_SHOWN - 3] + "..."
     return '"' + cut.encode("ascii", "backslashreplace").decode().translate(_CONTROL) + '"'
 
 
