@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
-    """The allowed word most like `word`, or None when none is near."""
-    matches = get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    """The allowed word most like `word`, in any case of letters, or None when none is near."""
+    folded = {candidate.lower(): candidate for candidate in allowed}
+    matches = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
 def suggestion(word: str, allowed: Iterable[str]) -> str:
