@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from contract import wire
 from contract.record import Record
-from contract.snapshot import Meta
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contract.snapshot import Meta
 
 CONFIG_MAP = "lastgood-freshness"
 
@@ -53,6 +56,7 @@ def to_wire(entry: Entry) -> str:
 def from_wire(raw: bytes | str) -> Entry:
     """The entry of one line of JSON, or a WireError."""
     document = wire.decode(raw, "the freshness entry")
+    wire.need(document, "served")
     return Entry(
         served=_confirmed(document, "served"),
         prior=_confirmed(document, "prior"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contract import wire
 from contract.freshness import FreshnessClass
+from contract.layout import RESERVED_FILES
 from contract.record import Record
 
 TYPE_CHECKING = False
@@ -23,6 +24,10 @@ DIRECTORY_MODES = {"owner": 0o700, "group": 0o750, "world": 0o755}
 FILE_MODES = {"owner": 0o400, "group": 0o440, "world": 0o444}
 """File mode by who may read: the app's UID alone, its fsGroup, or whoever has the volume mounted
 (DESIGN.md section 7).
+"""
+
+MOST_NAME = 253
+"""Bytes in a name that becomes a path element: a Kubernetes key's limit, below every file system's.
 """
 
 
@@ -72,7 +77,10 @@ class Plan(Record):
 
 
 def to_wire(plan: Plan) -> str:
-    """The plan as one line of JSON; equal plans give equal text."""
+    """The plan as one line of JSON; equal plans give equal text.
+
+    A class is told by its name: snapshots that name one class have equal rules.
+    """
     classes = {planned.rules.name: planned.rules for planned in plan.snapshots}
     document: dict[str, Any] = {
         "mode": plan.mode,
@@ -92,10 +100,11 @@ def from_wire(raw: str) -> Plan:
     document = wire.decode(raw, "the plan")
     access = wire.text(document, "access")
     mode = wire.text(document, "mode")
-    if mode not in MODES or access not in FILE_MODES:
-        raise wire.WireError(
-            f"the plan's mode must be one of {MODES} and its access one of {tuple(FILE_MODES)}"
-        )
+    if mode not in MODES:
+        raise wire.WireError(f"the plan's mode must be one of {', '.join(MODES)}")
+    if access not in FILE_MODES:
+        raise wire.WireError(f"the plan's access must be one of {', '.join(FILE_MODES)}")
+    wire.need(document, "classes", "snapshots")
     classes = {
         name: _class_from_wire(name, item)
         for name, item in wire.mapping(document, "classes").items()
@@ -103,10 +112,20 @@ def from_wire(raw: str) -> Plan:
     snapshots = tuple(
         _snapshot_from_wire(item, classes) for item in wire.objects(document, "snapshots")
     )
-    files = [planned.file for snapshot in snapshots for planned in snapshot.files]
-    if len(set(files)) != len(files):
-        raise wire.WireError("the plan names one file twice")
+    _refuse_doubles(snapshots)
     return Plan(mode=mode, access=access, snapshots=snapshots, reload=_reload_from_wire(document))
+
+
+def _refuse_doubles(snapshots: tuple[PlannedSnapshot, ...]) -> None:
+    """Files lie in one folder, and `status.json` lists secrets by name."""
+    planned = [file for snapshot in snapshots for file in snapshot.files]
+    for member, found in (
+        ("snapshot", [snapshot.snapshot for snapshot in snapshots]),
+        ("secret", [file.name for file in planned]),
+        ("file", [file.file for file in planned]),
+    ):
+        if len(set(found)) != len(found):
+            raise wire.WireError(f"the plan names one {member} twice")
 
 
 def _class_to_wire(rules: FreshnessClass) -> dict[str, Any]:
@@ -150,7 +169,8 @@ def _snapshot_from_wire(
 ) -> PlannedSnapshot:
     rules = classes.get(wire.text(item, "class"))
     if rules is None:
-        raise wire.WireError(f"the plan has no class {item['class']}")
+        raise wire.WireError("a snapshot's class must be one of the plan's classes")
+    wire.need(item, "files")
     return PlannedSnapshot(
         snapshot=_path_element(item, "snapshot"),
         account=wire.text(item, "account"),
@@ -174,8 +194,14 @@ def _path_element(item: dict[str, Any], member: str) -> str:
     folders.
     """
     name = wire.text(item, member)
-    if not name or name.startswith(".") or "/" in name or "\0" in name:
-        raise wire.WireError(f"{member} must be one path element that does not start with a dot")
+    plain = name.isascii() and name.isprintable() and "/" not in name
+    if not plain or not 0 < len(name) <= MOST_NAME or name.startswith("."):
+        raise wire.WireError(
+            f"{member} must be one path element of 1 to {MOST_NAME} printable ASCII characters "
+            "that does not start with a dot"
+        )
+    if name in RESERVED_FILES:
+        raise wire.WireError(f"{member} must not be {name}, which is ours")
     return name
 
 

@@ -75,6 +75,7 @@ def to_wire(meta: Meta) -> str:
 def from_wire(raw: bytes | str) -> Meta:
     """The meta of a meta.json, or a WireError."""
     document = wire.decode(raw, META)
+    wire.need(document, "revoked", "quarantined")
     serving = wire.text(document, "serving")
     if serving not in Serving.__members__.values():
         raise wire.WireError(f"{META}: serving must be one of {', '.join(Serving)}")

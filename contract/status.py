@@ -49,6 +49,7 @@ def to_wire(status: Status) -> str:
 def from_wire(raw: bytes | str) -> Status:
     """The status of a status.json, or a WireError."""
     document = wire.decode(raw, "status.json")
+    wire.need(document, "secrets")
     return Status(
         revision=wire.optional_text(document, "revision"),
         written_at=wire.number(document, "written_at"),

@@ -39,10 +39,10 @@ def decode(raw: bytes | str, what: str) -> dict[str, Any]:
     if type(document) is not dict:
         raise WireError(f"{what} is not a JSON object")
     version = document.get("v")
+    if type(version) is not int:
+        raise WireError(f"{what} has no format version; this reads {VERSION}")
     if version != VERSION:
-        raise WireError(
-            f"{what} has format version {version if type(version) is int else 'unknown'}; this reads {VERSION}"
-        )
+        raise WireError(f"{what} has format version {version}; this reads {VERSION}")
     return document
 
 
@@ -77,6 +77,13 @@ def number(document: Mapping[str, Any], member: str) -> float:
 def optional_number(document: Mapping[str, Any], member: str) -> float | None:
     """A member that is a finite number, null or absent."""
     return None if document.get(member) is None else number(document, member)
+
+
+def need(document: Mapping[str, Any], *members: str) -> None:
+    """Refuses a document without these: members that its writers have always written."""
+    for member in members:
+        if member not in document:
+            raise WireError(f"{member} is missing")
 
 
 def objects(document: Mapping[str, Any], member: str) -> list[dict[str, Any]]:
