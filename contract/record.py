@@ -9,18 +9,19 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self, dataclass_transform
+    from typing import Self, dataclass_transform
 else:
 
-    def dataclass_transform(**_: object):  # noqa: ANN201 - typing's own, without importing typing
+    def dataclass_transform(**_: object):  # noqa: ANN201 - a checker sees typing's own
+        """Nothing: it speaks to type checkers only."""
         return lambda cls: cls
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Record:
-    """Fields are the annotations of the subclass, in order; a class attribute is a field's default."""
+    """Fields are the annotations of the subclass, in order; a class attribute is a default."""
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, **given: object) -> None:
         cls = type(self)
         for name in cls.__annotations__:
             if name in given:
@@ -35,7 +36,7 @@ class Record:
             message = f"{cls.__name__} has no {', '.join(given)}"
             raise TypeError(message)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """The same value with some fields changed."""
         return type(self)(**(self.__dict__ | changes))
 
