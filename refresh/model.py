@@ -1,18 +1,18 @@
-"""The values that the refresh engine works on. Times in seconds since the epoch; no I/O, no clock."""
+"""The values that the refresh engine works on. Times in seconds since the epoch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.names import snapshot_name
-from contract.reasons import FetchFailure, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.ages import Confirmed
     from contract.freshness import FreshnessClass
+    from contract.reasons import FetchFailure, Serving
     from contract.secret_bytes import SecretBytes
     from contract.snapshot import Quarantined
 
@@ -70,8 +70,12 @@ class Demanded:
     rules: FreshnessClass
     checks: Checks
     properties: frozenset[str] = frozenset()
-    """Properties that pods demand, steps divided by `/`. One that the value lacks holds its pod, never the others."""
-    wanted: Wanted = field(default_factory=Wanted)
+    """Properties that pods demand, steps divided by `/`. One that the value lacks holds its pod,
+    never the others."""
+    whole: bool = False
+    """Whether a pod takes the whole value; then a first value need not be a JSON object."""
+    wanted: Wanted | None = None
+    """None: nothing is known of operators' wishes, so those recorded in meta.json stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,28 +85,51 @@ class Kept:
     version: str
     value: SecretBytes
     fetched_at: float
+    rank: int = 0
+    """Grows with each version that became the provider's current one; 0: fetched by name only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotState:
-    """All that is known of one snapshot; what survives a restart is rebuilt from meta.json, history and the freshness entry."""
+    """All that is known of one snapshot; what survives a restart is rebuilt from meta.json, history
+    and the freshness entry.
+    """
 
     serving: Serving | None = None
     """None: never synced."""
     served: Kept | None = None
     """None unless `serving` is SERVED."""
     history: tuple[Kept, ...] = ()
-    """Other versions held, newest fetched first: older good ones, and a candidate that was refused."""
+    """Other versions held, highest rank first: good ones, and a candidate that was refused."""
     latest: str | None = None
     """The version that the provider last gave as current, served or not."""
     pin: str | None = None
     quarantined: tuple[Quarantined, ...] = ()
     revoked: tuple[str, ...] = ()
     last_success: float | None = None
-    """When the served version was last confirmed (see contract.ages); never moved by serving stale."""
+    """When the served version was last confirmed (contract.ages); never moved by serving stale."""
     prior: Confirmed | None = None
     last_attempt: float | None = None
     failures: int = 0
     """Failed attempts since the last success; 0 after one."""
     reason: FetchFailure | None = None
     """Why the last attempt failed; None: it did not."""
+    answered_at: float | None = None
+    """When the provider last named `latest`; at least `last_success`. None: not yet."""
+    seen: float | None = None
+    """The clock at the last event; None: no event yet. A clock before it has gone backwards."""
+    restored: str | None = None
+    """The UID of the cluster whose backup this is, until the provider confirms; None: our own."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Task:
+    """One thing to ask a provider: a source's current version, or one version by name."""
+
+    source: SourceKey
+    version: str = ""
+    """Empty: the current one."""
+
+    @property
+    def by_name(self) -> bool:
+        return bool(self.version)

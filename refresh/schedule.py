@@ -1,0 +1,261 @@
+"""What one account is asked next: due sources, in fair turns, in batches, within the budget. Pure.
+
+Times are monotonic seconds but for last successes, which are seconds since the epoch. The caller
+draws randomness and keeps states; here is only order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from refresh.breaker import Breaker
+from refresh.budget import Bucket
+from refresh.lane import Kind, Lane, Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from contract.reasons import FetchFailure
+    from refresh.budget import Budget
+    from refresh.model import Task
+
+NEW_SHARE = 0.25
+"""The part of the calls that sources never synced get while others wait."""
+FIRST = float("-inf")
+"""As a last success: goes before all else of its namespace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """When and how a task is to be fetched next."""
+
+    due_at: float
+    namespaces: Mapping[str, float]
+    """Who demands it, and each one's freshness budget in seconds (> 0)."""
+    since: float
+    """Its oldest last success; FIRST: before others."""
+    new: bool = False
+    """Whether it waits in the lane of sources never synced."""
+    alone: bool = False
+    """Whether it is asked in a fetch of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One fetch to make now, already paid from the budget."""
+
+    kind: Kind
+    tasks: tuple[Task, ...]
+    payers: tuple[tuple[str, bool], ...]
+    """Per task: the namespace in whose turn it was picked, and whether in the lane of the new."""
+    reserved: int
+    """Provider calls paid."""
+
+
+@dataclass(slots=True)
+class _Item:
+    plan: Plan
+    kind: Kind
+    generation: int
+    in_flight: bool = False
+
+
+class Schedule:
+    """All tasks of one account.
+
+    `most_calls(kind, tasks)` is the largest number of provider calls that one fetch of them can
+    make; `batch_limit(kind)` how many tasks one fetch takes.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        now: float,
+        *,
+        most_calls: Callable[[Kind, tuple[Task, ...]], int],
+        batch_limit: Callable[[Kind], int],
+    ) -> None:
+        self.bucket = Bucket(budget, now)
+        self.breaker = Breaker()
+        self._most_calls = most_calls
+        self._batch_limit = batch_limit
+        self._items: dict[Task, _Item] = {}
+        self._timers: list[tuple[float, int, Task]] = []
+        self._generation = 0
+        self._lanes = {new: Lane(self._is_live) for new in (False, True)}
+        self._new_credit = 0.0
+        self._in_flight = 0
+        self._short_of = 1
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, task: Task) -> bool:
+        return task in self._items
+
+    def put(self, task: Task, plan: Plan) -> None:
+        """Plans a task, in the place of its former plan; one in flight waits for its `done`."""
+        self._generation += 1
+        kind = Kind(task.source.identity, task.source.provider, plan.alone or task.by_name)
+        item = self._items.get(task)
+        if item is None:
+            item = self._items[task] = _Item(plan, kind, self._generation)
+        item.plan, item.kind, item.generation = plan, kind, self._generation
+        if not item.in_flight:
+            heappush(self._timers, (plan.due_at, self._generation, task))
+
+    def remove(self, task: Task) -> None:
+        """Forgets a task. A fetch that is under way is still settled with `done`."""
+        self._items.pop(task, None)
+
+    def plan(self, task: Task) -> Plan | None:
+        """The plan of a task; None: there is no such task."""
+        item = self._items.get(task)
+        return None if item is None else item.plan
+
+    def pick(self, now: float, wall_now: float) -> Work | None:
+        """The next fetch that may be made now, reserved and marked as under way; None: none."""
+        self._ripen(now)
+        allowed = self.breaker.allows(now, self._in_flight)
+        if allowed == 0 or self.bucket.ready_at(1, now) > now:
+            return None
+        picked = self._gather(wall_now, allowed)
+        if not picked:
+            return None
+        kind = picked[0][2]
+        fitting, reserved = self._fitting(kind, [task for _, task, _, _ in picked])
+        for _, task, _, _ in picked[fitting:]:
+            self._make_ready(task, self._items[task])
+        picked = picked[:fitting]
+        if not self.bucket.take(reserved, now):
+            for _, task, _, _ in picked:
+                self._make_ready(task, self._items[task])
+            self._short_of = reserved
+            return None
+        return self._begin(kind, picked, reserved)
+
+    def done(
+        self,
+        work: Work,
+        calls: int,
+        outcomes: Iterable[FetchFailure | None],
+        now: float,
+        draw: float,
+        *,
+        asked_s: float | None = None,
+    ) -> None:
+        """Settles a fetch that made `calls` provider calls. Its tasks stay as planned until `put`.
+
+        `asked_s`: how long the provider asked to be left alone; None: it did not.
+        """
+        self.bucket.settle(work.reserved, calls, now)
+        self.breaker = self.breaker.after(outcomes, now, draw, asked_s=asked_s)
+        self._in_flight -= 1
+        excess = (calls - work.reserved) / len(work.tasks)
+        for namespace, new in work.payers:
+            self._lanes[new].charge(namespace, excess)
+        for task in work.tasks:
+            item = self._items.get(task)
+            if item is not None:
+                item.in_flight = False
+                heappush(self._timers, (item.plan.due_at, item.generation, task))
+
+    def next_at(self, now: float) -> float:
+        """When `pick` may next answer; infinity: not before something else happens."""
+        self._ripen(now)
+        if not any(self._lanes.values()):
+            return self._timers[0][0] if self._timers else float("inf")
+        if self.breaker.until is not None:
+            if self._in_flight:
+                return float("inf")
+            return max(self.breaker.until, self.bucket.ready_at(self._short_of, now))
+        return self.bucket.ready_at(self._short_of, now)
+
+    def _ripen(self, now: float) -> None:
+        """Moves what is due from the timers to the lanes."""
+        while self._timers:
+            due_at, generation, task = self._timers[0]
+            item = self._items.get(task)
+            if item is None or item.generation != generation or item.in_flight:
+                heappop(self._timers)
+            elif due_at <= now:
+                heappop(self._timers)
+                self._make_ready(task, item)
+            else:
+                return
+
+    def _make_ready(self, task: Task, item: _Item) -> None:
+        plan = item.plan
+        for namespace, budget_s in plan.namespaces.items():
+            self._lanes[plan.new].add(
+                namespace, budget_s, item.kind, plan.since, task, item.generation
+            )
+
+    def _is_live(self, entry: Ready) -> bool:
+        item = self._items.get(entry.task)
+        return item is not None and item.generation == entry.generation and not item.in_flight
+
+    def _gather(self, wall_now: float, allowed: int | None) -> list[tuple[str, Task, Kind, bool]]:
+        """Up to a batch of tasks, in turn; the lane whose turn it is first, then the other."""
+        new = self._new_comes_first()
+        first = self._lanes[new].pop(wall_now)
+        if first is None:
+            return []
+        namespace, task, kind = first
+        limit = 1 if kind.alone else self._batch_limit(kind)
+        if allowed is not None:
+            limit = min(limit, allowed)
+        picked = [(namespace, task, kind, new)]
+        self._hold(namespace, task, new, limit)
+        for lane in (new, not new):
+            while len(picked) < limit:
+                found = self._lanes[lane].pop(wall_now, kind)
+                if found is None:
+                    break
+                picked.append((*found, lane))
+                self._hold(found[0], found[1], lane, limit)
+        for _, task, _, _ in picked:
+            self._items[task].in_flight = False
+        return picked
+
+    def _hold(self, namespace: str, task: Task, new: bool, limit: int) -> None:  # noqa: FBT001
+        """Keeps a task that several namespaces demand from being picked twice."""
+        self._items[task].in_flight = True
+        self._lanes[new].charge(namespace, 1 / limit)
+
+    def _new_comes_first(self) -> bool:
+        kept, new = bool(self._lanes[False]), bool(self._lanes[True])
+        return new and (not kept or self._new_credit >= 0)
+
+    def _fitting(self, kind: Kind, tasks: list[Task]) -> tuple[int, int]:
+        """How many of the tasks fit into the burst, and the calls to reserve for them."""
+        count = len(tasks)
+        calls = self._most_calls(kind, tuple(tasks))
+        while count > 1 and calls > self.bucket.budget.burst:
+            count //= 2
+            calls = self._most_calls(kind, tuple(tasks[:count]))
+        return count, calls
+
+    def _begin(self, kind: Kind, picked: list[tuple[str, Task, Kind, bool]], reserved: int) -> Work:
+        self._short_of = 1
+        self._in_flight += 1
+        lead_is_new = picked[0][3]
+        if self._lanes[not lead_is_new]:
+            share = 1 - NEW_SHARE if lead_is_new else -NEW_SHARE
+            credit = self._new_credit - share * reserved
+            self._new_credit = max(-_MOST_CREDIT_CALLS, min(_MOST_CREDIT_CALLS, credit))
+        for namespace, task, _, new in picked:
+            self._items[task].in_flight = True
+            self._lanes[new].charge(namespace, reserved / len(picked) - 1 / len(picked))
+        return Work(
+            kind=kind,
+            tasks=tuple(task for _, task, _, _ in picked),
+            payers=tuple((namespace, new) for namespace, _, _, new in picked),
+            reserved=reserved,
+        )
+
+
+_MOST_CREDIT_CALLS = 8.0
+"""How much of its share a lane can save up, or owe, while the other waits."""

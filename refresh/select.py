@@ -1,0 +1,151 @@
+"""Properties of a JSON object, spelled exactly as the document spells them. Pure.
+
+A text member is its UTF-8 text; a number keeps its spelling; a boolean, object or array is compact
+JSON; null is as good as missing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING
+
+from contract.snapshot import VALUE, data_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST_LEVELS = 64
+"""Objects and arrays inside each other; a deeper document is malformed."""
+MOST_KEY_CHARACTERS = 253
+"""The longest key of a Kubernetes Secret."""
+
+_MEMBER = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,128}")
+"""Names of members that an annotation can ask for (contract.reference)."""
+
+
+class MalformedError(ValueError):
+    """Not a JSON object; `code` is a word for the fault. Caught here and by validate."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Number(str):
+    """A number's spelling in the document."""
+
+    __slots__ = ()
+
+
+def members(raw: bytes) -> dict[str, object]:
+    """The members of a JSON object, or MalformedError: `not-utf8`, `not-json`, `duplicate-key`,
+    `too-deep`, `not-an-object`.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedError("not-utf8") from None
+    document = _parsed(text)
+    if type(document) is not dict:
+        raise MalformedError("not-an-object")
+    return document
+
+
+def selected(raw: bytes, properties: Iterable[str]) -> dict[str, bytes]:
+    """The snapshot's data of a value: `value`, `p.<member>` of each member of an object that can be
+    asked for, and of the deeper `properties` those that are there.
+    """
+    data = {VALUE: raw}
+    try:
+        document = members(raw)
+    except MalformedError:
+        return data
+    top = (member for member in document if _MEMBER.fullmatch(member))
+    for name in (*top, *sorted(name for name in properties if "/" in name)):
+        found = _found(document, name)
+        key = data_key(name)
+        if found is not None and key not in data and len(key) <= MOST_KEY_CHARACTERS:
+            data[key] = found
+    return data
+
+
+def _found(document: dict[str, object], name: str) -> bytes | None:
+    found: object = document
+    for step in name.split("/"):
+        found = found.get(step) if type(found) is dict else None
+    return None if found is None else _text(found).encode("utf-8")
+
+
+def _parsed(text: str) -> object:
+    try:
+        document: object = json.loads(
+            text,
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_no_constant,
+            object_pairs_hook=_object,
+        )
+        _check(document)
+    except RecursionError:
+        raise MalformedError("too-deep") from None
+    except MalformedError:
+        raise
+    except ValueError:
+        raise MalformedError("not-json") from None
+    return document
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise MalformedError("duplicate-key")
+    return document
+
+
+def _no_constant(_: str) -> object:
+    raise MalformedError("not-json")
+
+
+def _check(document: object) -> None:
+    """Neither too deep nor with text that UTF-8 can't spell (a lone surrogate)."""
+    level: list[object] = [document]
+    for _ in range(MOST_LEVELS + 1):
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, str):
+                _encodable(item)
+            elif type(item) is dict:
+                inner.extend(item)
+                inner.extend(item.values())
+            elif type(item) is list:
+                inner.extend(item)
+        if not inner:
+            return
+        level = inner
+    raise MalformedError("too-deep")
+
+
+def _encodable(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise MalformedError("not-utf8") from None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else _compact(value)
+
+
+def _compact(value: object) -> str:
+    if isinstance(value, _Number):
+        return value
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if type(value) is dict:
+        inner = (f"{encode_basestring(name)}:{_compact(item)}" for name, item in value.items())
+        return "{" + ",".join(inner) + "}"
+    if type(value) is list:
+        return "[" + ",".join(map(_compact, value)) + "]"
+    return json.dumps(value)

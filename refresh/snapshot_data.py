@@ -1,0 +1,181 @@
+"""The keys of the snapshot Secret and of its history, from a state and back. Pure."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from contract import wire
+from contract.ages import Confirmed, Entry
+from contract.freshness import CLOCK_SKEW_S
+from contract.reasons import FetchFailure, Serving
+from contract.secret_bytes import SecretBytes
+from contract.snapshot import META, VALUE, Meta, from_wire, to_wire
+from refresh.model import Kept, SnapshotState
+from refresh.select import selected
+from refresh.step import known_or_old
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from refresh.model import SnapshotKey
+
+
+def data(
+    key: SnapshotKey, state: SnapshotState, properties: Iterable[str], cluster: str
+) -> dict[str, bytes | SecretBytes]:
+    """The snapshot's keys; `value` is empty when nothing is served. The state has been served once:
+    `serving` is not None. `cluster` is our own UID.
+    """
+    source, served = key.source, state.served
+    if state.serving is None:
+        raise AssertionError("unreachable")
+    meta = Meta(
+        account=source.account,
+        identity=source.identity,
+        provider=source.provider,
+        reference=source.reference,
+        serving=state.serving,
+        version=None if served is None else served.version,
+        fetched_at=None if served is None else served.fetched_at,
+        cluster=state.restored or cluster,
+        pin=state.pin,
+        revoked=state.revoked,
+        quarantined=state.quarantined,
+    )
+    values = {VALUE: b""} if served is None else selected(served.value.reveal(), properties)
+    secret: dict[str, bytes | SecretBytes] = {
+        name: SecretBytes(raw) for name, raw in values.items()
+    }
+    return {**secret, META: to_wire(meta).encode()}
+
+
+def history_data(state: SnapshotState) -> dict[str, bytes | SecretBytes]:
+    """The history's keys: `meta.json` with all versions held, and `v.<hash of the version>`."""
+    document = {
+        "latest": state.latest,
+        "served_rank": 0 if state.served is None else state.served.rank,
+        "versions": [
+            {"version": kept.version, "fetched_at": kept.fetched_at, "rank": kept.rank}
+            for kept in state.history
+        ],
+    }
+    values: dict[str, bytes | SecretBytes] = {
+        _key(kept.version): kept.value for kept in state.history
+    }
+    return {**values, META: wire.encode(document).encode()}
+
+
+def entry(state: SnapshotState) -> Entry:
+    """The freshness entry of a state."""
+    served = state.served
+    return Entry(
+        served=None
+        if served is None
+        else Confirmed(version=served.version, last_success=known_or_old(state.last_success)),
+        prior=state.prior,
+        last_attempt=state.last_attempt,
+        reason=None if state.reason is None else state.reason.value,
+    )
+
+
+def restored(
+    key: SnapshotKey,
+    snapshot: Mapping[str, bytes],
+    history: Mapping[str, bytes],
+    known: Entry | None,
+    *,
+    cluster: str,
+    now: float,
+) -> SnapshotState:
+    """The state behind what was published, or a WireError that names the fault.
+
+    No age becomes younger by it: a time in the future is not believed, and a backup of another
+    cluster counts from when its value was fetched. A history that can't be read is passed over,
+    for the served value does not depend on it.
+    """
+    meta = from_wire(snapshot.get(META, b""))
+    source = key.source
+    if not meta.names(source.account, source.identity, source.provider, source.reference):
+        raise wire.WireError(f"{META} names another source or identity")
+    value = snapshot.get(VALUE, b"")
+    if meta.serving is Serving.SERVED and not value:
+        raise wire.WireError(f"{VALUE} is empty, and {META} says that it is served")
+    older, latest, served_rank = _history(history, meta.revoked)
+    ours = meta.cluster == cluster
+    last_success = _last_success(meta, known if ours else None, now)
+    served = None
+    if meta.version is not None:
+        served = Kept(
+            version=meta.version,
+            value=SecretBytes(value),
+            fetched_at=meta.fetched_at or 0.0,
+            rank=served_rank,
+        )
+    return SnapshotState(
+        serving=meta.serving,
+        served=served,
+        history=tuple(kept for kept in older if kept.version != meta.version),
+        latest=latest,
+        pin=meta.pin,
+        quarantined=meta.quarantined,
+        revoked=meta.revoked,
+        last_success=last_success,
+        prior=_prior(known, now) if ours else None,
+        last_attempt=_past(known.last_attempt, now) if known is not None and ours else None,
+        reason=_reason(known) if ours else None,
+        answered_at=last_success if ours else None,
+        restored=None if ours else meta.cluster,
+    )
+
+
+def _key(version: str) -> str:
+    return "v." + sha256(version.encode()).hexdigest()[:32]
+
+
+def _history(
+    history: Mapping[str, bytes], revoked: tuple[str, ...]
+) -> tuple[list[Kept], str | None, int]:
+    try:
+        document = wire.decode(history.get(META, b""), "the history's meta.json")
+        held = [_kept(item, history) for item in wire.objects(document, "versions")]
+        latest = wire.optional_text(document, "latest")
+        rank = int(wire.number(document, "served_rank"))
+    except wire.WireError:
+        return [], None, 0
+    return [kept for kept in held if len(kept.value) and kept.version not in revoked], latest, rank
+
+
+def _kept(item: dict[str, Any], history: Mapping[str, bytes]) -> Kept:
+    version = wire.text(item, "version")
+    return Kept(
+        version=version,
+        value=SecretBytes(history.get(_key(version), b"")),
+        fetched_at=wire.number(item, "fetched_at"),
+        rank=int(wire.number(item, "rank")),
+    )
+
+
+def _last_success(meta: Meta, known: Entry | None, now: float) -> float | None:
+    if meta.version is None:
+        return None
+    confirmed = known.served if known is not None else None
+    if confirmed is not None and confirmed.version == meta.version:
+        return _past(confirmed.last_success, now)
+    return _past(meta.fetched_at, now)
+
+
+def _prior(known: Entry | None, now: float) -> Confirmed | None:
+    if known is None or known.prior is None or _past(known.prior.last_success, now) is None:
+        return None
+    return known.prior
+
+
+def _past(moment: float | None, now: float) -> float | None:
+    """The moment, if it can be believed; up to the skew ahead it is now."""
+    return None if moment is None or moment > now + CLOCK_SKEW_S else min(moment, now)
+
+
+def _reason(known: Entry | None) -> FetchFailure | None:
+    reason = None if known is None else known.reason
+    return next((failure for failure in FetchFailure if failure == reason), None)

@@ -1,0 +1,423 @@
+"""One snapshot's life as a pure function: `step(state, event, now) -> (state, effects)`.
+
+`now` is in seconds since the epoch. Nothing here can fail: what the provider did is in the event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, assert_never
+
+from contract.ages import Confirmed
+from contract.reasons import FetchFailure, Serving
+from contract.snapshot import Quarantined
+from refresh import versions
+from refresh.model import Kept
+
+if TYPE_CHECKING:
+    from refresh.model import SnapshotState, Wanted
+    from refresh.sources.protocol import Material
+    from refresh.validate import Rejection
+
+UNKNOWN_AGE = 0.0
+"""Written as last success when the age is not known: every class calls that expired."""
+
+
+class AlarmKind(StrEnum):
+    """What somebody should look at."""
+
+    REJECTED = "rejected"
+    """A new version failed its checks and is not served."""
+    CHANGED_IN_PLACE = "changed-in-place"
+    """The provider gave other bytes under a version that is held already; they are not served."""
+    SUSPICIOUS = "suspicious"
+    """A new version is served whose size or shape is unlike the one before."""
+    PIN_NOT_SERVED = "pin-not-served"
+    """The pinned version is revoked, failed its checks, or was answered with another version."""
+    NOTHING_OLDER = "nothing-older"
+    """The served version was rolled back from, and no other good one is held: it stays."""
+    REVOKED = "revoked"
+    """The served version was revoked and nothing replaces it."""
+    WITHDRAWN = "withdrawn"
+    """Policy took the source away, and its value is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """A value, already checked. `current`: the provider's current version, not one by name."""
+
+    material: Material
+    rejection: Rejection | None = None
+    suspicion: str | None = None
+    """A word of `validate.suspicion`; None: nothing unusual."""
+    current: bool = True
+    answered_at: float | None = None
+    """When the provider said so, for a value that another namespace held; None: now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The provider's current version is still this one."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """No answer that can be used. Never touches what is served."""
+
+    reason: FetchFailure
+    current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """What operators want, whole: a pin or rollback that is not in it is taken back; a revocation
+    never is.
+    """
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Policy has not allowed the source for its grace time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """The checks changed: the current version is asked for by value again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """The clock was set back by so many seconds: no age shrinks."""
+
+    seconds: float
+
+
+Event = Arrived | Unchanged | FetchFailed | Operated | Withdrawn | Rechecked | Rewound
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Write the snapshot and its history: bytes or pointers changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Write the freshness entry and the status now: more than times changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Tell somebody. `code` is a word, never content; `version` is whose fault it is."""
+
+    kind: AlarmKind
+    version: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantVersion:
+    """Fetch this version by name, for a pin that is not held."""
+
+    version: str
+
+
+Effect = Publish | Report | Alarm | WantVersion
+
+
+def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState, list[Effect]]:
+    """The state after an event, and what is to be done about it.
+
+    Never empties `served` but for a revocation or a withdrawal, and never moves `last_success`
+    but for an answer of the provider or an operator's wish.
+    """
+    before = _seen(state, event, now)
+    match event:
+        case Arrived():
+            after, alarms = _arrived(before, event, now)
+        case Unchanged():
+            after, alarms = _unchanged(before, event, now), []
+        case FetchFailed():
+            after, alarms = _failed(before, event, now), []
+        case Operated():
+            after, alarms = _operated(before, event.wanted, now)
+        case Withdrawn():
+            after, alarms = _withdrawn(before)
+        case Rechecked():
+            after, alarms = replace(before, latest=None), []
+        case Rewound():
+            after, alarms = before, [Report()]
+        case _:
+            assert_never(event)
+    return after, [*_changes(state, after), *alarms]
+
+
+def known_version(state: SnapshotState) -> str | None:
+    """The version that need not be sent again; None: the value is wanted in any case.
+
+    A version that failed its checks is asked for by value again after 1, 2, 4, 8... refreshes, for
+    the fault may have been in its transport.
+    """
+    if state.latest is None or state.serving in {None, Serving.WITHDRAWN}:
+        return None
+    if state.restored is not None:
+        return None
+    if versions.is_rejected(state, state.latest):
+        return None if state.failures & (state.failures - 1) == 0 else state.latest
+    if state.latest in state.revoked or versions.held(state, state.latest) is not None:
+        return state.latest
+    return None
+
+
+def _seen(state: SnapshotState, event: Event, now: float) -> SnapshotState:
+    """The state with `now` noted; on a clock that went back all times go back with it."""
+    back_s = 0.0 if state.seen is None else state.seen - now
+    if isinstance(event, Rewound):
+        back_s = max(back_s, event.seconds)
+    if back_s > 0:
+        state = _rewound(state, back_s)
+    return replace(state, seen=now)
+
+
+def _rewound(state: SnapshotState, seconds: float) -> SnapshotState:
+    prior = state.prior
+    return replace(
+        state,
+        last_success=_back(state.last_success, seconds),
+        answered_at=_back(state.answered_at, seconds),
+        last_attempt=_back(state.last_attempt, seconds),
+        prior=None if prior is None else prior.replace(last_success=prior.last_success - seconds),
+    )
+
+
+def _back(moment: float | None, seconds: float) -> float | None:
+    return None if moment is None else moment - seconds
+
+
+def _arrived(
+    state: SnapshotState, event: Arrived, now: float
+) -> tuple[SnapshotState, list[Effect]]:
+    version = event.material.version
+    state = replace(state, last_attempt=now)
+    held = _held_for_good(state, version)
+    if held is not None and held.value != event.material.value:
+        return _changed_in_place(state, event)
+    if not event.current:
+        return _arrived_by_name(state, event, now)
+    at = now if event.answered_at is None else min(now, event.answered_at)
+    answered = replace(state, latest=version, answered_at=at)
+    if version in state.revoked:
+        return _confirmed(_settled(replace(answered, failures=0), now), at), []
+    if event.rejection is not None:
+        return _rejected(answered, event, event.rejection, at)
+    kept = Kept(
+        version=version,
+        value=event.material.value if held is None else held.value,
+        fetched_at=at if held is None else held.fetched_at,
+        rank=versions.next_rank(answered, version),
+    )
+    lifted = versions.without_rejection(answered, version)
+    settled = _settled(versions.with_kept(replace(lifted, failures=0), kept), now)
+    alarms: list[Effect] = []
+    if event.suspicion is not None and held is None:
+        alarms.append(Alarm(AlarmKind.SUSPICIOUS, version, event.suspicion))
+    return _confirmed(settled, at), alarms
+
+
+def _held_for_good(state: SnapshotState, version: str) -> Kept | None:
+    """The held version, unless a check refused it: its bytes may have been hurt on the way."""
+    held = versions.held(state, version)
+    if held is not state.served and versions.is_rejected(state, version):
+        return None
+    return held
+
+
+def _changed_in_place(state: SnapshotState, event: Arrived) -> tuple[SnapshotState, list[Effect]]:
+    reason = FetchFailure.INVALID if event.rejection is None else event.rejection.reason
+    alarms: list[Effect] = []
+    if state.reason is not reason:
+        alarms.append(Alarm(AlarmKind.CHANGED_IN_PLACE, event.material.version))
+    return replace(state, reason=reason, failures=state.failures + 1), alarms
+
+
+def _arrived_by_name(
+    state: SnapshotState, event: Arrived, now: float
+) -> tuple[SnapshotState, list[Effect]]:
+    version = event.material.version
+    if version != versions.missing_pin(state):
+        return state, [Alarm(AlarmKind.PIN_NOT_SERVED, state.pin, "another-version")]
+    if event.rejection is not None:
+        refused = versions.with_rejection(state, version, event.rejection.code)
+        alarm = Alarm(AlarmKind.PIN_NOT_SERVED, version, event.rejection.code)
+        return replace(refused, reason=event.rejection.reason), [alarm]
+    kept = Kept(version=version, value=event.material.value, fetched_at=now)
+    return _confirmed(_settled(versions.with_kept(state, kept), now), now), []
+
+
+def _rejected(
+    state: SnapshotState, event: Arrived, rejection: Rejection, at: float
+) -> tuple[SnapshotState, list[Effect]]:
+    """Shown, alarmed once, kept for a look, not served. The version that is served stays so even if
+    today's checks refuse it.
+    """
+    version = event.material.version
+    alarms: list[Effect] = []
+    if not versions.is_rejected(state, version):
+        alarms.append(Alarm(AlarmKind.REJECTED, version, rejection.code))
+    failed = replace(state, reason=rejection.reason, failures=state.failures + 1)
+    refused = versions.with_rejection(failed, version, rejection.code)
+    if rejection.reason is FetchFailure.INVALID and versions.held(state, version) is None:
+        rank = versions.next_rank(refused, version)
+        value = event.material.value
+        kept = Kept(version=version, value=value, fetched_at=at, rank=rank)
+        refused = versions.with_kept(refused, kept)
+    return _confirmed(versions.trimmed(refused), at), alarms
+
+
+def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
+    answered = replace(state, latest=event.version, answered_at=now, last_attempt=now)
+    if versions.is_rejected(state, event.version):
+        failures = state.failures + 1
+        refused = replace(answered, failures=failures, reason=FetchFailure.INVALID)
+        return _confirmed(refused, now)
+    return _confirmed(_settled(replace(answered, failures=0), now), now)
+
+
+def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotState:
+    failures = state.failures + 1 if event.current else state.failures
+    return replace(state, last_attempt=now, failures=failures, reason=event.reason)
+
+
+def _operated(
+    state: SnapshotState, wanted: Wanted, now: float
+) -> tuple[SnapshotState, list[Effect]]:
+    revoked = (*state.revoked, *sorted(wanted.revoked - set(state.revoked)))
+    rejections = tuple(
+        item
+        for item in state.quarantined
+        if item.reason != versions.ROLLED_BACK and item.version not in wanted.quarantined
+    )
+    rolled_back = tuple(
+        Quarantined(version=version, reason=versions.ROLLED_BACK)
+        for version in sorted(wanted.quarantined)
+    )
+    operated = replace(
+        state,
+        pin=wanted.pin,
+        revoked=revoked,
+        quarantined=rejections + rolled_back,
+        history=tuple(kept for kept in state.history if kept.version not in revoked),
+    )
+    settled = _confirmed(_settled(operated, now), state.answered_at)
+    after = replace(settled, reason=state.reason)
+    return after, _alarms_of_wishes(state, after)
+
+
+def _alarms_of_wishes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
+    alarms: list[Effect] = []
+    if after.serving is Serving.REVOKED and before.serving is not Serving.REVOKED:
+        alarms.append(Alarm(AlarmKind.REVOKED, _version(before.served)))
+    if after.pin is not None and (
+        after.pin in after.revoked or versions.is_rejected(after, after.pin)
+    ):
+        alarms.append(Alarm(AlarmKind.PIN_NOT_SERVED, after.pin))
+    served = _version(after.served)
+    if served is not None and served != after.pin and versions.is_rolled_back(after, served):
+        alarms.append(Alarm(AlarmKind.NOTHING_OLDER, served))
+    return alarms
+
+
+def _version(kept: Kept | None) -> str | None:
+    return None if kept is None else kept.version
+
+
+def _withdrawn(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
+    gone = replace(_unserved(state, Serving.WITHDRAWN), history=(), latest=None, answered_at=None)
+    return gone, [Alarm(AlarmKind.WITHDRAWN, _version(state.served))]
+
+
+def _unserved(state: SnapshotState, serving: Serving) -> SnapshotState:
+    return replace(state, serving=serving, served=None, last_success=None, prior=None)
+
+
+def _settled(state: SnapshotState, now: float) -> SnapshotState:
+    """The state with the version served that provider, policy and operators together want."""
+    target = versions.target(state)
+    served = state.served
+    if target is None:
+        if served is not None and served.version in state.revoked:
+            return _unserved(state, Serving.REVOKED)
+        return state
+    if served is not None and target.version == served.version:
+        return replace(state, served=target)
+    others = [kept for kept in state.history if kept.version != target.version]
+    prior = None
+    if served is not None:
+        prior = Confirmed(version=served.version, last_success=known_or_old(state.last_success))
+        if served.version not in state.revoked:
+            others.append(served)
+    switched = replace(
+        state,
+        serving=Serving.SERVED,
+        served=target,
+        history=tuple(others),
+        prior=prior,
+        last_success=min(now, target.fetched_at),
+    )
+    return versions.trimmed(switched)
+
+
+def known_or_old(last_success: float | None) -> float:
+    """A last success for readers, who have no word for an unknown one."""
+    return UNKNOWN_AGE if last_success is None else last_success
+
+
+def _confirmed(state: SnapshotState, answered_at: float | None) -> SnapshotState:
+    """The state with its age taken from the provider's answer, where what is served is what is
+    wanted in the light of that answer; otherwise the age goes on.
+    """
+    if answered_at is None or not versions.serves_as_wanted(state):
+        return state
+    last_success = max(answered_at, known_or_old(state.last_success))
+    return replace(state, last_success=last_success, reason=None, restored=None)
+
+
+def _changes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
+    effects: list[Effect] = []
+    if _published(before) != _published(after):
+        effects.append(Publish())
+    if _reported(before) != _reported(after):
+        effects.append(Report())
+    pin = versions.missing_pin(after)
+    if pin is not None and pin != versions.missing_pin(before):
+        effects.append(WantVersion(pin))
+    return effects
+
+
+def _published(state: SnapshotState) -> tuple[object, ...]:
+    return (
+        state.serving,
+        state.served and (state.served.version, state.served.rank),
+        tuple((kept.version, kept.rank) for kept in state.history),
+        state.latest,
+        state.pin,
+        state.quarantined,
+        state.revoked,
+        state.restored,
+    )
+
+
+def _reported(state: SnapshotState) -> tuple[object, ...]:
+    return (
+        state.serving,
+        state.served and state.served.version,
+        state.prior and state.prior.version,
+        state.reason,
+        state.pin,
+        state.quarantined,
+        state.revoked,
+    )
