@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -70,8 +70,8 @@ def _allow(value: str) -> str:
         raise ValueError("** stands for whole segments: write it alone between two /")
     if _UNDELIMITED.search(pattern):
         raise ValueError(
-            "{namespace} must end where no other namespace's name could go on (at / . _ + = @ or the end),"
-            " and no wildcard may run into it"
+            "{namespace} must end where no other namespace's name could go on (at / . _ + = @ or"
+            " the end), and no wildcard may run into it"
         )
     return value
 
@@ -83,7 +83,7 @@ def _quantity(value: object) -> str:
     return str(value)
 
 
-def _schema(**schema: Any) -> WithJsonSchema:
+def _schema(**schema: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
@@ -93,6 +93,7 @@ Label = Annotated[str, AfterValidator(_label)]
 Name = Annotated[str, AfterValidator(_name)]
 NamespaceGlob = Annotated[str, AfterValidator(_namespace_glob)]
 Allow = Annotated[str, AfterValidator(_allow)]
-"""`provider:pattern`: `*` stands for characters of one segment, `**` for one or more whole segments."""
+"""`provider:pattern`: `*` stands for characters of one segment, `**` for one or more whole
+segments."""
 Quantity = Annotated[str, BeforeValidator(_quantity), _schema()]
 Count = Annotated[int, Field(ge=1)]

@@ -1,4 +1,6 @@
-"""Policies, accounts and namespaces from a folder of YAML: what a watch on the API server will give later."""
+"""Policies, accounts and namespaces from a folder of YAML: what a watch on the API server will
+give later.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _LOG = logging.getLogger("lastgood.policy")
 
 
 class PolicyError(ValueError):
-    """A folder that can't be used; each line names a file, a document (from 1) and a field. Caught by main functions."""
+    """A folder that can't be used; each line names a file, a document (from 1) and a field.
+    Caught by main functions.
+    """
 
 
 class Policies(Protocol):
@@ -44,7 +48,9 @@ class FixedPolicies:
 
 
 class FolderPolicies:
-    """The policies of a folder: read at once, and again on `refresh`. A broken file leaves the last good set in force."""
+    """The policies of a folder: read at once, and again on `refresh`. A broken file leaves the
+    last good set in force.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Raises PolicyError when the folder can't be used at the start."""
@@ -76,7 +82,9 @@ class FolderPolicies:
 
 
 def load_folder(folder: Path) -> PolicySet:
-    """The objects of every `*.yaml` and `*.yml` in `folder`. PolicyError names every mistake at once."""
+    """The objects of every `*.yaml` and `*.yml` in `folder`. PolicyError names every mistake at
+    once.
+    """
     try:
         texts = {path.name: path.read_text(encoding="utf-8") for path in _files(folder)}
     except (OSError, UnicodeDecodeError) as error:
@@ -179,16 +187,17 @@ class _Loader:
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
-    """One sentence per mistake: the field, what was wrong, and the nearest spelling of an unknown field."""
+    """One sentence per mistake: the field, what was wrong, and the nearest spelling of an
+    unknown field.
+    """
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = _path(item["loc"])
         if item["type"] == "extra_forbidden":
             word = str(item["loc"][-1])
             fields = _fields_at(model, item["loc"][:-1])
-            found.append(
-                f"{path}: unknown field{suggestion(word, fields) or '; allowed: ' + ', '.join(fields)}"
-            )
+            hint = suggestion(word, fields) or f"; allowed: {', '.join(fields)}"
+            found.append(f"{path}: unknown field{hint}")
         else:
             found.append(f"{path}: {item['msg'].removeprefix('Value error, ')}".removeprefix(": "))
     return found
@@ -215,7 +224,7 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple
     return known_fields(current)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):

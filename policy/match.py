@@ -1,9 +1,10 @@
-"""May this namespace have this source, and by which rules? One pure decision, made by the webhook and by the controller.
+"""May this namespace have this source, and by which rules?
 
-A policy applies to a namespace that it lists and whose label names it, so neither side can choose alone. Among the
-`allow` patterns that match, the most specific decides the class: first by the number of characters before the first
-wildcard (the namespace's name counts, once put in), then by fewer `**`, then by fewer `*`, then by more characters
-that are not wildcards, then by the order in the policy.
+One pure decision, made by the webhook and by the controller. A policy applies to a namespace that
+it lists and whose label names it, so neither side can choose alone. Among the `allow` patterns that
+match, the most specific decides the class: first by the number of characters before the first
+wildcard (the namespace's name counts, once put in), then by fewer `**`, then by fewer `*`, then by
+more characters that are not wildcards, then by the order in the policy.
 """
 
 from __future__ import annotations
@@ -81,7 +82,9 @@ class _Match:
 def decide(
     policies: PolicySet, *, namespace: str, provider: str, account: str | None, reference: str
 ) -> Allowed | Refused:
-    """Whether `namespace` may have `reference`. `account` None: the one account whose patterns match it."""
+    """Whether `namespace` may have `reference`. `account` None: the one account whose patterns
+    match it.
+    """
     policy = policy_of(policies, namespace)
     if isinstance(policy, Refused):
         return policy
@@ -121,7 +124,7 @@ def policy_of(policies: PolicySet, namespace: str) -> SecretPolicy | Refused:
         return Refused(reason=Reason.NO_POLICY, message=message)
     policy = policies.policies.get(label)
     if policy is None:
-        message = f"the label {POLICY_LABEL} of namespace {namespace} names the policy {label}, which does not exist"
+        message = f"namespace {namespace} names the policy {label}, which does not exist"
         return Refused(reason=Reason.UNKNOWN_POLICY, message=message)
     if not any(glob(pattern, namespace) for pattern in policy.spec.namespaces):
         listed = ", ".join(policy.spec.namespaces)
@@ -148,7 +151,9 @@ def glob(pattern: str, text: str) -> bool:
 def _wild(
     pattern: Sequence[str], text: Sequence[str], *, many: str, one: Callable[[str, str], bool]
 ) -> bool:
-    """Greedy match with one step back to the last `many`: at most len(pattern) × len(text) comparisons."""
+    """Greedy match with one step back to the last `many`: at most len(pattern) * len(text)
+    comparisons.
+    """
     at = read = 0
     retry: tuple[int, int] | None = None
     while read < len(text):
@@ -202,7 +207,10 @@ def _not_allowed(
     sources = [source for source in policy.spec.sources if account in {None, source.account}]
     if account is not None and not sources:
         known = sorted({source.account for source in policy.spec.sources})
-        message = f"policy {policy.name} has no account {account}; it has {', '.join(known) or 'none'}{suggestion(account, known)}"
+        message = (
+            f"policy {policy.name} has no account {account}; it has {', '.join(known) or 'none'}"
+            f"{suggestion(account, known)}"
+        )
         return Refused(reason=Reason.UNKNOWN_ACCOUNT, message=message)
     patterns = [allow.replace(NAMESPACE, namespace) for source in sources for allow in source.allow]
     shown = [pattern for pattern in dict.fromkeys(patterns) if pattern.startswith(provider + ":")]

@@ -1,11 +1,12 @@
-"""SecretAccount and SecretPolicy, `lastgood.dev/v1alpha1` (DESIGN.md section 5). camelCase on the wire.
+"""SecretAccount and SecretPolicy, `lastgood.dev/v1alpha1` (DESIGN.md section 5).
 
-Strict and frozen: an unknown field or a wrong type is an error. CRD schemas are generated from these.
+camelCase on the wire. Strict and frozen: an unknown field or a wrong type is an error. CRD schemas
+are generated from these.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -147,7 +148,7 @@ class Validation(_Model):
     def _one(self) -> Self:
         if len(self.model_fields_set) != 1 or not self.as_mapping():
             raise ValueError(
-                "each item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes"
+                "an item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes"
             )
         return self
 
@@ -261,6 +262,6 @@ class SecretPolicy(_Model):
         return self.metadata.name
 
 
-def known_fields(model: Any) -> tuple[str, ...]:
+def known_fields(model: type[BaseModel]) -> tuple[str, ...]:
     """The names on the wire of a model's fields, for the nearest spelling of an unknown one."""
     return tuple(field.alias or name for name, field in model.model_fields.items())

@@ -1,0 +1,87 @@
+"""Who may read the files, and as which UID gate and agent run (DESIGN.md section 7,
+docs/design/004). Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from contract.plan import MOUNT
+from webhook import pods
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from contract.plan import Reload
+
+SIGNAL_NEEDS = (
+    "a signal needs spec.shareProcessNamespace true and one runAsUser, not 0, for all containers that"
+    " get the files, because only a process of the same UID may send it; set both, or write"
+    " http://127.0.0.1:PORT/PATH"
+)
+WORLD = (
+    "lastgood's files are readable by every UID in the containers that mount them; set"
+    " spec.securityContext.fsGroup, or one runAsUser for these containers, and only those read them"
+)
+SHARED = (
+    "lastgood's files are readable by every UID in the containers that mount them, because the pod"
+    " shares its process namespace; set spec.securityContext.fsGroup"
+)
+SAME_UID = (
+    "reload by signal: lastgood's agent shares the app's UID and process namespace, so every"
+    " container of that UID can reach the files"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The decision."""
+
+    access: str
+    """As in Plan.access."""
+    uid: int
+    """Of gate and agent; never 0."""
+    gid: int | None
+    """Of gate and agent: the fsGroup, so that what they write belongs to it; None: the image's."""
+    warnings: tuple[str, ...] = ()
+
+
+def access_of(
+    spec: dict[str, Any], chosen: Collection[str], *, mode: str, reload: Reload | None, uid: int
+) -> Access | str:
+    """Access for a pod whose `chosen` containers get the files, or why its reload can't work.
+    `uid`: ours by default.
+    """
+    shares = spec.get("shareProcessNamespace") is True
+    everyone = pods.user_containers(spec) + pods.user_containers(spec, "initContainers")
+    uids = [pods.uid_of(spec, item) for item in everyone if item["name"] in chosen]
+    app_uid = pods.single(uids)
+    group = pods.fs_group(spec)
+    signal = reload is not None and reload.signal is not None
+    if signal and (not shares or app_uid is None):
+        return SIGNAL_NEEDS
+    access = _access(mode=mode, group=group, owner=app_uid is not None and (signal or not shares))
+    ours = (
+        app_uid
+        if app_uid is not None and (signal or access == "owner")
+        else _apart(spec, everyone, uid, shares=shares)
+    )
+    warnings = [SAME_UID] if signal else []
+    if access == "world" and mode != MOUNT:
+        warnings.append(SHARED if shares and app_uid is not None else WORLD)
+    return Access(access=access, uid=ours, gid=group, warnings=tuple(warnings))
+
+
+def _access(*, mode: str, group: int | None, owner: bool) -> str:
+    if group is not None:
+        return "group"
+    return "owner" if owner and mode != MOUNT else "world"
+
+
+def _apart(spec: dict[str, Any], everyone: list[dict[str, Any]], uid: int, *, shares: bool) -> int:
+    """Our own UID; in a shared process namespace one that no container there is known to have."""
+    taken = {pods.uid_of(spec, item) for item in everyone} if shares else set()
+    while uid in taken:
+        uid += 1
+    return uid

@@ -1,0 +1,37 @@
+"""One pure function from pod and policy to verdict: the server's and the command line's, so that
+both say the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webhook import intent, pods
+from webhook.inject import inject
+from webhook.verdict import WARNING_LENGTH, Mistake, Outcome, Reason, Verdict, denied
+
+if TYPE_CHECKING:
+    from policy.match import PolicySet
+    from webhook.config import Injection
+    from webhook.verdict import Pod
+
+
+def admit(pod: Pod, namespace: str, policies: PolicySet, config: Injection) -> Verdict:
+    """The verdict on a pod that is created in `namespace`. `pod` has passed `pods.malformed`."""
+    found = pods.annotations_of(pod)
+    if pods.MIRROR in found or not pods.opts_in(found):
+        return Verdict(outcome=Outcome.UNCHANGED, pod=pod)
+    wanted = intent.decide(pod, namespace, policies, config)
+    if isinstance(wanted, list):
+        return denied(pod, wanted)
+    try:
+        injected = inject(pod, wanted, config)
+    except ValueError as error:
+        mistake = Mistake(reason=Reason.UNSUPPORTED_POD, field="spec.resources", message=str(error))
+        return denied(pod, [mistake])
+    return Verdict(
+        outcome=Outcome.UNCHANGED if injected is pod else Outcome.INJECTED,
+        pod=injected,
+        plan=wanted.plan,
+        warnings=tuple(text[:WARNING_LENGTH] for text in wanted.warnings),
+    )

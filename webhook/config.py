@@ -1,0 +1,21 @@
+"""What the admin configured about the containers that are injected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """How gate and agent run."""
+
+    image: str
+    """Of gate and agent, by digest in production."""
+    pull_policy: str | None = None
+    """None: what Kubernetes derives from the image's name."""
+    uid: int = 65532
+    """The UID of gate and agent where they needn't share the app's; not 0."""
+    version: str = VERSION
+    """Written into the mark of injected pods."""

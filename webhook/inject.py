@@ -1,0 +1,173 @@
+"""(pod, intent, config) -> the pod with ours in it. Pure; what does not change is shared with the
+pod that came in.
+
+Injecting into an injected pod changes nothing, and after another injector it converges: our parts
+are built again and put where they are, the other's additions to them stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contract import annotations as keys
+from contract import layout
+from webhook import pods, resources, shapes
+
+if TYPE_CHECKING:
+    from webhook.config import Injection
+    from webhook.intent import Intent
+    from webhook.resources import Amounts
+    from webhook.verdict import Pod
+
+Json = dict[str, Any]
+
+
+def inject(pod: Pod, intent: Intent, config: Injection) -> Pod:
+    """The injected pod; `pod` itself when that is what it already is. ValueError: its resources
+    can't be raised.
+    """
+    spec = pod["spec"]
+    gate_needs, agent_needs = resources.ours(spec, intent.resources, intent.cache_bytes)
+    token = spec.get("automountServiceAccountToken") is not False
+    native = pods.ends(spec)
+    gate = shapes.gate(intent, config, gate_needs, token=token) if intent.gate else None
+    agent = (
+        shapes.agent(intent, config, agent_needs, token=token, native=native)
+        if intent.agent
+        else None
+    )
+    changed: Json = {
+        "volumes": _named(spec.get("volumes"), layout.VOLUMES, shapes.volumes(intent, token=token)),
+        "initContainers": _inits(
+            spec, intent, [item for item in (gate, agent if native else None) if item]
+        ),
+        "containers": _mains(spec, intent, None if native else agent),
+    }
+    if spec.get("resources"):
+        before = _resources_before(spec)
+        changed["resources"] = resources.fit(
+            spec["resources"], gate_needs if gate else None, agent_needs if agent else None, before
+        )
+    annotated = _marked(pod, intent, config)
+    return _with(
+        pod,
+        {
+            "metadata": _with(pod["metadata"], {"annotations": annotated}),
+            "spec": _with(spec, changed),
+        },
+    )
+
+
+def strip(pod: Pod) -> Pod:
+    """The pod with only our marks left of the `lastgood.dev/` annotations (`lastgood render`)."""
+    found = pods.annotations_of(pod)
+    kept = {
+        key: text
+        for key, text in found.items()
+        if not key.startswith(keys.PREFIX) or key in keys.MARKS
+    }
+    if len(kept) == len(found):
+        return pod
+    return {**pod, "metadata": {**pod["metadata"], "annotations": kept}}
+
+
+def _marked(pod: Pod, intent: Intent, config: Injection) -> dict[str, str]:
+    """The annotations with our mark. A pod without any container of ours carries its plan here."""
+    found = pods.annotations_of(pod)
+    marked = {key: text for key, text in found.items() if key != keys.PLAN}
+    marked[keys.INJECTED] = config.version
+    if not (intent.gate or intent.agent):
+        marked[keys.PLAN] = intent.wire
+    return marked
+
+
+def _with(owner: Json, changes: Json) -> Json:
+    """`owner` with other members; `owner` itself when none differs. An empty list does not come
+    where none was.
+    """
+    different = {
+        name: value
+        for name, value in changes.items()
+        if owner.get(name) != value and (value or owner.get(name) is not None)
+    }
+    return {**owner, **different} if different else owner
+
+
+def _inits(spec: Json, intent: Intent, ours: list[Json]) -> list[Json]:
+    """Leading mesh containers, ours, the user's."""
+    present = {item["name"]: item for item in pods.items(spec, "initContainers")}
+    users = [
+        _mounted(item, intent) for item in present.values() if item["name"] not in layout.CONTAINERS
+    ]
+    lead = next((at for at, item in enumerate(users) if item["name"] not in pods.MESH), len(users))
+    merged = [_merged(present.get(item["name"]), item) for item in ours]
+    return [*users[:lead], *merged, *users[lead:]]
+
+
+def _mains(spec: Json, intent: Intent, agent: Json | None) -> list[Json]:
+    """The user's, and the agent where it is already, else last."""
+    found: list[Json] = []
+    for item in spec["containers"]:
+        if item["name"] == layout.AGENT and agent is not None:
+            found.append(_merged(item, agent))
+            agent = None
+        elif item["name"] not in layout.CONTAINERS:
+            found.append(_mounted(item, intent))
+    return found if agent is None else [*found, agent]
+
+
+def _mounted(container: Json, intent: Intent) -> Json:
+    """A user's container with the mount and variables, if it is a chosen one, and with no other
+    mount of ours.
+    """
+    mounts = pods.items(container, "volumeMounts")
+    variables = pods.items(container, "env")
+    if container["name"] not in intent.chosen:
+        kept = [item for item in mounts if item.get("name") not in layout.VOLUMES]
+        return _with(container, {"volumeMounts": kept}) if len(kept) != len(mounts) else container
+    mine = shapes.app_mount(intent)
+    if mine not in mounts or sum(item.get("name") in layout.VOLUMES for item in mounts) > 1:
+        mounts = [*(item for item in mounts if item.get("name") not in layout.VOLUMES), mine]
+    names = {item["name"] for item in variables}
+    missing = [
+        {"name": name, "value": path} for name, path in intent.variables if name not in names
+    ]
+    return _with(container, {"volumeMounts": mounts, "env": [*variables, *missing]})
+
+
+def _merged(present: Json | None, wanted: Json) -> Json:
+    """Ours as wanted; what another injector added to it (members, variables, mounts elsewhere)
+    stays.
+    """
+    if present is None:
+        return wanted
+    own = {item["mountPath"]: item for item in wanted["volumeMounts"]}
+    there = pods.items(present, "volumeMounts")
+    mounts = [
+        own.pop(item["mountPath"], item)
+        for item in there
+        if item["mountPath"] in own or not _is_mine(item)
+    ]
+    return _with(present, {**wanted, "volumeMounts": [*mounts, *own.values()]})
+
+
+def _is_mine(mount: Json) -> bool:
+    return mount.get("name") in layout.VOLUMES
+
+
+def _named(present: list[Json] | None, names: tuple[str, ...], wanted: list[Json]) -> list[Json]:
+    """A list in which those of our names are as wanted: in place where they are, else last."""
+    missing = {item["name"]: item for item in wanted}
+    found = [
+        missing.pop(item["name"], item)
+        for item in present or ()
+        if item["name"] not in names or item["name"] in missing
+    ]
+    return [*found, *missing.values()]
+
+
+def _resources_before(spec: Json) -> Amounts | None:
+    """What an earlier injection's agent asked for."""
+    members = ("initContainers", "containers")
+    there = (item for member in members for item in pods.items(spec, member))
+    return next((item.get("resources") for item in there if item["name"] == layout.AGENT), None)

@@ -1,0 +1,263 @@
+"""Annotations, policy and pod come to one intent: all that injecting needs to know, or every
+mistake at once. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contract import layout
+from contract.annotations import CONTAINERS, ENV, MOUNT_PATH, RELOAD, SECRET
+from contract.names import snapshot_name
+from contract.plan import FOLLOW, Plan, PlannedFile, PlannedSnapshot, to_wire
+from contract.spelling import suggestion
+from policy import match
+from policy.match import Allowed, Refused
+from webhook import pods
+from webhook.access import Access, access_of
+from webhook.resources import cache_size
+from webhook.verdict import Mistake, Reason
+from webhook.wishes import Wish, Wishes, overlaps, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy.match import PolicySet
+    from policy.model import Resources, SecretPolicy
+    from webhook.config import Injection
+    from webhook.verdict import Pod
+
+PLAN_LENGTH = 64 << 10
+"""The longest plan: an argument may have 128 KiB (Linux MAX_ARG_STRLEN), and etcd keeps it with
+each pod.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What to do to a pod."""
+
+    plan: Plan
+    wire: str
+    """The plan as gate and agent get it."""
+    chosen: frozenset[str]
+    """The containers that get mount and variables."""
+    mount_path: str
+    variables: tuple[tuple[str, str], ...]
+    """VAR and its value, a path."""
+    access: Access
+    gate: bool
+    agent: bool
+    listen: bool
+    """Whether the agent serves its port."""
+    cache_bytes: int
+    """sizeLimit of the cache; 0 where there is none."""
+    resources: Resources
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Granted:
+    """A wish that policy allows."""
+
+    wish: Wish
+    allowed: Allowed
+
+
+def decide(
+    pod: Pod, namespace: str, policies: PolicySet, config: Injection
+) -> Intent | list[Mistake]:
+    """The intent for an opted-in pod of `namespace`, or every mistake."""
+    wishes, mistakes = read(pods.annotations_of(pod))
+    mistakes += _pod_mistakes(pod, namespace)
+    policy = match.policy_of(policies, namespace)
+    if isinstance(policy, Refused):
+        field = "metadata.namespace"
+        mistakes.append(Mistake(reason=Reason.NO_POLICY, field=field, message=policy.message))
+        return mistakes
+    granted = _grant(wishes, namespace, policies, mistakes)
+    mistakes += _limit_mistakes(wishes, policy)
+    chosen = _choose(pod["spec"], wishes, mistakes)
+    mistakes += _collisions(pod["spec"], wishes, chosen)
+    mode = wishes.mode or policy.spec.agent.mode
+    access = access_of(pod["spec"], chosen, mode=mode, reload=wishes.reload, uid=config.uid)
+    if isinstance(access, str):
+        mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access))
+    if mistakes or isinstance(access, str):
+        return mistakes
+    plan = Plan(
+        mode=mode, access=access.access, snapshots=_snapshots(granted), reload=wishes.reload
+    )
+    return _intent(
+        pod,
+        plan,
+        wishes=wishes,
+        policy=policy,
+        granted=granted,
+        chosen=frozenset(chosen),
+        access=access,
+    )
+
+
+def _intent(
+    pod: Pod,
+    plan: Plan,
+    *,
+    wishes: Wishes,
+    policy: SecretPolicy,
+    granted: list[_Granted],
+    chosen: frozenset[str],
+    access: Access,
+) -> Intent | list[Mistake]:
+    wire = to_wire(plan)
+    if len(wire) > PLAN_LENGTH:
+        message = f"the plan has {len(wire)} bytes; allowed are {PLAN_LENGTH}: take fewer secrets"
+        return [Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)]
+    warnings = list(access.warnings)
+    follow = plan.mode == FOLLOW
+    agent = follow or plan.reload is not None
+    listen = agent and not pod["spec"].get("hostNetwork")
+    if listen and _declares_port(pod["spec"]):
+        listen = False
+        warnings.append(
+            f"a container declares port {layout.AGENT_PORT}, so lastgood's agent serves no metrics there"
+        )
+    return Intent(
+        plan=plan,
+        wire=wire,
+        chosen=chosen,
+        mount_path=wishes.mount_path,
+        variables=tuple((name, f"{wishes.mount_path}/{file}") for name, file in wishes.variables),
+        access=access,
+        gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
+        agent=agent,
+        listen=listen,
+        cache_bytes=cache_size([item.allowed.max_bytes for item in granted]) if follow else 0,
+        resources=policy.spec.agent.resources,
+        warnings=tuple(warnings),
+    )
+
+
+def _pod_mistakes(pod: Pod, namespace: str) -> Iterator[Mistake]:
+    own = pod["metadata"].get("namespace")
+    if own and own != namespace:
+        message = f"the pod says {own}, and the request {namespace}"
+        yield Mistake(reason=Reason.WRONG_NAMESPACE, field="metadata.namespace", message=message)
+    for field, name in pods.names_taken(pod):
+        message = f'"{name}" is a name of lastgood\'s own; rename yours'
+        yield Mistake(reason=Reason.COLLISION, field=field, message=message)
+    if (pod["spec"].get("os") or {}).get("name") == "windows":
+        yield Mistake(
+            reason=Reason.UNSUPPORTED_POD,
+            field="spec.os.name",
+            message="windows is not supported; allowed: linux",
+        )
+
+
+def _grant(
+    wishes: Wishes, namespace: str, policies: PolicySet, mistakes: list[Mistake]
+) -> list[_Granted]:
+    granted = []
+    for wish in wishes.secrets:
+        source = wish.source
+        answer = match.decide(
+            policies,
+            namespace=namespace,
+            provider=source.provider,
+            account=source.account,
+            reference=source.reference,
+        )
+        if isinstance(answer, Allowed):
+            granted.append(_Granted(wish=wish, allowed=answer))
+        else:
+            mistakes.append(
+                Mistake(reason=Reason.NOT_ALLOWED, field=SECRET + wish.name, message=answer.message)
+            )
+    return granted
+
+
+def _limit_mistakes(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
+    count, most = len(wishes.secrets), policy.spec.limits.secrets_per_pod
+    if count > most:
+        message = f"there are {count}; policy {policy.name} allows {most} per pod"
+        yield Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)
+
+
+def _choose(spec: Pod, wishes: Wishes, mistakes: list[Mistake]) -> list[str]:
+    """The names of the containers that get mount and variables."""
+    main = [item["name"] for item in pods.user_containers(spec)]
+    if wishes.containers is None:
+        return [name for name in main if name not in pods.MESH]
+    inits = [item["name"] for item in pods.user_containers(spec, "initContainers")]
+    early = _before_gate(inits)
+    for name in wishes.containers:
+        if name in early:
+            message = f"{name} runs before the secrets are there, as meshes need; leave it out"
+        elif name not in main and name not in inits:
+            allowed = [*main, *inits[len(early) :]]
+            hint = suggestion(name, allowed)
+            message = f'there is no container "{name}"; allowed: {", ".join(allowed)}{hint}'
+        else:
+            continue
+        mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=CONTAINERS, message=message))
+    return list(wishes.containers)
+
+
+def _before_gate(inits: list[str]) -> list[str]:
+    return inits[: next((at for at, name in enumerate(inits) if name not in pods.MESH), len(inits))]
+
+
+def _collisions(spec: Pod, wishes: Wishes, chosen: list[str]) -> Iterator[Mistake]:
+    """Mounts and variables of the chosen containers that stand where ours would."""
+    values = {name: f"{wishes.mount_path}/{file}" for name, file in wishes.variables}
+    for container in pods.user_containers(spec, "initContainers") + pods.user_containers(spec):
+        if container["name"] not in chosen:
+            continue
+        for mount in pods.items(container, "volumeMounts"):
+            path = mount["mountPath"].rstrip("/")
+            if mount.get("name") not in layout.VOLUMES and overlaps(wishes.mount_path, path or "/"):
+                taken = mount["mountPath"]
+                message = (
+                    f"container {container['name']} already mounts {taken}; choose another path"
+                )
+                yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
+        for item in pods.items(container, "env"):
+            name = item["name"]
+            if name in values and item != {"name": name, "value": values[name]}:
+                message = (
+                    f"container {container['name']} already sets {name}; remove one of the two"
+                )
+                yield Mistake(reason=Reason.COLLISION, field=ENV + name, message=message)
+
+
+def _snapshots(granted: list[_Granted]) -> tuple[PlannedSnapshot, ...]:
+    """One per source, with all the files that come from it."""
+    first: dict[tuple[str, str, str, str], _Granted] = {}
+    files: dict[tuple[str, str, str, str], list[PlannedFile]] = {}
+    for item in granted:
+        source = item.wish.source
+        key = (item.allowed.account, item.allowed.identity, source.provider, source.reference)
+        first.setdefault(key, item)
+        file = PlannedFile(name=item.wish.name, file=item.wish.file, property=source.property)
+        files.setdefault(key, []).append(file)
+    return tuple(
+        PlannedSnapshot(
+            snapshot=snapshot_name(*key),
+            account=key[0],
+            identity=key[1],
+            provider=key[2],
+            reference=key[3],
+            rules=item.allowed.rules,
+            files=tuple(files[key]),
+        )
+        for key, item in first.items()
+    )
+
+
+def _declares_port(spec: Pod) -> bool:
+    return any(
+        port.get("containerPort") == layout.AGENT_PORT
+        for container in pods.user_containers(spec) + pods.user_containers(spec, "initContainers")
+        for port in pods.items(container, "ports")
+    )

@@ -1,0 +1,158 @@
+"""Facts read from a pod. Pure; tolerant of `null` for absent, as the API server is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contract import annotations as keys
+from contract import layout, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webhook.verdict import Pod
+
+MESH = frozenset(
+    {
+        "istio-init",
+        "istio-validation",
+        "istio-proxy",
+        "linkerd-init",
+        "linkerd-proxy",
+        "linkerd-network-validator",
+    }
+)
+"""Containers of meshes: they go before the gate when they lead, and get no files unless named."""
+MIRROR = "kubernetes.io/config.mirror"
+"""On the API server's copy of a node's static pod, which can't be changed
+(corev1.MirrorPodAnnotationKey).
+"""
+
+Container = dict[str, Any]
+
+
+def annotations_of(pod: Pod) -> dict[str, str]:
+    """The pod's annotations, of all owners."""
+    return (pod.get("metadata") or {}).get("annotations") or {}
+
+
+def opts_in(found: dict[str, str]) -> bool:
+    """Whether any annotation of ours is there beside our own marks."""
+    return any(key.startswith(keys.PREFIX) and key not in keys.MARKS for key in found)
+
+
+def items(owner: dict[str, Any], member: str) -> list[dict[str, Any]]:
+    """A list of objects; absent and null are empty."""
+    return owner.get(member) or []
+
+
+def user_containers(spec: dict[str, Any], member: str = "containers") -> list[Container]:
+    """The containers that are not ours."""
+    return [item for item in items(spec, member) if item["name"] not in layout.CONTAINERS]
+
+
+def ends(spec: dict[str, Any]) -> bool:
+    """Whether the pod is one that ends, such as a Job's."""
+    return (spec.get("restartPolicy") or "Always") != "Always"
+
+
+def uid_of(spec: dict[str, Any], container: Container) -> int | None:
+    """The UID that a container is told to run as; None: its image decides."""
+    own = (container.get("securityContext") or {}).get("runAsUser")
+    return own if own is not None else (spec.get("securityContext") or {}).get("runAsUser")
+
+
+def fs_group(spec: dict[str, Any]) -> int | None:
+    """The group that owns the pod's volumes; None: none."""
+    found: int | None = (spec.get("securityContext") or {}).get("fsGroup")
+    return found
+
+
+def single(found: Iterable[int | None]) -> int | None:
+    """The one known UID, not 0, that all of these are; None: there is no such."""
+    different = set(found)
+    only = different.pop() if len(different) == 1 else None
+    return only or None
+
+
+def is_ours(container: Container, found: dict[str, str]) -> bool:
+    """Whether an earlier injection made this: our mark is on the pod, and the container carries a
+    plan.
+    """
+    arguments = container.get("args")
+    if keys.INJECTED not in found or not isinstance(arguments, list):
+        return False
+    try:
+        plan.from_wire(arguments[arguments.index("--plan") + 1])
+    except (ValueError, IndexError, TypeError, AttributeError, KeyError):
+        return False
+    return True
+
+
+def names_taken(pod: Pod) -> list[tuple[str, str]]:
+    """The user's containers and volumes that have names of ours: (field, name)."""
+    spec, found = pod["spec"], annotations_of(pod)
+    taken = [
+        (f"spec.{member}", item["name"])
+        for member in ("initContainers", "containers")
+        for item in items(spec, member)
+        if item["name"] in layout.CONTAINERS and not is_ours(item, found)
+    ]
+    if keys.INJECTED not in found:
+        volumes = (item["name"] for item in items(spec, "volumes"))
+        taken += [("spec.volumes", name) for name in volumes if name in layout.VOLUMES]
+    return taken
+
+
+def malformed(pod: object) -> str | None:
+    """Why the API server can't have sent this as a pod; None: what we read is well formed."""
+    if not isinstance(pod, dict):
+        return "it is not an object"
+    metadata, spec = pod.get("metadata"), pod.get("spec")
+    if not isinstance(metadata, dict | None) or not isinstance(spec, dict):
+        return "metadata and spec must be objects"
+    found = (metadata or {}).get("annotations")
+    if not isinstance(found, dict | None) or not all(
+        isinstance(text, str) for text in (found or {}).values()
+    ):
+        return "metadata.annotations must be an object of strings"
+    if not isinstance((metadata or {}).get("namespace"), str | None):
+        return "metadata.namespace must be a string"
+    if not isinstance(spec.get("containers"), list):
+        return "spec.containers must be a list"
+    for member in ("containers", "initContainers", "volumes"):
+        if not _named_objects(spec.get(member)):
+            return f"spec.{member} must be a list of objects with names"
+    for member in ("securityContext", "resources", "os"):
+        if not isinstance(spec.get(member), dict | None):
+            return f"spec.{member} must be an object"
+    return next(
+        filter(
+            None,
+            map(_malformed_container, items(spec, "containers") + items(spec, "initContainers")),
+        ),
+        None,
+    )
+
+
+def _malformed_container(container: Container) -> str | None:
+    for member, key in (("volumeMounts", "mountPath"), ("env", "name")):
+        if not _named_objects(container.get(member), key):
+            return f"{member} of a container must be a list of objects with {key}"
+    if not _named_objects(container.get("ports"), None):
+        return "ports of a container must be a list of objects"
+    for member in ("securityContext", "resources"):
+        if not isinstance(container.get(member), dict | None):
+            return f"{member} of a container must be an object"
+    resources = container.get("resources") or {}
+    if not all(isinstance(resources.get(member), dict | None) for member in ("requests", "limits")):
+        return "requests and limits of a container must be objects"
+    return None
+
+
+def _named_objects(found: object, key: str | None = "name") -> bool:
+    if found is None:
+        return True
+    return isinstance(found, list) and all(
+        isinstance(item, dict) and (key is None or isinstance(item.get(key), str)) for item in found
+    )

@@ -1,0 +1,271 @@
+"""The annotations of one pod, read and checked by themselves: what the team wishes, before policy
+is asked.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from contract import annotations as keys
+from contract import layout
+from contract.plan import MODES, Reload
+from contract.reference import ReferenceRejected, SourceRequest, parse_source
+from contract.snapshot import property_key
+from contract.spelling import suggestion
+from webhook.verdict import Mistake, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Parsed = TypeVar("Parsed")
+
+SIGNALS = ("HUP", "USR1", "USR2")
+KEY_LENGTH = 253
+"""The longest key of a Secret's data (corev1, validated as a file name)."""
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?")
+_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_URL = re.compile(r"http://127\.0\.0\.1:([1-9][0-9]{0,4})(/[A-Za-z0-9/_.~?=&%+-]*)")
+_PATH = re.compile(r"(/[A-Za-z0-9_.@-]+)+")
+_UNUSABLE = ("/proc", "/sys", "/dev", layout.TOKEN_PATH)
+
+KINDS = {
+    keys.SECRET: "<name>",
+    keys.FILE: "<name>",
+    keys.ENV: "<VAR>",
+}
+AVAILABLE = tuple(prefix + name for prefix, name in KINDS.items()) + tuple(
+    key for key in keys.PLAIN if key != keys.BUNDLE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One `secret.<name>`."""
+
+    name: str
+    source: SourceRequest
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """A pod's annotations. What was mistaken is left out here and is in the mistakes."""
+
+    secrets: tuple[Wish, ...]
+    variables: tuple[tuple[str, str], ...]
+    """VAR and file."""
+    containers: tuple[str, ...] | None
+    """None: all."""
+    mount_path: str
+    mode: str | None
+    """None: the policy's."""
+    reload: Reload | None
+
+
+def read(found: dict[str, str]) -> tuple[Wishes, list[Mistake]]:
+    """What the annotations wish, and every mistake in them."""
+    reader = _Reader(found)
+    wishes = reader.read()
+    return wishes, reader.mistakes
+
+
+class _Reader:
+    def __init__(self, found: dict[str, str]) -> None:
+        prefix, marks = keys.PREFIX, keys.MARKS
+        self._found = {
+            key: found[key] for key in sorted(found) if key.startswith(prefix) and key not in marks
+        }
+        self.mistakes: list[Mistake] = []
+
+    def read(self) -> Wishes:
+        self._unknown()
+        names = self._names()
+        files = self._files(names)
+        secrets = [self._secret(name, files[name]) for name in names]
+        if not names:
+            self._mistake(keys.SECRET + "<name>", "there is none, so there is nothing to inject")
+        return Wishes(
+            secrets=tuple(secret for secret in secrets if secret is not None),
+            variables=self._variables(files),
+            containers=self._plain(keys.CONTAINERS, _containers),
+            mount_path=self._plain(keys.MOUNT_PATH, _mount_path) or layout.DEFAULT_MOUNT_PATH,
+            mode=self._plain(keys.MODE, _mode),
+            reload=self._plain(keys.RELOAD, _reload),
+        )
+
+    def _mistake(self, field: str, message: str, reason: Reason = Reason.BAD_ANNOTATION) -> None:
+        self.mistakes.append(Mistake(reason=reason, field=field, message=message))
+
+    def _unknown(self) -> None:
+        for key in self._found:
+            if key.startswith(keys.ENV_VALUE) or key == keys.BUNDLE:
+                self._mistake(key, "not available in this version", Reason.NOT_AVAILABLE)
+            elif key not in keys.PLAIN and not key.startswith(tuple(KINDS)):
+                allowed = ", ".join(AVAILABLE)
+                message = f"unknown annotation{_nearest_key(key)}; allowed are {allowed}"
+                self._mistake(key, message, Reason.UNKNOWN_ANNOTATION)
+
+    def _of(self, prefix: str) -> Iterable[tuple[str, str, str]]:
+        """(key, what stands behind the prefix, value)."""
+        length = len(prefix)
+        return [
+            (key, key[length:], text) for key, text in self._found.items() if key.startswith(prefix)
+        ]
+
+    def _names(self) -> list[str]:
+        names = []
+        for key, name, _ in self._of(keys.SECRET):
+            if _NAME.fullmatch(name):
+                names.append(name)
+            else:
+                self._mistake(
+                    key,
+                    f'"{name}" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside, - and .',
+                )
+        return names
+
+    def _files(self, names: list[str]) -> dict[str, str]:
+        files = {name: name for name in names}
+        for key, name, file in self._of(keys.FILE):
+            if name not in files:
+                self._mistake(key, f"there is no {keys.SECRET}{name}{suggestion(name, names)}")
+            elif not _FILE.fullmatch(file):
+                self._mistake(
+                    key,
+                    f'"{_cut(file)}" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
+                    " without a leading .",
+                )
+            else:
+                files[name] = file
+        owners: dict[str, str] = {}
+        for name, file in files.items():
+            if file in layout.RESERVED_FILES:
+                self._mistake(keys.FILE + name, f'"{file}" is reserved; choose another file name')
+            elif file in owners:
+                self._mistake(
+                    keys.FILE + name, f'"{file}" is already the file of {keys.SECRET}{owners[file]}'
+                )
+            owners.setdefault(file, name)
+        return files
+
+    def _secret(self, name: str, file: str) -> Wish | None:
+        key = keys.SECRET + name
+        try:
+            source = parse_source(self._found[key])
+        except ReferenceRejected as rejected:
+            self._mistake(key, str(rejected))
+            return None
+        if source.property is not None and len(property_key(source.property)) > KEY_LENGTH:
+            self._mistake(key, f"the property is longer than {KEY_LENGTH - 2} characters")
+            return None
+        return Wish(name=name, source=source, file=file)
+
+    def _variables(self, files: dict[str, str]) -> tuple[tuple[str, str], ...]:
+        variables = []
+        for key, variable, name in self._of(keys.ENV):
+            if not _VARIABLE.fullmatch(variable):
+                self._mistake(
+                    key,
+                    f'"{variable}" is not a variable; allowed are A-Z a-z 0-9 _'
+                    " without a leading digit",
+                )
+            elif name not in files:
+                hint = suggestion(name, files)
+                self._mistake(
+                    key, f'there is no {keys.SECRET}<name> with the name "{_cut(name)}"{hint}'
+                )
+            else:
+                variables.append((variable, files[name]))
+        return tuple(variables)
+
+    def _plain(self, key: str, parse: Callable[[str], Parsed]) -> Parsed | None:
+        text = self._found.get(key)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            self._mistake(key, str(error))
+            return None
+
+
+def _containers(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ValueError('write names of containers, divided by commas, for example "app,worker"')
+    if len(set(names)) != len(names):
+        raise ValueError("a container is named twice")
+    return names
+
+
+def _mount_path(text: str) -> str:
+    if not _PATH.fullmatch(text) or posixpath.normpath(text) != text or len(text) > 1024:  # noqa: PLR2004 - see below
+        raise ValueError(
+            f'"{_cut(text)}" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ - without'
+            ' "." or ".." steps, a trailing / or more than 1024 characters'
+        )
+    for taken in _UNUSABLE:
+        if overlaps(text, taken):
+            raise ValueError(
+                f'"{_cut(text)}" meets {taken}, which belongs to the system; choose another path'
+            )
+    return text
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether two paths are equal or one lies in the other."""
+    return (one + "/").startswith(other.rstrip("/") + "/") or (other + "/").startswith(one + "/")
+
+
+def _mode(text: str) -> str:
+    if text not in MODES:
+        raise ValueError(
+            f'"{_cut(text)}" is not a mode; allowed: {", ".join(MODES)}{suggestion(text, MODES)}'
+        )
+    return text
+
+
+def _reload(text: str) -> Reload:
+    kind, _, signal = text.partition(":")
+    if kind == "signal":
+        if signal not in SIGNALS:
+            allowed = ", ".join(f"signal:{name}" for name in SIGNALS)
+            bare = signal.upper().removeprefix("SIG")
+            raise ValueError(
+                f'"{_cut(signal)}" is not a signal; allowed: {allowed}{suggestion(bare, SIGNALS)}'
+            )
+        return Reload(signal=signal)
+    match = _URL.fullmatch(text)
+    if match is None or int(match[1]) > 65535 or len(text) > 256:  # noqa: PLR2004 - ports end there; a URL needs no more
+        raise ValueError(
+            f'"{_cut(text)}" is not a reload; write http://127.0.0.1:PORT/PATH or signal:HUP'
+        )
+    if int(match[1]) == layout.AGENT_PORT:
+        raise ValueError(f"port {layout.AGENT_PORT} is the agent's own; write the app's")
+    return Reload(http=text)
+
+
+def _nearest_key(key: str) -> str:
+    word = key.removeprefix(keys.PREFIX)
+    plain = [item.removeprefix(keys.PREFIX) for item in keys.PLAIN if item != keys.BUNDLE]
+    head, dot, rest = word.partition(".")
+    if dot:
+        kinds = [prefix.removeprefix(keys.PREFIX).removesuffix(".") for prefix in KINDS]
+        hint = suggestion(head, kinds)
+        return (
+            hint.replace('"?', f'.{rest}"?').replace('mean "', f'mean "{keys.PREFIX}')
+            if hint
+            else ""
+        )
+    return suggestion(word, plain).replace('mean "', f'mean "{keys.PREFIX}')
+
+
+def _cut(text: str) -> str:
+    """A user's text in a message: short, and with nothing unprintable."""
+    shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - enough to recognise it
+    return shown.encode("unicode_escape").decode()
