@@ -1,12 +1,13 @@
-"""What a provider is to the engine. Not found, not modified and refused are values, not exceptions."""
+"""What a provider is to the engine. Not found, not modified and refused are values."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from contract.reasons import FetchFailure
     from contract.secret_bytes import SecretBytes
@@ -18,7 +19,7 @@ class FetchRequest:
 
     reference: str
     known_version: str | None = None
-    """The version held already: the answer may be NotModified. None: the value is wanted in any case."""
+    """The version held already: the answer may be NotModified. None: the value is wanted anyway."""
     version: str | None = None
     """A version wanted by name, for a pin. None: the provider's current one."""
 
@@ -46,14 +47,14 @@ class Failed:
 
     reason: FetchFailure
     code: str
-    """The provider's error code or the client's exception class: a word from a closed set, never a message."""
+    """A word of a closed set: the provider's error code, or the client's exception class."""
     delay_s: float | None = None
     """How long the provider asked to be left alone (Retry-After); None: it did not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """The batch said nothing of this one, or failed because of one of its items: ask again, alone."""
+    """The batch said nothing of this one, or failed because of one of its items: ask it alone."""
 
 
 FetchResult = Material | NotModified | Failed | Alone
@@ -70,16 +71,18 @@ class Fetched:
 class Source(Protocol):
     """One provider under one account and identity.
 
-    `fetch` blocks the thread that calls it for at most the source's own time-outs (seconds, stated by each source), may be
-    called from several threads at once, never retries, never sleeps, and raises nothing for provider trouble. The engine
-    backs off, and cancels nothing that has begun.
+    `fetch` blocks the thread that calls it for at most the source's own time-outs (seconds, stated
+    by each source), may be called from several threads at once, never retries, never sleeps, and
+    raises nothing for provider trouble. The engine backs off, and cancels nothing that has begun.
     """
 
     batch_limit: int
     """How many requests one `fetch` takes."""
 
     def most_calls(self, requests: Sequence[FetchRequest]) -> int:
-        """The largest number of provider calls that `fetch(requests)` can make; the engine pays that from the budget first."""
+        """The largest number of provider calls that `fetch(requests)` can make; the engine pays
+        that from the budget first.
+        """
         ...
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
@@ -91,5 +94,7 @@ class Source(Protocol):
         ...
 
 
-Observer = Callable[[str, str], None] if TYPE_CHECKING else object
-"""Called once per provider call with operation and code (`ok`, or the error's code), for `provider_requests_total`."""
+Observer = Callable[[str, str], None]
+"""Called once per provider call with operation and code (`ok`, or the error's code), for
+`provider_requests_total`. From the thread that fetches.
+"""
