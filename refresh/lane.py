@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
-from refresh.model import Task
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from refresh.model import Task
 
 QUANTUM_CALLS = 1.0
 """What a namespace may spend each time its turn comes."""
@@ -71,9 +71,16 @@ class Lane:
         return False
 
     def add(
-        self, namespace: str, budget_s: float, kind: Kind, since: float, task: Task, generation: int
+        self,
+        namespace: str,
+        task: Task,
+        *,
+        kind: Kind,
+        budget_s: float,
+        since: float,
+        generation: int,
     ) -> None:
-        """Makes a task ready in a namespace."""
+        """Makes a task ready in a namespace, whose freshness budget for it is `budget_s`."""
         queue = self._queues.get(namespace)
         if queue is None:
             queue = self._queues[namespace] = _Queue()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from refresh.breaker import Breaker
 from refresh.budget import Bucket
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NEW_SHARE = 0.25
 """The part of the calls that sources never synced get while others wait."""
+UNAFFORDABLE_S = 60.0
+"""After so long a task that the burst can't pay for is looked at again."""
 FIRST = float("-inf")
 """As a last success: goes before all else of its namespace."""
 
@@ -62,6 +64,16 @@ class _Item:
     in_flight: bool = False
 
 
+class _Picked(NamedTuple):
+    namespace: str
+    task: Task
+    kind: Kind
+    new: bool
+    """The lane it came from."""
+    share: float
+    """Calls charged to the namespace so far."""
+
+
 class Schedule:
     """All tasks of one account.
 
@@ -88,6 +100,8 @@ class Schedule:
         self._new_credit = 0.0
         self._in_flight = 0
         self._short_of = 1
+        self.unaffordable = 0
+        """Tasks put off because the account's whole burst does not pay for one fetch of them."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -119,20 +133,25 @@ class Schedule:
         """The next fetch that may be made now, reserved and marked as under way; None: none."""
         self._ripen(now)
         allowed = self.breaker.allows(now, self._in_flight)
-        if allowed == 0 or self.bucket.ready_at(1, now) > now:
+        if allowed == 0 or self.bucket.ready_at(self._short_of, now) > now:
             return None
         picked = self._gather(wall_now, allowed)
         if not picked:
+            self._short_of = 1
             return None
-        kind = picked[0][2]
-        fitting, reserved = self._fitting(kind, [task for _, task, _, _ in picked])
-        for _, task, _, _ in picked[fitting:]:
-            self._make_ready(task, self._items[task])
-        picked = picked[:fitting]
+        kind = picked[0].kind
+        count, reserved = self._fitting(kind, [one.task for one in picked])
+        for one in picked[count:]:
+            self._put_back(one, now)
+        picked = picked[:count]
+        if reserved > self.bucket.budget.burst:
+            self.unaffordable += 1
+            self._put_back(picked[0], now + UNAFFORDABLE_S)
+            return None
         if not self.bucket.take(reserved, now):
-            for _, task, _, _ in picked:
-                self._make_ready(task, self._items[task])
             self._short_of = reserved
+            for one in picked:
+                self._put_back(one, now)
             return None
         return self._begin(kind, picked, reserved)
 
@@ -190,40 +209,59 @@ class Schedule:
         plan = item.plan
         for namespace, budget_s in plan.namespaces.items():
             self._lanes[plan.new].add(
-                namespace, budget_s, item.kind, plan.since, task, item.generation
+                namespace,
+                task,
+                kind=item.kind,
+                budget_s=budget_s,
+                since=plan.since,
+                generation=item.generation,
             )
+
+    def _put_back(self, one: _Picked, due_at: float) -> None:
+        """Undoes a pick: the task is ready again in all its namespaces, and nobody pays."""
+        self._lanes[one.new].charge(one.namespace, -one.share)
+        self._generation += 1
+        item = self._items[one.task]
+        item.generation, item.in_flight = self._generation, False
+        heappush(self._timers, (due_at, self._generation, one.task))
 
     def _is_live(self, entry: Ready) -> bool:
         item = self._items.get(entry.task)
         return item is not None and item.generation == entry.generation and not item.in_flight
 
-    def _gather(self, wall_now: float, allowed: int | None) -> list[tuple[str, Task, Kind, bool]]:
+    def _gather(self, wall_now: float, allowed: int | None) -> list[_Picked]:
         """Up to a batch of tasks, in turn; the lane whose turn it is first, then the other."""
         new = self._new_comes_first()
-        first = self._lanes[new].pop(wall_now)
+        first = self._next(new, wall_now, None, 1.0)
         if first is None:
             return []
-        namespace, task, kind = first
-        limit = 1 if kind.alone else self._batch_limit(kind)
+        limit = 1 if first.kind.alone else self._batch_limit(first.kind)
         if allowed is not None:
             limit = min(limit, allowed)
-        picked = [(namespace, task, kind, new)]
-        self._hold(namespace, task, new, limit)
+        picked = [first]
         for lane in (new, not new):
             while len(picked) < limit:
-                found = self._lanes[lane].pop(wall_now, kind)
+                found = self._next(lane, wall_now, first.kind, 1 / limit)
                 if found is None:
                     break
-                picked.append((*found, lane))
-                self._hold(found[0], found[1], lane, limit)
-        for _, task, _, _ in picked:
-            self._items[task].in_flight = False
+                picked.append(found)
         return picked
 
-    def _hold(self, namespace: str, task: Task, new: bool, limit: int) -> None:  # noqa: FBT001
-        """Keeps a task that several namespaces demand from being picked twice."""
+    def _next(
+        self,
+        new: bool,  # noqa: FBT001 - names the lane
+        wall_now: float,
+        kind: Kind | None,
+        share: float,
+    ) -> _Picked | None:
+        """Pops a task, held so that another of its namespaces does not pick it as well."""
+        found = self._lanes[new].pop(wall_now, kind)
+        if found is None:
+            return None
+        namespace, task, kind = found
         self._items[task].in_flight = True
-        self._lanes[new].charge(namespace, 1 / limit)
+        self._lanes[new].charge(namespace, share)
+        return _Picked(namespace, task, kind, new, share)
 
     def _new_comes_first(self) -> bool:
         kept, new = bool(self._lanes[False]), bool(self._lanes[True])
@@ -238,21 +276,20 @@ class Schedule:
             calls = self._most_calls(kind, tuple(tasks[:count]))
         return count, calls
 
-    def _begin(self, kind: Kind, picked: list[tuple[str, Task, Kind, bool]], reserved: int) -> Work:
+    def _begin(self, kind: Kind, picked: list[_Picked], reserved: int) -> Work:
         self._short_of = 1
         self._in_flight += 1
-        lead_is_new = picked[0][3]
+        lead_is_new = picked[0].new
         if self._lanes[not lead_is_new]:
-            share = 1 - NEW_SHARE if lead_is_new else -NEW_SHARE
-            credit = self._new_credit - share * reserved
+            share = NEW_SHARE - 1 if lead_is_new else NEW_SHARE
+            credit = self._new_credit + share * reserved
             self._new_credit = max(-_MOST_CREDIT_CALLS, min(_MOST_CREDIT_CALLS, credit))
-        for namespace, task, _, new in picked:
-            self._items[task].in_flight = True
-            self._lanes[new].charge(namespace, reserved / len(picked) - 1 / len(picked))
+        for one in picked:
+            self._lanes[one.new].charge(one.namespace, reserved / len(picked) - one.share)
         return Work(
             kind=kind,
-            tasks=tuple(task for _, task, _, _ in picked),
-            payers=tuple((namespace, new) for namespace, _, _, new in picked),
+            tasks=tuple(one.task for one in picked),
+            payers=tuple((one.namespace, one.new) for one in picked),
             reserved=reserved,
         )
 
