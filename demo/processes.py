@@ -19,16 +19,25 @@ if TYPE_CHECKING:
 GRACE_S = 2.0
 
 
-def start(argv: Sequence[str], *, env: Mapping[str, str], folder: Path, log: Path) -> Process:
-    """Start a process in `folder` with exactly `env`; what it writes is added to `log`."""
-    with log.open("ab") as out:
+def start(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    errors: Path | None = None,
+) -> Process:
+    """Start a process in `folder` with exactly `env`; what it writes is added to `log`, or its
+    standard error to `errors`.
+    """
+    with log.open("ab") as out, (errors or log).open("ab") as err:
         return subprocess.Popen(
             argv,
             env=dict(env),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=out,
-            stderr=out,
+            stderr=err,
             process_group=0,
         )
 

@@ -1,0 +1,62 @@
+"""Every example is loaded, and what a team writes is what the webhook accepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contract import annotations, layout
+from policy.load import load_folder
+from webhook.admit import admit
+from webhook.config import Injection
+from webhook.verdict import Outcome
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "payments"
+CONFIG = Injection(image="registry.example/lastgood-agent:0.1.0")
+
+
+def _names(containers: list[dict[str, Any]]) -> list[str]:
+    return [container["name"] for container in containers]
+
+
+def _admitted(name: str) -> dict[str, Any]:
+    workload = yaml.safe_load((EXAMPLES / "team" / name).read_text())
+    metadata = workload["metadata"]
+    template = workload["spec"]["template"]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        **template,
+        "metadata": {**template["metadata"], "name": "pod", "namespace": metadata["namespace"]},
+    }
+    verdict = admit(pod, metadata["namespace"], load_folder(EXAMPLES / "admin"), CONFIG)
+    assert (verdict.outcome, verdict.message, verdict.warnings) == (Outcome.INJECTED, "", ())
+    return verdict.pod
+
+
+def test_the_deployment_gets_a_gate_and_an_agent() -> None:
+    """Its app finds the password's path in a variable, and nothing is said against the pod."""
+    spec = _admitted("deployment.yaml")["spec"]
+    assert _names(spec["initContainers"]) == [layout.GATE]
+    assert _names(spec["containers"]) == ["app", layout.AGENT]
+    variables = {item["name"]: item["value"] for item in spec["containers"][0]["env"]}
+    assert variables["DB_PASSWORD_FILE"] == f"{layout.DEFAULT_MOUNT_PATH}/db-password"
+
+
+def test_the_job_gets_its_agent_as_a_native_sidecar() -> None:
+    """So that the Job ends when its work is done."""
+    spec = _admitted("job.yaml")["spec"]
+    assert _names(spec["initContainers"]) == [layout.GATE, layout.AGENT]
+    assert spec["initContainers"][1]["restartPolicy"] == "Always"
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "job.yaml"])
+def test_a_team_adds_nothing_but_annotations(name: str) -> None:
+    """No line of a manifest but its annotations speaks of us."""
+    workload = yaml.safe_load((EXAMPLES / "team" / name).read_text())
+    workload["spec"]["template"]["metadata"].pop("annotations")
+    assert annotations.PREFIX not in yaml.safe_dump(workload)
+    assert "lastgood" not in yaml.safe_dump(workload)
