@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tests.make.canary import CANARY, leaks
 from tests.make.contracts import (
+    NOW,
     entry,
     meta,
     plan,
@@ -31,6 +32,7 @@ from tests.make.manifests import (
 
 __all__ = [
     "CANARY",
+    "NOW",
     "asking",
     "container",
     "cron_job",
