@@ -1,0 +1,124 @@
+"""`gate` and `follow`: reads the arguments and puts the parts together.
+
+Usage: python3 -I -S /opt/lastgood gate|follow --plan JSON --snapshots DIR --freshness DIR [--cache
+DIR] [--listen HOST:PORT] [--termination-log FILE]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from agent.clock import Clock
+from agent.log import Log
+from agent.turn import Folders
+from contract import plan as plans
+from contract.wire import WireError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from agent.follow import Follow
+    from agent.serve import Server
+    from contract.plan import Plan
+
+VERBS = ("gate", "follow")
+OPTIONS = ("plan", "cache", "snapshots", "freshness", "listen", "termination-log")
+TERMINATION_LOG = "/dev/termination-log"
+IDLE_S = 3600.0
+
+
+class MisusedError(ValueError):
+    """Arguments that can't work; the message says which, and what is allowed. Caught by main."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The process's exit code; `follow` returns on nothing, and ends with 0 on SIGTERM."""
+    words = sys.argv[1:] if argv is None else argv
+    clock = Clock()
+    log = Log(clock)
+    if words[:1] == ["follow"]:
+        _follow(words[1:], clock, log)
+    from agent.gate import gate, misconfigured
+
+    options: dict[str, str] = {}
+    try:
+        _verb(words)
+        _options(words[1:], options)
+        plan, folders = _plan(options), _folders(options)
+    except (MisusedError, WireError) as error:
+        return misconfigured(str(error), log, options.get("termination-log", TERMINATION_LOG))
+    return gate(plan, folders, clock, log, options.get("termination-log", TERMINATION_LOG))
+
+
+def _follow(words: list[str], clock: Clock, log: Log) -> NoReturn:
+    import signal
+
+    for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    from agent.follow import Follow, follow
+
+    options: dict[str, str] = {}
+    try:
+        _options(words, options)
+        plan, folders = _plan(options), _folders(options)
+        work = Follow(plan, folders, clock, log)
+        follow(work, _server(options.get("listen"), work, clock), clock, log)
+    except (MisusedError, WireError) as error:
+        log("agent.misconfigured", message=str(error))
+    while True:
+        clock.sleep(IDLE_S)
+
+
+def _verb(words: list[str]) -> None:
+    if not words or words[0] not in VERBS:
+        raise MisusedError(f"the first argument must be one of {', '.join(VERBS)}")
+
+
+def _options(words: list[str], options: dict[str, str]) -> None:
+    """Fills `options` from `--name value` pairs."""
+    for index in range(0, len(words), 2):
+        name = words[index].removeprefix("--")
+        if name not in OPTIONS or not words[index].startswith("--"):
+            raise MisusedError(f"an argument is not known; allowed are --{', --'.join(OPTIONS)}")
+        if index + 1 == len(words):
+            raise MisusedError(f"--{name} has no value")
+        options[name] = words[index + 1]
+
+
+def _plan(options: dict[str, str]) -> Plan:
+    if "plan" not in options:
+        raise MisusedError("--plan is missing; it takes the plan as one line of JSON")
+    return plans.from_wire(options["plan"])
+
+
+def _folders(options: dict[str, str]) -> Folders:
+    """The mounted volumes. In `mount` mode there is no cache."""
+    for name in ("snapshots", "freshness"):
+        if name not in options:
+            raise MisusedError(
+                f"--{name} is missing; it takes the folder where that volume is mounted"
+            )
+    return Folders(
+        cache=options.get("cache"),
+        snapshots=options["snapshots"],
+        freshness=options["freshness"],
+    )
+
+
+def _server(listen: str | None, work: Follow, clock: Clock) -> Server | None:
+    if listen is None:
+        return None
+    host, _, port = listen.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()):
+        raise MisusedError("--listen takes HOST:PORT")
+    from agent.serve import Server
+
+    pages = {"/healthz": lambda: "ok\n", "/metrics": work.metrics}
+    return Server(host.strip("[]"), int(port), pages, clock)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,286 @@
+"""What becomes of each snapshot of a pod: pure, from the plan, what is mounted, what is cached, the
+ages and `now`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from contract import ages, freshness
+from contract.reasons import Freshness, Holding, Serving
+from contract.record import Record
+from contract.snapshot import data_key
+from contract.status import SecretStatus, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contract.ages import Entry
+    from contract.plan import Plan, PlannedSnapshot
+    from contract.secret_bytes import SecretBytes
+    from contract.snapshot import Meta
+
+
+class Verdict(StrEnum):
+    """The gate's answer for the whole pod."""
+
+    START = "start"
+    WAIT = "wait"
+    MISCONFIGURED = "misconfigured"
+
+
+class Mounted(Record):
+    """A snapshot as its volume shows it."""
+
+    meta: Meta | None
+    """None: meta.json can't be read by this version."""
+    values: dict[str, SecretBytes]
+    """By data key. A key that is not there is missing."""
+
+
+class Copy(Record):
+    """One version of a snapshot, with the bytes of all files that the pod takes from it."""
+
+    meta: Meta
+    values: dict[str, SecretBytes]
+    """By the file's name."""
+
+    def same(self, other: Copy | None) -> bool:
+        """Whether the files would be the same, and named by the same version."""
+        return (
+            other is not None
+            and self.meta.version == other.meta.version
+            and self.values == other.values
+        )
+
+
+class Choice(Record):
+    """What the pod gets from one snapshot, and how old it is. Times in seconds since the epoch."""
+
+    planned: PlannedSnapshot
+    copy: Copy | None
+    """None: no file."""
+    holding: Holding | None
+    """Why this is not simply what is mounted; None: it is."""
+    gone: bool
+    """The snapshot says that nothing is served: the absence of a copy is wanted."""
+    state: Freshness
+    last_success: float | None
+    last_attempt: float | None
+    reason: str | None
+    """For status.json."""
+    next_change: float | None
+    """When `state` changes by itself; None: never."""
+
+    @property
+    def waits(self) -> Holding | None:
+        """Why a starting pod waits for this; None: it does not."""
+        if self.copy is None:
+            return self.holding
+        refused = self.state is Freshness.EXPIRED and self.planned.rules.refuses
+        return Holding.EXPIRED if refused else None
+
+
+class Decision(Record):
+    """For all snapshots of the plan, in its order."""
+
+    choices: tuple[Choice, ...]
+    cached: Mapping[str, Copy]
+    revoked: Mapping[str, tuple[str, ...] | None]
+    """By snapshot: versions that may not stay anywhere; None: no version may."""
+
+    @property
+    def verdict(self) -> Verdict:
+        if any(choice.holding is Holding.FOREIGN for choice in self.choices):
+            return Verdict.MISCONFIGURED
+        return Verdict.WAIT if self.waiting else Verdict.START
+
+    @property
+    def waiting(self) -> dict[str, str]:
+        """By the annotation's name: why a starting pod waits."""
+        return {
+            file.name: choice.waits.value
+            for choice in self.choices
+            if choice.waits is not None
+            for file in choice.planned.files
+        }
+
+    @property
+    def holding(self) -> dict[str, str]:
+        """By the annotation's name: why a running pod has not what is mounted."""
+        return {
+            file.name: choice.holding.value
+            for choice in self.choices
+            if choice.holding is not None
+            for file in choice.planned.files
+        }
+
+    @property
+    def versions(self) -> dict[str, str | None]:
+        """By the annotation's name: the version that the pod has; None: none."""
+        return {
+            file.name: None if choice.copy is None else choice.copy.meta.version
+            for choice in self.choices
+            for file in choice.planned.files
+        }
+
+    @property
+    def copies(self) -> dict[str, Copy]:
+        """What the cache should hold, by snapshot."""
+        return {
+            choice.planned.snapshot: choice.copy
+            for choice in self.choices
+            if choice.copy is not None
+        }
+
+    @property
+    def changes(self) -> bool:
+        """Whether the cache holds something else than it should."""
+        copies = self.copies
+        return copies.keys() != self.cached.keys() or any(
+            not copy.same(self.cached.get(snapshot)) for snapshot, copy in copies.items()
+        )
+
+    @property
+    def drops(self) -> bool:
+        """Whether the cache holds something that may no longer stay."""
+        return any(snapshot not in self.copies for snapshot in self.cached)
+
+    @property
+    def next_change(self) -> float | None:
+        """When some state changes by itself; None: never."""
+        return min((at for choice in self.choices if (at := choice.next_change)), default=None)
+
+    def allows(self, snapshot: str, version: str | None) -> bool:
+        """Whether that version of a snapshot may stay in the cache."""
+        revoked = self.revoked.get(snapshot, ())
+        return revoked is not None and version not in revoked
+
+
+def decide(
+    plan: Plan,
+    mounted: Mapping[str, Mounted],
+    cached: Mapping[str, Copy],
+    entries: Mapping[str, Entry],
+    now: float,
+) -> Decision:
+    """The decision for a pod; `mounted`, `cached` and `entries` by snapshot."""
+    choices = []
+    for planned in plan.snapshots:
+        name = planned.snapshot
+        choices.append(
+            _choose(planned, mounted.get(name), cached.get(name), entries.get(name), now)
+        )
+    revoked = {
+        planned.snapshot: _revoked(planned, mounted.get(planned.snapshot))
+        for planned in plan.snapshots
+    }
+    return Decision(choices=tuple(choices), cached=cached, revoked=revoked)
+
+
+def status(decision: Decision, revision: str | None, now: float) -> Status:
+    """status.json for a decision that has become `revision`."""
+    return Status(
+        revision=revision,
+        written_at=now,
+        secrets={
+            file.name: SecretStatus(
+                version=None if choice.copy is None else choice.copy.meta.version,
+                rules=choice.planned.rules.name,
+                state=choice.state,
+                last_success=choice.last_success,
+                last_attempt=choice.last_attempt,
+                reason=choice.reason,
+            )
+            for choice in decision.choices
+            for file in choice.planned.files
+        },
+    )
+
+
+def counts(decision: Decision) -> dict[str, int]:
+    """How many of the pod's secrets are in each state."""
+    found = dict.fromkeys((state.value for state in Freshness), 0)
+    for choice in decision.choices:
+        found[choice.state.value] += len(choice.planned.files)
+    return found
+
+
+def oldest_age_s(decision: Decision, now: float) -> float | None:
+    """The greatest age in seconds; None: there is no secret, or one whose age is not known."""
+    found = [freshness.age_s(choice.last_success, now) for choice in decision.choices]
+    known = [age for age in found if age is not None]
+    return max(known) if known and len(known) == len(found) else None
+
+
+def _choose(
+    planned: PlannedSnapshot,
+    mounted: Mounted | None,
+    cached: Copy | None,
+    entry: Entry | None,
+    now: float,
+) -> Choice:
+    copy, holding = _copy(planned, mounted, cached)
+    last_success = None if copy is None else ages.last_success(copy.meta, entry)
+    failure = None if entry is None else entry.reason
+    return Choice(
+        planned=planned,
+        copy=copy,
+        holding=holding,
+        gone=holding in (Holding.REVOKED, Holding.WITHDRAWN),
+        state=freshness.assess(planned.rules, last_success, now),
+        last_success=last_success,
+        last_attempt=None if entry is None else entry.last_attempt,
+        reason=failure if holding is None else holding.value,
+        next_change=freshness.next_change(planned.rules, last_success, now),
+    )
+
+
+def _copy(
+    planned: PlannedSnapshot, mounted: Mounted | None, cached: Copy | None
+) -> tuple[Copy | None, Holding | None]:
+    """Which copy the pod gets, and why it is not the mounted one."""
+    if mounted is None:
+        return cached, Holding.NEVER_SYNCED if cached is None else Holding.MISSING
+    meta = mounted.meta
+    if meta is None:
+        return cached, Holding.MALFORMED
+    if not _ours(planned, meta):
+        return cached, Holding.FOREIGN
+    if meta.serving is Serving.WITHDRAWN:
+        return None, Holding.WITHDRAWN
+    if meta.serving is Serving.REVOKED or meta.version in meta.revoked:
+        return None, Holding.REVOKED
+    values = _values(planned, mounted)
+    if values is None:
+        revoked = cached is not None and cached.meta.version in meta.revoked
+        return None if revoked else cached, Holding.PROPERTY_MISSING
+    return Copy(meta=meta, values=values), None
+
+
+def _values(planned: PlannedSnapshot, mounted: Mounted) -> dict[str, SecretBytes] | None:
+    """The bytes of all planned files, by file name; None: one is missing, or empty, which replaces
+    nothing either.
+    """
+    values = {}
+    for file in planned.files:
+        value = mounted.values.get(data_key(file.property))
+        if not value:
+            return None
+        values[file.file] = value
+    return values
+
+
+def _ours(planned: PlannedSnapshot, meta: Meta) -> bool:
+    return meta.names(planned.account, planned.identity, planned.provider, planned.reference)
+
+
+def _revoked(planned: PlannedSnapshot, mounted: Mounted | None) -> tuple[str, ...] | None:
+    """Versions that may not stay; None: none may. A meta that is not there, not readable or not
+    ours revokes nothing.
+    """
+    meta = None if mounted is None else mounted.meta
+    if meta is None or not _ours(planned, meta):
+        return ()
+    return meta.revoked if meta.serving is Serving.SERVED else None

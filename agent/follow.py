@@ -1,0 +1,123 @@
+"""The agent: keeps the cache what the volumes say, its status true as time passes, and the app
+informed, for the pod's life.
+
+Its work may fail; its process ends on SIGTERM alone, because a sidecar that ends makes a healthy
+pod unready.
+"""
+
+from __future__ import annotations
+
+from agent import metrics
+from agent.log import fault
+from agent.reload import Reloader
+from agent.turn import Turn, Watch, take
+from contract.plan import MOUNT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.clock import Clock
+    from agent.decide import Choice
+    from agent.log import Log
+    from agent.serve import Server
+    from agent.turn import Folders
+    from contract.plan import Plan
+
+POLL_S = 0.5
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""After each failure in a row, then the last for ever; a swapped volume is looked at without delay.
+"""
+
+
+class Follow:
+    """The agent's work, one `step` after another."""
+
+    def __init__(self, plan: Plan, folders: Folders, clock: Clock, log: Log) -> None:
+        self._plan = plan
+        self._folders = folders
+        self._clock = clock
+        self._log = log
+        self._watch = Watch(folders)
+        self._in_a_row = 0
+        self._versions: dict[str, str | None] | None = None
+        self._held: dict[str, str] = {}
+        self.reloader = Reloader(plan.reload, clock, log)
+        self.counts = metrics.Counts()
+        self.turn: Turn | None = None
+
+    def step(self) -> None:
+        """Look if a look is due, and reload if a reload is. Raises nothing that is an Exception."""
+        try:
+            now = self._clock.now()
+            if self._watch.stirred(now):
+                self._look(now)
+        except Exception as error:  # noqa: BLE001 - whatever fails here must not end the agent (P10)
+            self._failed(error)
+        self.reloader.work()
+
+    def metrics(self) -> str:
+        """The page /metrics."""
+        decision = None if self.turn is None else self.turn.decision
+        return metrics.page(decision, self.counts, self.reloader.results, self._clock.now())
+
+    def _look(self, now: float) -> None:
+        self._watch.wake_at(None)
+        self.turn = turn = take(self._plan, self._folders, now, starting=False)
+        self._watch.wake_at(turn.decision.next_change)
+        self._in_a_row = 0
+        self._report(turn)
+        if self._changed(turn):
+            self.reloader.ask()
+
+    def _changed(self, turn: Turn) -> bool:
+        """Whether the app's files became others than it may have read."""
+        if self._plan.mode != MOUNT:
+            return turn.revision is not None and turn.replaced
+        versions = {
+            each.planned.snapshot: None if each.copy is None else each.copy.meta.version
+            for each in turn.decision.choices
+        }
+        unknown = {each.planned.snapshot for each in turn.decision.choices if _kept(each)}
+        before = self._versions
+        kept = {name: (before or {}).get(name) for name in unknown}
+        self._versions = {**versions, **kept}
+        return before is not None and before != self._versions
+
+    def _report(self, turn: Turn) -> None:
+        held = turn.decision.holding
+        if held != self._held:
+            self._held = held
+            self._log("agent.holding", secrets=held)
+        if turn.revision is not None:
+            self.counts.published += 1
+            self._log("agent.published", revision=turn.revision, versions=turn.decision.versions)
+
+    def _failed(self, error: Exception) -> None:
+        delay_s = BACKOFF_S[min(self._in_a_row, len(BACKOFF_S) - 1)]
+        self._in_a_row += 1
+        self.counts.failed += 1
+        self._watch.wake_at(self._clock.now() + delay_s)
+        self._log("agent.failed", **fault(error), in_a_row=self._in_a_row, retry_in_s=delay_s)
+
+
+def _kept(choice: Choice) -> bool:
+    """In `mount` mode: nothing is known of this snapshot now, which is no change of it."""
+    return choice.copy is None and not choice.gone
+
+
+def follow(work: Follow, server: Server | None, clock: Clock, log: Log) -> None:
+    """Turns for ever."""
+    said: OSError | None = None
+    while True:
+        work.step()
+        try:
+            if server is None:
+                clock.sleep(POLL_S)
+                continue
+            server.wait(POLL_S)
+            work.counts.bind_failed = server.bind_failures
+            if server.last_error is not None and server.last_error is not said:
+                said = server.last_error
+                log("agent.bind_failed", **fault(said), failures=server.bind_failures)
+        except Exception as error:  # noqa: BLE001 - as above
+            log("agent.failed", **fault(error))
+            clock.sleep(POLL_S)
