@@ -1,4 +1,5 @@
-"""Which sources the injected pods ask for. Pure: manifests in, demand out; policy decides on it elsewhere.
+"""Which sources the injected pods ask for. Pure: manifests in, demand out; policy decides on it
+elsewhere.
 
 The plan is read from the immutable arguments of gate and agent. A `mount` pod has neither; its plan is an annotation
 that counts only as far as the immutable spec confirms it (docs/design/006). Nothing else in a plan is trusted: names are
@@ -55,18 +56,22 @@ class Demand:
 
 
 class NotADemand(ValueError):
-    """A manifest that asks for nothing that can be used; the message says why and quotes nothing. Caught by whoever reads pods."""
+    """A manifest that asks for nothing that can be used; the message says why and quotes nothing.
+    Caught by whoever reads pods.
+    """
 
 
 def from_pod(pod: object) -> Demand | None:
-    """The demand of one manifest; None: the pod was not injected, or has ended. NotADemand: it is none of ours to follow."""
+    """The demand of one manifest; None: the pod was not injected, or has ended. NotADemand: it is
+    none of ours to follow.
+    """
     if not isinstance(pod, dict):
         raise NotADemand("a pod is an object")
     metadata, spec, status = (_object(pod, name) for name in ("metadata", "spec", "status"))
     if status.get("phase") in _FINISHED:
         return None
     namespace, name = metadata.get("namespace", "default"), metadata.get("name")
-    if not _is_name(_NAMESPACE, namespace) or not _is_name(_NAME, name):
+    if not _NAMESPACE.fullmatch(str(namespace)) or not _NAME.fullmatch(str(name)):
         raise NotADemand("metadata.name and metadata.namespace must be names")
     found = _plan(metadata, spec)
     if found is None:
@@ -79,7 +84,7 @@ def from_pod(pod: object) -> Demand | None:
         if keys != frozenset():
             demanded = _properties(planned, keys)
             properties[asked] = properties.get(asked, frozenset()) | demanded
-    return Demand(namespace=namespace, pod=name, properties=properties)
+    return Demand(namespace=str(namespace), pod=str(name), properties=properties)
 
 
 def consumers(demands: Iterable[Demand]) -> dict[Asked, tuple[str, ...]]:
@@ -158,13 +163,7 @@ def _properties(planned: plan.PlannedSnapshot, keys: frozenset[str] | None) -> f
     named = {file.property for file in planned.files if file.property is not None}
     if len(named) > MOST_PROPERTIES or not all(_PROPERTY.fullmatch(name) for name in named):
         raise NotADemand("its plan names a property that is none, or too many")
-    return frozenset(
-        name for name in named if keys is None or snapshot.property_key(name) in keys
-    )
-
-
-def _is_name(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
+    return frozenset(name for name in named if keys is None or snapshot.property_key(name) in keys)
 
 
 def _object(parent: dict[str, Any], member: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""A SecretSnapshot as the embedded store keeps it: `spec`, which operators write, and `status`, which the controller does.
+"""A SecretSnapshot as the embedded store keeps it: `spec`, which operators write, and `status`,
+which the controller does.
 
 No secret material and no digest of it. Both are additive formats of `contract.wire`.
 """
@@ -18,7 +19,9 @@ class Spec:
     """What operators ask of one snapshot."""
 
     generation: int = 0
-    """Grows with each change, so that a status can say which wish it has seen; 0: nobody asked for anything."""
+    """Grows with each change, so that a status can say which wish it has seen; 0: nobody asked for
+    anything.
+    """
     pin: str | None = None
     """None: the newest good version."""
     quarantined: tuple[str, ...] = ()
@@ -97,9 +100,10 @@ class Status:
     @property
     def versions(self) -> tuple[str, ...]:
         """Every version that is known by name, the served one first."""
-        served = (self.version, self.pin, self.latest)
-        named = (item.version for item in (*self.history, *self.quarantined))
-        return tuple(dict.fromkeys(v for v in (*served, *named, *self.revoked) if v is not None))
+        kept = (item.version for item in self.history)
+        refused = (item.version for item in self.quarantined)
+        found = (self.version, self.pin, self.latest, *kept, *refused, *self.revoked)
+        return tuple(dict.fromkeys(version for version in found if version is not None))
 
     def to_wire(self) -> str:
         """The status as one line of JSON."""
@@ -115,14 +119,22 @@ class Status:
     def from_wire(cls, raw: bytes | str) -> Status:
         """The status of one line of JSON, or a WireError."""
         document = wire.decode(raw, "the snapshot's status")
-        texts = ("account", "identity", "provider", "reference")
-        optional_texts = ("serving", "version", "reason", "latest", "pin")
-        numbers = ("fetched_at", "last_success", "last_attempt", "undemanded_since", "refused_since")
         return cls(
-            **{name: wire.text(document, name) for name in texts},
-            **{name: wire.optional_text(document, name) for name in optional_texts},
-            **{name: wire.optional_number(document, name) for name in numbers},
+            account=wire.text(document, "account"),
+            identity=wire.text(document, "identity"),
+            provider=wire.text(document, "provider"),
+            reference=wire.text(document, "reference"),
             rules=_rules(document),
+            serving=wire.optional_text(document, "serving"),
+            version=wire.optional_text(document, "version"),
+            fetched_at=wire.optional_number(document, "fetched_at"),
+            last_success=wire.optional_number(document, "last_success"),
+            last_attempt=wire.optional_number(document, "last_attempt"),
+            reason=wire.optional_text(document, "reason"),
+            latest=wire.optional_text(document, "latest"),
+            pin=wire.optional_text(document, "pin"),
+            undemanded_since=wire.optional_number(document, "undemanded_since"),
+            refused_since=wire.optional_number(document, "refused_since"),
             failures=int(wire.number(document, "failures")),
             quarantined=tuple(
                 Quarantined(version=wire.text(item, "version"), reason=wire.text(item, "reason"))

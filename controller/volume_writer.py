@@ -35,7 +35,8 @@ PRIVATE = Modes()
 
 
 def write(folder: Path, data: Mapping[str, bytes], modes: Modes = PRIVATE) -> bool:
-    """Makes `folder` hold exactly `data`, by path relative to it; False when it did already and nothing was written.
+    """Makes `folder` hold exactly `data`, by path relative to it; False when it did already and
+    nothing was written.
 
     One writer at a time. Killed after any step, readers see the old set or the new one, and the next write heals.
     """
@@ -62,19 +63,26 @@ def write(folder: Path, data: Mapping[str, bytes], modes: Modes = PRIVATE) -> bo
 
 
 def read(folder: Path) -> dict[str, bytes] | None:
-    """All keys of one revision, by path; None when nothing was ever written. A swap while reading starts it again."""
+    """All keys of one revision, by path; None when nothing was ever written. A swap while reading
+    starts it again.
+    """
     while (name := _current(folder)) is not None:
-        revision = folder / name
-        try:
-            return {
-                path.relative_to(revision).as_posix(): path.read_bytes()
-                for path in sorted(revision.rglob("*"))
-                if not path.is_dir()
-            }
-        except FileNotFoundError:
-            if _current(folder) == name:
-                raise
+        found = _files(folder / name)
+        if found is not None and _current(folder) == name:
+            return found
     return None
+
+
+def _files(revision: Path) -> dict[str, bytes] | None:
+    """All files below a revision; None when some vanished meanwhile."""
+    try:
+        return {
+            path.relative_to(revision).as_posix(): path.read_bytes()
+            for path in sorted(revision.rglob("*"))
+            if not path.is_dir()
+        }
+    except FileNotFoundError:
+        return None
 
 
 def _current(folder: Path) -> str | None:

@@ -1,0 +1,160 @@
+"""Snapshots as people and programs read them. Pure: statuses and `now` in, rows and text out. No
+values: a status has none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contract.freshness import age_s, assess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from controller.objects import Status
+    from controller.store import Name
+
+NONE = "-"
+_VERSION_SHOWN = 12
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+HEADINGS = ("NAMESPACE", "SNAPSHOT", "SOURCE", "CLASS", "STATE", "AGE", "VERSION", "REASON", "PODS")
+HISTORY_HEADINGS = ("VERSION", "VERDICT", "FETCHED")
+
+
+def describe(name: Name, status: Status, now: float) -> dict[str, Any]:
+    """All that a program may want of one snapshot."""
+    return {
+        "namespace": name.namespace,
+        "snapshot": name.snapshot,
+        "source": status.source,
+        "account": status.account,
+        "class": None if status.rules is None else status.rules.name,
+        "state": state(status, now),
+        "age_s": age_s(status.last_success, now),
+        "version": status.version,
+        "reason": status.reason,
+        "consumers": list(status.consumers),
+        "latest": status.latest,
+        "pin": status.pin,
+        "last_success": status.last_success,
+        "last_attempt": status.last_attempt,
+        "failures": status.failures,
+        "quarantined": [item.__dict__ for item in status.quarantined],
+        "revoked": list(status.revoked),
+    }
+
+
+def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
+    """One line of the fleet's table, under HEADINGS."""
+    return (
+        name.namespace,
+        name.snapshot,
+        status.source,
+        NONE if status.rules is None else status.rules.name,
+        state(status, now),
+        duration(age_s(status.last_success, now)),
+        short(status.version) + (" (pinned)" if status.pin is not None else ""),
+        status.reason or NONE,
+        str(len(status.consumers)),
+    )
+
+
+def state(status: Status, now: float) -> str:
+    """`fresh`, `stale` or `expired`; `never-synced`, `revoked` or `withdrawn` when nothing is
+    served; `held` without a class.
+    """
+    if status.serving is None:
+        return "never-synced"
+    if status.version is None:
+        return status.serving
+    return "held" if status.rules is None else assess(status.rules, status.last_success, now).value
+
+
+def versions(status: Status, now: float) -> list[dict[str, Any]]:
+    """Every version that is known by name: what became of it, and how long ago it was fetched;
+    None: it is not held.
+    """
+    fetched = {item.version: item.fetched_at for item in status.history}
+    if status.version is not None and status.fetched_at is not None:
+        fetched[status.version] = status.fetched_at
+    return [
+        {
+            "version": version,
+            "verdict": _verdict(status, version),
+            "held": version in fetched,
+            "age_s": age_s(fetched.get(version), now),
+        }
+        for version in status.versions
+    ]
+
+
+def _verdict(status: Status, version: str) -> str:
+    reasons = {item.version: item.reason for item in status.quarantined}
+    if version in status.revoked:
+        return "revoked"
+    if version == status.version:
+        return "served, pinned" if version == status.pin else "served"
+    if version in reasons:
+        return f"quarantined: {reasons[version]}"
+    return "pinned, not here yet" if version == status.pin else "kept"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns under headings, as wide as needed."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def summary(name: Name, status: Status, now: float) -> str:
+    """What is served now, in a line or two."""
+    served = (
+        f"serves {status.version}, {state(status, now)}, last confirmed {ago(status.last_success, now)}"
+        if status.version is not None
+        else f"serves nothing ({state(status, now)})"
+    )
+    notes = [served]
+    if status.pin is not None:
+        notes.append(f"pinned to {status.pin}")
+    if status.reason is not None:
+        notes.append(f"last attempt: {status.reason}")
+    return f"{name.namespace}/{name.snapshot} ({status.source}): {'; '.join(notes)}"
+
+
+def pods(status: Status) -> str:
+    """The pods that demand it, by name."""
+    if not status.consumers:
+        return "no pod has it"
+    count = len(status.consumers)
+    return f"{count} {'pod has' if count == 1 else 'pods have'} it: {', '.join(status.consumers)}"
+
+
+def ago(then: float | None, now: float) -> str:
+    """How long ago, or `never`; a time that is not believed is `at an unknown time`."""
+    if then is None:
+        return "never"
+    age = age_s(then, now)
+    return "at an unknown time" if age is None else f"{duration(age)} ago"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units, cut, for example `1h 5m`; None is `-`."""
+    if seconds is None:
+        return NONE
+    left, parts = int(seconds), []
+    for size, unit in _UNITS:
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return " ".join(parts[:2]) or "0s"
+
+
+def short(version: str | None) -> str:
+    """A version for a table; its beginning is accepted wherever a version is asked for."""
+    if version is None:
+        return NONE
+    return version if len(version) <= _VERSION_SHOWN else version[:_VERSION_SHOWN]

@@ -1,0 +1,100 @@
+"""Manifests in and out: YAML as other readers of it mean it, and the pod templates inside. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEMPLATES = {
+    "Deployment": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Where each kind keeps its pod template."""
+
+Manifest = dict[str, Any]
+
+
+def read(text: str) -> list[Any]:
+    """The documents of a YAML or JSON text. yaml.YAMLError when it is neither."""
+    return [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+
+
+def write(documents: list[Any]) -> str:
+    """The documents as YAML, members in their order."""
+    return yaml.dump_all(
+        documents, Dumper=_Dumper, sort_keys=False, explicit_start=len(documents) > 1, width=4096
+    )
+
+
+def change_pods(manifest: Any, change: Callable[[Manifest, Manifest], Manifest]) -> Any:
+    """The manifest with every pod in it replaced by `change(object, pod)`; other kinds come back as
+    they are.
+
+    `pod` is `{"metadata", "spec"}`, of a pod or a template; lists are gone through.
+    """
+    if not isinstance(manifest, dict):
+        return manifest
+    kind = manifest.get("kind")
+    if kind == "Pod":
+        return change(manifest, manifest)
+    if kind == "List" and isinstance(manifest.get("items"), list):
+        items = [change_pods(item, change) for item in manifest["items"]]
+        return {**manifest, "items": items}
+    path = TEMPLATES.get(kind) if isinstance(kind, str) else None
+    if path is None:
+        return manifest
+    return _at(manifest, path, lambda template: change(manifest, template))
+
+
+def _at(parent: Any, path: tuple[str, ...], change: Callable[[Manifest], Manifest]) -> Any:
+    """`parent` with what lies at `path` changed; as it is when nothing is there."""
+    if not isinstance(parent, dict):
+        return parent
+    if not path:
+        return change(parent)
+    if path[0] not in parent:
+        return parent
+    return {**parent, path[0]: _at(parent[path[0]], path[1:], change)}
+
+
+_OTHER_TYPES = re.compile(r"[-+.]*[0-9].*|[yYnN~]|[-+]?\.(inf|nan).*|=|<<", re.IGNORECASE)
+_PLAIN_STYLE = None
+_STR = "tag:yaml.org,2002:str"
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    plain = _PLAIN_STYLE if not _OTHER_TYPES.fullmatch(value) else '"'
+    return dumper.represent_scalar(_STR, value, style="|" if "\n" in value else plain)
+
+
+class _Loader(yaml.SafeLoader):
+    """Dates stay text, as in JSON."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - yaml's own way to say it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """No anchors, lists indented under their key, and text that another reader could take for a
+    number is quoted.
+    """
+
+    yaml_representers = {**yaml.SafeDumper.yaml_representers, str: _text}  # type: ignore[dict-item]  # noqa: RUF012 - yaml's own way to say it
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - yaml's
+        super().increase_indent(flow, indentless=False)

@@ -1,0 +1,145 @@
+"""The verbs that ask the controller for something: record the wish, wait until it is seen, say what
+is served now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cli.errors import CommandError, Exit
+from cli.names import find_version
+from controller import objects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.clock import Clock
+    from controller.objects import Spec, Status
+    from controller.store import Name, Operations
+
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One change of a spec."""
+
+    said: str
+    """What was asked for, as a sentence's beginning."""
+    change: Callable[[Spec], Spec]
+    done: Callable[[Status], bool]
+    """Whether a status that has seen the wish shows that it is carried out, as far as it can be."""
+    note: str | None = None
+    """What the user should know besides; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How it went; `status` is the last one seen."""
+
+    wish: Wish
+    status: Status
+    code: Exit
+
+
+def refresh(now: float) -> Wish:
+    """Fetch now, within the account's budget."""
+    return Wish(
+        said="refresh asked for",
+        change=lambda spec: objects.refresh_requested(spec, now),
+        done=lambda status: (status.last_attempt or 0.0) >= now or status.refused_since is not None,
+    )
+
+
+def pin(status: Status, text: str, now: float) -> Wish:
+    """Serve one version until unpinned. A version that is not held is fetched by name."""
+    version = find_version(text, status.versions) or text
+    if version in status.revoked:
+        message = (
+            f"{version} is revoked, and a revoked version is never served again{_known(status)}"
+        )
+        raise CommandError(message)
+    held = version == status.version or any(item.version == version for item in status.history)
+    return Wish(
+        said=f"pinned to {version}",
+        change=lambda spec: objects.pinned(spec, version),
+        done=lambda seen: seen.version == version or _tried(seen, now),
+        note=None if held else f"{version} is not held; the controller fetches it by name",
+    )
+
+
+def unpin(status: Status) -> Wish:
+    """Serve the newest good version again."""
+    if status.pin is None:
+        message = "it is not pinned; nothing was changed"
+        raise CommandError(message)
+    return Wish(
+        said=f"unpinned from {status.pin}",
+        change=lambda spec: objects.pinned(spec, None),
+        done=lambda _: True,
+    )
+
+
+def roll_back(status: Status) -> Wish:
+    """Serve the previous good version, and not this one until a newer appears."""
+    bad = status.version
+    if bad is None:
+        message = "it serves nothing; there is nothing to roll back from"
+        raise CommandError(message)
+    if status.pin is not None:
+        message = (
+            f"it is pinned to {status.pin}, and a pin comes first; unpin it, or pin another version"
+        )
+        raise CommandError(message)
+    unusable = {*status.revoked, *(item.version for item in status.quarantined)}
+    if all(item.version in unusable for item in status.history):
+        message = (
+            f"no other good version is kept to go back to; nothing was changed{_known(status)}"
+        )
+        raise CommandError(message)
+    return Wish(
+        said=f"rolled back from {bad}",
+        change=lambda spec: objects.rolled_back(spec, bad),
+        done=lambda seen: seen.version != bad,
+    )
+
+
+def revoke(status: Status, text: str) -> Wish:
+    """Never serve a version again, even with nothing to replace it."""
+    version = find_version(text, status.versions)
+    if version is None:
+        message = f'there is no version "{text}"; nothing was changed{_known(status)}'
+        raise CommandError(message)
+    return Wish(
+        said=f"revoked {version}",
+        change=lambda spec: objects.revoked(spec, version),
+        done=lambda seen: seen.version != version,
+    )
+
+
+def carry_out(store: Operations, name: Name, wish: Wish, wait_s: float, clock: Clock) -> Outcome:
+    """Records the wish and waits at most `wait_s` seconds; at once without a controller."""
+    generation = store.amend(name, wish.change).generation
+    deadline = clock.monotonic() + wait_s
+    while True:
+        running = store.controlled()
+        status = store.status(name)
+        if status is None:
+            message = "its status is gone while waiting; the wish is recorded"
+            raise CommandError(message)
+        if status.observed_generation >= generation and wish.done(status):
+            return Outcome(wish=wish, status=status, code=Exit.DONE)
+        if not running:
+            return Outcome(wish=wish, status=status, code=Exit.NOT_RUNNING)
+        if clock.monotonic() >= deadline:
+            return Outcome(wish=wish, status=status, code=Exit.NOT_YET)
+        clock.sleep(POLL_S)
+
+
+def _tried(status: Status, since: float) -> bool:
+    return (status.last_attempt or 0.0) >= since and status.reason is not None
+
+
+def _known(status: Status) -> str:
+    return f"; known versions: {', '.join(status.versions) or 'none'}"

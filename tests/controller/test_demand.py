@@ -1,0 +1,124 @@
+"""What the controller takes from injected pods, and what it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contract import layout, plan
+from contract.annotations import PLAN
+from contract.snapshot import property_key
+from controller.demand import Asked, Demand, NotADemand, consumers, from_pod, properties
+from tests import make
+
+DB = Asked("payments", "prod", "payments", "aws-sm", "/prod/payments/db")
+
+
+def _plan(*files: plan.PlannedFile, **fields: str) -> str:
+    return plan.to_wire(make.plan(make.planned_snapshot(*files, **fields)))  # type: ignore[arg-type]
+
+
+def _follow(wire: str, name: str = "api-1", member: str = "initContainers", **spec: Any) -> Any:
+    gate = make.container(layout.GATE, args=["gate", "--plan", wire, "--cache", "/c"])
+    fields: Any = {member: [gate], **spec}
+    return make.pod(name, annotations={}, **fields)
+
+
+def _mount(wire: str, secret: str, *keys: str) -> Any:
+    items = [{"key": key, "path": key} for key in keys]
+    source = {"secret": {"name": secret, "items": items}}
+    volume = {"name": layout.SNAPSHOTS_VOLUME, "projected": {"sources": [source]}}
+    return make.pod("api-1", annotations={PLAN: wire}, volumes=[volume])
+
+
+@pytest.mark.parametrize("member", ["initContainers", "containers"])
+def test_the_plan_is_read_from_the_arguments(member: str) -> None:
+    """Gate or agent, among init containers or containers, carries the demand."""
+    found = from_pod(_follow(_plan(make.planned_file(part="password")), member=member))
+    assert found == Demand(
+        namespace="payments", pod="api-1", properties={DB: frozenset({"password"})}
+    )
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param(make.pod(), id="not injected"),
+        pytest.param(make.pod(annotations={}), id="not opted in"),
+        pytest.param({**_follow(_plan()), "status": {"phase": "Succeeded"}}, id="succeeded"),
+        pytest.param({**_follow(_plan()), "status": {"phase": "Failed"}}, id="failed"),
+    ],
+)
+def test_a_pod_that_does_not_read_demands_nothing(pod: Any) -> None:
+    """Pods without our containers, and pods that have ended, ask for nothing."""
+    assert from_pod(pod) is None
+
+
+@pytest.mark.parametrize(
+    ("pod", "message"),
+    [
+        pytest.param([], "a pod is an object", id="a list"),
+        pytest.param(_follow(_plan(), name="../x"), "must be names", id="name is a path"),
+        pytest.param(
+            make.pod(namespace="../x", annotations={}), "must be names", id="namespace is a path"
+        ),
+        pytest.param(_follow("{}"), "not one that this version can read", id="no plan"),
+        pytest.param(_follow("["), "not one that this version can read", id="not JSON"),
+        pytest.param(_follow(_plan(reference="/a/../b")), "not canonical", id="dots"),
+        pytest.param(_follow(_plan(provider="aws-xx")), "not canonical", id="unknown provider"),
+        pytest.param(
+            _follow(_plan(make.planned_file(part="a..b"))), "property", id="not a property"
+        ),
+        pytest.param(
+            make.pod("a", make.container(layout.GATE, args=["gate"]), annotations={}),
+            "container lastgood-gate has no --plan",
+            id="gate without plan",
+        ),
+        pytest.param(make.pod("a", annotations={PLAN: 7}), "must be text", id="plan is a number"),  # type: ignore[dict-item]
+    ],
+)
+def test_p7_what_is_no_demand_is_said(pod: Any, message: str) -> None:
+    """A manifest that can't be followed is named, without what it says."""
+    with pytest.raises(NotADemand, match=message):
+        from_pod(pod)
+
+
+def test_p7_a_snapshots_name_is_computed_and_never_taken_from_the_plan() -> None:
+    """A plan that calls a source by another snapshot's name does not get that name."""
+    wire = _plan().replace(make.planned_snapshot().snapshot, "lg-someone-elses")
+    found = from_pod(_follow(wire))
+    assert found is not None
+    assert [asked.snapshot for asked in found.properties] == [DB.snapshot]
+
+
+def test_p7_a_mount_pods_annotation_counts_as_far_as_the_spec_confirms_it() -> None:
+    """Design 006: the projected Secret's name is a hash over the source."""
+    wire = _plan(make.planned_file(part="password"), make.planned_file("u", part="user"))
+    confirmed = from_pod(_mount(wire, DB.snapshot, property_key("password"), "meta.json"))
+    assert confirmed is not None
+    assert confirmed.properties == {DB: frozenset({"password"})}
+    other = _plan(reference="/prod/payments/other")
+    changed = from_pod(_mount(other, DB.snapshot, "value", "meta.json"))
+    assert changed is not None
+    assert changed.properties == {}
+
+
+def test_an_argument_comes_before_an_annotation() -> None:
+    """A pod with a gate is read by its gate alone."""
+    pod = _follow(_plan())
+    pod["metadata"]["annotations"] = {PLAN: _plan(reference="/prod/payments/other")}
+    found = from_pod(pod)
+    assert found is not None
+    assert list(found.properties) == [DB]
+
+
+def test_pods_add_up() -> None:
+    """One source has the properties that any pod demands, and all pods as consumers."""
+    pods = [
+        _follow(_plan(make.planned_file(part="password")), name="b"),
+        _follow(_plan(make.planned_file(part="user")), name="a"),
+    ]
+    demands = [found for pod in pods if (found := from_pod(pod)) is not None]
+    assert consumers(demands) == {DB: ("a", "b")}
+    assert properties(demands) == {DB: frozenset({"password", "user"})}
