@@ -1,4 +1,4 @@
-"""May this namespace have this source, and by which rules?
+"""Whether a namespace may have a source, and by which rules.
 
 One pure decision, made by the webhook and by the controller. A policy applies to a namespace that
 it lists and whose label names it, so neither side can choose alone. Among the `allow` patterns that

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from contract.plan import Reload
 
 SIGNAL_NEEDS = (
-    "a signal needs spec.shareProcessNamespace true and one runAsUser, not 0, for all containers that"
-    " get the files, because only a process of the same UID may send it; set both, or write"
+    "a signal needs spec.shareProcessNamespace true and one runAsUser, not 0, for all containers"
+    " that get the files, because only a process of the same UID may send it; set both, or write"
     " http://127.0.0.1:PORT/PATH"
 )
 WORLD = (

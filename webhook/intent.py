@@ -121,7 +121,7 @@ def _intent(
     if listen and _declares_port(pod["spec"]):
         listen = False
         warnings.append(
-            f"a container declares port {layout.AGENT_PORT}, so lastgood's agent serves no metrics there"
+            f"a container declares port {layout.AGENT_PORT}, so lastgood's agent serves no metrics"
         )
     return Intent(
         plan=plan,

@@ -1,0 +1,155 @@
+"""Metrics, and the log: JSON lines, one per admission, that state the decision."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webhook.review import Request
+    from webhook.verdict import Verdict
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0)
+
+
+class Log:
+    """Writes events with keys, one JSON object per line."""
+
+    def __init__(self, stream: BinaryIO, now: Callable[[], float]) -> None:
+        """`stream` is unbuffered: one write per line. `now` gives seconds since the epoch."""
+        self._stream = stream
+        self._now = now
+
+    def write(self, event: str, *, level: str = "info", **fields: Any) -> None:  # noqa: ANN401 - JSON
+        """One line. A log that can't be written is no reason to fail an admission."""
+        time = datetime.fromtimestamp(self._now(), UTC)
+        line = orjson.dumps(
+            {"time": time, "level": level, "event": event, **fields},
+            default=repr,
+            option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z,
+        )
+        try:
+            self._stream.write(line)
+        except OSError:
+            return
+
+    def crashed(self, event: str, error: BaseException, **fields: Any) -> None:  # noqa: ANN401 - JSON
+        """An unexpected error: its type and where, never its text, which may quote a pod."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
+        self.write(event, level="error", error=type(error).__name__, where=where, **fields)
+
+
+class LogHandler(logging.Handler):
+    """Takes the records of libraries, and of ours that use `logging`, into the log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.INFO)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Our records carry `fields`; of an exception the type and place are written."""
+        fields = getattr(record, "fields", {})
+        level = record.levelname.lower()
+        if record.exc_info and record.exc_info[1] is not None:
+            self._log.crashed("library.error", record.exc_info[1], logger=record.name)
+        elif record.name.startswith("lastgood."):
+            self._log.write(record.getMessage(), level=level, **fields)
+        else:
+            self._log.write(
+                "library.message", level=level, logger=record.name, message=record.getMessage()
+            )
+
+
+class Telemetry:
+    """One exit, one count: every request passes here once, whatever became of it."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self._registry = CollectorRegistry()
+        self._admissions = Counter(
+            "lastgood_admission",
+            "Admissions by verdict (injected, unchanged, denied, error) and reason.",
+            ("verdict", "reason"),
+            registry=self._registry,
+        )
+        self._duration = Histogram(
+            "lastgood_admission_duration_seconds",
+            "Time from a request's last byte to its answer.",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._not_after = Gauge(
+            "lastgood_certificate_not_after_seconds",
+            "When the serving certificate ends, in seconds since the epoch.",
+            registry=self._registry,
+        )
+        self._reload_failures = Counter(
+            "lastgood_reload_failures",
+            "Certificates (certificate) and policies (policies) that could not be taken over.",
+            ("what",),
+            registry=self._registry,
+        )
+        self._by_labels: dict[tuple[str, str], Counter] = {}
+
+    def admitted(self, request: Request, verdict: Verdict, duration_s: float) -> None:
+        """An answered request."""
+        reason = verdict.mistakes[0].reason.value if verdict.mistakes else ""
+        self._count(verdict.outcome.value, reason, duration_s)
+        fields: dict[str, Any] = {}
+        if verdict.plan is not None:
+            fields["mode"] = verdict.plan.mode
+            fields["snapshots"] = [planned.snapshot for planned in verdict.plan.snapshots]
+        if verdict.mistakes:
+            fields["mistakes"] = list(map(str, verdict.mistakes))
+        if verdict.warnings:
+            fields["warnings"] = verdict.warnings
+        self.log.write(
+            "admission.decided",
+            uid=request.uid,
+            namespace=request.namespace,
+            name=request.name,
+            dry_run=request.dry_run,
+            verdict=verdict.outcome,
+            reason=reason or None,
+            duration_ms=round(duration_s * 1000, 3),
+            **fields,
+        )
+
+    def rejected(self, status: int, message: str, duration_s: float) -> None:
+        """A request that is no admission of a pod. `message` quotes nothing of it."""
+        self._count("error", str(status), duration_s)
+        self.log.write("admission.rejected", level="warning", status=status, message=message)
+
+    def crashed(self, error: BaseException, duration_s: float) -> None:
+        """A request that we failed."""
+        self._count("error", "500", duration_s)
+        self.log.crashed("admission.failed", error)
+
+    def _count(self, verdict: str, reason: str, duration_s: float) -> None:
+        counter = self._by_labels.get((verdict, reason))
+        if counter is None:
+            counter = self._admissions.labels(verdict, reason)
+            self._by_labels[verdict, reason] = counter
+        counter.inc()
+        self._duration.observe(duration_s)
+
+    def certificate(self, not_after: float) -> None:
+        """A certificate is in use."""
+        self._not_after.set(not_after)
+
+    def reload_failed(self, what: str) -> None:
+        """New files could not be taken over; the old content stays in use."""
+        self._reload_failures.labels(what).inc()
+
+    def exposition(self) -> bytes:
+        """All metrics as text."""
+        return generate_latest(self._registry)
