@@ -136,10 +136,10 @@ def _class_to_wire(rules: FreshnessClass) -> dict[str, Any]:
 
 def _class_from_wire(name: str, item: object) -> FreshnessClass:
     if type(item) is not dict:
-        raise wire.WireError(f"class {name} must be an object")
+        raise wire.WireError(f"class {name!a} must be an object")
     on_expired = wire.text(item, "on_expired")
     if on_expired not in {"serve", "refuse"}:
-        raise wire.WireError(f"class {name}: on_expired must be serve or refuse")
+        raise wire.WireError(f"class {name!a}: on_expired must be serve or refuse")
     return FreshnessClass(
         name=name,
         refresh_s=wire.number(item, "refresh_s"),

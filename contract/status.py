@@ -73,10 +73,10 @@ def _secret_to_wire(secret: SecretStatus) -> dict[str, object]:
 
 def _secret_from_wire(name: str, item: object) -> SecretStatus:
     if type(item) is not dict:
-        raise wire.WireError(f"{name} must be an object")
+        raise wire.WireError(f"{name!a} must be an object")
     state = wire.text(item, "state")
     if state not in Freshness.__members__.values():
-        raise wire.WireError(f"{name}: state must be one of {', '.join(Freshness)}")
+        raise wire.WireError(f"{name!a}: state must be one of {', '.join(Freshness)}")
     return SecretStatus(
         version=wire.optional_text(item, "version"),
         rules=wire.text(item, "class"),
