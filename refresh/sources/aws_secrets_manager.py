@@ -30,6 +30,11 @@ GET = "GetSecretValue"
 DESCRIBE = "DescribeSecret"
 BATCH = "BatchGetSecretValue"
 
+_PROMISED = {GET: "VersionId", DESCRIBE: "Name", BATCH: "SecretValues"}
+"""A member that every answer has. botocore takes an answer that is cut off, or is no JSON, for an
+empty one.
+"""
+
 _WHOLE = (FetchFailure.THROTTLED, FetchFailure.UNAVAILABLE)
 """Reasons of a whole batch that would meet each of its items alone too."""
 
@@ -122,16 +127,22 @@ class _Calls:
             BATCH: client.batch_get_secret_value,
         }
         self.made += 1
-        code = "ok"
         try:
-            return methods[operation](**arguments)
+            answer = methods[operation](**arguments)
         except TROUBLE as error:
-            failed = failure(error)
-            code = failed.code
-            return failed
-        finally:
-            if self.observer is not None:
-                self.observer(operation, code)
+            return self._failed(operation, failure(error))
+        if _PROMISED[operation] not in answer:
+            return self._failed(operation, UNREADABLE)
+        self._observe(operation, "ok")
+        return answer
+
+    def _failed(self, operation: str, failed: Failed) -> Failed:
+        self._observe(operation, failed.code)
+        return failed
+
+    def _observe(self, operation: str, code: str) -> None:
+        if self.observer is not None:
+            self.observer(operation, code)
 
 
 def _ask(
@@ -159,14 +170,12 @@ def _unchanged(
     described: Mapping[str, Any], request: FetchRequest, *, forward_only: bool
 ) -> FetchResult | None:
     """What DescribeSecret decides alone; None: the current version is another, so fetch it."""
-    stages = described.get("VersionIdsToStages")
-    if described.get("Name") != request.reference:
-        return UNREADABLE if described.get("Name") is None else NAME_MISMATCH
+    stages = described.get("VersionIdsToStages") or {}
+    if described["Name"] != request.reference:
+        return NAME_MISMATCH
     if described.get("DeletedDate") is not None:
         return Failed(reason=FetchFailure.INVALID, code="MarkedForDeletion")
-    if not isinstance(stages, dict):
-        return UNREADABLE
-    current = [version for version, labels in stages.items() if CURRENT in labels]
+    current = [version for version, labels in stages.items() if CURRENT in (labels or ())]
     if not current:
         return Failed(reason=FetchFailure.EMPTY, code="NoCurrentVersion")
     if current[0] == request.known_version:
