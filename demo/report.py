@@ -48,11 +48,11 @@ class Row:
     @property
     def cells(self) -> tuple[str, ...]:
         """The line's text, column by column."""
-        times = "never"
-        if self.seconds:
+        times = ""
+        if len(self.seconds) < self.pods:
+            times = f"{len(self.seconds) or 'none'} of {self.pods}"
+        elif self.seconds:
             times = f"{median(self.seconds):6.2f} {max(self.seconds):6.2f}"
-            if len(self.seconds) < self.pods:
-                times = f"{len(self.seconds)} of {self.pods}"
         age = "" if self.age_s is None else f"{self.age_s:.0f} s {self.state}"
         calls = "" if self.calls is None else str(self.calls)
         verdict = " ".join(dict.fromkeys(each.promise for each in self.checks if each.kept))

@@ -24,7 +24,7 @@ from demo.processes import end, start
 from demo.volumes import NotYet, mounted, prepare, project, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 SYNC_S = 1.0
@@ -74,10 +74,10 @@ class Node:
             if pod.phase in {"Pending", "Running"}:
                 self._sync(pod, time.time())
 
-    def remove(self, name: str) -> None:
-        """End a pod and forget it; its log files stay."""
-        pod = self.pods.pop(name)
-        end(each.process for each in (*pod.containers, *pod.init))
+    def remove(self, names: Iterable[str]) -> None:
+        """End pods and forget them; their log files stay."""
+        pods = [self.pods.pop(name) for name in names]
+        end(each.process for pod in pods for each in (*pod.containers, *pod.init))
 
     def close(self) -> None:
         """End every process, also those of pods that were half started."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TICK_S = 0.01
+ANSWERS_S = 30.0
+"""A process of ours that has not answered by then won't."""
 
 
 class Broken(Exception):  # noqa: N818 - a promise, not an error
@@ -43,6 +45,8 @@ class World:
         self.node: Node | None = None
         self.api: ApiServer | None = None
         self._processes: dict[str, Process] = {}
+        self._closing: list[Callable[[], None]] = []
+        self._began = time.monotonic()
         self._marks: dict[str, int] = {}
         self._interrupted = False
 
@@ -65,9 +69,36 @@ class World:
         self._processes[name] = process
         return process
 
+    def run(self, name: str, words: Sequence[str]) -> None:
+        """One of our own processes that ends by itself; Broken when it does not end well."""
+        process = self.start(name, words)
+        self.need(name, lambda: process.poll() is not None, ANSWERS_S)
+        self.alive()
+        del self._processes[name]
+
     def send(self, name: str, number: signal.Signals) -> None:
         """Signal one of our own processes."""
         send(self._processes[name], number)
+
+    def elapsed_s(self) -> float:
+        """Seconds since the story began."""
+        return time.monotonic() - self._began
+
+    def on_close(self, close: Callable[[], None]) -> None:
+        """Call it when the story ends, the last one first."""
+        self._closing.append(close)
+
+    def announced(self, name: str, event: str) -> str:
+        """`host:port` that a process of ours says it listens on, in a log line `event`."""
+        found: list[dict[str, Any]] = []
+
+        def said() -> bool:
+            lines = (self.logs / f"{name}.log").read_text().splitlines()
+            found.extend(json.loads(line) for line in lines if f'"{event}"' in line)
+            return bool(found)
+
+        self.need(f"{name} to listen", said, ANSWERS_S)
+        return f"{found[0]['address']}:{found[0]['port']}"
 
     def processes(self) -> list[int]:
         """The ids of all that runs: services and containers."""
@@ -82,7 +113,7 @@ class World:
     def alive(self) -> None:
         """Raises Broken when a service has ended."""
         for name, process in self._processes.items():
-            if process.poll() is not None:
+            if process.poll():
                 last = (self.logs / f"{name}.log").read_text().strip().splitlines()[-3:]
                 raise Broken(f"{name} ended with {process.returncode}: {' / '.join(last)}")
 
@@ -127,7 +158,7 @@ class World:
             errors=errors,
         )
         try:
-            self.need(said, lambda: process.poll() is not None, 30)
+            self.need(said, lambda: process.poll() is not None, ANSWERS_S)
         finally:
             end([process])
         if process.returncode != 0:
@@ -139,6 +170,8 @@ class World:
         if self.node is not None:
             self.node.close()
         end(self._processes.values())
+        for close in reversed(self._closing):
+            close()
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._interrupted = True

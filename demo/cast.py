@@ -1,0 +1,169 @@
+"""Who plays: the store, the proxy in front of it, the webhook, the controller, the pods' node."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+
+from contract import layout
+from contract import status as cache_status
+from contract.reasons import Freshness
+from contract.secret_bytes import SecretBytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from demo.apiserver import ApiServer
+    from demo.database import Database
+    from demo.pods import Pod
+    from demo.provider import Provider, Proxy
+    from demo.runner import Node
+    from demo.world import World
+
+    Manifest = dict[str, Any]
+
+NAMESPACE = "payments"
+CONTROLLER = "controller"
+FETCHING = "fetching"
+CALLERS = (CONTROLLER, FETCHING)
+UNDER_WAY_S = 10.0
+"""Longer than the controller waits for one answer."""
+DB = "aws-sm:/prod/payments/db"
+
+
+@dataclass(kw_only=True)
+class Cast:
+    """Everything that the steps of the story act on."""
+
+    world: World
+    node: Node
+    api: ApiServer
+    database: Database
+    provider: Provider
+    proxy: Proxy
+    deployment: Manifest
+    fetching: Manifest
+    """The same app as CSI drivers and injectors would start it."""
+    job: Manifest
+    metrics: str
+    """`host:port` of the controller's /metrics."""
+    passwords: dict[str, SecretBytes] = field(default_factory=dict)
+    """Every password that there ever was, by its label."""
+
+    @property
+    def ours(self) -> list[Pod]:
+        """The pods of the payments Deployment that run."""
+        name = self.deployment["metadata"]["name"]
+        return [pod for pod in self.node.pods.values() if pod.name.rpartition("-")[0] == name]
+
+    def start(self, workload: Manifest, count: int) -> list[Pod]:
+        """Create `count` more pods of a workload; their time runs from before their admission."""
+        found = []
+        for _ in range(count):
+            created = time.time()
+            pod = self.node.add(self.api.create(workload))
+            pod.created = created
+            found.append(pod)
+        return found
+
+    def stop(self, pods: Sequence[Pod]) -> None:
+        """End pods and forget them."""
+        for pod in pods:
+            self.api.delete(pod.name)
+        self.node.remove([pod.name for pod in pods])
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """What `lastgood status` says of the database's secret."""
+        [found] = self.world.lastgood("status", DB, "-n", NAMESPACE)
+        described: Mapping[str, Any] = found
+        return described
+
+    def operate(self, verb: str, *words: str) -> Mapping[str, Any]:
+        """A command on the database's secret, and what it answered."""
+        answer: Mapping[str, Any] = self.world.lastgood(verb, DB, *words, "-n", NAMESPACE)
+        return answer
+
+    def put(self, label: str, *, valid: bool) -> None:
+        """A new password in the secret store; the database takes it too unless it is a mistake."""
+        password = SecretBytes(secrets.token_urlsafe(24).encode())
+        self.passwords[label] = password
+        if valid:
+            self.database.valid[label] = password
+        value = {"username": "payments", "password": password.reveal().decode()}
+        self.provider.put("/prod/payments/db", SecretBytes(json.dumps(value).encode()))
+
+    def fault(self, mode: str) -> None:
+        """What goes wrong from here on; `pass`: nothing."""
+        self.proxy.set(mode)
+
+    def calls(self, caller: str = CONTROLLER) -> int:
+        """Requests that reached the store from one caller, by the proxy's count."""
+        return sum(self.proxy.counts().get(caller, {}).values())
+
+    def unexplained(self) -> int:
+        """Requests that came to the store and that neither the controller nor the app that fetches
+        at start made: those of pod starts. One under way is counted by the controller when it ends.
+        """
+        made = 0
+
+        def explained() -> bool:
+            nonlocal made
+            made = provider_requests(self.metrics)
+            return made == self.calls()
+
+        self.world.wait(explained, UNDER_WAY_S)
+        return self.calls() - made
+
+    def age(self) -> tuple[float, str]:
+        """The oldest age of any secret in any running pod, in seconds, and the worst state."""
+        found = [each for pod in self.ours for each in status_of(pod).secrets.values()]
+        oldest = min(each.last_success or 0.0 for each in found)
+        order = (Freshness.EXPIRED, Freshness.STALE, Freshness.FRESH)
+        return time.time() - oldest, min((each.state for each in found), key=order.index)
+
+
+def provider_requests(metrics: str) -> int:
+    """What the controller says of its own calls: the sum of `lastgood_provider_requests_total`."""
+    connection = HTTPConnection(metrics, timeout=5)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    return sum(
+        int(float(line.rpartition(" ")[2]))
+        for line in text.splitlines()
+        if line.startswith("lastgood_provider_requests_total{")
+    )
+
+
+def events(pod: Pod, container: str | None = None) -> list[dict[str, Any]]:
+    """What the app of a pod printed, line by line; lines that are not JSON are passed over."""
+    found = []
+    for line in pod.log(container or pod.containers[0].spec["name"]).splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return [event for event in found if isinstance(event, dict) and "event" in event]
+
+
+def ready_at(pod: Pod) -> float | None:
+    """When its app had logged in for the first time, in seconds since the epoch; None: not yet."""
+    return next((event["at"] for event in events(pod) if event["event"] == "ready"), None)
+
+
+def last_login(pod: Pod) -> tuple[str, float] | None:
+    """The database's last word to a pod's app, and when; None: none yet."""
+    logins = [event for event in events(pod) if "login" in event]
+    return (logins[-1]["login"], logins[-1]["at"]) if logins else None
+
+
+def status_of(pod: Pod) -> cache_status.Status:
+    """The pod's own status.json, as its app sees it."""
+    files = pod.volume(layout.CACHE_VOLUME) / layout.FILES
+    return cache_status.from_wire((files / layout.STATUS).read_bytes())

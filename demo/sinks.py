@@ -1,0 +1,63 @@
+"""Looks for secret values wherever our processes write something that is not the value (P8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo.report import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from contract.secret_bytes import SecretBytes
+    from demo.cast import Cast
+
+PROC = Path("/proc")
+
+
+def look(cast: Cast) -> Row:
+    """One row: every password of the story, sought in every sink."""
+    row = Row(step="no value where none belongs", pods=0)
+    values = [password.reveal() for password in cast.passwords.values()]
+    looked = 0
+    for name, content in (*_files(cast), *_processes(cast.world.processes())):
+        looked += 1
+        if any(value in content for value in values):
+            row.check("P8", f"a password is in {name}", kept=False)
+    row.check("P8", f"only {looked} sinks were there to look at", kept=looked > len(cast.ours))
+    return row
+
+
+def _files(cast: Cast) -> Iterable[tuple[str, bytes]]:
+    """Logs, termination messages, specs, statuses, pods and configuration: all but volumes."""
+    folder = cast.world.folder
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not path.is_symlink() and "volumes" not in parts:
+            yield "/".join(parts), path.read_bytes()
+
+
+def _processes(pids: Iterable[int]) -> Iterable[tuple[str, bytes]]:
+    """Arguments and environments, as anyone who may see the process sees them."""
+    for pid in pids:
+        for kind in ("cmdline", "environ"):
+            path = PROC / str(pid) / kind
+            try:
+                yield str(path), path.read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+
+
+def holders(cast: Cast, value: SecretBytes) -> list[str]:
+    """The files of every volume, of pods and of the store, that hold a value."""
+    found = []
+    for path in sorted(cast.world.folder.rglob("*")):
+        if "volumes" in path.parts and path.is_file() and not path.is_symlink():
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            if value.reveal() in content:
+                found.append("/".join(path.relative_to(cast.world.folder).parts))
+    return found

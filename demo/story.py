@@ -1,0 +1,275 @@
+"""The story of `make demo`, step by step, each step checked. Exits 1 when a promise broke.
+
+What happens to the secret store happens at a fault proxy in front of it; what an operator does is
+done with the commands that a user has.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo import sinks
+from demo.cast import FETCHING, last_login, ready_at
+from demo.gather import gather
+from demo.report import Row, broken, table
+from demo.world import Broken, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from demo.cast import Cast
+    from demo.pods import Pod
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - secret values are written to memory only
+BLACK_HOLE_S = 10.0
+"""How long the secret store answers nothing while pods start."""
+MANY = 20
+START_S = 30.0
+"""A pod that has not started by then won't."""
+FOLLOW_S = 20.0
+"""Running pods that have not followed a command by then won't."""
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Tells the story. Exits 0; 1 when a promise broke; 2 where it can't run; 130 after Ctrl-C."""
+    if arguments:
+        print(f"the demo takes no arguments, not {' '.join(arguments)}", file=sys.stderr)
+        return 2
+    if not MEMORY.is_dir():
+        print(f"the demo keeps secrets in memory only and needs {MEMORY}", file=sys.stderr)
+        return 2
+    world = World(Path(tempfile.mkdtemp(prefix="lastgood-demo-", dir=MEMORY)))
+    world.listen_to_signals()
+    rows: list[Row] = []
+    try:
+        _tell(world, rows)
+    except KeyboardInterrupt:
+        print("\ninterrupted; every process of the demo is ended", file=sys.stderr)
+        return 130
+    except Broken as reason:
+        print(f"\n{table(rows)}\n\nthe story ended early: {reason}", file=sys.stderr)
+        return 1
+    finally:
+        world.close()
+        shutil.rmtree(world.folder)
+    mistakes = broken(rows)
+    print(f"\n{table(rows)}\n")
+    print("\n".join(mistakes) or f"every promise was kept; {world.elapsed_s():.0f} s")
+    return 1 if mistakes else 0
+
+
+def _tell(world: World, rows: list[Row]) -> None:
+    """Every step, with progress; the rows that were found so far stay in `rows`."""
+    _say(world, "starting a secret store behind a fault proxy, the webhook and the controller")
+    cast = gather(world)
+    for number, (title, step) in enumerate(STEPS, start=1):
+        _say(world, f"{number}/{len(STEPS)} {title}")
+        for row in step(cast):
+            rows.append(row)
+            print("".join(f"        {line}\n" for line in broken([row])), end="", flush=True)
+
+
+def _say(world: World, sentence: str) -> None:
+    print(f"{world.elapsed_s():5.1f} s  {sentence}", flush=True)
+
+
+def healthy(cast: Cast) -> Iterable[Row]:
+    """The provider is well: three pods of each app, and two secrets that nobody fetched before."""
+    ours, theirs = cast.start(cast.deployment, 3), cast.start(cast.fetching, 3)
+    cast.world.need("the first pods", lambda: _all_ready([*ours, *theirs]), START_S)
+    asked = cast.calls()
+    row = _started(cast, "provider well", ours)
+    row.check("P4", f"{asked} calls for 2 secrets", kept=0 < asked <= 4)  # noqa: PLR2004
+    yield row
+    yield _fetched(cast, theirs)
+
+
+def black_hole(cast: Cast) -> Iterable[Row]:
+    """The provider takes connections and answers nothing: 20 new pods of each app, and a Job."""
+    cast.fault("blackhole")
+    asked, fetched = cast.calls(), cast.calls(FETCHING)
+    job = cast.start(cast.job, 1)
+    ours, theirs = cast.start(cast.deployment, MANY), cast.start(cast.fetching, MANY)
+    cast.world.wait(lambda: False, BLACK_HOLE_S)
+    cast.world.wait(lambda: _all_ready(ours), START_S)
+    row = _started(cast, "provider black-holed", ours)
+    more = cast.calls() - asked
+    row.check("P4", f"{more} calls by the controller while pods started", kept=more <= MANY / 2)
+    yield row
+    yield _job(cast, job)
+    yield _without_controller(cast)
+    cast.fault("pass")
+    back = time.time()
+    cast.world.need("the apps that fetch at start", lambda: _all_ready(theirs), START_S)
+    row = _fetched(cast, theirs, fetched)
+    row.check("P1", "an app that fetches started without its store", kept=not _before(theirs, back))
+    yield row
+
+
+def _job(cast: Cast, job: Sequence[Pod]) -> Row:
+    """The Job's pod starts, does its work and ends, although an agent runs beside it."""
+    cast.world.wait(lambda: job[0].phase == "Succeeded", START_S)
+    row = Row(step="  a Job starts, works and ends", pods=1, seconds=_seconds(job))
+    row.check("P1", f"the Job's pod is {job[0].phase}", kept=job[0].phase == "Succeeded")
+    cast.stop(job)
+    return row
+
+
+def _without_controller(cast: Cast) -> Row:
+    """The controller is stopped too: webhook and the node's files are all that a start needs."""
+    cast.world.send("controller", signal.SIGSTOP)
+    asked = cast.calls()
+    pods = cast.start(cast.deployment, 2)
+    cast.world.wait(lambda: _all_ready(pods), START_S)
+    row = _started(cast, "  and the controller stopped", pods)
+    row.calls = cast.calls() - asked
+    row.check("P1", f"{row.calls} provider calls by these starts", kept=row.calls == 0)
+    cast.world.send("controller", signal.SIGCONT)
+    return row
+
+
+def refused(mode: str, reason: str) -> Callable[[Cast], Iterable[Row]]:
+    """A step in which the provider answers, but with nothing that may be served."""
+
+    def step(cast: Cast) -> Iterable[Row]:
+        before = cast.snapshot()
+        cast.fault(mode)
+        cast.operate("refresh")
+        pods = cast.start(cast.deployment, 2)
+        cast.world.wait(lambda: _all_ready(pods), START_S)
+        row, after = _started(cast, f"provider: {reason}", pods), cast.snapshot()
+        cast.fault("pass")
+        same = after["version"] == before["version"]
+        row.check("P2", f"{before['version']} became {after['version']}", kept=same)
+        row.check("P2", f"the status says {after['reason']}", kept=after["reason"] == reason)
+        older = after["last_success"] <= before["last_success"]
+        row.check("P5", "a failed refresh made the value look fresher", kept=older)
+        yield row
+
+    return step
+
+
+def rotation(cast: Cast) -> Iterable[Row]:
+    """A new password: one fetch, and every running pod has it."""
+    yield _rotate(cast, "v2", "a rotation")
+
+
+def bad_rotation(cast: Cast) -> Iterable[Row]:
+    """A well-formed password that the database does not know: the mistake no check can see."""
+    cast.put("mistake", valid=False)
+    bad = cast.operate("refresh")["version"]
+    spread = cast.world.wait(lambda: _all_say(cast, "refused"), FOLLOW_S)
+    cast.fault("blackhole")
+    began = time.time()
+    cast.operate("rollback")
+    cast.world.wait(lambda: _all_say(cast, "ok v2"), FOLLOW_S)
+    row = _followed(cast, "  rolled back, provider down", "ok v2", began)
+    row.check("P12", "the bad rotation never arrived, so nothing was shown", kept=spread)
+    yield row
+    cast.operate("revoke", bad)
+    yield _revoked(cast)
+    pods = cast.start(cast.deployment, 2)
+    cast.world.wait(lambda: _all_ready(pods), START_S)
+    yield _started(cast, "  new pods after that", pods, "ok v2")
+
+
+def _revoked(cast: Cast) -> Row:
+    """The revoked value is in no volume of the node and in no folder of the store."""
+    bad = cast.passwords["mistake"]
+    began = time.time()
+    gone = cast.world.wait(lambda: not sinks.holders(cast, bad), FOLLOW_S)
+    row = Row(step="  revoked: gone from every cache", pods=len(cast.ours))
+    row.seconds = [time.time() - began] if gone else []
+    row.check("P12", f"it is still in {', '.join(sinks.holders(cast, bad)[:3])}", kept=gone)
+    return row
+
+
+def mended(cast: Cast) -> Iterable[Row]:
+    """The provider is back, with a password that works."""
+    cast.fault("pass")
+    yield _rotate(cast, "v3", "provider back, mended rotation")
+
+
+def leaks(cast: Cast) -> Iterable[Row]:
+    """No password of the story is where none belongs."""
+    yield sinks.look(cast)
+
+
+def _rotate(cast: Cast, label: str, step: str) -> Row:
+    began = time.time()
+    cast.put(label, valid=True)
+    cast.operate("refresh")
+    cast.world.wait(lambda: _all_say(cast, f"ok {label}"), FOLLOW_S)
+    return _followed(cast, step, f"ok {label}", began)
+
+
+def _started(cast: Cast, step: str, pods: Sequence[Pod], login: str = "ok v1") -> Row:
+    """The row of pods of ours that were started."""
+    row = Row(step=step, pods=len(pods), seconds=_seconds(pods), calls=cast.unexplained())
+    row.age_s, row.state = cast.age()
+    row.check("P1", f"{len(row.seconds)} of {len(pods)} started", kept=_all_ready(pods))
+    row.check("P1", f"{row.calls} provider calls by pod starts", kept=row.calls == 0)
+    said = {(last_login(pod) or ("nothing", 0.0))[0] for pod in pods}
+    row.check("P2", f"the database said {', '.join(sorted(said))}", kept=said == {login})
+    row.check("P5", f"the values are {row.state}", kept=row.state == "fresh")
+    return row
+
+
+def _fetched(cast: Cast, pods: Sequence[Pod], already: int = 0) -> Row:
+    """The row of the same app, fetching at start; its pods end here."""
+    cast.stop(pods)
+    calls = cast.calls(FETCHING) - already
+    return Row(
+        step="  the same app, fetching at start",
+        pods=len(pods),
+        seconds=_seconds(pods),
+        calls=calls,
+    )
+
+
+def _followed(cast: Cast, step: str, login: str, began: float) -> Row:
+    """The row of running pods that follow a command: from the command to each app's login."""
+    heard = [found for pod in cast.ours if (found := last_login(pod)) is not None]
+    seconds = [at - began for word, at in heard if word == login and at >= began]
+    row = Row(step=step, pods=len(cast.ours), seconds=seconds)
+    row.age_s, row.state = cast.age()
+    every = len(seconds) == len(cast.ours)
+    row.check("P12", f"{len(seconds)} of {len(cast.ours)} pods follow", kept=every)
+    return row
+
+
+def _all_ready(pods: Sequence[Pod]) -> bool:
+    return all(ready_at(pod) is not None for pod in pods)
+
+
+def _all_say(cast: Cast, login: str) -> bool:
+    return all((last_login(pod) or ("", 0.0))[0] == login for pod in cast.ours)
+
+
+def _before(pods: Sequence[Pod], moment: float) -> bool:
+    return any((ready_at(pod) or moment) < moment for pod in pods)
+
+
+def _seconds(pods: Sequence[Pod]) -> list[float]:
+    """From each pod's creation to its app's first login; a pod without one is left out."""
+    return [at - pod.created for pod in pods if (at := ready_at(pod)) is not None]
+
+
+STEPS: tuple[tuple[str, Callable[[Cast], Iterable[Row]]], ...] = (
+    ("the provider is well: 3 pods start, beside 3 of the same app that fetch at start", healthy),
+    (f"the provider is black-holed: {MANY} new pods start, beside {MANY} that fetch", black_hole),
+    ("the provider denies access", refused("access-denied", "denied")),
+    ("the provider throttles", refused("throttle", "throttled")),
+    ("the provider answers something malformed", refused("malformed", "invalid")),
+    ("the provider answers an empty value", refused("empty", "empty")),
+    ("a rotation arrives in running pods", rotation),
+    ("a bad rotation is rolled back and revoked, the provider being down", bad_rotation),
+    ("the provider is back, with a password that works", mended),
+    ("secret values are sought where none belongs", leaks),
+)
