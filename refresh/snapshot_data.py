@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from contract import wire
+from contract import ages, wire
 from contract.ages import Confirmed, Entry
 from contract.freshness import CLOCK_SKEW_S
 from contract.reasons import FetchFailure, Serving
@@ -159,10 +159,7 @@ def _kept(item: dict[str, Any], history: Mapping[str, bytes]) -> Kept:
 def _last_success(meta: Meta, known: Entry | None, now: float) -> float | None:
     if meta.version is None:
         return None
-    confirmed = known.served if known is not None else None
-    if confirmed is not None and confirmed.version == meta.version:
-        return _past(confirmed.last_success, now)
-    return _past(meta.fetched_at, now)
+    return _past(ages.last_success(meta, known), now)
 
 
 def _prior(known: Entry | None, now: float) -> Confirmed | None:

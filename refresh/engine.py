@@ -1,0 +1,259 @@
+"""The driver: runs the fleet's fetches in threads, writes what changed, and wakes when due."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from contract.reasons import FetchFailure
+from refresh.fleet import Fleet, Moment
+from refresh.observer import Silent
+from refresh.sources.protocol import Failed, Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from random import Random
+
+    from contract.ages import Entry
+    from refresh.budget import Budget
+    from refresh.model import Demanded, SnapshotKey, SnapshotState, Wanted
+    from refresh.observer import Observer
+    from refresh.outbox import Job
+    from refresh.schedule import Work
+    from refresh.sink import Sink
+    from refresh.sources.protocol import FetchRequest, Source
+
+THREADS = 4
+"""Fetches under way per account; why so many: docs/design/005."""
+WRITERS = 4
+"""Writes under way at once."""
+CLOCK_STEP_S = 1.0
+"""The wall clock counts as set back when it lost more than this against the monotonic one."""
+
+
+class Clock(Protocol):
+    """Time, from the composition root."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+
+class Engine:
+    """Keeps the demanded snapshots fresh while `run` runs.
+
+    All methods belong to the loop's thread. `sources(account, identity, provider)` opens a Source;
+    the engine keeps one of each and closes it at the end.
+    """
+
+    def __init__(
+        self,
+        *,
+        sources: Callable[[str, str, str], Source],
+        sink: Sink,
+        clock: Clock,
+        rng: Random,
+        cluster: str,
+        observer: Observer | None = None,
+    ) -> None:
+        self._open = sources
+        self._opened: dict[tuple[str, str, str], Source] = {}
+        self._sink = sink
+        self._clock = clock
+        self._draw = rng.random
+        self._observer: Observer = Silent() if observer is None else observer
+        self._fleet = Fleet(
+            cluster=cluster, sources=self._source, draw=rng.random, observer=self._observer
+        )
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._fetches: dict[str, set[asyncio.Task[None]]] = {}
+        self._fetching = asyncio.Event()
+        self._writing = asyncio.Event()
+        self._offset_s: float | None = None
+
+    def govern(self, budgets: Mapping[str, Budget]) -> None:
+        """Sets the accounts that may be called, whole. Without a budget nothing is fetched."""
+        self._fleet.govern(budgets, self._now())
+        self._wake()
+
+    def restore(
+        self,
+        key: SnapshotKey,
+        snapshot: Mapping[str, bytes],
+        history: Mapping[str, bytes],
+        entry: Entry | None,
+    ) -> None:
+        """Takes over the keys of a snapshot and of its history, before `demand`. A WireError says
+        that they can't be used; the snapshot then counts as never synced.
+        """
+        self._fleet.restore(key, snapshot, history, entry, self._now())
+
+    def demand(self, demanded: Iterable[Demanded]) -> None:
+        """Sets what is kept fresh, whole. What is not in it keeps its value and is not fetched."""
+        self._fleet.demand(demanded, self._now())
+        self._wake()
+
+    def operate(self, key: SnapshotKey, wanted: Wanted) -> None:
+        """Applies what operators want of one snapshot, whole; also while it is not demanded."""
+        self._fleet.operate(key, wanted, self._now())
+        self._wake()
+
+    def withdraw(self, key: SnapshotKey) -> None:
+        """Removes a value that policy has not allowed for its grace time."""
+        self._fleet.withdraw(key, self._now())
+        self._wake()
+
+    def forget(self, key: SnapshotKey) -> None:
+        """Drops what is known of a snapshot that nobody demands and whose objects are gone."""
+        self._fleet.forget(key)
+
+    def state(self, key: SnapshotKey) -> SnapshotState | None:
+        """What is known of a snapshot; None: nothing."""
+        return self._fleet.state(key)
+
+    def states(self) -> Mapping[SnapshotKey, SnapshotState]:
+        """All that is known, to be read."""
+        return self._fleet.states()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop` is set; then starts nothing more, waits for the fetches under way,
+        writes what they brought, and closes the sources.
+        """
+        writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                self._fetching.clear()
+                wait_s = self._start_due()
+                await self._pause(self._fetching, wait_s, stopping)
+            await self._finish()
+        finally:
+            stopping.cancel()
+            for writer in writers:
+                writer.cancel()
+            await asyncio.gather(stopping, *writers, return_exceptions=True)
+            self._close()
+
+    def _start_due(self) -> float:
+        """Starts all that is due and paid; answers the seconds until there may be more."""
+        at = self._now()
+        next_at = float("inf")
+        for account in self._fleet.accounts:
+            under_way = self._fetches.setdefault(account, set())
+            while len(under_way) < THREADS:
+                work = self._fleet.pick(account, at)
+                if work is None:
+                    next_at = min(next_at, self._fleet.next_at(account, at))
+                    break
+                fetch = asyncio.create_task(self._fetch(account, work))
+                under_way.add(fetch)
+                fetch.add_done_callback(under_way.discard)
+        return max(0.0, next_at - at.mono)
+
+    async def _fetch(self, account: str, work: Work) -> None:
+        requests = self._fleet.requests(work)
+        source = self._source(account, work.kind.identity, work.kind.provider)
+        pool = self._pools.get(account)
+        if pool is None:
+            pool = self._pools[account] = ThreadPoolExecutor(
+                THREADS, thread_name_prefix=f"fetch-{account}"
+            )
+        loop = asyncio.get_running_loop()
+        fetched = await loop.run_in_executor(pool, _ask, source, requests, work.reserved)
+        self._fleet.finish(account, work, fetched, self._now())
+        self._wake()
+
+    async def _write(self) -> None:
+        """Writes what is due, one job at a time, for ever."""
+        while True:
+            self._writing.clear()
+            mono = self._clock.monotonic()
+            taken = self._fleet.outbox.take(mono)
+            if taken is None:
+                await self._pause(self._writing, self._fleet.outbox.next_at() - mono)
+                continue
+            await self._write_job(*taken)
+
+    async def _write_job(self, job: Job, publish: bool, status: bool) -> None:  # noqa: FBT001
+        try:
+            if job.namespace is not None:
+                await self._sink.report(job.namespace, self._fleet.entries(job.namespace))
+            if job.key is not None:
+                await self._write_snapshot(job.key, publish=publish, status=status)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the write is repeated
+            self._fleet.outbox.failed(job, self._clock.monotonic(), self._draw())
+            what = "freshness" if job.key is None else "snapshot"
+            self._observer.sink_failed(what, type(error).__name__)
+            return
+        self._fleet.outbox.done(job, self._clock.monotonic())
+
+    async def _write_snapshot(self, key: SnapshotKey, *, publish: bool, status: bool) -> None:
+        publication = self._fleet.publication(key) if publish else None
+        if publication is not None:
+            await self._sink.publish(key, *publication)
+        state = self._fleet.state(key)
+        if status and state is not None:
+            await self._sink.status(key, state)
+
+    async def _finish(self) -> None:
+        fetches = [fetch for under_way in self._fetches.values() for fetch in under_way]
+        await asyncio.gather(*fetches, return_exceptions=True)
+        for _ in range(len(self._fleet.outbox)):
+            taken = self._fleet.outbox.take(float("inf"))
+            if taken is not None:
+                await self._write_job(*taken)
+
+    async def _pause(
+        self, event: asyncio.Event, wait_s: float, *others: asyncio.Task[bool]
+    ) -> None:
+        """Waits for the event, the time, or one of the others, whichever is first."""
+        waiting = asyncio.create_task(event.wait())
+        timeout = None if wait_s == float("inf") else max(0.0, wait_s)
+        try:
+            await asyncio.wait(
+                {waiting, *others}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            waiting.cancel()
+
+    def _wake(self) -> None:
+        self._fetching.set()
+        self._writing.set()
+
+    def _now(self) -> Moment:
+        """Now; and when the wall clock was set back since the last time, no age shrinks by it."""
+        at = Moment(self._clock.now(), self._clock.monotonic())
+        offset_s = at.wall - at.mono
+        back_s = 0.0 if self._offset_s is None else self._offset_s - offset_s
+        self._offset_s = offset_s
+        if back_s > CLOCK_STEP_S:
+            self._fleet.rewind(back_s, at)
+        return at
+
+    def _source(self, account: str, identity: str, provider: str) -> Source:
+        name = (account, identity, provider)
+        source = self._opened.get(name)
+        if source is None:
+            source = self._opened[name] = self._open(account, identity, provider)
+        return source
+
+    def _close(self) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
+        for source in self._opened.values():
+            source.close()
+
+
+def _ask(source: Source, requests: list[FetchRequest], most_calls: int) -> Fetched:
+    """Asks in a thread. A source that breaks its word and raises counts as not available."""
+    try:
+        fetched = source.fetch(requests)
+    except Exception as error:  # noqa: BLE001 - a bug in one source stops no other
+        failed = Failed(reason=FetchFailure.UNAVAILABLE, code=type(error).__name__)
+        return Fetched(results=(failed,) * len(requests), calls=most_calls)
+    return fetched

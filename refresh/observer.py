@@ -1,0 +1,44 @@
+"""What the engine tells whoever counts and logs. Nothing here carries a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contract.reasons import FetchFailure
+    from refresh.model import SnapshotKey, Task
+    from refresh.step import Alarm
+
+
+class Observer(Protocol):
+    """Called in the engine's loop; must not block or raise."""
+
+    def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
+        """One source was asked. `reason` None: it answered, with `code` `fetched` or `unchanged`;
+        else why not, with the provider's word.
+        """
+        ...
+
+    def alarmed(self, key: SnapshotKey, alarm: Alarm) -> None:
+        """Somebody should look at a snapshot."""
+        ...
+
+    def exhausted(self, account: str) -> None:
+        """Work that is due waits for the account's budget."""
+        ...
+
+    def sink_failed(self, what: str, error: str) -> None:
+        """A write failed and will be repeated; `error` is the exception's class."""
+        ...
+
+
+class Silent:
+    """Counts nothing."""
+
+    def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None: ...
+
+    def alarmed(self, key: SnapshotKey, alarm: Alarm) -> None: ...
+
+    def exhausted(self, account: str) -> None: ...
+
+    def sink_failed(self, what: str, error: str) -> None: ...
