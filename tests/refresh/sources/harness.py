@@ -1,0 +1,142 @@
+"""What the tests of sources share: a store of each kind, and a server that says what it is told."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from contract.secret_bytes import SecretBytes
+from refresh.sources.aws_client import Access, Keys, open_clients
+from refresh.sources.aws_secrets_manager import AwsSecretsManager
+from refresh.sources.file import FileSource
+from refresh.sources.protocol import FetchRequest, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from demo.provider import Provider
+    from refresh.sources.protocol import FetchResult, Observer
+
+REGION = "ap-southeast-2"
+CANARY = "canary-5f1d3c"
+
+
+def aws_source(
+    address: str,
+    *,
+    regions: tuple[str, ...] = (REGION,),
+    timeout_s: float = 5.0,
+    observer: Observer | None = None,
+) -> AwsSecretsManager:
+    """A source whose endpoint is `address`, `host:port`."""
+    access = Access(
+        regions=regions,
+        endpoint=f"http://{address}",
+        keys=Keys(access_key="test", secret_key="test"),
+        connect_timeout_s=timeout_s,
+        read_timeout_s=timeout_s,
+    )
+    return AwsSecretsManager(open_clients(access), observer=observer)
+
+
+def one(source: Source, reference: str, **given: str) -> FetchResult:
+    """The result of one request alone."""
+    [result] = source.fetch([FetchRequest(reference=reference, **given)]).results
+    return result
+
+
+class Store(Protocol):
+    """A provider that a test can change, and its source."""
+
+    source: Source
+
+    def put(self, reference: str, value: bytes) -> None: ...
+    def delete(self, reference: str) -> None: ...
+
+
+@dataclass
+class AwsStore:
+    """moto behind the proxy."""
+
+    provider: Provider
+    source: Source
+
+    def put(self, reference: str, value: bytes) -> None:
+        self.provider.put(reference, SecretBytes(value))
+
+    def delete(self, reference: str) -> None:
+        client = self.provider.client()
+        client.delete_secret(SecretId=reference, ForceDeleteWithoutRecovery=True)
+
+
+@dataclass
+class FileStore:
+    """A folder."""
+
+    root: Path
+    source: Source = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.source = FileSource(str(self.root))
+
+    def put(self, reference: str, value: bytes) -> None:
+        path = self.root / reference.removeprefix("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(path.name + ".new")
+        new.write_bytes(value)
+        new.replace(path)
+
+    def delete(self, reference: str) -> None:
+        (self.root / reference.removeprefix("/")).unlink()
+
+
+@dataclass
+class Scripted:
+    """A server of HTTP whose answers a test writes, by operation; it counts what it is asked."""
+
+    answers: dict[str, tuple[int, bytes, dict[str, str]]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    """Operation, request body and User-Agent of each request."""
+    address: str = ""
+
+    def say(
+        self, operation: str, body: object, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        """Answer an operation with bytes, or with anything else as JSON."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.answers[operation] = (status, raw, headers or {})
+
+
+def scripted_server() -> Iterator[Scripted]:
+    """For a fixture: a Scripted on a free port of loopback."""
+    script = Scripted()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            operation = self.headers["X-Amz-Target"].rpartition(".")[2]
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            script.asked.append((operation, asked, self.headers["User-Agent"]))
+            status, body, headers = script.answers[operation]
+            self.send_response_only(status)
+            for name, text in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, text)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    script.address = f"127.0.0.1:{server.server_port}"
+    yield script
+    server.shutdown()
+    server.server_close()
+    thread.join()
