@@ -37,7 +37,7 @@ BOUNDARIES: dict[str, tuple[float | None, Freshness, float | None]] = {
 
 
 @pytest.mark.parametrize(("last", "expected", "age"), BOUNDARIES.values(), ids=BOUNDARIES)
-def test_p5_boundaries_of_an_age(
+def test_p6_boundaries_of_an_age(
     last: float | None, expected: Freshness, age: float | None
 ) -> None:
     """A limit belongs to what comes before it; what can't be believed is expired."""

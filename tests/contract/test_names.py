@@ -39,7 +39,7 @@ def test_a_name_is_valid_and_short(source: tuple[str, str, str, str]) -> None:
 @example(one=("a\0b", "c", "d", "e"), other=("a", "b", "c", "d\0e"))
 @example(one=("1:a", "", "", ""), other=("", "1:a", "", ""))
 @example(one=("", "0:", "", ""), other=("", "", "0:", ""))
-def test_different_sources_have_different_names(
+def test_p13_different_sources_have_different_names(
     one: tuple[str, str, str, str], other: tuple[str, str, str, str]
 ) -> None:
     """However the parts are cut."""

@@ -130,7 +130,7 @@ def test_an_ordinary_reference_is_accepted_as_it_is(provider: str, reference: st
 
 
 @given(provider=providers | st.text(), raw=strategies.hostile_references)
-def test_any_text_is_accepted_unchanged_or_rejected(provider: str, raw: str) -> None:
+def test_p7_any_text_is_accepted_unchanged_or_rejected(provider: str, raw: str) -> None:
     """Never repaired, and nothing accepted holds what could mean another path to somebody."""
     try:
         accepted = canonicalise(provider, raw)
@@ -165,7 +165,7 @@ step_texts = st.text("ab./-", min_size=1, max_size=8)
 
 
 @given(one=step_texts, other=step_texts)
-def test_no_two_properties_share_a_data_key(one: str, other: str) -> None:
+def test_p13_no_two_properties_share_a_data_key(one: str, other: str) -> None:
     """Otherwise a pod could get another property's value."""
     if is_property(one) and is_property(other) and one != other:
         assert property_key(one) != property_key(other)
