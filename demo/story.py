@@ -6,6 +6,7 @@ done with the commands that a user has.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     if not MEMORY.is_dir():
         print(f"the demo keeps secrets in memory only and needs {MEMORY}", file=sys.stderr)
         return 2
-    world = World(Path(tempfile.mkdtemp(prefix="lastgood-demo-", dir=MEMORY)))
+    name = {"prefix": "lastgood-demo-", "suffix": f"-{os.getpid()}"}
+    world = World(Path(tempfile.mkdtemp(**name, dir=MEMORY)))
     world.listen_to_signals()
     rows: list[Row] = []
     try:
@@ -53,7 +55,8 @@ def main(arguments: Sequence[str] = ()) -> int:
         print("\ninterrupted; every process of the demo is ended", file=sys.stderr)
         return 130
     except Broken as reason:
-        print(f"\n{table(rows)}\n\nthe story ended early: {reason}", file=sys.stderr)
+        print(f"\n{table(rows)}\n")
+        print(f"the story ended early: {reason}", file=sys.stderr)
         return 1
     finally:
         world.close()

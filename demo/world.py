@@ -140,9 +140,13 @@ class World:
         return True
 
     def need(self, what: str, condition: Callable[[], bool], within_s: float) -> None:
-        """As `wait`, and Broken when it does not come true."""
-        if not self.wait(condition, within_s):
+        """As `wait`, and Broken when it does not come true, or when a service has ended."""
+
+        def met() -> bool:
             self.alive()
+            return condition()
+
+        if not self.wait(met, within_s):
             raise Broken(f"{what}: not within {within_s:.0f} s")
 
     def lastgood(self, *words: str) -> Any:  # noqa: ANN401 - JSON

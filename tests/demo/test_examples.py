@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from contract import annotations, layout
+from contract import layout
+from contract.annotations import PREFIX
 from policy.load import load_folder
 from webhook.admit import admit
 from webhook.config import Injection
@@ -58,5 +59,5 @@ def test_a_team_adds_nothing_but_annotations(name: str) -> None:
     """No line of a manifest but its annotations speaks of us."""
     workload = yaml.safe_load((EXAMPLES / "team" / name).read_text())
     workload["spec"]["template"]["metadata"].pop("annotations")
-    assert annotations.PREFIX not in yaml.safe_dump(workload)
+    assert PREFIX not in yaml.safe_dump(workload)
     assert "lastgood" not in yaml.safe_dump(workload)

@@ -1,0 +1,101 @@
+"""`make demo` as a user runs it: its whole story, and Ctrl-C in the middle of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.story import MEMORY, STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = [sys.executable, "-m", "cli", "demo"]
+
+
+@contextmanager
+def _demo(output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with output.open("wb") as log:
+        process = subprocess.Popen(LAUNCH, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def _children(parent: int) -> dict[int, str]:
+    """The processes that `parent` started, with when each began, so that no other takes its id."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and (began := _began(int(folder.name), parent)) is not None:
+            found[int(folder.name)] = began
+    return found
+
+
+def _began(pid: int, parent: int | None = None) -> str | None:
+    """Start time of a process, in ticks as the kernel writes it; None: it is gone or another's."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields[19] if parent in {None, int(fields[1])} else None
+
+
+def _until_says(output: Path, process: subprocess.Popen[bytes], word: str) -> None:
+    deadline = time.monotonic() + 90
+    while word not in output.read_text():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_p1_p2_p4_p5_p8_p12_the_story_is_told_to_its_end(tmp_path: Path) -> None:
+    """Every step has its row, and every promise was kept."""
+    output = tmp_path / "output"
+    with _demo(output) as process:
+        code = process.wait(200)
+    said = output.read_text()
+    assert code == 0, said
+    assert "every promise was kept" in said
+    assert f"{len(STEPS)}/{len(STEPS)} " in said
+    assert "BROKEN" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "number"),
+    [
+        pytest.param("starting", signal.SIGINT, id="Ctrl-C while it starts"),
+        pytest.param("2/", signal.SIGINT, id="Ctrl-C among many pods"),
+        pytest.param("2/", signal.SIGTERM, id="SIGTERM among many pods"),
+    ],
+)
+def test_an_interrupt_leaves_nothing_behind(
+    tmp_path: Path, word: str, number: signal.Signals
+) -> None:
+    """No process that the demo started is alive, and its folder in memory is gone."""
+    output = tmp_path / "output"
+    with _demo(output) as process:
+        folder = f"lastgood-demo-*-{process.pid}"
+        _until_says(output, process, word)
+        time.sleep(1.5)
+        started = _children(process.pid)
+        assert list(MEMORY.glob(folder))
+        process.send_signal(number)
+        code = process.wait(60)
+    assert code == 130, output.read_text()
+    assert started
+    assert {pid for pid, began in started.items() if _began(pid) == began} == set()
+    assert list(MEMORY.glob(folder)) == []
