@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from contract.reasons import FetchFailure
-from refresh.fleet import Fleet, Moment
+from refresh.fleet import Fleet
+from refresh.model import Moment
 from refresh.observer import Silent
 from refresh.sources.protocol import Failed, Fetched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from random import Random
 
     from contract.ages import Entry
@@ -75,6 +76,8 @@ class Engine:
         self._fetching = asyncio.Event()
         self._writing = asyncio.Event()
         self._offset_s: float | None = None
+        self._closing = False
+        self._broken: BaseException | None = None
 
     def govern(self, budgets: Mapping[str, Budget]) -> None:
         """Sets the accounts that may be called, whole. Without a budget nothing is fetched."""
@@ -127,17 +130,18 @@ class Engine:
         writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
         stopping = asyncio.create_task(stop.wait())
         try:
-            while not stop.is_set():
+            while not stop.is_set() and self._broken is None:
                 self._fetching.clear()
                 wait_s = self._start_due()
                 await self._pause(self._fetching, wait_s, stopping)
-            await self._finish()
+            await self._finish(writers)
         finally:
-            stopping.cancel()
-            for writer in writers:
-                writer.cancel()
+            for task in (stopping, *writers):
+                task.cancel()
             await asyncio.gather(stopping, *writers, return_exceptions=True)
             self._close()
+        if self._broken is not None:
+            raise self._broken
 
     def _start_due(self) -> float:
         """Starts all that is due and paid; answers the seconds until there may be more."""
@@ -153,6 +157,7 @@ class Engine:
                 fetch = asyncio.create_task(self._fetch(account, work))
                 under_way.add(fetch)
                 fetch.add_done_callback(under_way.discard)
+                fetch.add_done_callback(self._ended)
         return max(0.0, next_at - at.mono)
 
     async def _fetch(self, account: str, work: Work) -> None:
@@ -168,9 +173,15 @@ class Engine:
         self._fleet.finish(account, work, fetched, self._now())
         self._wake()
 
+    def _ended(self, fetch: asyncio.Task[None]) -> None:
+        """A fetch that raised is a fault of ours: `run` ends with it rather than work by halves."""
+        if not fetch.cancelled() and (error := fetch.exception()) is not None:
+            self._broken = error
+            self._wake()
+
     async def _write(self) -> None:
-        """Writes what is due, one job at a time, for ever."""
-        while True:
+        """Writes what is due, one job at a time, until the engine closes."""
+        while not self._closing:
             self._writing.clear()
             mono = self._clock.monotonic()
             taken = self._fleet.outbox.take(mono)
@@ -200,9 +211,12 @@ class Engine:
         if status and state is not None:
             await self._sink.status(key, state)
 
-    async def _finish(self) -> None:
+    async def _finish(self, writers: list[asyncio.Task[None]]) -> None:
         fetches = [fetch for under_way in self._fetches.values() for fetch in under_way]
         await asyncio.gather(*fetches, return_exceptions=True)
+        self._closing = True
+        self._wake()
+        await asyncio.gather(*writers)
         for _ in range(len(self._fleet.outbox)):
             taken = self._fleet.outbox.take(float("inf"))
             if taken is not None:
@@ -239,7 +253,10 @@ class Engine:
         name = (account, identity, provider)
         source = self._opened.get(name)
         if source is None:
-            source = self._opened[name] = self._open(account, identity, provider)
+            try:
+                source = self._opened[name] = self._open(account, identity, provider)
+            except Exception as error:  # noqa: BLE001 - one account that can't be opened stops no other
+                return _Unopened(type(error).__name__)
         return source
 
     def _close(self) -> None:
@@ -249,11 +266,33 @@ class Engine:
             source.close()
 
 
-def _ask(source: Source, requests: list[FetchRequest], most_calls: int) -> Fetched:
-    """Asks in a thread. A source that breaks its word and raises counts as not available."""
+class _Unopened:
+    """In the place of a source that could not be opened; it is tried again each time."""
+
+    batch_limit = 1
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
+        return len(requests)
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+        failed = Failed(reason=FetchFailure.UNAVAILABLE, code=self._code)
+        return Fetched(results=(failed,) * len(requests), calls=0)
+
+    def close(self) -> None: ...
+
+
+def _ask(source: Source, requests: Sequence[FetchRequest], most_calls: int) -> Fetched:
+    """Asks in a thread. A source that breaks its word counts as not available."""
     try:
         fetched = source.fetch(requests)
-    except Exception as error:  # noqa: BLE001 - a bug in one source stops no other
-        failed = Failed(reason=FetchFailure.UNAVAILABLE, code=type(error).__name__)
-        return Fetched(results=(failed,) * len(requests), calls=most_calls)
-    return fetched
+    except Exception as error:  # noqa: BLE001 - a fault in one source stops no other
+        code = type(error).__name__
+    else:
+        if len(fetched.results) == len(requests):
+            return fetched
+        code = "results-lost"
+    failed = Failed(reason=FetchFailure.UNAVAILABLE, code=code)
+    return Fetched(results=(failed,) * len(requests), calls=most_calls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from contract.names import snapshot_name
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from contract.reasons import FetchFailure, Serving
     from contract.secret_bytes import SecretBytes
     from contract.snapshot import Quarantined
+
+
+class Moment(NamedTuple):
+    """Now, on both clocks."""
+
+    wall: float
+    """Seconds since the epoch: ages."""
+    mono: float
+    """Monotonic seconds: waits and budgets."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

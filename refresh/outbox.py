@@ -60,18 +60,12 @@ class Outbox:
 
     def take(self, now: float) -> tuple[Job, bool, bool] | None:
         """The next due job, with whether to publish and to show the status; None: none is due."""
-        while self._heap:
-            due_at, order, job = self._heap[0]
-            pending = self._pending.get(job)
-            if pending is None or pending.order != order or job in self._running:
-                heappop(self._heap)
-                continue
-            if due_at > now:
-                return None
-            heappop(self._heap)
-            self._running[job] = self._pending.pop(job)
-            return job, pending.publish, pending.status
-        return None
+        self._prune()
+        if not self._heap or self._heap[0][0] > now:
+            return None
+        _, _, job = heappop(self._heap)
+        pending = self._running[job] = self._pending.pop(job)
+        return job, pending.publish, pending.status
 
     def done(self, job: Job, now: float) -> None:
         """The job was written."""
@@ -95,19 +89,24 @@ class Outbox:
 
     def next_at(self) -> float:
         """When the next job is due; infinity: never."""
-        return min((item.due_at for item in self._queued()), default=float("inf"))
+        self._prune()
+        return self._heap[0][0] if self._heap else float("inf")
+
+    def has_report(self, namespace: str) -> bool:
+        """Whether the namespace's freshness is to be written anyway."""
+        return Job(namespace=namespace) in self._pending
 
     def __len__(self) -> int:
         return len(self._pending) + len(self._running)
 
-    def _queued(self) -> list[_Pending]:
+    def _prune(self) -> None:
+        """Takes off what was replaced, done, or waits for its own former write."""
         while self._heap:
             _, order, job = self._heap[0]
             pending = self._pending.get(job)
             if pending is not None and pending.order == order and job not in self._running:
-                return [pending]
+                return
             heappop(self._heap)
-        return []
 
     def _ask(self, job: Job, due_at: float) -> _Pending:
         pending = self._pending.get(job)

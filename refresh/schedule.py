@@ -181,6 +181,14 @@ class Schedule:
                 item.in_flight = False
                 heappush(self._timers, (item.plan.due_at, item.generation, task))
 
+    def waits_for_budget(self, now: float) -> bool:
+        """Whether something is ready that only the budget holds."""
+        return (
+            any(self._lanes.values())
+            and self.breaker.until is None
+            and self.bucket.ready_at(self._short_of, now) > now
+        )
+
     def next_at(self, now: float) -> float:
         """When `pick` may next answer; infinity: not before something else happens."""
         self._ripen(now)
