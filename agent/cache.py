@@ -20,9 +20,9 @@ of files or the new one, whole, and the next writer heals the rest:
     taken for a whole one.
 13. Unlock.
 
-Steps 3 to 9 only when files change, 10 and 11 only when the status does. Nothing but names of these
-patterns is touched, and no link is followed. There is no fsync: memory volumes don't outlive their
-node's kernel.
+Steps 3 to 7 only when files change, 8 to 11 only when links or the status must. Nothing but names
+of these patterns is touched, and no link is followed. There is no fsync: memory volumes don't
+outlive their node's kernel.
 """
 
 from __future__ import annotations
@@ -99,20 +99,24 @@ class Cache:
 
     def apply(
         self,
-        copies: Mapping[str, Copy] | None,
+        copies: Mapping[str, Copy],
         new_status: Callable[[str | None], Status],
         allows: Callable[[str, str | None], bool],
+        *,
+        publish: bool,
     ) -> Iterator[int]:
-        """Makes the cache hold `copies` (None: it does), its status `new_status(revision)`, and
-        nothing that `allows` denies.
+        """Makes the cache hold `copies` (unless `publish`, it does), its status
+        `new_status(revision)`, and nothing that `allows` denies.
 
         Yields the number of each step once it is done, so that a test can kill the process there.
         """
         # 2. Sweep.
         self._sweep(allows)
         yield 2
-        if copies is not None:
+        if publish:
             yield from self._publish(copies)
+        # 8 and 9 also heal: a writer may have been killed after the swap.
+        yield from self._link({file for copy in copies.values() for file in copy.values})
         yield from self._report(new_status(self.revision))
         # 12. Prune.
         self._sweep(allows)
@@ -131,7 +135,6 @@ class Cache:
         # 7. Swap.
         self._rename(DATA_TMP, DATA)
         yield 7
-        yield from self._link({file for copy in copies.values() for file in copy.values})
 
     def _write(self, name: str, copies: Mapping[str, Copy]) -> Iterator[int]:
         # 3. Make the directory.

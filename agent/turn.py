@@ -66,9 +66,10 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
             return Turn(decision=decision)
         publish = decision.changes or cached is None
         for _ in cache.apply(
-            decision.copies if publish else None,
+            decision.copies,
             lambda revision: status(decision, revision, now),
             decision.allows,
+            publish=publish,
         ):
             pass
         return Turn(
