@@ -98,12 +98,15 @@ def _get_secret_value(address: str, secret: str, region: str) -> bytes:
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         connection.sendall(head.encode() + body)
-        answer = connection.makefile("rb").read()
-    status, _, rest = answer.partition(b"\r\n")
-    if b" 200 " not in status:
-        message = "the secret store refused"
-        raise ValueError(message)
-    document = json.loads(rest.partition(b"\r\n\r\n")[2])
+        stream = connection.makefile("rb")
+        if b" 200 " not in stream.readline():
+            message = "the secret store refused"
+            raise ValueError(message)
+        length = 0
+        while (line := stream.readline()).strip():
+            name, _, value = line.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        document = json.loads(stream.read(length))
     password: str = json.loads(document["SecretString"])["password"]
     return password.encode()
 
