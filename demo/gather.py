@@ -75,7 +75,8 @@ def _start_controller(world: World) -> str:
         ["-m", "controller", "--store", str(world.store), "--listen", "127.0.0.1:0"],
         KEYS,
     )
-    return world.announced("controller", "controller.listening")
+    address: str = world.announced("controller", "controller.started")["listen"]
+    return address
 
 
 def _start_webhook(world: World) -> int:
@@ -94,7 +95,8 @@ def _start_webhook(world: World) -> int:
     world.start(
         "webhook", ["-m", "webhook"], {prefix + name: text for name, text in settings.items()}
     )
-    return int(world.announced("webhook", "webhook.listening").rpartition(":")[2])
+    port: int = world.announced("webhook", "webhook.listening")["port"]
+    return port
 
 
 def entrypoints(deployment: Manifest, job: Manifest) -> dict[str, list[str]]:

@@ -88,8 +88,8 @@ class World:
         """Call it when the story ends, the last one first."""
         self._closing.append(close)
 
-    def announced(self, name: str, event: str) -> str:
-        """`host:port` that a process of ours says it listens on, in a log line `event`."""
+    def announced(self, name: str, event: str) -> dict[str, Any]:
+        """The log line `event` by which a process of ours says that it listens, and where."""
         found: list[dict[str, Any]] = []
 
         def said() -> bool:
@@ -98,7 +98,7 @@ class World:
             return bool(found)
 
         self.need(f"{name} to listen", said, ANSWERS_S)
-        return f"{found[0]['address']}:{found[0]['port']}"
+        return found[0]
 
     def processes(self) -> list[int]:
         """The ids of all that runs: services and containers."""

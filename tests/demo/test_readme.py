@@ -1,0 +1,57 @@
+"""README says nothing that is not so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from policy.model import SecretPolicy
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = dict.fromkeys(re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL))
+PROMISES = re.findall(r"^\| (P\d+) \|.*\| (.*?) \|$", README, flags=re.MULTILINE)
+
+
+def test_its_annotations_are_those_of_the_example() -> None:
+    """What a team would copy works: the example is what the tests inject."""
+    [block] = [block for block in BLOCKS if block.startswith("lastgood.dev/")]
+    deployment = yaml.safe_load((ROOT / "examples/payments/team/deployment.yaml").read_text())
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    assert yaml.safe_load(block).items() <= annotations.items()
+
+
+def test_its_policy_is_one() -> None:
+    """What an admin would copy is accepted."""
+    [block] = [block for block in BLOCKS if block.startswith("apiVersion:")]
+    assert SecretPolicy.model_validate(yaml.safe_load(block)).metadata.name == "payments"
+
+
+def test_its_commands_are_those_of_the_command_line() -> None:
+    """Every verb is listed, and no other."""
+    listed = set(re.findall(r"(?:^lastgood|·) (\w+)", README, flags=re.MULTILINE))
+    command = [sys.executable, "-m", "cli", "--help"]
+    help_text = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    offered = set(re.findall(r"^    (\w+) ", help_text, flags=re.MULTILINE))
+    assert listed == offered
+
+
+@pytest.mark.parametrize(("promise", "shown_by"), PROMISES, ids=[name for name, _ in PROMISES])
+def test_every_promise_names_files_whose_tests_name_it(promise: str, shown_by: str) -> None:
+    """A promise in the table is shown by tests that carry its number."""
+    files = re.findall(r"\]\((.*?)\)", shown_by)
+    assert files
+    for file in files:
+        names = re.findall(r"^ *(?:async )?def (test_\w+)", (ROOT / file).read_text(), re.MULTILINE)
+        assert any(promise.lower() in name.split("_") for name in names), file
+
+
+def test_every_file_that_it_links_is_there() -> None:
+    """No link leads nowhere."""
+    links = re.findall(r"\]\(([^):]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
