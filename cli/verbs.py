@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from cli import fleet, operate
 from cli.errors import CommandError, Exit
 from cli.names import find_snapshot
-from controller.store import StoreRefused, open_store
+from controller.store import StoreRefusedError, open_store
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace, clock: Clock, out: TextIO, err: TextIO) -
     try:
         store = open_store(arguments.store)
         return _VERBS[arguments.verb](arguments, store, clock, out, err)
-    except StoreRefused as error:
+    except StoreRefusedError as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         message = f"{error.filename or arguments.store}: {error.strerror}"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from contract import layout, plan, snapshot
 from contract.annotations import PLAN
-from contract.names import snapshot_name
 from contract.reference import ReferenceRejected, canonicalise
 from contract.wire import WireError
+from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,20 +30,19 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROPERTY = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,128}(/[A-Za-z0-9_.-]{1,128}){0,15}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Asked:
-    """One source in one namespace, as a tenant asked for it: canonical, not yet allowed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is taken of one source."""
 
-    namespace: str
-    account: str
-    identity: str
-    provider: str
-    reference: str
+    properties: frozenset[str] = frozenset()
+    whole: bool = False
+    """Whether somebody takes the whole value."""
 
-    @property
-    def snapshot(self) -> str:
-        """The name of its snapshot."""
-        return snapshot_name(self.account, self.identity, self.provider, self.reference)
+    def __or__(self, other: Parts) -> Parts:
+        return Parts(properties=self.properties | other.properties, whole=self.whole or other.whole)
+
+    def __bool__(self) -> bool:
+        return self.whole or bool(self.properties)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,56 +51,56 @@ class Demand:
 
     namespace: str
     pod: str
-    properties: Mapping[Asked, frozenset[str]]
+    parts: Mapping[SnapshotKey, Parts]
 
 
-class NotADemand(ValueError):
+class NotADemandError(ValueError):
     """A manifest that asks for nothing that can be used; the message says why and quotes nothing.
     Caught by whoever reads pods.
     """
 
 
 def from_pod(pod: object) -> Demand | None:
-    """The demand of one manifest; None: the pod was not injected, or has ended. NotADemand: it is
+    """The demand of one manifest; None: the pod was not injected, or has ended. NotADemandError: it is
     none of ours to follow.
     """
     if not isinstance(pod, dict):
-        raise NotADemand("a pod is an object")
+        raise NotADemandError("a pod is an object")
     metadata, spec, status = (_object(pod, name) for name in ("metadata", "spec", "status"))
     if status.get("phase") in _FINISHED:
         return None
     namespace, name = metadata.get("namespace", "default"), metadata.get("name")
     if not _NAMESPACE.fullmatch(str(namespace)) or not _NAME.fullmatch(str(name)):
-        raise NotADemand("metadata.name and metadata.namespace must be names")
+        raise NotADemandError("metadata.name and metadata.namespace must be names")
     found = _plan(metadata, spec)
     if found is None:
         return None
     wanted, confirmed = found
-    properties: dict[Asked, frozenset[str]] = {}
+    parts: dict[SnapshotKey, Parts] = {}
     for planned in wanted.snapshots:
-        asked = _asked(namespace, planned)
-        keys = None if confirmed is None else confirmed.get(asked.snapshot, frozenset())
-        if keys != frozenset():
-            demanded = _properties(planned, keys)
-            properties[asked] = properties.get(asked, frozenset()) | demanded
-    return Demand(namespace=str(namespace), pod=str(name), properties=properties)
+        asked = _asked(str(namespace), planned)
+        keys = None if confirmed is None else confirmed.get(asked.source.snapshot, frozenset())
+        taken = _parts(planned, keys)
+        if taken:
+            parts[asked] = parts.get(asked, Parts()) | taken
+    return Demand(namespace=str(namespace), pod=str(name), parts=parts)
 
 
-def consumers(demands: Iterable[Demand]) -> dict[Asked, tuple[str, ...]]:
+def consumers(demands: Iterable[Demand]) -> dict[SnapshotKey, tuple[str, ...]]:
     """The names of the pods that demand each source, sorted."""
-    found: dict[Asked, set[str]] = {}
+    found: dict[SnapshotKey, set[str]] = {}
     for demand in demands:
-        for asked in demand.properties:
+        for asked in demand.parts:
             found.setdefault(asked, set()).add(demand.pod)
     return {asked: tuple(sorted(pods)) for asked, pods in found.items()}
 
 
-def properties(demands: Iterable[Demand]) -> dict[Asked, frozenset[str]]:
-    """The properties that all pods together demand of each source."""
-    found: dict[Asked, frozenset[str]] = {}
+def parts(demands: Iterable[Demand]) -> dict[SnapshotKey, Parts]:
+    """What all pods together take of each source."""
+    found: dict[SnapshotKey, Parts] = {}
     for demand in demands:
-        for asked, wanted in demand.properties.items():
-            found[asked] = found.get(asked, frozenset()) | wanted
+        for asked, taken in demand.parts.items():
+            found[asked] = found.get(asked, Parts()) | taken
     return found
 
 
@@ -118,11 +117,11 @@ def _plan(
 
 def _read(raw: object) -> plan.Plan:
     if not isinstance(raw, str):
-        raise NotADemand("the plan must be text")
+        raise NotADemandError("the plan must be text")
     try:
         return plan.from_wire(raw)
     except WireError as error:
-        raise NotADemand("its plan is not one that this version can read") from error
+        raise NotADemandError("its plan is not one that this version can read") from error
 
 
 def _argument(spec: dict[str, Any]) -> object:
@@ -133,7 +132,7 @@ def _argument(spec: dict[str, Any]) -> object:
             words = [*_list(container, "command"), *_list(container, "args")]
             if "--plan" in words[:-1]:
                 return words[words.index("--plan") + 1]
-            raise NotADemand(f"its container {container['name']} has no --plan")
+            raise NotADemandError(f"its container {container['name']} has no --plan")
     return None
 
 
@@ -150,20 +149,27 @@ def _projected(spec: dict[str, Any]) -> dict[str, frozenset[str]]:
     return found
 
 
-def _asked(namespace: str, planned: plan.PlannedSnapshot) -> Asked:
+def _asked(namespace: str, planned: plan.PlannedSnapshot) -> SnapshotKey:
     try:
         reference = canonicalise(planned.provider, planned.reference)
     except ReferenceRejected as rejected:
-        raise NotADemand("its plan names a reference that is not canonical") from rejected
-    return Asked(namespace, planned.account, planned.identity, planned.provider, reference)
+        raise NotADemandError("its plan names a reference that is not canonical") from rejected
+    return SnapshotKey(
+        namespace, SourceKey(planned.account, planned.identity, planned.provider, reference)
+    )
 
 
-def _properties(planned: plan.PlannedSnapshot, keys: frozenset[str] | None) -> frozenset[str]:
-    """The properties of one source; with `keys`, those that the spec projects."""
-    named = {file.property for file in planned.files if file.property is not None}
-    if len(named) > MOST_PROPERTIES or not all(_PROPERTY.fullmatch(name) for name in named):
-        raise NotADemand("its plan names a property that is none, or too many")
-    return frozenset(name for name in named if keys is None or snapshot.property_key(name) in keys)
+def _parts(planned: plan.PlannedSnapshot, keys: frozenset[str] | None) -> Parts:
+    """What the pod takes of one source; with `keys`, only what the spec projects."""
+    named = {file.property for file in planned.files}
+    if len(named) > MOST_PROPERTIES or not all(
+        name is None or _PROPERTY.fullmatch(name) for name in named
+    ):
+        raise NotADemandError("its plan names a property that is none, or too many")
+    taken = {name for name in named if keys is None or snapshot.data_key(name) in keys}
+    return Parts(
+        properties=frozenset(name for name in taken if name is not None), whole=None in taken
+    )
 
 
 def _object(parent: dict[str, Any], member: str) -> dict[str, Any]:

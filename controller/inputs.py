@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from contract.wire import WireError
-from controller.demand import Demand, NotADemand, from_pod
+from controller.demand import Demand, NotADemandError, from_pod
 from controller.objects import Spec
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Pods:
             documents = list(yaml.load_all(path.read_bytes(), Loader=_LOADER))
             demands = [from_pod(document) for document in documents if document is not None]
         except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-            reason = str(error) if isinstance(error, NotADemand) else "it can't be read"
+            reason = str(error) if isinstance(error, NotADemandError) else "it can't be read"
             self._on_problem(path.name, reason)
             return
         self._demands[path] = tuple(demand for demand in demands if demand is not None)

@@ -16,6 +16,7 @@ import fcntl
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from uuid import uuid4
 
 from contract.wire import WireError
 from controller.filesystem import MEMORY, MOUNTINFO, filesystem_of
@@ -29,9 +30,10 @@ _SPEC = ".spec.json"
 _STATUS = ".status.json"
 _LOCK = ".lock"
 _CONTROLLER_LOCK = "controller.lock"
+_CLUSTER = "cluster"
 
 
-class StoreRefused(ValueError):
+class StoreRefusedError(ValueError):
     """A folder that can't be a store, or that a controller has taken; the message says what to do.
     Caught by main functions.
     """
@@ -96,6 +98,10 @@ class Store:
         """The controller's only. False: it says that already, and nothing was written."""
         return _replace(self._path(name, _STATUS), status.to_wire())
 
+    def remove_status(self, name: Name) -> None:
+        """The controller's only."""
+        self._path(name, _STATUS).unlink(missing_ok=True)
+
     def spec(self, name: Name) -> Spec:
         """Raises WireError when somebody wrote a file that is no spec: what it asked for must not
         be guessed.
@@ -130,9 +136,13 @@ class Store:
             return True
         return False
 
+    def cluster(self) -> str:
+        """The UID of this store, made with it: snapshots of another one are a restored backup."""
+        return (self.root / _CLUSTER).read_text(encoding="utf-8")
+
     @contextmanager
     def control(self, sleep: Callable[[float], None]) -> Iterator[None]:
-        """Holds the store for the one controller. StoreRefused: another one has kept it for a
+        """Holds the store for the one controller. StoreRefusedError: another one has kept it for a
         second.
         """
         with (self.root / _CONTROLLER_LOCK).open("ab") as file:
@@ -145,7 +155,7 @@ class Store:
                 sleep(0.05)
             else:
                 message = f"another controller is at work on {self.root}; end it first"
-                raise StoreRefused(message)
+                raise StoreRefusedError(message)
             yield
 
     def _path(self, name: Name, suffix: str) -> Path:
@@ -153,21 +163,23 @@ class Store:
 
 
 def create_store(root: Path) -> Store:
-    """The store at `root`, with its folders made. StoreRefused when it would put secrets on a disk."""
+    """The store at `root`, with its folders made. StoreRefusedError when it would put secrets on a disk."""
     with _refusing(root):
         _make(root)
     _check_memory(root)
     store = Store(root)
+    if not (root / _CLUSTER).exists():
+        _replace(root / _CLUSTER, str(uuid4()))
     for folder in (store.config, store.pods, store.volumes, root / "snapshots"):
         _make(folder)
     return store
 
 
 def open_store(root: Path) -> Store:
-    """The store that a controller made at `root`, or StoreRefused."""
+    """The store that a controller made at `root`, or StoreRefusedError."""
     if not (root / "snapshots").is_dir():
         message = f"{root} is not a store; start `python -m controller --store {root}`, or name another folder"
-        raise StoreRefused(message)
+        raise StoreRefusedError(message)
     return Store(root)
 
 
@@ -176,7 +188,7 @@ def _check_memory(root: Path) -> None:
     if found not in MEMORY:
         allowed = " or ".join(MEMORY)
         message = f"{root} is on {found}, and secrets are kept in memory only: name a folder on {allowed}, for example /dev/shm/lastgood"
-        raise StoreRefused(message)
+        raise StoreRefusedError(message)
 
 
 def _make(folder: Path) -> None:
@@ -191,7 +203,7 @@ def _refusing(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         message = f"{root} can't be made: {error.strerror}"
-        raise StoreRefused(message) from error
+        raise StoreRefusedError(message) from error
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""A folder on tmpfs for each test."""
+"""A folder on tmpfs, and the embedded system in it."""
 
 from __future__ import annotations
 
-from tests.make.embedded import store_root
+from tests.make.embedded import store_root, world
 
-__all__ = ["store_root"]
+__all__ = ["store_root", "world"]

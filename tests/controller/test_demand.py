@@ -9,10 +9,11 @@ import pytest
 from contract import layout, plan
 from contract.annotations import PLAN
 from contract.snapshot import property_key
-from controller.demand import Asked, Demand, NotADemand, consumers, from_pod, properties
+from controller.demand import Demand, NotADemandError, Parts, consumers, from_pod, parts
+from refresh.model import SnapshotKey, SourceKey
 from tests import make
 
-DB = Asked("payments", "prod", "payments", "aws-sm", "/prod/payments/db")
+DB = SnapshotKey("payments", SourceKey("prod", "payments", "aws-sm", "/prod/payments/db"))
 
 
 def _plan(*files: plan.PlannedFile, **fields: str) -> str:
@@ -37,7 +38,7 @@ def test_the_plan_is_read_from_the_arguments(member: str) -> None:
     """Gate or agent, among init containers or containers, carries the demand."""
     found = from_pod(_follow(_plan(make.planned_file(part="password")), member=member))
     assert found == Demand(
-        namespace="payments", pod="api-1", properties={DB: frozenset({"password"})}
+        namespace="payments", pod="api-1", parts={DB: Parts(properties=frozenset({"password"}))}
     )
 
 
@@ -80,7 +81,7 @@ def test_a_pod_that_does_not_read_demands_nothing(pod: Any) -> None:
 )
 def test_p7_what_is_no_demand_is_said(pod: Any, message: str) -> None:
     """A manifest that can't be followed is named, without what it says."""
-    with pytest.raises(NotADemand, match=message):
+    with pytest.raises(NotADemandError, match=message):
         from_pod(pod)
 
 
@@ -89,19 +90,19 @@ def test_p7_a_snapshots_name_is_computed_and_never_taken_from_the_plan() -> None
     wire = _plan().replace(make.planned_snapshot().snapshot, "lg-someone-elses")
     found = from_pod(_follow(wire))
     assert found is not None
-    assert [asked.snapshot for asked in found.properties] == [DB.snapshot]
+    assert [asked.source.snapshot for asked in found.parts] == [DB.source.snapshot]
 
 
 def test_p7_a_mount_pods_annotation_counts_as_far_as_the_spec_confirms_it() -> None:
     """Design 006: the projected Secret's name is a hash over the source."""
     wire = _plan(make.planned_file(part="password"), make.planned_file("u", part="user"))
-    confirmed = from_pod(_mount(wire, DB.snapshot, property_key("password"), "meta.json"))
+    confirmed = from_pod(_mount(wire, DB.source.snapshot, property_key("password"), "meta.json"))
     assert confirmed is not None
-    assert confirmed.properties == {DB: frozenset({"password"})}
+    assert confirmed.parts == {DB: Parts(properties=frozenset({"password"}))}
     other = _plan(reference="/prod/payments/other")
-    changed = from_pod(_mount(other, DB.snapshot, "value", "meta.json"))
+    changed = from_pod(_mount(other, DB.source.snapshot, "value", "meta.json"))
     assert changed is not None
-    assert changed.properties == {}
+    assert changed.parts == {}
 
 
 def test_an_argument_comes_before_an_annotation() -> None:
@@ -110,15 +111,15 @@ def test_an_argument_comes_before_an_annotation() -> None:
     pod["metadata"]["annotations"] = {PLAN: _plan(reference="/prod/payments/other")}
     found = from_pod(pod)
     assert found is not None
-    assert list(found.properties) == [DB]
+    assert list(found.parts) == [DB]
 
 
 def test_pods_add_up() -> None:
-    """One source has the properties that any pod demands, and all pods as consumers."""
+    """Of one source all is taken that any pod takes, and all pods are consumers."""
     pods = [
         _follow(_plan(make.planned_file(part="password")), name="b"),
-        _follow(_plan(make.planned_file(part="user")), name="a"),
+        _follow(_plan(), name="a"),
     ]
     demands = [found for pod in pods if (found := from_pod(pod)) is not None]
     assert consumers(demands) == {DB: ("a", "b")}
-    assert properties(demands) == {DB: frozenset({"password", "user"})}
+    assert parts(demands) == {DB: Parts(properties=frozenset({"password"}), whole=True)}

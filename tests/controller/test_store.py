@@ -13,7 +13,7 @@ from contract.wire import WireError
 from controller import objects
 from controller.filesystem import filesystem_of
 from controller.objects import Spec
-from controller.store import Name, StoreRefused, create_store, open_store
+from controller.store import Name, StoreRefusedError, create_store, open_store
 
 DB = Name("payments", "lg-db-1")
 MOUNTS = """\
@@ -47,7 +47,9 @@ def test_p8_a_store_on_a_disk_is_refused(tmp_path: Path) -> None:
     found = filesystem_of(tmp_path, Path("/proc/self/mountinfo").read_text())
     if found in {"tmpfs", "ramfs"}:
         pytest.skip("temporary files are in memory here, so there is no disk to refuse")
-    with pytest.raises(StoreRefused, match=f"is on {found}, and secrets are kept in memory only"):
+    with pytest.raises(
+        StoreRefusedError, match=f"is on {found}, and secrets are kept in memory only"
+    ):
         create_store(tmp_path / "store")
 
 
@@ -61,7 +63,7 @@ def test_a_store_is_its_owners_alone(store_root: Path) -> None:
 
 def test_what_is_no_store_is_named(store_root: Path) -> None:
     """The command line says how to make one."""
-    with pytest.raises(StoreRefused, match="is not a store; start `python -m controller"):
+    with pytest.raises(StoreRefusedError, match="is not a store; start `python -m controller"):
         open_store(store_root / "nowhere")
 
 
@@ -106,7 +108,7 @@ def test_one_controller_at_a_time(store_root: Path) -> None:
     with store.control(lambda _: None):
         assert store.controlled()
         with (
-            pytest.raises(StoreRefused, match="another controller"),
+            pytest.raises(StoreRefusedError, match="another controller"),
             open_store(store_root).control(lambda _: None),
         ):
             pass

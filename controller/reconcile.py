@@ -1,0 +1,207 @@
+"""Demand, policy and operators' wishes -> what the engine keeps fresh. Pure.
+
+Policy decides again on every source, whatever the webhook decided when the pod came: a plan is
+something that a tenant wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from controller.demand import Parts
+from policy.match import Allowed, decide
+from refresh.model import Checks, Demanded, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from controller.objects import Spec
+    from policy.match import PolicySet, Refused
+    from refresh.model import SnapshotKey
+
+RETENTION_S = 7 * 86_400.0
+"""A snapshot that no pod has demanded for so long is not fetched any more; its value stays."""
+GRACE_S = 86_400.0
+"""A value that policy has not allowed for so long is removed; until then it is alarmed, and kept
+without being fetched, so that a policy pruned by mistake stops no pod."""
+
+
+class Refusal(StrEnum):
+    """Why a source is not fetched, beside the reasons of `policy.match.Reason`."""
+
+    IDENTITY = "identity"
+    """The plan names an identity that policy does not give."""
+    LIMIT = "limit"
+    """The namespace has as many snapshots as its policy allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is remembered of a snapshot between two looks. Times in seconds since the epoch."""
+
+    parts: Parts = field(default_factory=Parts)
+    """What pods took of it last."""
+    synced: bool = False
+    """Whether it was ever served."""
+    undemanded_since: float | None = None
+    """None: a pod demands it."""
+    refused_since: float | None = None
+    """None: policy allows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What becomes of one snapshot."""
+
+    known: Known
+    demanded: Demanded | None
+    """None: it is not fetched; `refusal` says why, or no pod has wanted it for long."""
+    refusal: str | None = None
+    """A Refusal or a `policy.match.Reason`; None: policy allows it."""
+    message: str | None = None
+    """The refusal as a sentence, for the log."""
+    withdraw: bool = False
+    """Policy has not allowed it for the grace time: its value goes."""
+
+
+def reconcile(
+    *,
+    parts: Mapping[SnapshotKey, Parts],
+    known: Mapping[SnapshotKey, Known],
+    policies: PolicySet,
+    wishes: Mapping[SnapshotKey, Wanted],
+    now: float,
+) -> dict[SnapshotKey, Decided]:
+    """The decision on every snapshot that pods demand or that is remembered.
+
+    One that was never served and is not demanded any more is in no answer: it can be forgotten.
+    """
+    found: dict[SnapshotKey, Decided] = {}
+    counts: dict[str, int] = {}
+    for key in sorted(parts.keys() | known.keys(), key=lambda key: _rank(key, parts, known)):
+        before = known.get(key, Known())
+        if key not in parts and not before.synced:
+            continue
+        count = counts[key.namespace] = counts.get(key.namespace, 0) + 1
+        verdict = _verdict(key, policies, count)
+        found[key] = _decided(key, parts.get(key), before, verdict, wishes.get(key), now)
+    return found
+
+
+def next_change(decided: Iterable[Decided], now: float) -> float:
+    """When time alone changes a decision, in seconds since the epoch; infinity: never."""
+    ends = [
+        end
+        for item in decided
+        for since, length in (
+            (item.known.undemanded_since, RETENTION_S),
+            (item.known.refused_since, GRACE_S),
+        )
+        if since is not None and (end := since + length) > now
+    ]
+    return min(ends, default=float("inf"))
+
+
+def wish(
+    key: SnapshotKey, spec: Spec | None, policies: PolicySet, *, attempted_at: float | None
+) -> Wanted | None:
+    """What operators and the account's admin want; None: nobody said anything, what is recorded holds.
+
+    A request that was made before `attempted_at`, the last attempt before a restart, is done.
+    """
+    account = policies.accounts.get(key.source.account)
+    revoked = frozenset(
+        item.version
+        for item in (() if account is None else account.spec.revoked)
+        if item.reference == key.source.reference
+    )
+    if spec is None:
+        return Wanted(revoked=revoked) if revoked else None
+    asked = spec.refresh_requested
+    done = asked is not None and attempted_at is not None and attempted_at >= asked
+    return Wanted(
+        pin=spec.pin,
+        quarantined=frozenset(spec.quarantined),
+        revoked=frozenset(spec.revoked) | revoked,
+        refresh_requested=None if done else asked,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _No:
+    reason: str
+    message: str
+
+
+def _rank(
+    key: SnapshotKey, parts: Mapping[SnapshotKey, Parts], known: Mapping[SnapshotKey, Known]
+) -> tuple[bool, bool, SnapshotKey]:
+    """Within a limit: what is served and demanded, then what is served, then what is new."""
+    return (not known.get(key, Known()).synced, key not in parts, key)
+
+
+def _verdict(key: SnapshotKey, policies: PolicySet, count: int) -> Allowed | Refused | _No:
+    source = key.source
+    verdict = decide(
+        policies,
+        namespace=key.namespace,
+        provider=source.provider,
+        account=source.account,
+        reference=source.reference,
+    )
+    if not isinstance(verdict, Allowed):
+        return verdict
+    if verdict.identity != source.identity:
+        return _No(Refusal.IDENTITY, f"policy {verdict.policy} gives identity {verdict.identity}")
+    policy = policies.policies[verdict.policy]
+    limit = policy.spec.limits.snapshots_per_namespace
+    if count > limit:
+        message = f"policy {verdict.policy} allows {limit} snapshots in namespace {key.namespace}"
+        return _No(Refusal.LIMIT, message)
+    return verdict
+
+
+def _decided(
+    key: SnapshotKey,
+    parts: Parts | None,
+    before: Known,
+    verdict: Allowed | Refused | _No,
+    wanted: Wanted | None,
+    now: float,
+) -> Decided:
+    undemanded = None if parts is not None else _since(before.undemanded_since, now)
+    refused = None if isinstance(verdict, Allowed) else _since(before.refused_since, now)
+    known = Known(
+        parts=before.parts if parts is None else parts,
+        synced=before.synced,
+        undemanded_since=undemanded,
+        refused_since=refused,
+    )
+    if not isinstance(verdict, Allowed):
+        return Decided(
+            known=known,
+            demanded=None,
+            refusal=verdict.reason,
+            message=verdict.message,
+            withdraw=before.synced and refused is not None and now >= refused + GRACE_S,
+        )
+    if undemanded is not None and now >= undemanded + RETENTION_S:
+        return Decided(known=known, demanded=None)
+    return Decided(known=known, demanded=_demanded(key, known.parts, verdict, wanted))
+
+
+def _since(before: float | None, now: float) -> float:
+    return now if before is None else min(before, now)
+
+
+def _demanded(key: SnapshotKey, parts: Parts, verdict: Allowed, wanted: Wanted | None) -> Demanded:
+    return Demanded(
+        key=key,
+        rules=verdict.rules,
+        checks=Checks(max_bytes=verdict.max_bytes, validations=verdict.validations),
+        properties=parts.properties,
+        whole=parts.whole,
+        wanted=wanted,
+    )
