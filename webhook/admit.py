@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from webhook import intent, pods
 from webhook.inject import inject
+from webhook.memo import Memo
 from webhook.verdict import WARNING_LENGTH, Mistake, Outcome, Reason, Verdict, denied
 
 if TYPE_CHECKING:
@@ -16,16 +17,22 @@ if TYPE_CHECKING:
     from webhook.verdict import Pod
 
 
-def admit(pod: Pod, namespace: str, policies: PolicySet, config: Injection) -> Verdict:
-    """The verdict on a pod that is created in `namespace`. `pod` has passed `pods.malformed`."""
+def admit(
+    pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo | None = None
+) -> Verdict:
+    """The verdict on a pod that is created in `namespace`. `pod` has passed `pods.malformed`.
+
+    `memo`: what was found for other pods under the very same policies; None: nothing was.
+    """
     found = pods.annotations_of(pod)
     if pods.MIRROR in found or not pods.opts_in(found):
         return Verdict(outcome=Outcome.UNCHANGED, pod=pod)
-    wanted = intent.decide(pod, namespace, policies, config)
+    memo = memo or Memo()
+    wanted = intent.decide(pod, namespace, policies, config, memo)
     if isinstance(wanted, list):
         return denied(pod, wanted)
     try:
-        injected = inject(pod, wanted, config)
+        injected = inject(pod, wanted, config, memo)
     except ValueError as error:
         mistake = Mistake(reason=Reason.UNSUPPORTED_POD, field="spec.resources", message=str(error))
         return denied(pod, [mistake])

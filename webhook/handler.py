@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from webhook import patch, review
+from webhook import patch, pods, review
 from webhook.admit import admit
+from webhook.memo import Memo
 from webhook.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from policy.load import Policies
     from webhook.config import Injection
+    from webhook.review import Request
     from webhook.telemetry import Telemetry
     from webhook.verdict import Pod, Verdict
 
@@ -46,6 +48,8 @@ class Handler:
     ) -> None:
         """`timer` gives seconds of a clock that never goes back."""
         self._policies = policies
+        self._current = policies.current()
+        self._memo = Memo()
         self._injection = injection
         self._telemetry = telemetry
         self._timer = timer
@@ -55,19 +59,26 @@ class Handler:
         start = self._timer()
         try:
             request = review.parse(orjson.loads(body))
-            verdict = admit(
-                request.pod, request.namespace, self._policies.current(), self._injection
-            )
-            encoded = orjson.dumps(
-                review.answer(request.uid, verdict, checked_patch(request.pod, verdict))
-            )
         except orjson.JSONDecodeError:
             return self.reject(400, "the body is not JSON, or nested too deep", start)
         except review.NotAReviewError as error:
             return self.reject(400, str(error), start)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the API server gets an answer and no pod is logged
+        try:
+            return self._decide(request, start)
+        except Exception as error:  # noqa: BLE001 - the API server gets an answer, whatever it is
+            problem = pods.malformed(request.pod)
+            if problem is not None:
+                return self.reject(400, f"request.object is not a pod: {problem}", start)
             self._telemetry.crashed(error, self._timer() - start)
             return Answer(500, _message("internal error; the webhook's log has the place"))
+
+    def _decide(self, request: Request, start: float) -> Answer:
+        policies = self._policies.current()
+        if policies is not self._current:
+            self._current, self._memo = policies, Memo()
+        verdict = admit(request.pod, request.namespace, policies, self._injection, self._memo)
+        answer = review.answer(request.uid, verdict, checked_patch(request.pod, verdict))
+        encoded = orjson.dumps(answer)
         self._telemetry.admitted(request, verdict, self._timer() - start)
         return Answer(200, encoded)
 

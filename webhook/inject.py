@@ -16,46 +16,41 @@ from webhook import pods, resources, shapes
 if TYPE_CHECKING:
     from webhook.config import Injection
     from webhook.intent import Intent
+    from webhook.memo import Memo
     from webhook.resources import Amounts
+    from webhook.shapes import Parts
     from webhook.verdict import Pod
 
 Json = dict[str, Any]
 
 
-def inject(pod: Pod, intent: Intent, config: Injection) -> Pod:
-    """The injected pod; `pod` itself when that is what it already is. ValueError: its resources
-    can't be raised.
+def inject(pod: Pod, intent: Intent, config: Injection, memo: Memo) -> Pod:
+    """The injected pod; `pod` itself when that is what it already is.
+
+    ValueError: the pod's own resources can't be raised.
     """
     spec = pod["spec"]
-    gate_needs, agent_needs = resources.ours(spec, intent.resources, intent.cache_bytes)
     token = spec.get("automountServiceAccountToken") is not False
-    native = pods.ends(spec)
-    gate = shapes.gate(intent, config, gate_needs, token=token) if intent.gate else None
-    agent = (
-        shapes.agent(intent, config, agent_needs, token=token, native=native)
-        if intent.agent
-        else None
+    native, guaranteed = pods.ends(spec), resources.guaranteed(spec)
+    parts = memo.remember(
+        intent.pairs,
+        ("parts", intent.namespace, intent.access, intent.listen, token, native, guaranteed),
+        lambda: shapes.parts(intent, config, token=token, native=native, guaranteed=guaranteed),
     )
+    gate, agent = parts.gate, parts.agent
     changed: Json = {
-        "volumes": _named(spec.get("volumes"), layout.VOLUMES, shapes.volumes(intent, token=token)),
+        "volumes": _named(spec.get("volumes"), layout.VOLUMES, parts.volumes),
         "initContainers": _inits(
-            spec, intent, [item for item in (gate, agent if native else None) if item]
+            spec, intent, parts, [item for item in (gate, agent if native else None) if item]
         ),
-        "containers": _mains(spec, intent, None if native else agent),
+        "containers": _mains(spec, intent, parts, None if native else agent),
     }
     if spec.get("resources"):
-        before = _resources_before(spec)
-        changed["resources"] = resources.fit(
-            spec["resources"], gate_needs if gate else None, agent_needs if agent else None, before
-        )
+        needs = (parts.gate_needs if gate else None, parts.agent_needs if agent else None)
+        changed["resources"] = resources.fit(spec["resources"], *needs, _resources_before(spec))
     annotated = _marked(pod, intent, config)
-    return _with(
-        pod,
-        {
-            "metadata": _with(pod["metadata"], {"annotations": annotated}),
-            "spec": _with(spec, changed),
-        },
-    )
+    metadata = _with(pod["metadata"], {"annotations": annotated})
+    return _with(pod, {"metadata": metadata, "spec": _with(spec, changed)})
 
 
 def strip(pod: Pod) -> Pod:
@@ -93,18 +88,20 @@ def _with(owner: Json, changes: Json) -> Json:
     return {**owner, **different} if different else owner
 
 
-def _inits(spec: Json, intent: Intent, ours: list[Json]) -> list[Json]:
+def _inits(spec: Json, intent: Intent, parts: Parts, ours: list[Json]) -> list[Json]:
     """Leading mesh containers, ours, the user's."""
     present = {item["name"]: item for item in pods.items(spec, "initContainers")}
     users = [
-        _mounted(item, intent) for item in present.values() if item["name"] not in layout.CONTAINERS
+        _mounted(item, intent, parts)
+        for item in present.values()
+        if item["name"] not in layout.CONTAINERS
     ]
     lead = next((at for at, item in enumerate(users) if item["name"] not in pods.MESH), len(users))
     merged = [_merged(present.get(item["name"]), item) for item in ours]
     return [*users[:lead], *merged, *users[lead:]]
 
 
-def _mains(spec: Json, intent: Intent, agent: Json | None) -> list[Json]:
+def _mains(spec: Json, intent: Intent, parts: Parts, agent: Json | None) -> list[Json]:
     """The user's, and the agent where it is already, else last."""
     found: list[Json] = []
     for item in spec["containers"]:
@@ -112,11 +109,11 @@ def _mains(spec: Json, intent: Intent, agent: Json | None) -> list[Json]:
             found.append(_merged(item, agent))
             agent = None
         elif item["name"] not in layout.CONTAINERS:
-            found.append(_mounted(item, intent))
+            found.append(_mounted(item, intent, parts))
     return found if agent is None else [*found, agent]
 
 
-def _mounted(container: Json, intent: Intent) -> Json:
+def _mounted(container: Json, intent: Intent, parts: Parts) -> Json:
     """A user's container with the mount and variables, if it is a chosen one, and with no other
     mount of ours.
     """
@@ -125,7 +122,7 @@ def _mounted(container: Json, intent: Intent) -> Json:
     if container["name"] not in intent.chosen:
         kept = [item for item in mounts if item.get("name") not in layout.VOLUMES]
         return _with(container, {"volumeMounts": kept}) if len(kept) != len(mounts) else container
-    mine = shapes.app_mount(intent)
+    mine = parts.mount
     if mine not in mounts or sum(item.get("name") in layout.VOLUMES for item in mounts) > 1:
         mounts = [*(item for item in mounts if item.get("name") not in layout.VOLUMES), mine]
     names = {item["name"] for item in variables}

@@ -18,14 +18,16 @@ from webhook import pods
 from webhook.access import Access, access_of
 from webhook.resources import cache_size
 from webhook.verdict import Mistake, Reason
-from webhook.wishes import Wish, Wishes, overlaps, read
+from webhook.wishes import Wish, Wishes, ours, overlaps, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from contract.plan import Reload
     from policy.match import PolicySet
     from policy.model import Resources, SecretPolicy
     from webhook.config import Injection
+    from webhook.memo import Memo
     from webhook.verdict import Pod
 
 PLAN_LENGTH = 64 << 10
@@ -38,6 +40,9 @@ each pod.
 class Intent:
     """What to do to a pod."""
 
+    pairs: tuple[tuple[str, str], ...]
+    """The annotations that were read; with the namespace, what an answer is remembered by."""
+    namespace: str
     plan: Plan
     wire: str
     """The plan as gate and agent get it."""
@@ -66,67 +71,44 @@ class _Granted:
 
 
 def decide(
-    pod: Pod, namespace: str, policies: PolicySet, config: Injection
+    pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo
 ) -> Intent | list[Mistake]:
-    """The intent for an opted-in pod of `namespace`, or every mistake."""
-    wishes, mistakes = read(pods.annotations_of(pod))
-    mistakes += _pod_mistakes(pod, namespace)
+    """The intent for an opted-in pod, or every mistake. `memo` is of these policies."""
+    pairs = ours(pods.annotations_of(pod))
+    wishes, misread = memo.remember(pairs, ("read",), lambda: read(dict(pairs)))
+    mistakes = [*misread, *_pod_mistakes(pod, namespace)]
     policy = match.policy_of(policies, namespace)
     if isinstance(policy, Refused):
         field = "metadata.namespace"
-        mistakes.append(Mistake(reason=Reason.NO_POLICY, field=field, message=policy.message))
-        return mistakes
-    granted = _grant(wishes, namespace, policies, mistakes)
-    mistakes += _limit_mistakes(wishes, policy)
-    chosen = _choose(pod["spec"], wishes, mistakes)
-    mistakes += _collisions(pod["spec"], wishes, chosen)
+        return [*mistakes, Mistake(reason=Reason.NO_POLICY, field=field, message=policy.message)]
+    granted, refused = memo.remember(
+        pairs, ("grant", namespace), lambda: _grant(wishes, namespace, policies, policy)
+    )
+    chosen, unknown = _choose(pod["spec"], wishes)
+    mistakes += [*refused, *unknown, *_collisions(pod["spec"], wishes, chosen)]
     mode = wishes.mode or policy.spec.agent.mode
     access = access_of(pod["spec"], chosen, mode=mode, reload=wishes.reload, uid=config.uid)
     if isinstance(access, str):
-        mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access))
-    if mistakes or isinstance(access, str):
+        return [*mistakes, Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access)]
+    if mistakes:
         return mistakes
-    plan = Plan(
-        mode=mode, access=access.access, snapshots=_snapshots(granted), reload=wishes.reload
+    plan, wire = memo.remember(
+        pairs,
+        ("plan", namespace, access.access),
+        lambda: _plan(granted, mode=mode, access=access.access, reload=wishes.reload),
     )
-    return _intent(
-        pod,
-        plan,
-        wishes=wishes,
-        policy=policy,
-        granted=granted,
-        chosen=frozenset(chosen),
-        access=access,
-    )
-
-
-def _intent(
-    pod: Pod,
-    plan: Plan,
-    *,
-    wishes: Wishes,
-    policy: SecretPolicy,
-    granted: list[_Granted],
-    chosen: frozenset[str],
-    access: Access,
-) -> Intent | list[Mistake]:
-    wire = to_wire(plan)
     if len(wire) > PLAN_LENGTH:
         message = f"the plan has {len(wire)} bytes; allowed are {PLAN_LENGTH}: take fewer secrets"
         return [Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)]
-    warnings = list(access.warnings)
-    follow = plan.mode == FOLLOW
+    follow = mode == FOLLOW
     agent = follow or plan.reload is not None
-    listen = agent and not pod["spec"].get("hostNetwork")
-    if listen and _declares_port(pod["spec"]):
-        listen = False
-        warnings.append(
-            f"a container declares port {layout.AGENT_PORT}, so lastgood's agent serves no metrics"
-        )
+    listen, warnings = _listen(pod["spec"]) if agent else (False, ())
     return Intent(
+        pairs=pairs,
+        namespace=namespace,
         plan=plan,
         wire=wire,
-        chosen=chosen,
+        chosen=frozenset(chosen),
         mount_path=wishes.mount_path,
         variables=tuple((name, f"{wishes.mount_path}/{file}") for name, file in wishes.variables),
         access=access,
@@ -135,8 +117,26 @@ def _intent(
         listen=listen,
         cache_bytes=cache_size([item.allowed.max_bytes for item in granted]) if follow else 0,
         resources=policy.spec.agent.resources,
-        warnings=tuple(warnings),
+        warnings=access.warnings + warnings,
     )
+
+
+def _plan(
+    granted: tuple[_Granted, ...], *, mode: str, access: str, reload: Reload | None
+) -> tuple[Plan, str]:
+    """The plan, and how gate and agent get it."""
+    plan = Plan(mode=mode, access=access, snapshots=_snapshots(granted), reload=reload)
+    return plan, to_wire(plan)
+
+
+def _listen(spec: Pod) -> tuple[bool, tuple[str, ...]]:
+    """Whether the agent may serve its port, and a warning where the app has it."""
+    if spec.get("hostNetwork"):
+        return False, ()
+    if _declares_port(spec):
+        port = layout.AGENT_PORT
+        return False, (f"a container declares port {port}, so lastgood's agent serves no metrics",)
+    return True, ()
 
 
 def _pod_mistakes(pod: Pod, namespace: str) -> Iterator[Mistake]:
@@ -156,13 +156,15 @@ def _pod_mistakes(pod: Pod, namespace: str) -> Iterator[Mistake]:
 
 
 def _grant(
-    wishes: Wishes, namespace: str, policies: PolicySet, mistakes: list[Mistake]
-) -> list[_Granted]:
-    granted = []
+    wishes: Wishes, namespace: str, policies: PolicySet, policy: SecretPolicy
+) -> tuple[tuple[_Granted, ...], tuple[Mistake, ...]]:
+    """The wishes that policy allows, and a mistake for each other one."""
+    granted, mistakes = [], []
     for wish in wishes.secrets:
         source = wish.source
-        answer = match.decide(
+        answer = match.decide_under(
             policies,
+            policy,
             namespace=namespace,
             provider=source.provider,
             account=source.account,
@@ -171,26 +173,23 @@ def _grant(
         if isinstance(answer, Allowed):
             granted.append(_Granted(wish=wish, allowed=answer))
         else:
-            mistakes.append(
-                Mistake(reason=Reason.NOT_ALLOWED, field=SECRET + wish.name, message=answer.message)
-            )
-    return granted
-
-
-def _limit_mistakes(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
+            field = SECRET + wish.name
+            mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=answer.message))
     count, most = len(wishes.secrets), policy.spec.limits.secrets_per_pod
     if count > most:
         message = f"there are {count}; policy {policy.name} allows {most} per pod"
-        yield Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)
+        mistakes.append(Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message))
+    return tuple(granted), tuple(mistakes)
 
 
-def _choose(spec: Pod, wishes: Wishes, mistakes: list[Mistake]) -> list[str]:
-    """The names of the containers that get mount and variables."""
+def _choose(spec: Pod, wishes: Wishes) -> tuple[list[str], list[Mistake]]:
+    """The names of the containers that get mount and variables, and what is wrong with them."""
     main = [item["name"] for item in pods.user_containers(spec)]
     if wishes.containers is None:
-        return [name for name in main if name not in pods.MESH]
+        return [name for name in main if name not in pods.MESH], []
     inits = [item["name"] for item in pods.user_containers(spec, "initContainers")]
     early = _before_gate(inits)
+    mistakes = []
     for name in wishes.containers:
         if name in early:
             message = f"{name} runs before the secrets are there, as meshes need; leave it out"
@@ -201,7 +200,7 @@ def _choose(spec: Pod, wishes: Wishes, mistakes: list[Mistake]) -> list[str]:
         else:
             continue
         mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=CONTAINERS, message=message))
-    return list(wishes.containers)
+    return list(wishes.containers), mistakes
 
 
 def _before_gate(inits: list[str]) -> list[str]:
@@ -222,7 +221,7 @@ def _collisions(spec: Pod, wishes: Wishes, chosen: list[str]) -> Iterator[Mistak
                     f"container {container['name']} already mounts {taken}; choose another path"
                 )
                 yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
-        for item in pods.items(container, "env"):
+        for item in pods.items(container, "env") if values else ():
             name = item["name"]
             if name in values and item != {"name": name, "value": values[name]}:
                 message = (
@@ -231,7 +230,7 @@ def _collisions(spec: Pod, wishes: Wishes, chosen: list[str]) -> Iterator[Mistak
                 yield Mistake(reason=Reason.COLLISION, field=ENV + name, message=message)
 
 
-def _snapshots(granted: list[_Granted]) -> tuple[PlannedSnapshot, ...]:
+def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
     """One per source, with all the files that come from it."""
     first: dict[tuple[str, str, str, str], _Granted] = {}
     files: dict[tuple[str, str, str, str], list[PlannedFile]] = {}

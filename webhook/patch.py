@@ -29,10 +29,11 @@ def diff(old: Json, new: Json) -> list[Operation]:
 def _compare(old: Json, new: Json, path: str, operations: list[Operation]) -> None:
     if old is new:
         return
-    if isinstance(old, dict) and isinstance(new, dict):
+    kind = type(old)
+    if kind is dict and type(new) is dict:
         _compare_objects(old, new, path, operations)
-    elif isinstance(old, list) and isinstance(new, list) and (keys := _keys(old, new)) is not None:
-        _compare_lists(old, new, path, operations, keys)
+    elif kind is list and type(new) is list:
+        _compare_lists(old, new, path, operations)
     elif not equal(old, new):
         operations.append({"op": "replace", "path": path, "value": new})
 
@@ -40,61 +41,96 @@ def _compare(old: Json, new: Json, path: str, operations: list[Operation]) -> No
 def _compare_objects(
     old: Operation, new: Operation, path: str, operations: list[Operation]
 ) -> None:
-    operations.extend(
-        {"op": "remove", "path": f"{path}/{escape(name)}"} for name in old if name not in new
-    )
+    gone = [name for name in old if name not in new]
+    operations += [{"op": "remove", "path": f"{path}/{escape(name)}"} for name in gone]
     for name, value in new.items():
-        here = f"{path}/{escape(name)}"
-        if name in old:
-            _compare(old[name], value, here, operations)
-        else:
-            operations.append({"op": "add", "path": here, "value": value})
-
-
-def _keys(old: list[Json], new: list[Json]) -> tuple[list[Json], list[Json]] | None:
-    """What tells the items apart, or None when something does not: then the list is replaced as a
-    whole.
-    """
-    found = []
-    for items in (old, new):
-        keys = [
-            (item.get("name"), item.get("mountPath")) if type(item) is dict else None
-            for item in items
-        ]
-        try:
-            if None in keys or (None, None) in keys or len(set(keys)) != len(keys):
-                return None
-        except TypeError:
-            return None
-        found.append(keys)
-    common = set(found[0]) & set(found[1])
-    if [key for key in found[0] if key in common] != [key for key in found[1] if key in common]:
-        return None
-    return found[0], found[1]
+        if name not in old:
+            operations.append({"op": "add", "path": f"{path}/{escape(name)}", "value": value})
+        elif old[name] is not value:
+            _compare(old[name], value, f"{path}/{escape(name)}", operations)
 
 
 def _compare_lists(
+    old: list[Json], new: list[Json], path: str, operations: list[Operation]
+) -> None:
+    """Items of one name at the start in pairs, none that both share at the end, then the rest."""
+    before = len(operations)
+    start, stop = 0, min(len(old), len(new))
+    while start < stop and (old[start] is new[start] or _same_name(old[start], new[start])):
+        if old[start] is not new[start]:
+            _compare(old[start], new[start], f"{path}/{start}", operations)
+        start += 1
+    end = 0
+    while end < stop - start and old[-1 - end] is new[-1 - end]:
+        end += 1
+    gone, came = old[start : len(old) - end], new[start : len(new) - end]
+    if not gone:
+        for at, item in enumerate(came, start):
+            operations.append({"op": "add", "path": f"{path}/{at}", "value": item})
+        return
+    keys = _keys(gone, came)
+    if keys is not None:
+        _compare_items(gone, came, path, operations, keys=keys, start=start)
+        return
+    del operations[before:]
+    if not equal(old, new):
+        operations.append({"op": "replace", "path": path, "value": new})
+
+
+def _same_name(one: Json, other: Json) -> bool:
+    return (
+        type(one) is dict
+        and type(other) is dict
+        and one.get("name") == other.get("name") is not None
+    )
+
+
+def _keys(old: list[Json], new: list[Json]) -> tuple[list[str], list[str]] | None:
+    """The items' names, or paths of mounts; None when they don't tell the items apart, or not in
+    one order.
+    """
+    found: list[list[str]] = []
+    for items in (old, new):
+        keys: list[Any] = [
+            item.get("mountPath") or item.get("name") if type(item) is dict else None
+            for item in items
+        ]
+        if not all(type(key) is str for key in keys) or len(set(keys)) != len(keys):
+            return None
+        found.append(keys)
+    one, other = found
+    both = set(one) & set(other)
+    if len(one) > 1 and [key for key in one if key in both] != [
+        key for key in other if key in both
+    ]:
+        return None
+    return one, other
+
+
+def _compare_items(
     old: list[Json],
     new: list[Json],
     path: str,
     operations: list[Operation],
-    keys: tuple[list[Json], list[Json]],
+    *,
+    keys: tuple[list[str], list[str]],
+    start: int,
 ) -> None:
-    """Both in the same order but for items that came or went. While this runs, `at` items of the
-    result stand.
+    """Both in the same order but for items that came or went; `start`: where they begin in their
+    lists.
     """
     old_keys, new_keys = keys
-    known, kept = set(old_keys), set(new_keys)
     read = at = 0
     while read < len(old) or at < len(new):
-        if read < len(old) and old_keys[read] not in kept:
-            operations.append({"op": "remove", "path": f"{path}/{at}"})
+        here = f"{path}/{start + at}"
+        if read < len(old) and old_keys[read] not in new_keys:
+            operations.append({"op": "remove", "path": here})
             read += 1
-        elif new_keys[at] not in known:
-            operations.append({"op": "add", "path": f"{path}/{at}", "value": new[at]})
+        elif new_keys[at] not in old_keys:
+            operations.append({"op": "add", "path": here, "value": new[at]})
             at += 1
         else:
-            _compare(old[read], new[at], f"{path}/{at}", operations)
+            _compare(old[read], new[at], here, operations)
             read, at = read + 1, at + 1
 
 
@@ -118,56 +154,61 @@ def escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1") if "~" in name or "/" in name else name
 
 
+def unescape(step: str) -> str:
+    """A member's name from a pointer (RFC 6901 section 4)."""
+    return step.replace("~1", "/").replace("~0", "~") if "~" in step else step
+
+
 def apply(document: Json, operations: list[Operation]) -> Json:
     """The document after `operations`; `document` itself is left as it is. PatchError when one does
     not apply.
+
+    What an operation changes is copied once, and then is this application's own to change.
     """
+    root = [document]
+    own: dict[int, Json] = {}
     for operation in operations:
-        steps = [
-            step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]
-        ]
-        document = _applied(document, steps, operation)
-    return document
+        parent: Json = root
+        key: Json = 0
+        path = operation["path"]
+        for step in path.split("/")[1:]:
+            try:
+                child = parent[key]
+            except (KeyError, IndexError):
+                raise PatchError(f"{path} leads to nothing") from None
+            if id(child) not in own:
+                child = _copy(child, path)
+                own[id(child)] = parent[key] = child
+            parent = child
+            key = _index(step, path) if type(parent) is list else unescape(step)
+        _change(parent, key, operation)
+    return root[0]
 
 
-def _applied(document: Json, steps: list[str], operation: Operation) -> Json:
-    if not steps:
-        if operation["op"] == "remove":
-            raise PatchError("the whole document can't be removed")
-        return operation["value"]
-    if isinstance(document, dict):
-        return _applied_to_object(document, steps, operation)
-    if isinstance(document, list):
-        return _applied_to_list(document, steps, operation)
-    raise PatchError(f"{operation['path']} leads into a value")
+def _copy(child: Json, path: str) -> Json:
+    if type(child) is not dict and type(child) is not list:
+        raise PatchError(f"{path} leads into a value")
+    return child.copy()
 
 
-def _applied_to_object(document: Operation, steps: list[str], operation: Operation) -> Json:
-    name, *rest = steps
-    copy = dict(document)
-    if rest or operation["op"] != "add":
-        if name not in copy:
-            raise PatchError(f"{operation['path']} leads to nothing")
-    elif operation["op"] == "add":
-        copy[name] = operation["value"]
-        return copy
-    if not rest and operation["op"] == "remove":
-        del copy[name]
+def _change(parent: Json, key: Json, operation: Operation) -> None:
+    kind, path = operation["op"], operation["path"]
+    adds = kind == "add"
+    if type(parent) is list:
+        if key >= len(parent) + adds:
+            raise PatchError(f"{path} leads to nothing")
+        if adds and path:
+            parent.insert(key, operation["value"])
+            return
+    elif not adds and key not in parent:
+        raise PatchError(f"{path} leads to nothing")
+    if kind == "remove":
+        del parent[key]
     else:
-        copy[name] = _applied(copy[name], rest, operation)
-    return copy
+        parent[key] = operation["value"]
 
 
-def _applied_to_list(document: list[Json], steps: list[str], operation: Operation) -> Json:
-    at, *rest = steps
-    copy = list(document)
-    adds = not rest and operation["op"] == "add"
-    if not at.isdecimal() or int(at) >= len(copy) + adds:
-        raise PatchError(f"{operation['path']} leads to nothing")
-    if adds:
-        copy.insert(int(at), operation["value"])
-    elif not rest and operation["op"] == "remove":
-        del copy[int(at)]
-    else:
-        copy[int(at)] = _applied(copy[int(at)], rest, operation)
-    return copy
+def _index(step: str, path: str) -> int:
+    if not step.isdecimal():
+        raise PatchError(f"{path} leads to nothing")
+    return int(step)

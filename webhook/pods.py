@@ -30,6 +30,9 @@ MIRROR = "kubernetes.io/config.mirror"
 
 Container = dict[str, Any]
 
+DEPTH = 200
+"""Levels that a pod is sure not to have; orjson writes no more than 254."""
+
 
 def annotations_of(pod: Pod) -> dict[str, str]:
     """The pod's annotations, of all owners."""
@@ -104,35 +107,56 @@ def names_taken(pod: Pod) -> list[tuple[str, str]]:
     return taken
 
 
-def malformed(pod: object) -> str | None:
-    """Why the API server can't have sent this as a pod; None: what we read is well formed."""
-    if not isinstance(pod, dict):
+def malformed_head(pod: object) -> str | None:
+    """Why this can't be a pod, as far as every admission needs to know; None: it may be one."""
+    if type(pod) is not dict:
         return "it is not an object"
-    metadata, spec = pod.get("metadata"), pod.get("spec")
-    if not isinstance(metadata, dict | None) or not isinstance(spec, dict):
+    metadata, spec = pod.get("metadata") or {}, pod.get("spec")
+    if type(metadata) is not dict or type(spec) is not dict:
         return "metadata and spec must be objects"
-    found = (metadata or {}).get("annotations")
-    if not isinstance(found, dict | None) or not all(
-        isinstance(text, str) for text in (found or {}).values()
-    ):
+    found = metadata.get("annotations") or {}
+    if type(found) is not dict or not all(type(text) is str for text in found.values()):
         return "metadata.annotations must be an object of strings"
-    if not isinstance((metadata or {}).get("namespace"), str | None):
+    if type(metadata.get("namespace") or "") is not str:
         return "metadata.namespace must be a string"
-    if not isinstance(spec.get("containers"), list):
+    if type(spec.get("containers")) is not list:
         return "spec.containers must be a list"
+    return None
+
+
+def malformed(pod: object) -> str | None:
+    """Why the API server can't have sent this as a pod; None: what we read is well formed.
+
+    Slow: asked only when something went wrong, and for manifests that no API server has read.
+    """
+    problem = malformed_head(pod)
+    if problem is not None or not isinstance(pod, dict):
+        return problem
+    spec = pod["spec"]
     for member in ("containers", "initContainers", "volumes"):
         if not _named_objects(spec.get(member)):
             return f"spec.{member} must be a list of objects with names"
     for member in ("securityContext", "resources", "os"):
         if not isinstance(spec.get(member), dict | None):
             return f"spec.{member} must be an object"
-    return next(
-        filter(
-            None,
-            map(_malformed_container, items(spec, "containers") + items(spec, "initContainers")),
-        ),
-        None,
-    )
+    if _deeper(pod, DEPTH):
+        return f"it is nested deeper than {DEPTH}"
+    containers = items(spec, "containers") + items(spec, "initContainers")
+    return next(filter(None, map(_malformed_container, containers)), None)
+
+
+def _deeper(document: object, levels: int) -> bool:
+    """Whether a document has more levels than these."""
+    level: list[object] = [document]
+    while level and levels >= 0:
+        nested = [
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, dict | list)
+        ]
+        level = [child for children in nested for child in children]
+        levels -= 1
+    return bool(level)
 
 
 def _malformed_container(container: Container) -> str | None:

@@ -44,11 +44,11 @@ def cache_size(max_bytes: list[int]) -> int:
     return (_REVISIONS * (files + 4 * _PAGE) + _MIB - 1) // _MIB * _MIB
 
 
-def ours(spec: dict[str, Any], wanted: Resources, cache_bytes: int) -> tuple[Amounts, Amounts]:
+def ours(wanted: Resources, cache_bytes: int, *, guaranteed: bool) -> tuple[Amounts, Amounts]:
     """Resources of gate and agent: at least what they need, and requests equal to limits in a
     Guaranteed pod.
     """
-    same = guaranteed(spec)
+    same = guaranteed
     floor = PROCESS_BYTES + cache_bytes
     gate_m = GATE_LEAST_M if same else GATE_LIMIT_M
     agent_m = GUARANTEED_AGENT_M if same else AGENT_LIMIT_M

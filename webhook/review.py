@@ -49,7 +49,7 @@ def parse(document: object) -> Request:
         raise NotAReviewError("request.uid must be a string")
     _check_kind(request)
     pod = request.get("object")
-    problem = pods.malformed(pod)
+    problem = pods.malformed_head(pod)
     if not isinstance(pod, dict) or problem is not None:
         raise NotAReviewError(f"request.object is not a pod: {problem}")
     return _request(request, uid, pod)

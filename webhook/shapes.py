@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract import ages, layout
 from contract.plan import FILE_MODES, FOLLOW, MOUNT
 from contract.snapshot import META, data_key
 from policy.quantity import memory
+from webhook import resources
 
 if TYPE_CHECKING:
     from contract.plan import PlannedSnapshot
@@ -18,16 +20,48 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def gate(intent: Intent, config: Injection, resources: Amounts, *, token: bool) -> Json:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All that is added to a pod. Shared between the pods of a template, so never changed."""
+
+    gate: Json | None
+    agent: Json | None
+    volumes: list[Json]
+    mount: Json
+    """Of the app's containers."""
+    gate_needs: Amounts
+    agent_needs: Amounts
+
+
+def parts(
+    intent: Intent, config: Injection, *, token: bool, native: bool, guaranteed: bool
+) -> Parts:
+    """`token`: Kubernetes would mount one into ours. `native`: the pod ends, so that the agent is
+    an init container that keeps running (KEP-753).
+    """
+    gate_needs, agent_needs = resources.ours(
+        intent.resources, intent.cache_bytes, guaranteed=guaranteed
+    )
+    return Parts(
+        gate=gate(intent, config, gate_needs, token=token) if intent.gate else None,
+        agent=agent(intent, config, agent_needs, token=token, native=native)
+        if intent.agent
+        else None,
+        volumes=volumes(intent, token=token),
+        mount=app_mount(intent),
+        gate_needs=gate_needs,
+        agent_needs=agent_needs,
+    )
+
+
+def gate(intent: Intent, config: Injection, needs: Amounts, *, token: bool) -> Json:
     """The init container that seeds the cache. `token`: Kubernetes would mount one into it."""
-    return _container(layout.GATE, "gate", intent, config, resources, token=token)
+    return _container(layout.GATE, "gate", intent, config, needs, token=token)
 
 
-def agent(
-    intent: Intent, config: Injection, resources: Amounts, *, token: bool, native: bool
-) -> Json:
+def agent(intent: Intent, config: Injection, needs: Amounts, *, token: bool, native: bool) -> Json:
     """The sidecar; `native`: an init container that keeps running, for pods that end (KEP-753)."""
-    container = _container(layout.AGENT, "follow", intent, config, resources, token=token)
+    container = _container(layout.AGENT, "follow", intent, config, needs, token=token)
     if intent.listen:
         container["args"] += ["--listen", f"0.0.0.0:{layout.AGENT_PORT}"]  # the agent's metrics
     if native:
@@ -36,7 +70,7 @@ def agent(
 
 
 def _container(
-    name: str, verb: str, intent: Intent, config: Injection, resources: Amounts, *, token: bool
+    name: str, verb: str, intent: Intent, config: Injection, needs: Amounts, *, token: bool
 ) -> Json:
     container: Json = {
         "name": name,
@@ -53,7 +87,7 @@ def _container(
             "--freshness",
             layout.FRESHNESS_MOUNT,
         ],
-        "resources": resources,
+        "resources": needs,
         "securityContext": _security(intent),
         "volumeMounts": _mounts(intent, token=token),
     }

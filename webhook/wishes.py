@@ -67,8 +67,16 @@ class Wishes:
     reload: Reload | None
 
 
+def ours(found: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Of a pod's annotations those that wish something, in order of their keys."""
+    prefix, marks = keys.PREFIX, keys.MARKS
+    return tuple(
+        (key, found[key]) for key in sorted(found) if key.startswith(prefix) and key not in marks
+    )
+
+
 def read(found: dict[str, str]) -> tuple[Wishes, list[Mistake]]:
-    """What the annotations wish, and every mistake in them."""
+    """What the annotations of `ours` wish, and every mistake in them."""
     reader = _Reader(found)
     wishes = reader.read()
     return wishes, reader.mistakes
@@ -76,10 +84,7 @@ def read(found: dict[str, str]) -> tuple[Wishes, list[Mistake]]:
 
 class _Reader:
     def __init__(self, found: dict[str, str]) -> None:
-        prefix, marks = keys.PREFIX, keys.MARKS
-        self._found = {
-            key: found[key] for key in sorted(found) if key.startswith(prefix) and key not in marks
-        }
+        self._found = found
         self.mistakes: list[Mistake] = []
 
     def read(self) -> Wishes:
