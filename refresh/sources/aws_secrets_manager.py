@@ -159,10 +159,11 @@ def _ask(
                 return unchanged
         elif described.reason is not FetchFailure.DENIED or forward_only:
             return described
-    wanted = {} if request.version is None else {"VersionId": request.version}
+    pin = request.version
+    wanted = {"VersionStage": CURRENT} if pin is None else {"VersionId": pin}
     answer = calls.make(client, GET, SecretId=request.reference, **wanted)
     if isinstance(answer, Failed):
-        return _of_version(answer) if wanted else answer
+        return answer if pin is None else _of_version(answer)
     return _readable(answer, request)
 
 
