@@ -88,6 +88,7 @@ class AgentPod:
         meta: Meta | bytes | None = None,
         *,
         version: str = "v1",
+        write: bool = True,
     ) -> None:
         """Show a snapshot in the volume, by data key; without a meta, one that serves `version`
         from now.
@@ -107,16 +108,18 @@ class AgentPod:
         else:
             self._mounted[f"{name}/meta.json"] = raw
             self._mounted |= {f"{name}/{key}": value for key, value in values.items()}
-        volume_writer.write(self.snapshots, self._mounted, self._modes())
+        if write:
+            volume_writer.write(self.snapshots, self._mounted, self._modes())
 
     def mount_all(self, text: str, version: str = "v1") -> None:
-        """Show every snapshot with whole values that begin with `text`."""
+        """Show every snapshot, all in one swap, with whole values that begin with `text`."""
         for each in self.plan.snapshots:
             values = {
                 snapshot.data_key(file.property): f"{text}-{file.name}".encode()
                 for file in each.files
             }
-            self.mount(each, values, version=version)
+            self.mount(each, values, version=version, write=False)
+        volume_writer.write(self.snapshots, self._mounted, self._modes())
 
     def unmount(self, planned: PlannedSnapshot, *, write: bool = True) -> None:
         """Let a snapshot vanish from the volume."""

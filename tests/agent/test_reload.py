@@ -1,0 +1,160 @@
+"""How the app is told, one way at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent.clock import Clock
+from agent.log import Log
+from agent.reload import BACKOFF_S, NotReloaded, Reloader, post, send_signal, split
+from contract.plan import Reload
+from tests.agent.pod import until
+
+ROOT = Path(__file__).parents[2]
+UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+
+class QuickClock(Clock):
+    """The machine's clock, on which waiting takes no time."""
+
+    def __init__(self) -> None:
+        self.skipped_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.skipped_s
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("http://127.0.0.1:80/-/reload", ("127.0.0.1", 80, "/-/reload")),
+        ("http://127.0.0.1:8080", ("127.0.0.1", 8080, "/")),
+        ("http://localhost:1/a/b?c=d", ("localhost", 1, "/a/b?c=d")),
+        ("http://127.4.5.6:80/", ("127.4.5.6", 80, "/")),
+    ],
+)
+def test_a_loopback_url_is_split(url: str, parts: tuple[str, int, str]) -> None:
+    """Host, port and path; the port is always written."""
+    assert split(url) == parts
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://127.0.0.1:80/", "http://10.0.0.1:80/", "http://127.0.0.1/", "127.0.0.1:80"),
+        *("http://127.evil.example:80/", "http://127.0.0.1.evil:80/", "http://u@127.0.0.1:80/"),
+        *("http://127.0.0.1:8x/", "http://:80/", ""),
+    ],
+)
+def test_any_other_url_is_refused(url: str) -> None:
+    """The agent calls nothing outside its pod."""
+    with pytest.raises(NotReloaded, match="not-loopback"):
+        split(url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", None),
+        (b"HTTP/1.0 200 OK\r\n\r\n", None),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\n\r\n", "status-302"),
+        (b"HTTP/1.1 500 canary\r\n\r\n", "status-500"),
+        (b"SSH-2.0-x\r\n", "not-http"),
+        (b"", "not-http"),
+    ],
+    ids=["204", "200", "302", "500", "another protocol", "nothing"],
+)
+def test_only_2xx_is_a_reload(answer: bytes, why: str | None) -> None:
+    """Redirects are not followed, and what the app says is not quoted."""
+    with socket.create_server(("127.0.0.1", 0)) as app:
+        thread = threading.Thread(target=_answer, args=(app, answer))
+        thread.start()
+        url = f"http://127.0.0.1:{app.getsockname()[1]}/r"
+        if why is None:
+            post(url, Clock())
+        else:
+            with pytest.raises(NotReloaded, match=f"^{why}$"):
+                post(url, Clock())
+        thread.join()
+
+
+def test_an_app_that_does_not_answer_is_given_up_on_after_a_while() -> None:
+    """A reload has a time-out, and its failure is a word, not an exception."""
+    with socket.create_server(("127.0.0.1", 0)) as app, pytest.raises(TimeoutError):
+        post(f"http://127.0.0.1:{app.getsockname()[1]}/r", Clock())
+
+
+def test_tries_are_bounded_and_counted() -> None:
+    """A refused reload is tried with back-off, given up, and tried anew on the next change."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    clock = QuickClock()
+    log = Log(clock, os.open(os.devnull, os.O_WRONLY))
+    reloader = Reloader(Reload(http=f"http://127.0.0.1:{port}/r"), clock, log)
+    reloader.work()
+    assert sum(reloader.results.values()) == 0
+    reloader.ask()
+    for _ in range(20):
+        reloader.work()
+        clock.skipped_s += BACKOFF_S[-1]
+    assert reloader.results == {"ok": 0, "failed": len(BACKOFF_S) + 1, "given-up": 1}
+    reloader.ask()
+    reloader.work()
+    assert reloader.results["failed"] == len(BACKOFF_S) + 2
+
+
+def test_a_signal_reaches_the_main_process_of_each_container(tmp_path: Path) -> None:
+    """In a shared process namespace: processes whose parent is outside, but PID 1 and ourselves."""
+    enter = shutil.which("nsenter")
+    if enter is None or subprocess.run([*UNSHARE, "true"], check=False).returncode:
+        pytest.skip("a process namespace needs the right to make one")
+    pause = subprocess.Popen([*UNSHARE, "sleep", "60"])
+    started: list[subprocess.Popen[bytes]] = [pause]
+    try:
+        inner = until(lambda: _child(pause.pid))
+        main = (enter, "--target", str(inner), "--pid", "--mount")
+        started += [_notes(main, tmp_path / name) for name in ("a", "b")]
+        until(lambda: all((tmp_path / name).read_text() == "up\n" for name in ("a", "b")))
+        code = "from agent.reload import send_signal; send_signal('HUP', '/proc')"
+        agent = [*main, sys.executable, "-c", code]
+        subprocess.run(agent, check=True, timeout=20, env={"PYTHONPATH": str(ROOT)})
+        until(lambda: all("hup" in (tmp_path / name).read_text() for name in ("a", "b")))
+        assert pause.poll() is None
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("NOPE", "unknown-signal"), ("_IGN", "unknown-signal"), ("HUP", "no-process")]
+)
+def test_a_signal_that_can_reach_nobody_is_a_failure(tmp_path: Path, name: str, why: str) -> None:
+    """Where no process namespace is shared there is no such process."""
+    with pytest.raises(NotReloaded, match=why):
+        send_signal(name, str(tmp_path))
+
+
+def _answer(app: socket.socket, answer: bytes) -> None:
+    connection, _ = app.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(answer)
+
+
+def _child(pid: int) -> str:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return children[0] if children else ""
+
+
+def _notes(main: tuple[str, ...], sink: Path) -> subprocess.Popen[bytes]:
+    script = f"trap 'echo hup >> {sink}' HUP; echo up > {sink}; while :; do sleep 0.05; done"
+    return subprocess.Popen([*main, "sh", "-c", script])
