@@ -84,7 +84,9 @@ class Specs:
         for name, print_ in found.items():
             if self._seen.get(name) != print_:
                 try:
-                    self._specs[name] = self._store.spec(name)
+                    spec = self._store.spec(name)
+                    if spec is not None:
+                        self._specs[name] = spec
                 except (OSError, WireError) as error:
                     self._on_problem(files[name].name, f"it is no spec ({type(error).__name__})")
         self._seen = found

@@ -12,6 +12,7 @@ from typing import Any
 from contract import wire
 from contract.freshness import FreshnessClass
 from contract.snapshot import Quarantined
+from refresh.versions import ROLLED_BACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,19 @@ class Status:
             consumers=wire.texts(document, "consumers"),
             observed_generation=int(wire.number(document, "observed_generation")),
         )
+
+
+def recorded(status: Status) -> Spec:
+    """The spec behind a status, for a first wish where none is written down, or no more: what the
+    snapshot itself has recorded goes on.
+    """
+    rolled_back_from = (item for item in status.quarantined if item.reason == ROLLED_BACK)
+    return Spec(
+        generation=status.observed_generation,
+        pin=status.pin,
+        quarantined=tuple(item.version for item in rolled_back_from),
+        revoked=status.revoked,
+    )
 
 
 def pinned(spec: Spec, version: str | None) -> Spec:

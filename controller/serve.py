@@ -24,7 +24,7 @@ def serve(
     """
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = 5.0
+        timeout = 5.0  # type: ignore[mutable-override]  # http.server sets it the same way
         """Seconds that a client may be silent."""
 
         def do_GET(self) -> None:  # noqa: N802 - http.server's name

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from contract.wire import WireError
 from controller.filesystem import MEMORY, MOUNTINFO, filesystem_of
-from controller.objects import Spec, Status
+from controller.objects import Spec, Status, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,12 +57,10 @@ class Operations(Protocol):
         """None: the controller has not seen it."""
         ...
 
-    def spec(self, name: Name) -> Spec:
-        """What was asked for; the empty spec when nothing was."""
-        ...
-
     def amend(self, name: Name, change: Callable[[Spec], Spec]) -> Spec:
-        """Changes a spec so that no other change is lost. Returns the new one."""
+        """Changes a spec so that no other change is lost. Returns the new one. The first one starts
+        from what the snapshot has recorded.
+        """
         ...
 
     def controlled(self) -> bool:
@@ -102,14 +100,14 @@ class Store:
         """The controller's only."""
         self._path(name, _STATUS).unlink(missing_ok=True)
 
-    def spec(self, name: Name) -> Spec:
-        """Raises WireError when somebody wrote a file that is no spec: what it asked for must not
-        be guessed.
+    def spec(self, name: Name) -> Spec | None:
+        """What was asked for; None: nothing is written down. Raises WireError when somebody wrote a
+        file that is no spec: what it asked for must not be guessed.
         """
         try:
             return Spec.from_wire(self._path(name, _SPEC).read_bytes())
         except FileNotFoundError:
-            return Spec()
+            return None
 
     def specs(self) -> dict[Name, Path]:
         """The files of all specs."""
@@ -122,7 +120,11 @@ class Store:
         path = self._path(name, _SPEC)
         _make(path.parent)
         with _locked(path.parent / _LOCK):
-            spec = change(self.spec(name))
+            spec = self.spec(name)
+            if spec is None:
+                status = self.status(name)
+                spec = Spec() if status is None else recorded(status)
+            spec = change(spec)
             _replace(path, spec.to_wire())
         return spec
 

@@ -124,7 +124,7 @@ class World:
     def start(self) -> None:
         """Starts the controller and waits until it serves."""
         self.launch()
-        until("the controller", lambda: self.ended() or self.address())
+        until("the controller", lambda: self.ended() or self.events("controller.restored"))
         assert not self.ended(), self.log()
 
     def launch(self) -> None:
