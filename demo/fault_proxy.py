@@ -205,6 +205,9 @@ class FaultProxy:
                 while await reader.read(HEAD_LIMIT):
                     pass
                 return False
+            if fault.mode == "refuse":
+                writer.transport.abort()
+                return False
             if fault.mode == "latency":
                 await asyncio.sleep(fault.seconds)
             response = await self._faulty(fault, operation, request)

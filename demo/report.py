@@ -55,11 +55,16 @@ class Row:
             times = f"{median(self.seconds):6.2f} {max(self.seconds):6.2f}"
         age = "" if self.age_s is None else f"{self.age_s:.0f} s {self.state}"
         calls = "" if self.calls is None else str(self.calls)
-        verdict = " ".join(dict.fromkeys(each.promise for each in self.checks if each.kept))
+        verdict = _promises(each for each in self.checks if each.kept)
         broken = [each for each in self.checks if not each.kept]
         if broken:
-            verdict = "BROKEN " + " ".join(dict.fromkeys(each.promise for each in broken))
+            verdict = "BROKEN " + _promises(broken)
         return (self.step, str(self.pods), times, calls, age, verdict)
+
+
+def _promises(checks: Iterable[Check]) -> str:
+    """Their numbers, each once, in order."""
+    return " ".join(sorted({each.promise for each in checks}, key=lambda name: int(name[1:])))
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -82,8 +82,8 @@ def test_p4_more_pods_make_no_more_calls(cast: Cast) -> None:
 
 def test_p2_p5_a_failed_refresh_changes_no_value_and_makes_none_fresher(cast: Cast) -> None:
     """The reason is shown, and the age counts from the last success."""
-    before, seen = cast.snapshot(), [status_of(pod) for pod in cast.ours]
     cast.fault("access-denied")
+    before, seen = cast.snapshot(), [status_of(pod) for pod in cast.ours]
     answer = cast.operate("refresh")
     assert (answer["reason"], answer["version"]) == ("denied", before["version"])
     assert answer["last_success"] <= before["last_success"]
