@@ -55,7 +55,7 @@ class Server:
         self._bind()
         while (left := until - self._clock.monotonic()) > 0:
             poll = select.poll()
-            if self._listener is not None and len(self._clients) < MOST_CLIENTS:
+            if self._listener is not None:
                 poll.register(self._listener, select.POLLIN)
             for fd in self._clients:
                 poll.register(fd, select.POLLIN)
@@ -82,11 +82,20 @@ class Server:
             listener.listen(MOST_CLIENTS)
         except OSError as error:
             listener.close()
-            delay_s = REBIND_S[min(self.bind_failures, len(REBIND_S) - 1)]
-            self.bind_failures, self.last_error = self.bind_failures + 1, error
-            self._bind_at = self._clock.monotonic() + delay_s
+            self._unbind(error)
             return
         self._listener, self.last_error = listener, None
+
+    def _unbind(self, error: OSError) -> None:
+        """Listen no more, and try again later: also when no connection can be accepted, so that the
+        loop does not spin.
+        """
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        delay_s = REBIND_S[min(self.bind_failures, len(REBIND_S) - 1)]
+        self.bind_failures, self.last_error = self.bind_failures + 1, error
+        self._bind_at = self._clock.monotonic() + delay_s
 
     def _ready(self, fd: int) -> None:
         client = self._clients.get(fd)
@@ -94,14 +103,22 @@ class Server:
             if client is not None:
                 self._read(fd, client)
             elif self._listener is not None:
-                connection, _ = self._listener.accept()
-                connection.setblocking(False)
-                until = self._clock.monotonic() + CLIENT_S
-                self._clients[connection.fileno()] = Client(connection, until)
+                self._accept(self._listener)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError as error:
             self._drop(fd)
+            if client is None:
+                self._unbind(error)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """A new client; the one that has been silent for longest makes room for it."""
+        if len(self._clients) == MOST_CLIENTS:
+            self._drop(next(iter(self._clients)))
+        connection, _ = listener.accept()
+        connection.setblocking(False)
+        until = self._clock.monotonic() + CLIENT_S
+        self._clients[connection.fileno()] = Client(connection, until)
 
     def _read(self, fd: int, client: Client) -> None:
         part = client.connection.recv(MOST_REQUEST_BYTES)

@@ -68,7 +68,7 @@ def test_a_request_is_answered_and_the_connection_closed(
 
 
 def test_clients_that_say_nothing_keep_nobody_out(port: int) -> None:
-    """Idle connections are dropped after a while, and more than a few of them wait outside."""
+    """When there are many, the one that has been silent for longest makes room."""
     until(lambda: ask(port, b"GET /healthz HTTP/1.1\r\n\r\n"))
     idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(20)]
     try:
