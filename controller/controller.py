@@ -15,7 +15,7 @@ from controller.telemetry import say
 from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from contract.snapshot import Meta
     from controller.accounts import Accounts
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from controller.store import Store
     from controller.volumes import Published, Volumes
     from policy.load import FolderPolicies
+    from policy.match import PolicySet
     from refresh.engine import Engine
+    from refresh.model import Wanted
 
 STILL_S = 10.0
 """A loop that has not turned for so long is not healthy."""
@@ -117,16 +119,7 @@ class Controller:
         wanted = parts(demands)
         specs = self._specs.current()
         keys = wanted.keys() | self._known.keys()
-        wishes = {
-            key: found
-            for key in keys
-            if (
-                found := wish(
-                    key, specs.get(_name(key)), policies, attempted_at=self._attempted.get(key)
-                )
-            )
-            is not None
-        }
+        wishes = self._wishes(keys, policies)
         known = {key: self._as_known(key) for key in keys}
         decided = reconcile(parts=wanted, known=known, policies=policies, wishes=wishes, now=now)
         self._tell_changes(decided)
@@ -148,6 +141,22 @@ class Controller:
             self._statuses.write(key, self._engine.state(key))
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
+
+    def _wishes(
+        self, keys: Iterable[SnapshotKey], policies: PolicySet
+    ) -> dict[SnapshotKey, Wanted]:
+        specs = self._specs.current()
+        wishes = {
+            key: wish(
+                key,
+                specs.get(_name(key)),
+                policies,
+                state=self._engine.state(key),
+                attempted_at=self._attempted.get(key),
+            )
+            for key in keys
+        }
+        return {key: wanted for key, wanted in wishes.items() if wanted is not None}
 
     def _as_known(self, key: SnapshotKey) -> Known:
         """What is remembered, and whether the engine has served it since."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from controller.demand import Parts
 from policy.match import Allowed, decide
-from refresh.model import Checks, Demanded, Wanted
+from refresh.model import Checks, Demanded, SnapshotState, Wanted
+from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,7 +106,12 @@ def next_change(decided: Iterable[Decided], now: float) -> float:
 
 
 def wish(
-    key: SnapshotKey, spec: Spec | None, policies: PolicySet, *, attempted_at: float | None
+    key: SnapshotKey,
+    spec: Spec | None,
+    policies: PolicySet,
+    *,
+    state: SnapshotState | None,
+    attempted_at: float | None,
 ) -> Wanted | None:
     """What operators and the account's admin want; None: nobody said anything, what is recorded holds.
 
@@ -118,7 +124,7 @@ def wish(
         if item.reference == key.source.reference
     )
     if spec is None:
-        return Wanted(revoked=revoked) if revoked else None
+        return _joined(state or SnapshotState(), revoked) if revoked else None
     asked = spec.refresh_requested
     done = asked is not None and attempted_at is not None and attempted_at >= asked
     return Wanted(
@@ -127,6 +133,12 @@ def wish(
         revoked=frozenset(spec.revoked) | revoked,
         refresh_requested=None if done else asked,
     )
+
+
+def _joined(state: SnapshotState, revoked: frozenset[str]) -> Wanted:
+    """What the snapshot has recorded of operators' wishes, and an admin's revocations."""
+    rolled_back = (item.version for item in state.quarantined if item.reason == ROLLED_BACK)
+    return Wanted(pin=state.pin, quarantined=frozenset(rolled_back), revoked=revoked)
 
 
 @dataclass(frozen=True, slots=True)

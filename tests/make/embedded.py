@@ -102,14 +102,22 @@ class World:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, value)
 
-    def pod(self, name: str, *references: str, namespace: str = "payments", **changes: Any) -> None:
+    def pod(
+        self,
+        name: str,
+        *references: str,
+        namespace: str = "payments",
+        account: str = "files",
+        provider: str = "file",
+        **changes: object,
+    ) -> None:
         """Starts a pod, as far as the controller is concerned."""
         planned = [
             make.planned_snapshot(
                 make.planned_file(f"s{number}"),
-                account="files",
+                account=account,
                 identity="controller",
-                provider="file",
+                provider=provider,
                 reference=reference,
             )
             for number, reference in enumerate(references)

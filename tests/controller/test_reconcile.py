@@ -1,0 +1,213 @@
+"""Policy decides again on what pods demand. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.snapshot import Quarantined
+from controller.demand import Parts
+from controller.objects import Spec
+from controller.reconcile import (
+    GRACE_S,
+    RETENTION_S,
+    Decided,
+    Known,
+    Refusal,
+    next_change,
+    reconcile,
+    wish,
+)
+from policy.load import load_texts
+from policy.match import Reason
+from refresh.model import SnapshotKey, SnapshotState, SourceKey, Wanted
+from tests.make.embedded import ACCOUNT, POLICY
+
+NOW = 1_800_000_000.0
+DB = SnapshotKey("payments", SourceKey("files", "controller", "file", "/prod/payments/db"))
+WHOLE = Parts(whole=True)
+SERVED = Known(synced=True)
+POLICIES = load_texts(
+    {"account.yaml": ACCOUNT.format(root="/x", rate=1, burst=1), "policy.yaml": POLICY}
+)
+NONE = replace(POLICIES, namespaces={})
+
+
+def _with(key: SnapshotKey = DB, **source: str) -> SnapshotKey:
+    return SnapshotKey(key.namespace, replace(key.source, **source))
+
+
+def _one(
+    key: SnapshotKey = DB,
+    *,
+    parts: Parts | None = WHOLE,
+    known: Known | None = None,
+    policies: object = POLICIES,
+    now: float = NOW,
+) -> Decided:
+    found = reconcile(
+        parts={} if parts is None else {key: parts},
+        known={} if known is None else {key: known},
+        policies=policies,  # type: ignore[arg-type]
+        wishes={},
+        now=now,
+    )
+    return found[key]
+
+
+def test_what_policy_allows_is_demanded_by_the_policys_rules() -> None:
+    """Class and checks are the policy's; parts are the pods'."""
+    demanded = _one(parts=Parts(properties=frozenset({"a"}))).demanded
+    assert demanded is not None
+    assert demanded.rules.name == "steady"
+    assert demanded.checks.max_bytes == 65536
+    assert demanded.properties == {"a"}
+    assert not demanded.whole
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        pytest.param(SnapshotKey("others", DB.source), Reason.NO_POLICY, id="namespace"),
+        pytest.param(_with(reference="/prod/orders/db"), Reason.NOT_ALLOWED, id="reference"),
+        pytest.param(_with(account="other"), Reason.UNKNOWN_ACCOUNT, id="account"),
+        pytest.param(_with(provider="aws-sm"), Reason.NOT_ALLOWED, id="provider"),
+        pytest.param(_with(reference="/prod/payments/../x"), Reason.BAD_REFERENCE, id="dots"),
+        pytest.param(_with(identity="admin"), Refusal.IDENTITY, id="identity"),
+    ],
+)
+def test_p7_what_policy_does_not_allow_is_never_fetched(key: SnapshotKey, reason: str) -> None:
+    """Whatever a plan says: the reason is a closed word, the message a sentence."""
+    decided = _one(key)
+    assert decided.demanded is None
+    assert decided.refusal == reason
+    assert decided.message
+    assert not decided.withdraw
+
+
+def test_p2_a_policy_that_no_longer_allows_keeps_the_value_for_a_grace_time() -> None:
+    """Alarmed at once, never fetched, removed after a day and not before."""
+    first = _one(known=SERVED, policies=NONE)
+    assert (first.refusal, first.demanded, first.withdraw) == (Reason.NO_POLICY, None, False)
+    assert first.known.refused_since == NOW
+    assert next_change([first], NOW) == NOW + GRACE_S
+    before = _one(known=first.known, policies=NONE, now=NOW + GRACE_S - 1)
+    assert not before.withdraw
+    after = _one(known=before.known, policies=NONE, now=NOW + GRACE_S)
+    assert after.withdraw
+
+
+def test_p2_a_policy_that_comes_back_ends_the_grace_time() -> None:
+    """A pruned policy that is restored within the day has cost nothing."""
+    refused = _one(known=SERVED, policies=NONE)
+    back = _one(known=refused.known, now=NOW + 60)
+    assert back.known.refused_since is None
+    assert back.demanded is not None
+    again = _one(known=back.known, policies=NONE, now=NOW + GRACE_S)
+    assert not again.withdraw
+
+
+def test_a_snapshot_outlives_its_pods_for_a_week() -> None:
+    """It stays fresh for the next pod; after that it is not fetched any more and keeps its value."""
+    left = _one(parts=None, known=replace(SERVED, parts=Parts(properties=frozenset({"a/b"}))))
+    assert left.demanded is not None
+    assert left.demanded.properties == {"a/b"}
+    assert next_change([left], NOW) == NOW + RETENTION_S
+    gone = _one(parts=None, known=left.known, now=NOW + RETENTION_S)
+    assert (gone.demanded, gone.refusal, gone.withdraw) == (None, None, False)
+    assert _one(known=gone.known, now=NOW + RETENTION_S).demanded is not None
+
+
+def test_what_was_never_served_is_forgotten_with_its_pods() -> None:
+    """A typo in an annotation leaves nothing behind."""
+    assert reconcile(parts={}, known={DB: Known()}, policies=POLICIES, wishes={}, now=NOW) == {}
+
+
+def test_p13_a_namespace_at_its_limit_keeps_what_is_served() -> None:
+    """New sources beyond `snapshotsPerNamespace` are refused; other namespaces are not touched."""
+    served = {_with(reference=f"/prod/payments/z{number}"): SERVED for number in range(15)}
+    new = [_with(reference=f"/prod/payments/a{number:02}") for number in range(10)]
+    other = SnapshotKey("orders", replace(DB.source, reference="/prod/orders/db"))
+    found = reconcile(
+        parts=dict.fromkeys([*served, *new, other], WHOLE),
+        known=served,
+        policies=POLICIES,
+        wishes={},
+        now=NOW,
+    )
+    refused = {key for key, item in found.items() if item.refusal == Refusal.LIMIT}
+    assert refused == set(new[5:])
+    assert found[other].demanded is not None
+
+
+@given(
+    namespaces=st.lists(st.sampled_from(["payments", "orders", "others"]), max_size=6),
+    references=st.lists(
+        st.sampled_from(
+            ["/prod/payments/a", "/prod/orders/a", "/shared/x", "/etc/passwd", "/../a"]
+        ),
+        max_size=6,
+    ),
+)
+def test_p7_nothing_is_demanded_that_policy_does_not_allow(
+    namespaces: list[str], references: list[str]
+) -> None:
+    """For any demand: a namespace's own sources and the shared ones, and no other."""
+    keys = [
+        SnapshotKey(namespace, replace(DB.source, reference=reference))
+        for namespace in namespaces
+        for reference in references
+    ]
+    found = reconcile(
+        parts=dict.fromkeys(keys, WHOLE), known={}, policies=POLICIES, wishes={}, now=NOW
+    )
+    for key, item in found.items():
+        own = key.source.reference.startswith(f"/prod/{key.namespace}/")
+        allowed = key.namespace != "others" and (own or key.source.reference == "/shared/x")
+        assert (item.demanded is not None) == allowed
+
+
+def test_wishes_of_operators_and_admins_come_together() -> None:
+    """An account's revocation joins the spec's, for its own reference alone."""
+    revoked = ACCOUNT + "  revoked: [{{reference: /prod/payments/db, version: v1}}]\n"
+    policies = load_texts({"a.yaml": revoked.format(root="/x", rate=1, burst=1)})
+    spec = Spec(pin="v3", revoked=("v2",), quarantined=("v4",), refresh_requested=5.0)
+    assert wish(DB, spec, policies, state=None, attempted_at=None) == Wanted(
+        pin="v3",
+        quarantined=frozenset({"v4"}),
+        revoked=frozenset({"v1", "v2"}),
+        refresh_requested=5.0,
+    )
+    assert (
+        wish(_with(reference="/prod/payments/x"), None, policies, state=None, attempted_at=None)
+        is None
+    )
+
+
+def test_an_admins_revocation_takes_back_no_pin_that_is_recorded() -> None:
+    """Where no spec is written down, what the snapshot itself recorded goes on."""
+    revoked = ACCOUNT + "  revoked: [{{reference: /prod/payments/db, version: v1}}]\n"
+    policies = load_texts({"a.yaml": revoked.format(root="/x", rate=1, burst=1)})
+    state = SnapshotState(
+        pin="v3",
+        quarantined=(
+            Quarantined(version="v4", reason="rolled-back"),
+            Quarantined(version="v5", reason="pem"),
+        ),
+    )
+    assert wish(DB, None, policies, state=state, attempted_at=None) == Wanted(
+        pin="v3", quarantined=frozenset({"v4"}), revoked=frozenset({"v1"})
+    )
+
+
+@pytest.mark.parametrize(("attempted_at", "asked"), [(None, 5.0), (4.9, 5.0), (5.0, None)])
+def test_a_request_that_was_answered_before_a_restart_is_not_repeated(
+    attempted_at: float | None, asked: float | None
+) -> None:
+    """Or every restart would fetch again whatever was ever asked for."""
+    found = wish(DB, Spec(refresh_requested=5.0), POLICIES, state=None, attempted_at=attempted_at)
+    assert found is not None
+    assert found.refresh_requested == asked
