@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
 from refresh import backoff
-from refresh.schedule import FIRST, Plan, Schedule
+from refresh.schedule import FIRST, Plan, Schedule, Share
 from refresh.sources.protocol import Alone, Failed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     """The source for an account, an identity and a provider, opened once and kept."""
 
 REFUSALS = frozenset({FetchFailure.ABSENT, FetchFailure.DENIED})
-"""After one of these a source leaves the lane of those never synced."""
+"""After one of these a source that was never synced leaves the lane of the new."""
 
 
 @dataclass(slots=True)
@@ -117,7 +117,6 @@ class Asks:
             return
         known = self._tasks[task]
         states = [self._states[key] for key in known.keys.values()]
-        synced = any(state.serving is not None for state in states)
         plan = Plan(
             due_at=known.due_at,
             namespaces={
@@ -125,7 +124,7 @@ class Asks:
                 for namespace, key in known.keys.items()
             },
             since=FIRST if known.urgent else min(map(_since, states)),
-            new=not (synced or known.refused or known.urgent or task.by_name),
+            share=_share(task, known, states),
             alone=known.alone,
         )
         schedule.put(task, plan)
@@ -177,6 +176,12 @@ class Asks:
         for task in self._tasks:
             if task.source.account == account:
                 self.put(task)
+
+
+def _share(task: Task, known: Asked, states: list[SnapshotState]) -> Share:
+    if task.by_name or any(state.serving is not None for state in states):
+        return Share.KEPT
+    return Share.REFUSED if known.refused else Share.NEW
 
 
 def _since(state: SnapshotState) -> float:

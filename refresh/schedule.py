@@ -7,6 +7,7 @@ draws randomness and keeps states; here is only order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,10 +22,23 @@ if TYPE_CHECKING:
     from refresh.budget import Budget
     from refresh.model import Task
 
-NEW_SHARE = 0.25
-"""The part of the calls that sources never synced get while others wait."""
 UNAFFORDABLE_S = 60.0
 """After so long a task that the burst can't pay for is looked at again."""
+
+
+class Share(IntEnum):
+    """The lanes, each with its weight: while all have work, calls are shared in this proportion;
+    what one does not need the others get.
+    """
+
+    REFUSED = 1
+    """Never synced, and absent or denied when last asked: it costs others next to nothing."""
+    NEW = 4
+    """Never synced: at most a quarter beside those that are kept fresh."""
+    KEPT = 12
+    """Held, to be kept fresh."""
+
+
 FIRST = float("-inf")
 """As a last success: goes before all else of its namespace."""
 
@@ -38,8 +52,7 @@ class Plan:
     """Who demands it, and each one's freshness budget in seconds (> 0)."""
     since: float
     """Its oldest last success; FIRST: before others."""
-    new: bool = False
-    """Whether it waits in the lane of sources never synced."""
+    share: Share = Share.KEPT
     alone: bool = False
     """Whether it is asked in a fetch of its own."""
 
@@ -50,8 +63,8 @@ class Work:
 
     kind: Kind
     tasks: tuple[Task, ...]
-    payers: tuple[tuple[str, bool], ...]
-    """Per task: the namespace in whose turn it was picked, and whether in the lane of the new."""
+    payers: tuple[tuple[str, Share], ...]
+    """Per task: the namespace in whose turn it was picked, and in which lane."""
     reserved: int
     """Provider calls paid."""
 
@@ -68,9 +81,9 @@ class _Picked(NamedTuple):
     namespace: str
     task: Task
     kind: Kind
-    new: bool
+    share: Share
     """The lane it came from."""
-    share: float
+    charged: float
     """Calls charged to the namespace so far."""
 
 
@@ -96,8 +109,9 @@ class Schedule:
         self._items: dict[Task, _Item] = {}
         self._timers: list[tuple[float, int, Task]] = []
         self._generation = 0
-        self._lanes = {new: Lane(self._is_live) for new in (False, True)}
-        self._new_credit = 0.0
+        self._lanes = {share: Lane(self._is_live) for share in Share}
+        self._passed = dict.fromkeys(Share, 0.0)
+        """Calls by weight that each lane has had; the least goes next (stride scheduling)."""
         self._in_flight = 0
         self._short_of = 1
         self.unaffordable = 0
@@ -173,8 +187,8 @@ class Schedule:
         self.breaker = self.breaker.after(outcomes, now, draw, asked_s=asked_s)
         self._in_flight -= 1
         excess = (calls - work.reserved) / len(work.tasks)
-        for namespace, new in work.payers:
-            self._lanes[new].charge(namespace, excess)
+        for namespace, share in work.payers:
+            self._lanes[share].charge(namespace, excess)
         for task in work.tasks:
             item = self._items.get(task)
             if item is not None:
@@ -183,6 +197,7 @@ class Schedule:
 
     def waits_for_budget(self, now: float) -> bool:
         """Whether something is ready that only the budget holds."""
+        self._ripen(now)
         return (
             any(self._lanes.values())
             and self.breaker.until is None
@@ -216,7 +231,7 @@ class Schedule:
     def _make_ready(self, task: Task, item: _Item) -> None:
         plan = item.plan
         for namespace, budget_s in plan.namespaces.items():
-            self._lanes[plan.new].add(
+            self._lanes[plan.share].add(
                 namespace,
                 task,
                 kind=item.kind,
@@ -227,7 +242,7 @@ class Schedule:
 
     def _put_back(self, one: _Picked, due_at: float) -> None:
         """Undoes a pick: the task is ready again in all its namespaces, and nobody pays."""
-        self._lanes[one.new].charge(one.namespace, -one.share)
+        self._lanes[one.share].charge(one.namespace, -one.charged)
         self._generation += 1
         item = self._items[one.task]
         item.generation, item.in_flight = self._generation, False
@@ -239,41 +254,40 @@ class Schedule:
 
     def _gather(self, wall_now: float, allowed: int | None) -> list[_Picked]:
         """Up to a batch of tasks, in turn; the lane whose turn it is first, then the other."""
-        new = self._new_comes_first()
-        first = self._next(new, wall_now, None, 1.0)
+        turns = self._turns()
+        first = self._next(turns[0], wall_now, None, 1.0) if turns else None
         if first is None:
             return []
         limit = 1 if first.kind.alone else self._batch_limit(first.kind)
         if allowed is not None:
             limit = min(limit, allowed)
         picked = [first]
-        for lane in (new, not new):
+        for share in turns:
             while len(picked) < limit:
-                found = self._next(lane, wall_now, first.kind, 1 / limit)
+                found = self._next(share, wall_now, first.kind, 1 / limit)
                 if found is None:
                     break
                 picked.append(found)
         return picked
 
     def _next(
-        self,
-        new: bool,  # noqa: FBT001 - names the lane
-        wall_now: float,
-        kind: Kind | None,
-        share: float,
+        self, share: Share, wall_now: float, kind: Kind | None, calls: float
     ) -> _Picked | None:
         """Pops a task, held so that another of its namespaces does not pick it as well."""
-        found = self._lanes[new].pop(wall_now, kind)
+        found = self._lanes[share].pop(wall_now, kind)
         if found is None:
             return None
         namespace, task, kind = found
         self._items[task].in_flight = True
-        self._lanes[new].charge(namespace, share)
-        return _Picked(namespace, task, kind, new, share)
+        self._lanes[share].charge(namespace, calls)
+        return _Picked(namespace, task, kind, share, calls)
 
-    def _new_comes_first(self) -> bool:
-        kept, new = bool(self._lanes[False]), bool(self._lanes[True])
-        return new and (not kept or self._new_credit >= 0)
+    def _turns(self) -> list[Share]:
+        """The lanes with work, the one whose turn it is first."""
+        return sorted(
+            (share for share, lane in self._lanes.items() if lane),
+            key=lambda share: (self._passed[share], -share),
+        )
 
     def _fitting(self, kind: Kind, tasks: list[Task]) -> tuple[int, int]:
         """How many of the tasks fit into the burst, and the calls to reserve for them."""
@@ -287,20 +301,20 @@ class Schedule:
     def _begin(self, kind: Kind, picked: list[_Picked], reserved: int) -> Work:
         self._short_of = 1
         self._in_flight += 1
-        lead_is_new = picked[0].new
-        if self._lanes[not lead_is_new]:
-            share = NEW_SHARE - 1 if lead_is_new else NEW_SHARE
-            credit = self._new_credit + share * reserved
-            self._new_credit = max(-_MOST_CREDIT_CALLS, min(_MOST_CREDIT_CALLS, credit))
+        self._pass(picked[0].share, reserved)
         for one in picked:
-            self._lanes[one.new].charge(one.namespace, reserved / len(picked) - one.share)
+            self._lanes[one.share].charge(one.namespace, reserved / len(picked) - one.charged)
         return Work(
             kind=kind,
             tasks=tuple(one.task for one in picked),
-            payers=tuple((one.namespace, one.new) for one in picked),
+            payers=tuple((one.namespace, one.share) for one in picked),
             reserved=reserved,
         )
 
-
-_MOST_CREDIT_CALLS = 8.0
-"""How much of its share a lane can save up, or owe, while the other waits."""
+    def _pass(self, share: Share, calls: int) -> None:
+        """Notes what a lane had. One without work saves nothing up: it comes back level."""
+        self._passed[share] += calls / share
+        level = self._passed[share]
+        for other, lane in self._lanes.items():
+            if not lane:
+                self._passed[other] = max(self._passed[other], level)
