@@ -318,6 +318,7 @@ def address(raw: str) -> tuple[str, int]:
 
 async def run(proxy: FaultProxy, listen: list[str], control: str) -> None:
     """Serve until a signal comes or the parent process ends."""
+    parent = os.getppid()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -330,7 +331,6 @@ async def run(proxy: FaultProxy, listen: list[str], control: str) -> None:
         got[name or "default"] = _bound(server)
     controller = await asyncio.start_server(proxy.control, *address(control), limit=HEAD_LIMIT)
     print(json.dumps({"listen": got, "control": _bound(controller)}), flush=True)
-    parent = os.getppid()
     while not stopped.is_set() and os.getppid() == parent:
         with suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), 1.0)

@@ -16,7 +16,7 @@ from refresh.sources.aws_errors import TROUBLE, UNREADABLE, failure, item_failur
 from refresh.sources.protocol import Alone, Failed, Fetched, Material, NotModified
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from refresh.sources.aws_client import Client
     from refresh.sources.protocol import FetchRequest, FetchResult, Observer
@@ -127,22 +127,22 @@ class _Calls:
             BATCH: client.batch_get_secret_value,
         }
         self.made += 1
-        try:
-            answer = methods[operation](**arguments)
-        except TROUBLE as error:
-            return self._failed(operation, failure(error))
-        if _PROMISED[operation] not in answer:
-            return self._failed(operation, UNREADABLE)
-        self._observe(operation, "ok")
+        answer = _call(methods[operation], arguments)
+        if not isinstance(answer, Failed) and _PROMISED[operation] not in answer:
+            answer = UNREADABLE
+        if self.observer is not None:
+            self.observer(operation, answer.code if isinstance(answer, Failed) else "ok")
         return answer
 
-    def _failed(self, operation: str, failed: Failed) -> Failed:
-        self._observe(operation, failed.code)
-        return failed
 
-    def _observe(self, operation: str, code: str) -> None:
-        if self.observer is not None:
-            self.observer(operation, code)
+def _call(
+    method: Callable[..., Mapping[str, Any]], arguments: Mapping[str, object]
+) -> Mapping[str, Any] | Failed:
+    """Ends the exception here: some hold the answer's body, and nothing of ours runs beside it."""
+    try:
+        return method(**arguments)
+    except TROUBLE as error:
+        return failure(error)
 
 
 def _ask(
