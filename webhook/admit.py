@@ -27,12 +27,11 @@ def admit(
     found = pods.annotations_of(pod)
     if pods.MIRROR in found or not pods.opts_in(found):
         return Verdict(outcome=Outcome.UNCHANGED, pod=pod)
-    memo = memo or Memo()
-    wanted = intent.decide(pod, namespace, policies, config, memo)
+    wanted = intent.decide(pod, namespace, policies, config, memo or Memo())
     if isinstance(wanted, list):
         return denied(pod, wanted)
     try:
-        injected = inject(pod, wanted, config, memo)
+        injected = inject(pod, wanted, config)
     except ValueError as error:
         mistake = Mistake(reason=Reason.UNSUPPORTED_POD, field="spec.resources", message=str(error))
         return denied(pod, [mistake])

@@ -16,7 +16,6 @@ from webhook import pods, resources, shapes
 if TYPE_CHECKING:
     from webhook.config import Injection
     from webhook.intent import Intent
-    from webhook.memo import Memo
     from webhook.resources import Amounts
     from webhook.shapes import Parts
     from webhook.verdict import Pod
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def inject(pod: Pod, intent: Intent, config: Injection, memo: Memo) -> Pod:
+def inject(pod: Pod, intent: Intent, config: Injection) -> Pod:
     """The injected pod; `pod` itself when that is what it already is.
 
     ValueError: the pod's own resources can't be raised.
@@ -32,8 +31,7 @@ def inject(pod: Pod, intent: Intent, config: Injection, memo: Memo) -> Pod:
     spec = pod["spec"]
     token = spec.get("automountServiceAccountToken") is not False
     native, guaranteed = pods.ends(spec), resources.guaranteed(spec)
-    parts = memo.remember(
-        intent.pairs,
+    parts = intent.template.remember(
         ("parts", intent.namespace, intent.access, intent.listen, token, native, guaranteed),
         lambda: shapes.parts(intent, config, token=token, native=native, guaranteed=guaranteed),
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from policy.match import PolicySet
     from policy.model import Resources, SecretPolicy
     from webhook.config import Injection
-    from webhook.memo import Memo
+    from webhook.memo import Memo, Template
     from webhook.verdict import Pod
 
 PLAN_LENGTH = 64 << 10
@@ -40,8 +40,8 @@ each pod.
 class Intent:
     """What to do to a pod."""
 
-    pairs: tuple[tuple[str, str], ...]
-    """The annotations that were read; with the namespace, what an answer is remembered by."""
+    template: Template
+    """What is remembered for pods with the same annotations."""
     namespace: str
     plan: Plan
     wire: str
@@ -74,15 +74,15 @@ def decide(
     pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo
 ) -> Intent | list[Mistake]:
     """The intent for an opted-in pod, or every mistake. `memo` is of these policies."""
-    pairs = ours(pods.annotations_of(pod))
-    wishes, misread = memo.remember(pairs, ("read",), lambda: read(dict(pairs)))
+    template = memo.template(ours(pods.annotations_of(pod)))
+    wishes, misread = template.remember(("read",), lambda: read(dict(template.pairs)))
     mistakes = [*misread, *_pod_mistakes(pod, namespace)]
     policy = match.policy_of(policies, namespace)
     if isinstance(policy, Refused):
         field = "metadata.namespace"
         return [*mistakes, Mistake(reason=Reason.NO_POLICY, field=field, message=policy.message)]
-    granted, refused = memo.remember(
-        pairs, ("grant", namespace), lambda: _grant(wishes, namespace, policies, policy)
+    granted, refused = template.remember(
+        ("grant", namespace), lambda: _grant(wishes, namespace, policies, policy)
     )
     chosen, unknown = _choose(pod["spec"], wishes)
     mistakes += [*refused, *unknown, *_collisions(pod["spec"], wishes, chosen)]
@@ -92,8 +92,7 @@ def decide(
         return [*mistakes, Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access)]
     if mistakes:
         return mistakes
-    plan, wire = memo.remember(
-        pairs,
+    plan, wire = template.remember(
         ("plan", namespace, access.access),
         lambda: _plan(granted, mode=mode, access=access.access, reload=wishes.reload),
     )
@@ -104,7 +103,7 @@ def decide(
     agent = follow or plan.reload is not None
     listen, warnings = _listen(pod["spec"]) if agent else (False, ())
     return Intent(
-        pairs=pairs,
+        template=template,
         namespace=namespace,
         plan=plan,
         wire=wire,

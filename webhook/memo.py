@@ -21,23 +21,37 @@ memory.
 """
 
 
+class Template:
+    """What is remembered for one template, which is the annotations of `webhook.wishes.ours`."""
+
+    def __init__(self, pairs: tuple[tuple[str, str], ...]) -> None:
+        self.pairs = pairs
+        self._found: dict[Key, Any] = {}
+
+    def remember(self, key: Key, compute: Callable[[], Found]) -> Found:
+        """What `compute` gives for this template; `key` names the question and all else it hangs
+        on.
+        """
+        if key in self._found:
+            found: Found = self._found[key]
+            return found
+        computed = self._found[key] = compute()
+        return computed
+
+
 class Memo:
     """Holds for one set of policies: whoever has another one takes a new memo."""
 
     def __init__(self) -> None:
-        self._found: dict[Key, Any] = {}
+        self._templates: dict[tuple[tuple[str, str], ...], Template] = {}
 
-    def remember(
-        self, pairs: tuple[tuple[str, str], ...], key: Key, compute: Callable[[], Found]
-    ) -> Found:
-        """What `compute` gives for these annotations; `key` tells its questions apart."""
-        whole = (pairs, key)
-        if whole in self._found:
-            found: Found = self._found[whole]
-            return found
-        computed = compute()
-        if sum(map(len, (text for pair in pairs for text in pair))) <= LONGEST:
-            if len(self._found) >= MOST * 3:
-                self._found.clear()
-            self._found[whole] = computed
-        return computed
+    def template(self, pairs: tuple[tuple[str, str], ...]) -> Template:
+        """The template of these annotations."""
+        template = self._templates.get(pairs)
+        if template is None:
+            template = Template(pairs)
+            if sum(len(key) + len(text) for key, text in pairs) <= LONGEST:
+                if len(self._templates) >= MOST:
+                    self._templates.clear()
+                self._templates[pairs] = template
+        return template

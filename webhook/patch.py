@@ -167,22 +167,38 @@ def apply(document: Json, operations: list[Operation]) -> Json:
     """
     root = [document]
     own: dict[int, Json] = {}
+    last = ""
+    parent: Json = root
     for operation in operations:
-        parent: Json = root
-        key: Json = 0
-        path = operation["path"]
-        for step in path.split("/")[1:]:
-            try:
-                child = parent[key]
-            except (KeyError, IndexError):
-                raise PatchError(f"{path} leads to nothing") from None
-            if id(child) not in own:
-                child = _copy(child, path)
-                own[id(child)] = parent[key] = child
-            parent = child
-            key = _index(step, path) if type(parent) is list else unescape(step)
-        _change(parent, key, operation)
+        path: str = operation["path"]
+        folder, slash, name = path.rpartition("/")
+        if not slash:
+            _change(root, 0, operation)
+            own.clear()
+            last = ""
+            continue
+        if folder != last or parent is root:
+            parent, last = _reach(root, folder, own), folder
+        _change(parent, _index(name, path) if type(parent) is list else unescape(name), operation)
     return root[0]
+
+
+def _reach(root: list[Json], folder: str, own: dict[int, Json]) -> Json:
+    """What stands at a path, as a copy that is `own` to change, as is all above it."""
+    parent: Json = root
+    key: Json = 0
+    for step in [*folder.split("/")[1:], None]:
+        try:
+            child = parent[key]
+        except (KeyError, IndexError):
+            raise PatchError(f"{folder} leads to nothing") from None
+        if id(child) not in own:
+            child = _copy(child, folder)
+            own[id(child)] = parent[key] = child
+        parent = child
+        if step is not None:
+            key = _index(step, folder) if type(parent) is list else unescape(step)
+    return parent
 
 
 def _copy(child: Json, path: str) -> Json:

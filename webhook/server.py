@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 
 from webhook import telemetry
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from webhook.handler import Answer, Handler
     from webhook.telemetry import Telemetry
 
@@ -26,19 +28,44 @@ class Lifecycle:
         """True: not ready any more, and each answer ends its connection."""
 
 
+class Mutate:
+    """POST /mutate as plain ASGI: of a review's time FastAPI's own would be a third
+    (docs/design/003).
+    """
+
+    def __init__(self, handler: Handler, lifecycle: Lifecycle) -> None:
+        self._handler = handler
+        self._lifecycle = lifecycle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await _send(send, self._handler.reject(405, "write POST /mutate"), close=False)
+            return
+        body = await _read(receive)
+        if body is None:
+            message = f"a review has at most {BODY_LIMIT} bytes"
+            await _send(send, self._handler.reject(413, message), close=True)
+            return
+        await _send(send, self._handler.handle(body), close=self._lifecycle.draining)
+
+
+class Routes(FastAPI):
+    """FastAPI's routes, and before them the one that pods wait for."""
+
+    def __init__(self, mutate: Mutate) -> None:
+        super().__init__(openapi_url=None, docs_url=None, redoc_url=None)
+        self._mutate = mutate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/mutate":
+            await self._mutate(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def make_app(handler: Handler, metrics: Telemetry, lifecycle: Lifecycle) -> FastAPI:
     """The routes."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-
-    @app.post("/mutate")
-    async def mutate(request: Request) -> Response:
-        body = await _read(request)
-        answer = (
-            handler.reject(413, f"a review has at most {BODY_LIMIT} bytes")
-            if body is None
-            else handler.handle(body)
-        )
-        return _response(answer, lifecycle, close=body is None)
+    app = Routes(Mutate(handler, lifecycle))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -47,9 +74,7 @@ def make_app(handler: Handler, metrics: Telemetry, lifecycle: Lifecycle) -> Fast
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """Ready: a certificate and policies were loaded, or this would not serve; not while
-        draining.
-        """
+        """Ready: without certificate and policies this would not serve; not while draining."""
         return Response("draining", 503) if lifecycle.draining else Response("ok")
 
     @app.get("/metrics")
@@ -59,18 +84,27 @@ def make_app(handler: Handler, metrics: Telemetry, lifecycle: Lifecycle) -> Fast
     return app
 
 
-async def _read(request: Request) -> bytes | None:
+async def _read(receive: Receive) -> bytes | None:
     """The body; None as soon as it is over the limit, whatever Content-Length says."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_LIMIT:
-            return None
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body if len(body) <= BODY_LIMIT else None
+    parts, size = [body], len(body)
+    while message.get("more_body") and size <= BODY_LIMIT:
+        message = await receive()
+        part = message.get("body", b"")
         parts.append(part)
-    return b"".join(parts)
+        size += len(part)
+    return b"".join(parts) if size <= BODY_LIMIT else None
 
 
-def _response(answer: Answer, lifecycle: Lifecycle, *, close: bool) -> Response:
-    headers = {"connection": "close"} if close or lifecycle.draining else None
-    return Response(answer.body, answer.status, headers, media_type="application/json")
+async def _send(send: Send, answer: Answer, *, close: bool) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer.body)).encode("ascii")),
+    ]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
