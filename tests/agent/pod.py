@@ -204,8 +204,14 @@ class Running:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log lines of one event."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
-        return [line for line in lines if line["event"] == name]
+        return [line for line in self._lines() if line["event"] == name]
+
+    def names(self) -> list[str]:
+        """All events in their order."""
+        return [line["event"] for line in self._lines()]
+
+    def _lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def terminate(self) -> int:
         """SIGTERM, and the exit code."""

@@ -222,10 +222,12 @@ def test_a_change_reloads_the_app_and_the_first_publication_does_not(
     with pod.start("follow") as agent:
         until(lambda: len(pod.shown()) == 3)
         first = pod.plan.snapshots[0]
-        pinned = make.meta(first, version="v1", fetched_at=time.time(), pin="v1")
+        pinned = make.meta(first, version="v1", fetched_at=1000.0, pin="v1")
         pod.mount(first, {"value": b"old-s0"}, pinned)
+        until(lambda: pod.status().secrets["s0"].last_success == 1000.0)
         pod.mount_all("new", "v2")
         until(lambda: agent.events("agent.reload"))
+        assert agent.names() == ["agent.published", "agent.published", "agent.reload"]
         assert app.paths == ["/-/reload"]
 
 

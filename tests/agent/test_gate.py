@@ -181,7 +181,7 @@ def test_the_gate_waits_while_another_writer_holds_the_cache(pod: AgentPod) -> N
     """One writer at a time: the lock of another is waited for, not broken."""
     pod.mount_all("value")
     with (pod.cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH)  # which keeps out a writer, and nobody who only shares
         with pod.start("gate") as gate:
             (line,) = until(lambda: gate.events("gate.waiting"))
             assert line["errno"] == "EAGAIN"
