@@ -61,3 +61,25 @@ def test_a_team_adds_nothing_but_annotations(name: str) -> None:
     workload["spec"]["template"]["metadata"].pop("annotations")
     assert PREFIX not in yaml.safe_dump(workload)
     assert "lastgood" not in yaml.safe_dump(workload)
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "job.yaml"])
+def test_p9_an_injected_example_still_passes_pod_security_restricted(name: str) -> None:
+    """Every container has, of itself or of the pod, what the profile asks for, and no more volumes
+    than it allows (Kubernetes, Pod Security Standards, Restricted).
+    """
+    spec = _admitted(name)["spec"]
+    assert {"hostNetwork", "hostPID", "hostIPC"}.isdisjoint(spec)
+    assert {key for volume in spec["volumes"] for key in volume} <= {
+        "name",
+        "emptyDir",
+        "projected",
+    }
+    for container in (*spec["initContainers"], *spec["containers"]):
+        context = {**spec["securityContext"], **container["securityContext"]}
+        assert context["runAsNonRoot"] is True
+        assert context["runAsUser"] != 0
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert "ports" not in container

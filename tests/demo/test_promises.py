@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo import sinks
+from demo.apiserver import Denied
 from demo.cast import last_login, ready_at, status_of
 from demo.gather import gather
 from demo.story import MEMORY
@@ -89,6 +91,17 @@ def test_p2_p5_a_failed_refresh_changes_no_value_and_makes_none_fresher(cast: Ca
     assert answer["last_success"] <= before["last_success"]
     for status, pod in zip(seen, cast.ours, strict=True):
         assert status_of(pod).revision == status.revision
+
+
+def test_p10_a_pod_that_opts_in_with_a_mistake_is_denied_with_the_way_to_mend_it(
+    cast: Cast,
+) -> None:
+    """It does not start without its secrets, and the message is the webhook's, over TLS."""
+    workload = copy.deepcopy(cast.deployment)
+    annotations = workload["spec"]["template"]["metadata"]["annotations"]
+    annotations["lastgood.dev/mod"] = "follow"
+    with pytest.raises(Denied, match=r'"lastgood\.dev/mode"'):
+        cast.api.create(workload)
 
 
 def test_p12_a_bad_rotation_is_rolled_back_and_revoked_without_the_provider(cast: Cast) -> None:
