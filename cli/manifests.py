@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -11,14 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TEMPLATES = {
-    "Deployment": ("spec", "template"),
-    "StatefulSet": ("spec", "template"),
-    "DaemonSet": ("spec", "template"),
-    "ReplicaSet": ("spec", "template"),
-    "Job": ("spec", "template"),
-    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    ("v1", "Pod"): (),
+    ("apps", "Deployment"): ("spec", "template"),
+    ("apps", "StatefulSet"): ("spec", "template"),
+    ("apps", "DaemonSet"): ("spec", "template"),
+    ("apps", "ReplicaSet"): ("spec", "template"),
+    ("batch", "Job"): ("spec", "template"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
 }
-"""Where each kind keeps its pod template."""
+"""Where each kind, by its API group, keeps its pod or pod template."""
 
 Manifest = dict[str, Any]
 
@@ -43,16 +45,12 @@ def change_pods(manifest: Any, change: Callable[[Manifest, Manifest], Manifest])
     """
     if not isinstance(manifest, dict):
         return manifest
-    kind = manifest.get("kind")
-    if kind == "Pod":
-        return change(manifest, manifest)
-    if kind == "List" and isinstance(manifest.get("items"), list):
+    if manifest.get("kind") == "List" and isinstance(manifest.get("items"), list):
         items = [change_pods(item, change) for item in manifest["items"]]
         return {**manifest, "items": items}
-    path = TEMPLATES.get(kind) if isinstance(kind, str) else None
-    if path is None:
-        return manifest
-    return _at(manifest, path, lambda template: change(manifest, template))
+    group = str(manifest.get("apiVersion")).partition("/")[0]
+    path = TEMPLATES.get((group, str(manifest.get("kind"))))
+    return manifest if path is None else _at(manifest, path, partial(change, manifest))
 
 
 def _at(parent: Any, path: tuple[str, ...], change: Callable[[Manifest], Manifest]) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import yaml
 
 from cli import manifests
+from cli.arguments import IMAGE
 from cli.errors import CommandError, Exit
 from policy.load import PolicyError, load_folder
 from webhook.admit import admit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from policy.match import PolicySet
 
 STDIN = "-"
+PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}; name your own with --image"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class Renderer:
         self._namespace = namespace
         self.denials: list[str] = []
         self.warnings: list[str] = []
+        self.injected = 0
+        """How many pods and templates were injected."""
 
     def render(self, file: str, documents: list[Any]) -> Rendering:
         """One file, by the name that messages give it."""
@@ -71,7 +75,10 @@ class Renderer:
         self.warnings.extend(f"{where}: warning: {warning}" for warning in verdict.warnings)
         if not verdict.allowed:
             self.denials.append(f"{where}: {verdict.message}")
-        return template if verdict.plan is None else strip(verdict.pod)
+        if verdict.plan is None:
+            return template
+        self.injected += 1
+        return strip(verdict.pod)
 
 
 def render(arguments: argparse.Namespace, stdin: TextIO, out: TextIO, err: TextIO) -> int:
@@ -82,7 +89,8 @@ def render(arguments: argparse.Namespace, stdin: TextIO, out: TextIO, err: TextI
         raise CommandError(str(error)) from error
     renderer = Renderer(policies, Injection(image=arguments.image), arguments.namespace)
     renderings = [renderer.render(file, _read(file, stdin)) for file in arguments.files]
-    for sentence in (*renderer.warnings, *renderer.denials):
+    notes = [PLACEHOLDER] if renderer.injected and arguments.image == IMAGE else []
+    for sentence in (*notes, *renderer.warnings, *renderer.denials):
         print(sentence, file=err)
     if renderer.denials:
         return Exit.REFUSED
