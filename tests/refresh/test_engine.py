@@ -1,0 +1,326 @@
+"""The engine with a real loop, real threads and real time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contract.reasons import FetchFailure
+from contract.secret_bytes import SecretBytes
+from refresh.budget import Budget
+from refresh.engine import THREADS, Engine
+from refresh.model import Wanted
+from refresh.sources.protocol import Fetched, Material
+from tests.make import CANARY
+from tests.refresh.world import CLUSTER, Provider, Recorder, Store, demanded, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from contract.ages import Entry
+    from refresh.model import SnapshotKey, SnapshotState
+    from refresh.sink import Data
+    from refresh.sources.protocol import FetchRequest, Source
+
+KEY = snapshot("a", "/s")
+
+
+class Clock:
+    """The machine's, with a wall clock that can be set."""
+
+    def __init__(self) -> None:
+        self.offset_s = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.offset_s
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Sink:
+    """The store behind coroutines."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.states: dict[SnapshotKey, SnapshotState] = {}
+
+    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
+        await asyncio.sleep(0)
+        self.store.write(key, data, history)
+
+    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
+        self.store.note(namespace, entries)
+
+    async def status(self, key: SnapshotKey, state: SnapshotState) -> None:
+        self.states[key] = state
+
+
+class Setup:
+    """An engine and all that it is given."""
+
+    def __init__(self, source: Source | Callable[[str, str, str], Source]) -> None:
+        self.store = Store()
+        self.sink = Sink(self.store)
+        self.recorder = Recorder()
+        self.clock = Clock()
+        opened = source if callable(source) else lambda *_: source
+        self.engine = Engine(
+            sources=opened,
+            sink=self.sink,
+            clock=self.clock,
+            rng=Random(1),
+            cluster=CLUSTER,
+            observer=self.recorder,
+        )
+        self.engine.govern({"aws": Budget(calls_per_second=100, burst=100)})
+
+    def run(self, story: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Runs the story beside the engine; then stops it."""
+
+        async def both() -> None:
+            stop = asyncio.Event()
+            running = asyncio.create_task(self.engine.run(stop))
+            try:
+                await story()
+            finally:
+                stop.set()
+                await asyncio.wait_for(running, 30)
+
+        asyncio.run(both())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the condition is of other threads
+            await asyncio.sleep(0.005)
+
+
+def _provider() -> Provider:
+    provider = Provider()
+    provider.rotate("/s", "v1", CANARY)
+    return provider
+
+
+def test_a_demanded_source_is_fetched_published_and_reported() -> None:
+    """And at the end the source is closed."""
+    provider = _provider()
+    setup = Setup(provider)
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(lambda: KEY in setup.store.snapshots and "a" in setup.store.reports)
+
+    setup.run(story)
+    assert setup.store.snapshots[KEY]["value"] == CANARY
+    assert setup.sink.states[KEY].served is not None
+    assert provider.closed
+    assert list(setup.engine.states()) == [KEY]
+
+
+def test_p12_an_operators_wish_is_published_while_the_provider_hangs() -> None:
+    """All fetch threads of the account are stuck; writes are not."""
+    provider = _provider()
+    released = threading.Event()
+
+    class Hanging(Provider):
+        def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+            if any(request.reference != "/s" for request in requests):
+                released.wait(30)
+            return provider.fetch(requests)
+
+    setup = Setup(Hanging(batch_limit=1))
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(lambda: KEY in setup.store.snapshots)
+        stuck = [demanded("b", f"/stuck/{n}") for n in range(2 * THREADS)]
+        setup.engine.demand([demanded("a", "/s"), *stuck])
+        setup.engine.operate(KEY, Wanted(revoked=frozenset({"v1"})))
+        await _until(lambda: setup.store.snapshots[KEY]["value"] == b"")
+        released.set()
+
+    setup.run(story)
+
+
+def test_a_failing_sink_is_tried_again_until_it_takes_the_state() -> None:
+    """Nothing is fetched again for it."""
+    provider = _provider()
+    setup = Setup(provider)
+
+    async def story() -> None:
+        setup.store.failing = True
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(lambda: len(setup.recorder.sink_failures) >= 3)
+        setup.store.failing = False
+        await _until(lambda: KEY in setup.store.snapshots and "a" in setup.store.reports)
+
+    setup.run(story)
+    assert provider.calls == 1
+    assert {what for what, _ in setup.recorder.sink_failures} == {"snapshot", "freshness"}
+
+
+def test_what_was_fetched_when_it_was_stopped_is_still_written() -> None:
+    """A fetch under way is not cancelled, and its result is not lost."""
+    provider = _provider()
+    started = threading.Event()
+
+    class Slow(Provider):
+        def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+            started.set()
+            time.sleep(0.2)
+            return provider.fetch(requests)
+
+    setup = Setup(Slow())
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(started.is_set)
+
+    setup.run(story)
+    assert setup.store.snapshots[KEY]["value"] == CANARY
+
+
+class Raising(Provider):
+    """Breaks its word."""
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:  # noqa: ARG002 - never answers
+        raise RuntimeError(CANARY.decode())
+
+
+class Losing(Provider):
+    """Answers of fewer sources than it was asked for."""
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:  # noqa: ARG002 - loses them
+        return Fetched(results=(), calls=1)
+
+
+def _closed(*_: str) -> Source:
+    raise ValueError("no such identity")
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        pytest.param(Raising(), "RuntimeError", id="raises"),
+        pytest.param(Losing(), "results-lost", id="loses results"),
+        pytest.param(_closed, "ValueError", id="can't be opened"),
+    ],
+)
+def test_a_source_that_breaks_its_word_counts_as_unavailable(
+    source: Source | Callable[[str, str, str], Source], code: str
+) -> None:
+    """By a word, never a message; the engine goes on."""
+    setup = Setup(source)
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(lambda: len(setup.recorder.results) >= 2)
+
+    setup.run(story)
+    assert setup.recorder.results[0][1:] == (FetchFailure.UNAVAILABLE, code)
+    assert CANARY.decode() not in repr(setup.recorder.results)
+
+
+def test_p5_a_wall_clock_set_back_makes_nothing_look_fresh() -> None:
+    """The engine tells it from the monotonic clock, also between two events of a snapshot."""
+    setup = Setup(_provider())
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(lambda: "a" in setup.store.reports)
+        state = setup.engine.state(KEY)
+        assert state is not None
+        assert state.last_success is not None
+        before = state.last_success
+        setup.clock.offset_s = -3600
+        setup.engine.demand([demanded("a", "/s")])
+        state = setup.engine.state(KEY)
+        assert state is not None
+        assert state.last_success is not None
+        assert abs(state.last_success - (before - 3600)) < 60
+        setup.engine.withdraw(KEY)
+        await _until(lambda: setup.store.snapshots[KEY]["value"] == b"")
+
+    setup.run(story)
+
+
+def test_a_restored_snapshot_is_served_from_without_a_fetch() -> None:
+    """Within its age; forgotten only when nobody demands it."""
+    first = Setup(_provider())
+
+    async def fill() -> None:
+        first.engine.demand([demanded("a", "/s")])
+        await _until(lambda: "a" in first.store.reports)
+
+    first.run(fill)
+    provider = _provider()
+    setup = Setup(provider)
+    entry = first.store.reports["a"][KEY.source.snapshot]
+    setup.engine.restore(KEY, first.store.snapshots[KEY], first.store.histories[KEY], entry)
+    setup.engine.forget(snapshot("z", "/z"))
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s"), demanded("b", "/s")])
+        await _until(lambda: snapshot("b", "/s") in setup.store.snapshots)
+
+    setup.run(story)
+    assert provider.calls == 0
+
+
+def test_a_fault_of_the_engine_itself_ends_it() -> None:
+    """It is better restarted than half alive; the error is the caller's to see."""
+    setup = Setup(_provider())
+
+    class Broken(Recorder):
+        def refreshed(self, *_: object) -> None:
+            raise RuntimeError("an observer must not raise")
+
+    setup.engine = Engine(
+        sources=lambda *_: Provider(),
+        sink=setup.sink,
+        clock=setup.clock,
+        rng=Random(1),
+        cluster=CLUSTER,
+        observer=Broken(),
+    )
+    setup.engine.govern({"aws": Budget(calls_per_second=100, burst=100)})
+    setup.engine.demand([demanded("a", "/s")])
+    with pytest.raises(RuntimeError, match="must not raise"):
+        asyncio.run(asyncio.wait_for(setup.engine.run(asyncio.Event()), 20))
+
+
+def test_single_flight_holds_in_threads() -> None:
+    """Two namespaces and many demands: one fetch at a time of one source."""
+    flying = threading.Lock()
+    doubled: list[str] = []
+
+    class Watching(Provider):
+        def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+            if not flying.acquire(blocking=False):
+                doubled.append("twice")
+                return super().fetch(requests)
+            time.sleep(0.02)
+            flying.release()
+            value = SecretBytes(b"x")
+            return Fetched(
+                results=tuple(Material(version="v1", value=value) for _ in requests), calls=1
+            )
+
+    setup = Setup(Watching())
+
+    async def story() -> None:
+        for count in range(1, 8):
+            setup.engine.demand([demanded(f"ns{n}", "/s") for n in range(count)])
+            key = snapshot("ns0", "/s")
+            setup.engine.operate(key, Wanted(refresh_requested=setup.clock.now()))
+            await asyncio.sleep(0.01)
+        await _until(lambda: len(setup.store.snapshots) == 7)
+
+    setup.run(story)
+    assert doubled == []
