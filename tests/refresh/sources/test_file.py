@@ -123,3 +123,9 @@ def test_the_observer_hears_of_every_read(tmp_path: Path) -> None:
     source = FileSource(str(tmp_path), observer=lambda what, code: heard.append((what, code)))
     source.fetch([FetchRequest(reference="/a"), FetchRequest(reference="/b")])
     assert heard == [("read", "ok"), ("read", "ENOENT")]
+
+
+def test_p2_half_a_file_is_never_a_value() -> None:
+    """More or less bytes than the file's size (as in /proc, where it is 0): a write in between."""
+    failed = one(FileSource("/proc/self"), "/status")
+    assert failed == Failed(reason=FetchFailure.UNAVAILABLE, code="ChangedWhileRead")
