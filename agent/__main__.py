@@ -37,7 +37,7 @@ class MisusedError(ValueError):
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Runs a verb, and never returns: `follow` ends with 0 on SIGTERM, the gate by `os._exit`.
-    Nothing is buffered then, and to take the interpreter apart costs a tenth of the gate's time.
+    Nothing is buffered then, and to take the interpreter apart would cost a fifteenth of its time.
     """
     words = sys.argv[1:] if argv is None else argv
     clock = Clock()
