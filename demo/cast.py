@@ -30,7 +30,7 @@ NAMESPACE = "payments"
 CONTROLLER = "controller"
 FETCHING = "fetching"
 CALLERS = (CONTROLLER, FETCHING)
-UNDER_WAY_S = 10.0
+UNDER_WAY_S = 15.0
 """Longer than the controller waits for one answer."""
 DB = "aws-sm:/prod/payments/db"
 
@@ -106,7 +106,8 @@ class Cast:
 
     def unexplained(self) -> int:
         """Requests that came to the store and that neither the controller nor the app that fetches
-        at start made: those of pod starts. One under way is counted by the controller when it ends.
+        at start made: those of pod starts, since the beginning. The controller counts a request
+        when it ends, so this is for a time at which the store answers.
         """
         made = 0
 

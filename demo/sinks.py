@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from demo.cast import Cast
 
 PROC = Path("/proc")
+SHOWN = 3
 
 
 def look(cast: Cast) -> Row:
     """One row: every password of the story, sought in every sink."""
     row = Row(step="no value where none belongs", pods=0)
     values = [password.reveal() for password in cast.passwords.values()]
-    looked = 0
-    for name, content in (*_files(cast), *_processes(cast.world.processes())):
-        looked += 1
-        if any(value in content for value in values):
-            row.check("P8", f"a password is in {name}", kept=False)
-    row.check("P8", f"only {looked} sinks were there to look at", kept=looked > len(cast.ours))
+    sought = [*_files(cast), *_processes(cast.world.processes())]
+    found = [name for name, content in sought if any(value in content for value in values)]
+    shown = ", ".join(found[:SHOWN])
+    row.check("P8", f"a password is in {shown} ({len(found)} in all)", kept=not found)
+    row.check("P8", f"only {len(sought)} sinks were there", kept=len(sought) > len(cast.ours))
     return row
 
 
