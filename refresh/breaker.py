@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 OPENS_AFTER = 5
 """Fetches in a row that failed for the provider's sake."""
-PROBE_CAP_S = 30.0
-"""The longest pause between probes, so that recovery is seen within this."""
+PROBE_CAP_S = 5.0
+"""The longest pause between probes, so that recovery is seen within this; one call each."""
 
 _PROVIDERS_FAULT = frozenset({FetchFailure.UNAVAILABLE, FetchFailure.THROTTLED})
 
