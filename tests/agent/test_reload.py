@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -116,18 +117,21 @@ def test_a_signal_reaches_the_main_process_of_each_container(tmp_path: Path) -> 
     enter = shutil.which("nsenter")
     if enter is None or subprocess.run([*UNSHARE, "true"], check=False).returncode:
         pytest.skip("a process namespace needs the right to make one")
-    pause = subprocess.Popen([*UNSHARE, "sleep", "60"])
+    pause = _notes(UNSHARE, tmp_path / "pause")
     started: list[subprocess.Popen[bytes]] = [pause]
     try:
         inner = until(lambda: _child(pause.pid))
         main = (enter, "--target", str(inner), "--pid", "--mount")
         started += [_notes(main, tmp_path / name) for name in ("a", "b")]
-        until(lambda: all((tmp_path / name).read_text() == "up\n" for name in ("a", "b")))
+        names = ("pause", "a", "b")
+        until(lambda: all((tmp_path / name).read_text() == "up\n" for name in names))
         code = "from agent.reload import send_signal; send_signal('HUP', '/proc')"
         agent = [*main, sys.executable, "-c", code]
         subprocess.run(agent, check=True, timeout=20, env={"PYTHONPATH": str(ROOT)})
         until(lambda: all("hup" in (tmp_path / name).read_text() for name in ("a", "b")))
-        assert pause.poll() is None
+        os.kill(int(inner), signal.SIGUSR1)
+        until(lambda: "usr1" in (tmp_path / "pause").read_text())
+        assert "hup" not in (tmp_path / "pause").read_text()
     finally:
         for process in reversed(started):
             process.kill()
@@ -156,5 +160,6 @@ def _child(pid: int) -> str:
 
 
 def _notes(main: tuple[str, ...], sink: Path) -> subprocess.Popen[bytes]:
-    script = f"trap 'echo hup >> {sink}' HUP; echo up > {sink}; while :; do sleep 0.05; done"
+    traps = f"trap 'echo hup >> {sink}' HUP; trap 'echo usr1 >> {sink}' USR1"
+    script = f"{traps}; echo up > {sink}; while :; do sleep 0.05; done"
     return subprocess.Popen([*main, "sh", "-c", script])
