@@ -1,0 +1,104 @@
+"""What the webhook's tests share: one policy, and the admission of one pod under it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+from contract import layout
+from policy.load import load_texts
+from webhook.admit import admit
+from webhook.config import Injection
+
+if TYPE_CHECKING:
+    from policy.match import PolicySet
+    from webhook.verdict import Verdict
+
+CONFIG = Injection(image="registry.example/lastgood@sha256:0")
+POLICY = """
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretAccount
+metadata: {name: aws-prod}
+spec: {provider: aws, aws: {regions: [eu-west-1]}, budget: {callsPerSecond: 20, burst: 40}}
+---
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretAccount
+metadata: {name: aws-test}
+spec: {provider: aws, aws: {regions: [eu-west-1]}, budget: {callsPerSecond: 20, burst: 40}}
+---
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: payments}
+spec:
+  namespaces: ["payments", "payments-*"]
+  sources:
+    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/*", "aws-sm:/both/*"], class: steady}
+    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/signing/*"], class: critical}
+    - {account: aws-test, allow: ["aws-sm:/test/**", "aws-sm:/both/*"], class: steady}
+  classes:
+    steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}
+    critical: {refreshInterval: 1m, freshnessBudget: 5m, maxAge: 15m, onExpired: refuse}
+  limits: {secretsPerPod: 4}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: payments, labels: {lastgood.dev/policy: payments}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: lost, labels: {lastgood.dev/policy: payment}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {lastgood.dev/policy: payments}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: bare}}
+"""
+
+
+@functools.cache
+def policies() -> PolicySet:
+    """The policies of POLICY."""
+    return load_texts({"policy.yaml": POLICY})
+
+
+def admitted(pod: dict[str, Any], namespace: str = "payments") -> Verdict:
+    """The verdict on a pod under POLICY."""
+    return admit(pod, namespace, policies(), CONFIG)
+
+
+def names(pod: dict[str, Any], member: str) -> list[str]:
+    """The names of a list of the pod's spec."""
+    return [item["name"] for item in pod["spec"].get(member) or []]
+
+
+def named(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """A container or volume by its name."""
+    spec = pod["spec"]
+    members = ("containers", "initContainers", "volumes")
+    every = [item for member in members for item in spec.get(member) or []]
+    found: dict[str, Any] = next(item for item in every if item["name"] == name)
+    return found
+
+
+def gate(pod: dict[str, Any]) -> dict[str, Any]:
+    """Our init container."""
+    return named(pod, layout.GATE)
+
+
+def agent(pod: dict[str, Any]) -> dict[str, Any]:
+    """Our sidecar."""
+    return named(pod, layout.AGENT)
+
+
+def review(pod: object, **request: object) -> bytes:
+    """An AdmissionReview for a pod's creation in `payments`."""
+    whole = {
+        "uid": "uid-1",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "namespace": "payments",
+        "operation": "CREATE",
+        "object": pod,
+    }
+    document = {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {**whole, **request},
+    }
+    return json.dumps(document).encode()

@@ -1,0 +1,273 @@
+"""Every mistake that an annotation can have, and the exact sentence that its author gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contract.annotations import INJECTED
+from tests import make
+from tests.webhook.given import admitted
+from webhook.verdict import Outcome, Reason
+
+GOOD = make.asking(db="aws-sm:/prod/payments/db#password")
+KEYS = (
+    "lastgood.dev/secret.<name>, lastgood.dev/file.<name>, lastgood.dev/env.<VAR>,"
+    " lastgood.dev/containers, lastgood.dev/mount-path, lastgood.dev/mode, lastgood.dev/reload"
+)
+PATTERNS = (
+    "aws-sm:/prod/payments/*, aws-sm:/both/*, aws-sm:/prod/payments/signing/*, aws-sm:/test/**"
+)
+SIGNAL = (
+    "lastgood.dev/reload: a signal needs spec.shareProcessNamespace true and one runAsUser, not 0,"
+    " for all containers that get the files, because only a process of the same UID may send it;"
+    " set both, or write http://127.0.0.1:PORT/PATH"
+)
+
+ANNOTATIONS = {
+    "unknown": (
+        {"mod": "follow"},
+        f'mod: unknown annotation; did you mean "lastgood.dev/mode"?; allowed are {KEYS}',
+    ),
+    "unknown with a name": (
+        {"secrets.x": "y"},
+        f'secrets.x: unknown annotation; did you mean "lastgood.dev/secret.x"?; allowed are {KEYS}',
+    ),
+    "unknown, nothing near": ({"zzz": "y"}, f"zzz: unknown annotation; allowed are {KEYS}"),
+    "env-value": ({"env-value.X": "db"}, "env-value.X: not available in this version"),
+    "bundle": ({"bundle": "json"}, "bundle: not available in this version"),
+    "bad name": (
+        {"secret.DB": "aws-sm:/prod/payments/db"},
+        'secret.DB: "DB" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside, - and .',
+    ),
+    "no provider": (
+        {"secret.x": "/prod/payments/db"},
+        'secret.x: "/prod/payments/db" has no provider; write'
+        " provider[@account]:reference[#property]",
+    ),
+    "unknown provider": (
+        {"secret.x": "aws-sn:/prod/payments/db"},
+        'secret.x: "aws-sn" is not a provider; allowed: aws-sm, file; did you mean "aws-sm"?',
+    ),
+    "not allowed": (
+        {"secret.x": "aws-sm:/prod/orders/db"},
+        "secret.x: policy payments does not allow it in namespace payments;"
+        f" allowed are {PATTERNS}",
+    ),
+    "deeper than allowed": (
+        {"secret.x": "aws-sm:/prod/payments/a/b"},
+        "secret.x: policy payments does not allow it in namespace payments;"
+        f" allowed are {PATTERNS}",
+    ),
+    "nothing of the provider": (
+        {"secret.x": "file:/etc/x"},
+        "secret.x: policy payments does not allow it in namespace payments;"
+        " it allows nothing of file",
+    ),
+    "unknown account": (
+        {"secret.x": "aws-sm@aws-prot:/prod/payments/db"},
+        "secret.x: policy payments has no account aws-prot; it has aws-prod, aws-test;"
+        ' did you mean "aws-prod"?',
+    ),
+    "two accounts": (
+        {"secret.x": "aws-sm:/both/x"},
+        "secret.x: policy payments allows it from the accounts aws-prod, aws-test; write"
+        ' "aws-sm@aws-prod:/both/x" or "aws-sm@aws-test:/both/x"',
+    ),
+    "file of no secret": (
+        {"file.dbs": "x"},
+        'file.dbs: there is no lastgood.dev/secret.dbs; did you mean "db"?',
+    ),
+    "bad file": (
+        {"file.db": "../x"},
+        'file.db: "../x" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
+        " without a leading .",
+    ),
+    "reserved file": (
+        {"file.db": "status.json"},
+        'file.db: "status.json" is reserved; choose another file name',
+    ),
+    "file twice": (
+        {"secret.x": "aws-sm:/prod/payments/x", "file.x": "db"},
+        'file.x: "db" is already the file of lastgood.dev/secret.db',
+    ),
+    "bad variable": (
+        {"env.A-B": "db"},
+        'env.A-B: "A-B" is not a variable; allowed are A-Z a-z 0-9 _ without a leading digit',
+    ),
+    "variable of no secret": (
+        {"env.X": "dbs"},
+        'env.X: there is no lastgood.dev/secret.<name> with the name "dbs"; did you mean "db"?',
+    ),
+    "variable is set": (
+        {"env.TAKEN": "db"},
+        "env.TAKEN: container app already sets TAKEN; remove one of the two",
+    ),
+    "empty container": (
+        {"containers": "app,,x"},
+        'containers: write names of containers, divided by commas, for example "app,worker"',
+    ),
+    "container twice": ({"containers": "app, app"}, "containers: a container is named twice"),
+    "unknown container": (
+        {"containers": "ap"},
+        'containers: there is no container "ap"; allowed: app, migrate; did you mean "app"?',
+    ),
+    "container before the gate": (
+        {"containers": "app,istio-init"},
+        "containers: istio-init runs before the secrets are there, as meshes need; leave it out",
+    ),
+    "relative path": (
+        {"mount-path": "secrets"},
+        'mount-path: "secrets" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
+        ' without "." or ".." steps, a trailing / or more than 1024 characters',
+    ),
+    "path with ..": (
+        {"mount-path": "/a/../b"},
+        'mount-path: "/a/../b" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
+        ' without "." or ".." steps, a trailing / or more than 1024 characters',
+    ),
+    "path of the system": (
+        {"mount-path": "/var/run/secrets"},
+        'mount-path: "/var/run/secrets" meets /var/run/secrets/kubernetes.io/serviceaccount,'
+        " which belongs to the system; choose another path",
+    ),
+    "path is mounted": (
+        {"mount-path": "/data/secrets"},
+        "mount-path: container app already mounts /data; choose another path",
+    ),
+    "mode": (
+        {"mode": "folow"},
+        'mode: "folow" is not a mode; allowed: follow, mount; did you mean "follow"?',
+    ),
+    "reload": (
+        {"reload": "http://app/reload"},
+        'reload: "http://app/reload" is not a reload; write http://127.0.0.1:PORT/PATH'
+        " or signal:HUP",
+    ),
+    "reload port": (
+        {"reload": "http://127.0.0.1:70000/"},
+        'reload: "http://127.0.0.1:70000/" is not a reload; write http://127.0.0.1:PORT/PATH'
+        " or signal:HUP",
+    ),
+    "reload of the agent": (
+        {"reload": "http://127.0.0.1:9465/x"},
+        "reload: port 9465 is the agent's own; write the app's",
+    ),
+    "signal": (
+        {"reload": "signal:SIGHUP"},
+        'reload: "SIGHUP" is not a signal; allowed: signal:HUP, signal:USR1, signal:USR2;'
+        ' did you mean "HUP"?',
+    ),
+    "signal across UIDs": ({"reload": "signal:HUP"}, SIGNAL.removeprefix("lastgood.dev/")),
+}
+
+
+def crowded(**annotations: str) -> dict[str, Any]:
+    """A pod with something in the way of most mistakes."""
+    return make.pod(
+        "web-1",
+        make.container(
+            env=[{"name": "TAKEN", "value": "x"}],
+            volumeMounts=[{"name": "data", "mountPath": "/data"}],
+        ),
+        annotations={**GOOD, **annotations},
+        initContainers=[make.container("istio-init"), make.container("migrate")],
+    )
+
+
+@pytest.mark.parametrize(("given", "message"), ANNOTATIONS.values(), ids=ANNOTATIONS)
+def test_each_mistake_has_its_sentence(given: dict[str, str], message: str) -> None:
+    """One mistake is one sentence that names it, what is allowed, and the nearest spelling."""
+    pod = crowded(**{f"lastgood.dev/{key}": text for key, text in given.items()})
+    verdict = admitted(pod)
+    assert verdict.message == f"lastgood.dev/{message}"
+    assert verdict.outcome is Outcome.DENIED
+    assert verdict.pod is pod
+
+
+def test_the_pod_around_them_has_no_mistake() -> None:
+    """Without the mistakes of the table its pod is injected, so each row is about its own."""
+    assert admitted(crowded()).outcome is Outcome.INJECTED
+
+
+def test_all_mistakes_come_at_once() -> None:
+    """A denial lists every mistake, so that one edit mends them all."""
+    keys = {"lastgood.dev/mode": "x", "lastgood.dev/zzz": "", "lastgood.dev/env.X": "no"}
+    message = admitted(crowded(**keys)).message
+    assert message.startswith("3 mistakes:\n- lastgood.dev/zzz: ")
+    assert [line.split(": ")[0] for line in message.splitlines()[1:]] == [
+        "- lastgood.dev/zzz",
+        "- lastgood.dev/env.X",
+        "- lastgood.dev/mode",
+    ]
+
+
+NAMESPACES = {
+    "bare": "namespace bare has no label lastgood.dev/policy; an admin has to choose its policy",
+    "unknown": (
+        "namespace unknown has no label lastgood.dev/policy; an admin has to choose its policy"
+    ),
+    "lost": "namespace lost names the policy payment, which does not exist",
+    "other": "policy payments does not list namespace other; it lists payments, payments-*",
+}
+
+
+@pytest.mark.parametrize(("namespace", "message"), NAMESPACES.items(), ids=NAMESPACES)
+def test_p7_without_policy_nothing_is_injected(namespace: str, message: str) -> None:
+    """Label and policy must both name the other, or an opted-in pod is refused once, not bare."""
+    verdict = admitted(make.pod(namespace=None), namespace)
+    assert verdict.message == f"metadata.namespace: {message}"
+    assert verdict.mistakes[0].reason is Reason.NO_POLICY
+
+
+def test_another_namespace_in_the_pod_is_refused() -> None:
+    """The request's namespace decides, and a pod that says another one is refused."""
+    verdict = admitted(make.pod(namespace="orders"))
+    assert verdict.message == "metadata.namespace: the pod says orders, and the request payments"
+
+
+def test_too_many_secrets_are_refused() -> None:
+    """The policy's secretsPerPod holds."""
+    many = make.asking(**{f"s{at}": f"aws-sm:/prod/payments/s{at}" for at in range(5)})
+    message = admitted(make.pod(annotations=many)).message
+    assert message == "lastgood.dev/secret.<name>: there are 5; policy payments allows 4 per pod"
+
+
+def test_annotations_without_a_secret_are_refused() -> None:
+    """A pod that asks for nothing but uses our keys has a mistake somewhere."""
+    message = admitted(make.pod(annotations={"lastgood.dev/mode": "follow"})).message
+    assert message == "lastgood.dev/secret.<name>: there is none, so there is nothing to inject"
+
+
+TAKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "container": ({"initContainers": [make.container("lastgood-gate")]}, "spec.initContainers"),
+    "volume": ({"volumes": [{"name": "lastgood-cache", "emptyDir": {}}]}, "spec.volumes"),
+}
+
+
+@pytest.mark.parametrize(("spec", "field"), TAKEN.values(), ids=TAKEN)
+def test_our_names_are_ours(spec: dict[str, Any], field: str) -> None:
+    """A user's own container or volume with a name of ours is refused."""
+    (name,) = (item["name"] for items in spec.values() for item in items)
+    message = admitted(make.pod(**spec)).message
+    assert message == f'{field}: "{name}" is a name of lastgood\'s own; rename yours'
+
+
+def test_a_mark_alone_does_not_make_a_container_ours() -> None:
+    """A container of our name without a plan is the user's, whatever the pod's mark says."""
+    pod = make.pod(initContainers=[make.container("lastgood-gate")])
+    pod["metadata"]["annotations"][INJECTED] = "0.1.0"
+    assert admitted(pod).mistakes[0].reason is Reason.COLLISION
+
+
+def test_windows_is_refused() -> None:
+    """Gate and agent are Linux programs."""
+    message = admitted(make.pod(os={"name": "windows"})).message
+    assert message == "spec.os.name: windows is not supported; allowed: linux"
+
+
+def test_pod_level_resources_that_are_none_are_refused() -> None:
+    """A quantity that can't be raised is named."""
+    message = admitted(make.pod(resources={"limits": {"memory": "lots"}})).message
+    assert message == "spec.resources: spec.resources.limits.memory is not a quantity"

@@ -1,0 +1,316 @@
+"""What an injected pod looks like: each row of DESIGN.md section 7."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from contract import annotations, layout, plan
+from contract.plan import Plan
+from tests import make
+from tests.webhook.given import admitted, agent, gate, named, names
+from tests.webhook.restricted import violations
+from webhook.inject import strip
+from webhook.verdict import Outcome
+
+MESH = [make.container("istio-init"), make.container("istio-proxy", restartPolicy="Always")]
+MIGRATE = make.container("migrate")
+CRITICAL = make.asking(key="aws-sm:/prod/payments/signing/key")
+MOUNT = {annotations.MODE: "mount"}
+RELOAD = {annotations.RELOAD: "http://127.0.0.1:8080/reload"}
+DB = make.asking(db="aws-sm:/prod/payments/db#password")
+GUARANTEED = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m"}}
+
+
+def injected(
+    *containers: dict[str, Any], asked: dict[str, str] | None = None, **spec: object
+) -> dict[str, Any]:
+    """The injected pod of these."""
+    verdict = admitted(make.pod("web-1", *containers, annotations=asked or DB, **spec))
+    assert verdict.outcome is Outcome.INJECTED, verdict.message
+    return verdict.pod
+
+
+def plan_of(container: dict[str, Any]) -> Plan:
+    """The plan in a container's arguments."""
+    arguments = container["args"]
+    return plan.from_wire(arguments[arguments.index("--plan") + 1])
+
+
+ROWS: dict[str, tuple[dict[str, str], dict[str, Any], list[str], list[str]]] = {
+    "follow": (
+        DB,
+        {},
+        ["istio-init", "istio-proxy", "lastgood-gate", "migrate"],
+        ["app", "lastgood-agent"],
+    ),
+    "follow in a pod that ends": (
+        DB,
+        {"restartPolicy": "OnFailure"},
+        ["istio-init", "istio-proxy", "lastgood-gate", "lastgood-agent", "migrate"],
+        ["app"],
+    ),
+    "mount": (DB | MOUNT, {}, ["istio-init", "istio-proxy", "migrate"], ["app"]),
+    "mount, refusing": (
+        CRITICAL | MOUNT,
+        {},
+        ["istio-init", "istio-proxy", "lastgood-gate", "migrate"],
+        ["app"],
+    ),
+    "mount, reloading": (
+        DB | MOUNT | RELOAD,
+        {},
+        ["istio-init", "istio-proxy", "migrate"],
+        ["app", "lastgood-agent"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "spec", "inits", "mains"), ROWS.values(), ids=ROWS)
+def test_containers_stand_in_the_order_of_the_design(
+    asked: dict[str, str], spec: dict[str, Any], inits: list[str], mains: list[str]
+) -> None:
+    """Meshes first, then ours, then the user's; the agent last, or native in a pod that ends."""
+    pod = injected(asked=asked, initContainers=[*MESH, MIGRATE], **spec)
+    assert names(pod, "initContainers") == inits
+    assert names(pod, "containers") == mains
+    if "lastgood-agent" in inits:
+        assert agent(pod)["restartPolicy"] == "Always"
+
+
+def test_follow_gives_the_app_a_directory_of_the_cache() -> None:
+    """The app sees the cache's files read-only; ours see the whole cache and both projections."""
+    pod = injected()
+    cache = {"name": "lastgood-cache", "mountPath": "/var/run/secrets-cache"}
+    assert pod["spec"]["containers"][0]["volumeMounts"] == [
+        {**cache, "subPath": "files", "readOnly": True}
+    ]
+    for ours in (gate(pod), agent(pod)):
+        assert [mount["mountPath"] for mount in ours["volumeMounts"]] == [
+            "/lastgood/cache",
+            "/lastgood/snapshots",
+            "/lastgood/freshness",
+            layout.TOKEN_PATH,
+        ]
+    assert named(pod, "lastgood-cache")["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Mi"}
+
+
+def test_follow_projects_only_what_was_asked_for() -> None:
+    """One source per snapshot, with the keys of its files and its meta, optional."""
+    asked = DB | make.asking(user="aws-sm:/prod/payments/db#user", whole="aws-sm:/prod/payments/k")
+    pod = injected(asked=asked)
+    one, other = named(pod, "lastgood-snapshots")["projected"]["sources"]
+    name = one["secret"]["name"]
+    assert [item["path"] for item in one["secret"]["items"]] == [
+        f"{name}/meta.json",
+        f"{name}/p.password",
+        f"{name}/p.user",
+    ]
+    assert [item["key"] for item in other["secret"]["items"]] == ["meta.json", "value"]
+    assert one["secret"]["optional"] is True
+    freshness = named(pod, "lastgood-freshness")["projected"]["sources"][0]["configMap"]
+    assert freshness["name"] == "lastgood-freshness"
+    assert [item["key"] for item in freshness["items"]] == [name, other["secret"]["name"]]
+
+
+def test_mount_gives_the_app_the_snapshots_themselves() -> None:
+    """Files under their own names, meta beside them, and the kubelet waits for them."""
+    pod = injected(asked=DB | MOUNT)
+    source = named(pod, "lastgood-snapshots")["projected"]["sources"][0]["secret"]
+    assert source["items"] == [
+        {"key": "p.password", "path": "db"},
+        {"key": "meta.json", "path": f".lastgood/{source['name']}/meta.json"},
+    ]
+    assert "optional" not in source
+    assert names(pod, "volumes") == ["lastgood-snapshots"]
+    mount = pod["spec"]["containers"][0]["volumeMounts"][0]
+    assert mount == {
+        "name": "lastgood-snapshots",
+        "mountPath": "/var/run/secrets-cache",
+        "readOnly": True,
+    }
+
+
+def test_a_mount_pod_without_ours_carries_its_plan_as_a_mark() -> None:
+    """The controller learns of its demand from there; with a gate the mark is gone."""
+    found = injected(asked=DB | MOUNT)["metadata"]["annotations"]
+    assert plan.from_wire(found[annotations.PLAN]).mode == "mount"
+    assert annotations.PLAN not in injected(asked=DB)["metadata"]["annotations"]
+
+
+def test_variables_name_files() -> None:
+    """`env.<VAR>` sets the file's path in the chosen containers alone; P8: never a value."""
+    asked = DB | {
+        annotations.ENV + "DB_FILE": "db",
+        annotations.FILE + "db": "pw",
+        annotations.CONTAINERS: "app",
+        annotations.MOUNT_PATH: "/secrets",
+    }
+    pod = injected(make.container(), make.container("other"), asked=asked)
+    assert named(pod, "app")["env"] == [{"name": "DB_FILE", "value": "/secrets/pw"}]
+    assert "env" not in named(pod, "other")
+    assert "volumeMounts" not in named(pod, "other")
+
+
+def test_a_named_init_container_gets_the_files() -> None:
+    """Only when it is named, and after the gate."""
+    pod = injected(asked=DB | {annotations.CONTAINERS: "migrate"}, initContainers=[MIGRATE])
+    assert "volumeMounts" in named(pod, "migrate")
+    assert "volumeMounts" not in named(pod, "app")
+
+
+def test_a_mesh_proxy_gets_no_files_unless_named() -> None:
+    """A proxy that another injector adds is no app."""
+    pod = injected(make.container(), make.container("linkerd-proxy"))
+    assert "volumeMounts" not in named(pod, "linkerd-proxy")
+
+
+ACCESS: dict[str, tuple[dict[str, Any], str, int, bool]] = {
+    "fsGroup": ({"securityContext": {"fsGroup": 2000, "runAsUser": 7}}, "group", 65532, False),
+    "one UID": ({"securityContext": {"runAsUser": 1000}}, "owner", 1000, False),
+    "root": ({"securityContext": {"runAsUser": 0}}, "world", 65532, True),
+    "unknown UID": ({}, "world", 65532, True),
+    "one UID, shared processes": (
+        {"securityContext": {"runAsUser": 65532}, "shareProcessNamespace": True},
+        "world",
+        65533,
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "access", "uid", "warned"), ACCESS.values(), ids=ACCESS)
+def test_files_are_readable_by_the_app_and_nobody_more(
+    spec: dict[str, Any], access: str, uid: int, *, warned: bool
+) -> None:
+    """fsGroup, else the app's one UID shared by ours, else everyone in the container: with a
+    warning.
+    """
+    verdict = admitted(make.pod(annotations=DB, **spec))
+    for ours in (gate(verdict.pod), agent(verdict.pod)):
+        assert plan_of(ours).access == access
+        assert ours["securityContext"]["runAsUser"] == uid
+    assert bool(verdict.warnings) is warned
+    assert all(len(text) <= 256 for text in verdict.warnings)
+
+
+def test_a_signal_is_sent_as_the_apps_user() -> None:
+    """The agent then shares UID and process namespace, and the team is told what that means."""
+    spec = {"securityContext": {"runAsUser": 1000}, "shareProcessNamespace": True}
+    verdict = admitted(make.pod(annotations=DB | {annotations.RELOAD: "signal:HUP"}, **spec))
+    assert agent(verdict.pod)["securityContext"]["runAsUser"] == 1000
+    assert verdict.plan is not None
+    assert verdict.plan.access == "owner"
+    assert "shares the app's UID" in verdict.warnings[0]
+
+
+def test_fs_group_owns_what_ours_write() -> None:
+    """Gate and agent run with the fsGroup as their group, and the projections are for it."""
+    pod = injected(securityContext={"fsGroup": 2000})
+    assert gate(pod)["securityContext"]["runAsGroup"] == 2000
+    assert named(pod, "lastgood-snapshots")["projected"]["defaultMode"] == 0o440
+
+
+STRICT = {
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+}
+OWN = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+@pytest.mark.parametrize("asked", [DB, DB | MOUNT | RELOAD, CRITICAL | MOUNT])
+@pytest.mark.parametrize("restart", ["Always", "Never"])
+def test_p9_restricted_passes_after_if_it_passed_before(
+    asked: dict[str, str], restart: str
+) -> None:
+    """Nothing of ours adds privilege."""
+    pod = make.pod("web", make.container(securityContext=OWN), annotations=asked, **STRICT)
+    pod["spec"]["restartPolicy"] = restart
+    assert violations(pod) == []
+    assert violations(admitted(pod).pod) == []
+
+
+def test_no_token_is_mounted_into_ours() -> None:
+    """An empty volume masks the path, unless the pod has no token at all."""
+    assert names(injected(), "volumes")[-1] == layout.NO_TOKEN_VOLUME
+    without = injected(automountServiceAccountToken=False)
+    assert layout.NO_TOKEN_VOLUME not in names(without, "volumes")
+    assert gate(without)["volumeMounts"][-1]["mountPath"] == layout.FRESHNESS_MOUNT
+
+
+def test_nothing_is_served_on_the_hosts_network() -> None:
+    """The agent listens in the pod's own network only, and declares no port."""
+    assert agent(injected())["args"][-2:] == ["--listen", "0.0.0.0:9465"]
+    assert "--listen" not in agent(injected(hostNetwork=True))["args"]
+    assert "ports" not in agent(injected())
+
+
+def test_the_agent_leaves_its_port_to_the_app() -> None:
+    """P10: where the app declares the agent's port, the agent serves nothing, and says so."""
+    verdict = admitted(make.pod("web", make.container(ports=[{"containerPort": 9465}])))
+    assert "--listen" not in agent(verdict.pod)["args"]
+    assert any("9465" in text for text in verdict.warnings)
+
+
+def test_a_guaranteed_pod_stays_guaranteed() -> None:
+    """Ours then request what they may use; the gate never has less than 100m."""
+    pod = injected(make.container(resources=GUARANTEED))
+    for ours in (gate(pod), agent(pod)):
+        assert ours["resources"]["requests"] == ours["resources"]["limits"]
+    assert gate(pod)["resources"]["limits"] == {"cpu": "100m", "memory": "33Mi"}
+    assert injected()["spec"]["initContainers"][0]["resources"]["requests"]["cpu"] == "10m"
+
+
+def test_pod_level_resources_are_raised_to_hold_ours_once() -> None:
+    """The agent's are added, again and again the same; what the pod does not set stays unset."""
+    whole = {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m", "memory": "100Mi", "x/y": "1"}}
+    pod = injected(resources=whole)
+    raised = {"requests": {"cpu": "110m"}, "limits": {"cpu": "300m", "memory": "133Mi", "x/y": "1"}}
+    assert pod["spec"]["resources"] == raised
+    assert admitted(pod).outcome is Outcome.UNCHANGED
+
+
+def test_injecting_again_after_another_injector_converges() -> None:
+    """Containers that came later get the mount, what came first in line stays first, additions
+    stay.
+    """
+    pod = copy.deepcopy(injected(initContainers=[MIGRATE]))
+    pod["spec"]["containers"].append(make.container("late"))
+    pod["spec"]["initContainers"].insert(0, make.container("istio-init"))
+    gate(pod)["env"] = [{"name": "ADDED", "value": "1"}]
+    again = admitted(pod).pod
+    assert names(again, "containers") == ["app", "lastgood-agent", "late"]
+    assert names(again, "initContainers") == ["istio-init", "lastgood-gate", "migrate"]
+    assert named(again, "late")["volumeMounts"][0]["name"] == layout.CACHE_VOLUME
+    assert gate(again)["env"] == [{"name": "ADDED", "value": "1"}]
+    assert admitted(again).outcome is Outcome.UNCHANGED
+
+
+def test_a_changed_container_of_ours_is_put_right() -> None:
+    """Whatever somebody wrote into ours, image, plan and security are as configured."""
+    pod = copy.deepcopy(injected())
+    gate(pod)["image"] = "registry.example/evil"
+    gate(pod)["securityContext"] = {"privileged": True}
+    assert gate(admitted(pod).pod) == gate(injected())
+
+
+def test_pods_that_do_not_opt_in_are_left_alone() -> None:
+    """P10: without annotations, with our marks alone, or as a mirror of a static pod."""
+    for found in (
+        {},
+        {"other": "x"},
+        {annotations.INJECTED: "1"},
+        DB | {"kubernetes.io/config.mirror": "x"},
+    ):
+        pod = make.pod(annotations=found)
+        verdict = admitted(pod, "bare")
+        assert verdict.outcome is Outcome.UNCHANGED
+        assert verdict.pod is pod
+
+
+def test_stripping_leaves_only_our_marks() -> None:
+    """A rendered pod needs no webhook, and one that meets it is left alone."""
+    pod = strip(injected(asked=DB | MOUNT | {"other": "x"}))
+    assert set(pod["metadata"]["annotations"]) == {annotations.INJECTED, annotations.PLAN, "other"}
+    assert admitted(pod, "bare").outcome is Outcome.UNCHANGED
