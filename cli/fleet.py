@@ -113,7 +113,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def summary(name: Name, status: Status, now: float) -> str:
     """What is served now, in a line or two."""
     served = (
-        f"serves {status.version}, {state(status, now)}, last confirmed {ago(status.last_success, now)}"
+        f"serves {status.version}, {state(status, now)}, "
+        f"last confirmed {ago(status.last_success, now)}"
         if status.version is not None
         else f"serves nothing ({state(status, now)})"
     )

@@ -37,7 +37,7 @@ def write(documents: list[Any]) -> str:
     )
 
 
-def change_pods(manifest: Any, change: Callable[[Manifest, Manifest], Manifest]) -> Any:
+def change_pods(manifest: object, change: Callable[[Manifest, Manifest], Manifest]) -> object:
     """The manifest with every pod in it replaced by `change(object, pod)`; other kinds come back as
     they are.
 
@@ -53,7 +53,7 @@ def change_pods(manifest: Any, change: Callable[[Manifest, Manifest], Manifest])
     return manifest if path is None else _at(manifest, path, partial(change, manifest))
 
 
-def _at(parent: Any, path: tuple[str, ...], change: Callable[[Manifest], Manifest]) -> Any:
+def _at(parent: object, path: tuple[str, ...], change: Callable[[Manifest], Manifest]) -> object:
     """`parent` with what lies at `path` changed; as it is when nothing is there."""
     if not isinstance(parent, dict):
         return parent
@@ -91,7 +91,7 @@ class _Dumper(yaml.SafeDumper):
 
     yaml_representers = {**yaml.SafeDumper.yaml_representers, str: _text}  # type: ignore[dict-item]  # noqa: RUF012 - yaml's own way to say it
 
-    def ignore_aliases(self, _: Any) -> bool:
+    def ignore_aliases(self, _: object) -> bool:
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - yaml's

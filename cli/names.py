@@ -34,7 +34,8 @@ def find_snapshot(text: str, namespace: str | None, statuses: Mapping[Name, Stat
         return found[0]
     if found:
         listed = ", ".join(
-            f"{name.namespace}/{name.snapshot} ({here[name].account})" for name in found[:_SHOWN]
+            f"{name.namespace}/{name.snapshot} ({here[name].account})"
+            for name in sorted(found)[:_SHOWN]
         )
         message = f'"{text}" could be {listed}; add --namespace, @account or more characters'
         raise CommandError(message)

@@ -66,7 +66,8 @@ class Renderer:
     def _pod(self, file: str, manifest: Manifest, template: Manifest) -> Manifest:
         metadata = manifest.get("metadata") or {}
         namespace = metadata.get("namespace") or self._namespace
-        where = f"{file}: {manifest.get('kind')} {namespace}/{metadata.get('name') or metadata.get('generateName')}"
+        name = metadata.get("name") or metadata.get("generateName")
+        where = f"{file}: {manifest.get('kind')} {namespace}/{name}"
         fault = malformed(template)
         if fault is not None:
             self.denials.append(f"{where}: this is no pod: {fault}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from cli import fleet, operate
 from cli.errors import CommandError, Exit
@@ -103,8 +103,8 @@ def _operate(
     if outcome.code == Exit.NOT_RUNNING:
         print("no controller is running; the wish is recorded and will hold", file=err)
     if outcome.code == Exit.NOT_YET:
-        message = f"the controller has not done it within {arguments.wait:g} s; the wish is recorded and holds"
-        print(message, file=err)
+        waited = f"the controller has not done it within {arguments.wait:g} s"
+        print(f"{waited}; the wish is recorded and holds", file=err)
     return outcome.code
 
 
@@ -128,7 +128,7 @@ def _holders(verb: str, status: Status) -> str:
     return fleet.pods(status)
 
 
-def _print_json(document: Any, out: TextIO) -> None:
+def _print_json(document: object, out: TextIO) -> None:
     print(json.dumps(document, indent=2), file=out)
 
 

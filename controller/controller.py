@@ -12,6 +12,7 @@ from controller.demand import Parts, consumers, parts
 from controller.reconcile import Decided, Known, next_change, reconcile, wish
 from controller.store import Name
 from controller.telemetry import say
+from refresh.engine import CLOCK_STEP_S
 from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Controller:
         self._attempted: dict[SnapshotKey, float | None] = {}
         self._next_change = float("-inf")
         self._turned_at = clock.monotonic()
+        self._offset_s = clock.now() - self._turned_at
         self.decided: Mapping[SnapshotKey, Decided] = {}
         """The last decision, by snapshot."""
 
@@ -88,9 +90,19 @@ class Controller:
         self._turned_at = self._clock.monotonic()
         changed = [self._policies.refresh(), self._pods.refresh(), self._specs.refresh()]
         now = self._clock.now()
-        if any(changed) or now >= self._next_change:
+        set_back = self._set_back(now)
+        if any(changed) or now >= self._next_change or set_back:
             self._decide(now)
             self._next_change = next_change(self.decided.values(), now)
+
+    def _set_back(self, now: float) -> bool:
+        """Whether the wall clock was set back since the last look: then times that were written
+        would make ages look younger, and are written again.
+        """
+        offset_s = now - self._turned_at
+        back_s = self._offset_s - offset_s
+        self._offset_s = offset_s
+        return back_s > CLOCK_STEP_S
 
     def _restore(self) -> None:
         """Takes over every snapshot that was published, and what its status remembers of time."""
@@ -103,7 +115,7 @@ class Controller:
                 say(logging.ERROR, "controller.not_restored", **where, why=str(error))
                 continue
             self._statuses.restored(key, meta)
-            status = self._store.status(Name(published.namespace, published.name))
+            status = self._store.written_status(Name(published.namespace, published.name))
             self._attempted[key] = None if status is None else status.last_attempt
             self._known[key] = Known(
                 parts=_parts_of(published.data),
@@ -199,7 +211,8 @@ def _identify(published: Published) -> tuple[SnapshotKey, Meta]:
 
 
 def _parts_of(data: Mapping[str, bytes]) -> Parts:
-    """What was taken of a snapshot before a restart, as far as its keys tell: the deeper properties,
+    """What was taken of a snapshot before a restart, as far as its keys tell: the deeper
+    properties,
     for all others are there in any case.
     """
     names = (key.removeprefix("p.") for key in data if key.startswith("p."))

@@ -1,9 +1,9 @@
 """Which sources the injected pods ask for. Pure: manifests in, demand out; policy decides on it
 elsewhere.
 
-The plan is read from the immutable arguments of gate and agent. A `mount` pod has neither; its plan is an annotation
-that counts only as far as the immutable spec confirms it (docs/design/006). Nothing else in a plan is trusted: names are
-computed again, classes come from policy.
+The plan is read from the immutable arguments of gate and agent. A `mount` pod has neither; its plan
+is an annotation that counts only as far as the immutable spec confirms it (docs/design/006).
+Nothing else in a plan is trusted: names are computed again, classes come from policy.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class NotADemandError(ValueError):
 
 
 def from_pod(pod: object) -> Demand | None:
-    """The demand of one manifest; None: the pod was not injected, or has ended. NotADemandError: it is
+    """The demand of one manifest; None: the pod was not injected, or has ended. NotADemandError: it
+    is
     none of ours to follow.
     """
     if not isinstance(pod, dict):

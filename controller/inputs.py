@@ -10,12 +10,12 @@ import yaml
 
 from contract.wire import WireError
 from controller.demand import Demand, NotADemandError, from_pod
-from controller.objects import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from controller.objects import Spec
     from controller.store import Name, Store
 
 Fingerprint = tuple[int, int, int]
@@ -64,7 +64,7 @@ class Pods:
 
 
 class Specs:
-    """What operators ask for. A file that is no spec keeps the wishes that it had, and is reported."""
+    """What operators ask for. A file that is no spec, or gone, keeps the wishes that it had."""
 
     def __init__(self, store: Store, on_problem: Callable[[str, str], None]) -> None:
         self._store = store

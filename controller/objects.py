@@ -7,12 +7,15 @@ No secret material and no digest of it. Both are additive formats of `contract.w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contract import wire
 from contract.freshness import FreshnessClass
 from contract.snapshot import Quarantined
 from refresh.versions import ROLLED_BACK
+
+if TYPE_CHECKING:
+    from contract.ages import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,17 @@ class Status:
         refused = (item.version for item in self.quarantined)
         found = (self.version, self.pin, self.latest, *kept, *refused, *self.revoked)
         return tuple(dict.fromkeys(version for version in found if version is not None))
+
+    def aged(self, entry: Entry) -> Status:
+        """The status with the times of a freshness entry, if that speaks of the same version and of
+        a later attempt: statuses are not written again because time passes.
+        """
+        served, attempt = entry.served, entry.last_attempt
+        if served is None or served.version != self.version or attempt is None:
+            return self
+        if self.last_attempt is not None and attempt <= self.last_attempt:
+            return self
+        return replace(self, last_success=served.last_success, last_attempt=attempt)
 
     def to_wire(self) -> str:
         """The status as one line of JSON."""

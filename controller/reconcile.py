@@ -87,7 +87,7 @@ def reconcile(
             continue
         count = counts[key.namespace] = counts.get(key.namespace, 0) + 1
         verdict = _verdict(key, policies, count)
-        found[key] = _decided(key, parts.get(key), before, verdict, wishes.get(key), now)
+        found[key] = _decided(key, parts.get(key), before, verdict, wishes.get(key), now=now)
     return found
 
 
@@ -113,7 +113,8 @@ def wish(
     state: SnapshotState | None,
     attempted_at: float | None,
 ) -> Wanted | None:
-    """What operators and the account's admin want; None: nobody said anything, what is recorded holds.
+    """What operators and the account's admin want; None: nobody said anything, what is recorded
+    holds.
 
     A request that was made before `attempted_at`, the last attempt before a restart, is done.
     """
@@ -181,6 +182,7 @@ def _decided(
     before: Known,
     verdict: Allowed | Refused | _No,
     wanted: Wanted | None,
+    *,
     now: float,
 ) -> Decided:
     undemanded = None if parts is not None else _since(before.undemanded_since, now)

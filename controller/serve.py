@@ -27,7 +27,7 @@ def serve(
         timeout = 5.0  # type: ignore[mutable-override]  # http.server sets it the same way
         """Seconds that a client may be silent."""
 
-        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
             elif self.path == "/healthz":

@@ -71,7 +71,7 @@ class Statuses:
         state = SnapshotState() if state is None else state
         observed = self._applied.get(key, 0)
         if not _is_written(state, self._published.get(key)):
-            before = self._store.status(name)
+            before = self._store.written_status(name)
             observed = 0 if before is None else before.observed_generation
         consumers = self._consumers.get(key, ())
         self._store.write_status(name, _status(key, state, decided, consumers, observed))

@@ -7,7 +7,7 @@ admins' objects.
     snapshots/<ns>/<snapshot>.status.json  what the controller knows: written by the controller
     volumes/<ns>/…                         Secrets and the ConfigMap of ages (controller.volumes)
 
-The command line reads and writes through this module, and never opens `volumes`.
+The command line reads and writes through this module, and of `volumes` reads the ages alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from uuid import uuid4
 from contract.wire import WireError
 from controller.filesystem import MEMORY, MOUNTINFO, filesystem_of
 from controller.objects import Spec, Status, recorded
+from controller.volumes import Volumes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +88,15 @@ class Store:
         return {name: status for name, status in found if status is not None}
 
     def status(self, name: Name) -> Status | None:
+        """With its times as the freshness entry has them, where that was written later."""
+        status = self.written_status(name)
+        if status is None:
+            return None
+        entry = Volumes(self.volumes).ages(name.namespace).get(name.snapshot)
+        return status if entry is None else status.aged(entry)
+
+    def written_status(self, name: Name) -> Status | None:
+        """The status as it was written, when more than times had changed."""
         try:
             return Status.from_wire(self._path(name, _STATUS).read_bytes())
         except (FileNotFoundError, WireError):
@@ -165,7 +175,9 @@ class Store:
 
 
 def create_store(root: Path) -> Store:
-    """The store at `root`, with its folders made. StoreRefusedError when it would put secrets on a disk."""
+    """The store at `root`, with its folders made. StoreRefusedError when it would put secrets on a
+    disk.
+    """
     with _refusing(root):
         _make(root)
     _check_memory(root)
@@ -180,8 +192,10 @@ def create_store(root: Path) -> Store:
 def open_store(root: Path) -> Store:
     """The store that a controller made at `root`, or StoreRefusedError."""
     if not (root / "snapshots").is_dir():
-        message = f"{root} is not a store; start `python -m controller --store {root}`, or name another folder"
-        raise StoreRefusedError(message)
+        raise StoreRefusedError(
+            f"{root} is not a store; start `python -m controller --store {root}`, or name another"
+            " folder"
+        )
     return Store(root)
 
 
@@ -189,8 +203,10 @@ def _check_memory(root: Path) -> None:
     found = filesystem_of(root, MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape"))
     if found not in MEMORY:
         allowed = " or ".join(MEMORY)
-        message = f"{root} is on {found}, and secrets are kept in memory only: name a folder on {allowed}, for example /dev/shm/lastgood"
-        raise StoreRefusedError(message)
+        raise StoreRefusedError(
+            f"{root} is on {found}, and secrets are kept in memory only: name a folder on"
+            f" {allowed}, for example /dev/shm/lastgood"
+        )
 
 
 def _make(folder: Path) -> None:

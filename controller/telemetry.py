@@ -3,9 +3,10 @@ and no reference in a label.
 
 | metric, prefix `lastgood_` | meaning | labels |
 | --- | --- | --- |
-| `secret_last_success_timestamp_seconds` | when the served version was last confirmed | namespace, snapshot |
-| `secret_last_attempt_timestamp_seconds` | when the provider was last asked | namespace, snapshot |
-| `secret_freshness_budget_seconds`, `secret_max_age_seconds` | the limits of its class | namespace, snapshot |
+| `secret_last_success_timestamp_seconds` | last time confirmed | namespace, snapshot |
+| `secret_last_attempt_timestamp_seconds` | last time asked | namespace, snapshot |
+| `secret_freshness_budget_seconds` | older is stale | namespace, snapshot |
+| `secret_max_age_seconds` | older is expired | namespace, snapshot |
 | `refresh_total` | sources asked | provider, result, reason |
 | `provider_requests_total` | calls made | account, operation, code |
 | `provider_budget_exhausted_total` | due work that waited for the budget | account |
@@ -194,9 +195,9 @@ def _needed(decided: Mapping[SnapshotKey, Decided]) -> GaugeMetricFamily:
             refresh_s = item.demanded.rules.refresh_s
             intervals[key.source] = min(refresh_s, intervals.get(key.source, refresh_s))
             accounts[key.source] = key.source.account
-    needed: Count[str] = Count()
+    needed: dict[str, float] = {}
     for source, interval_s in intervals.items():
-        needed[accounts[source]] += 1 / interval_s  # type: ignore[assignment]  # a Counter of floats
+        needed[accounts[source]] = needed.get(accounts[source], 0.0) + 1 / interval_s
     family = GaugeMetricFamily(
         "lastgood_account_needed_calls_per_second", "What the demand needs.", labels=("account",)
     )

@@ -1,8 +1,9 @@
 """A mapping of keys as a volume in the kubelet's layout, swapped as a whole.
 
-The layout and the order of steps are those of Kubernetes' AtomicWriter (pkg/volume/util/atomic_writer.go):
-`..<random>/` holds one complete set of files, `..data` names it, and `key -> ..data/key` is what readers open. There
-is no fsync: the folder is on tmpfs, which does not outlive the machine.
+The layout and the order of steps are those of Kubernetes' AtomicWriter
+(pkg/volume/util/atomic_writer.go): `..<random>/` holds one complete set of files, `..data` names
+it, and `key -> ..data/key` is what readers open. There is no fsync: the folder is on tmpfs, which
+does not outlive the machine.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def write(folder: Path, data: Mapping[str, bytes], modes: Modes = PRIVATE) -> bo
     """Makes `folder` hold exactly `data`, by path relative to it; False when it did already and
     nothing was written.
 
-    One writer at a time. Killed after any step, readers see the old set or the new one, and the next write heals.
+    One writer at a time. Killed after any step, readers see the old set or the new one, and the
+    next write heals.
     """
     if read(folder) == data:
         return False

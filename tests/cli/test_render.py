@@ -20,6 +20,8 @@ from webhook.admit import admit
 from webhook.config import Injection
 
 if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
     from tests.make.embedded import World
 
 ADMIN = Path(__file__).parents[2] / "examples/payments/admin"
@@ -30,13 +32,13 @@ MISTAKEN = {
 }
 
 
-def _files(tmp_path: Path, *documents: Any) -> Path:
+def _files(tmp_path: Path, *documents: object) -> Path:
     path = tmp_path / "manifest.yaml"
     path.write_text(yaml.safe_dump_all(documents))
     return path
 
 
-def _render(world: World, path: Path | str, *more: str, code: int = 0) -> Any:
+def _render(world: World, path: Path | str, *more: str, code: int = 0) -> CompletedProcess[str]:
     words = ("render", "-f", str(path), "--policy", str(ADMIN), "--image", IMAGE, *more)
     return world.lastgood(*words, code=code)
 
@@ -114,7 +116,7 @@ def test_lists_are_gone_through_and_other_kinds_are_left_alone(
 
 
 def test_p7_a_denial_is_the_webhooks_word_for_word(world: World, tmp_path: Path) -> None:
-    """On stderr with file and object before it, exit 1, and nothing printed, not even what is good."""
+    """On stderr, behind file and object; exit 1, and nothing is printed, not even what is good."""
     bad = make.deployment("bad", annotations=MISTAKEN)
     path = _files(tmp_path, make.deployment("good"), bad)
     verdict = admit(bad["spec"]["template"], "payments", load_folder(ADMIN), Injection(image=IMAGE))

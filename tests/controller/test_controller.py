@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import signal
+from typing import TYPE_CHECKING
 
-from tests.make.embedded import World, until
+if TYPE_CHECKING:
+    from tests.make.embedded import World
 
 DB = "/prod/payments/db"
 

@@ -13,6 +13,7 @@ from controller.demand import Demand, NotADemandError, Parts, consumers, from_po
 from refresh.model import SnapshotKey, SourceKey
 from tests import make
 
+Manifest = dict[str, Any]
 DB = SnapshotKey("payments", SourceKey("prod", "payments", "aws-sm", "/prod/payments/db"))
 
 
@@ -20,13 +21,15 @@ def _plan(*files: plan.PlannedFile, **fields: str) -> str:
     return plan.to_wire(make.plan(make.planned_snapshot(*files, **fields)))  # type: ignore[arg-type]
 
 
-def _follow(wire: str, name: str = "api-1", member: str = "initContainers", **spec: Any) -> Any:
+def _follow(
+    wire: str, name: str = "api-1", member: str = "initContainers", **spec: object
+) -> Manifest:
     gate = make.container(layout.GATE, args=["gate", "--plan", wire, "--cache", "/c"])
     fields: Any = {member: [gate], **spec}
     return make.pod(name, annotations={}, **fields)
 
 
-def _mount(wire: str, secret: str, *keys: str) -> Any:
+def _mount(wire: str, secret: str, *keys: str) -> Manifest:
     items = [{"key": key, "path": key} for key in keys]
     source = {"secret": {"name": secret, "items": items}}
     volume = {"name": layout.SNAPSHOTS_VOLUME, "projected": {"sources": [source]}}
@@ -51,7 +54,7 @@ def test_the_plan_is_read_from_the_arguments(member: str) -> None:
         pytest.param({**_follow(_plan()), "status": {"phase": "Failed"}}, id="failed"),
     ],
 )
-def test_a_pod_that_does_not_read_demands_nothing(pod: Any) -> None:
+def test_a_pod_that_does_not_read_demands_nothing(pod: object) -> None:
     """Pods without our containers, and pods that have ended, ask for nothing."""
     assert from_pod(pod) is None
 
@@ -79,7 +82,7 @@ def test_a_pod_that_does_not_read_demands_nothing(pod: Any) -> None:
         pytest.param(make.pod("a", annotations={PLAN: 7}), "must be text", id="plan is a number"),  # type: ignore[dict-item]
     ],
 )
-def test_p7_what_is_no_demand_is_said(pod: Any, message: str) -> None:
+def test_p7_what_is_no_demand_is_said(pod: object, message: str) -> None:
     """A manifest that can't be followed is named, without what it says."""
     with pytest.raises(NotADemandError, match=message):
         from_pod(pod)

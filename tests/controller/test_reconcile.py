@@ -111,7 +111,7 @@ def test_p2_a_policy_that_comes_back_ends_the_grace_time() -> None:
 
 
 def test_a_snapshot_outlives_its_pods_for_a_week() -> None:
-    """It stays fresh for the next pod; after that it is not fetched any more and keeps its value."""
+    """It stays fresh for the next pod; after that it keeps its value and is not fetched."""
     left = _one(parts=None, known=replace(SERVED, parts=Parts(properties=frozenset({"a/b"}))))
     assert left.demanded is not None
     assert left.demanded.properties == {"a/b"}

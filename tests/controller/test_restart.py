@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from contract.snapshot import META
-from tests.make.embedded import snapshot_of, until
+from tests.make.embedded import snapshot_of
 
 if TYPE_CHECKING:
     from tests.make.embedded import World

@@ -97,6 +97,7 @@ def test_p12_commands_at_one_time_lose_no_revocation(store_root: Path) -> None:
     ]
     assert [process.wait() for process in running] == [0, 0, 0, 0]
     spec = open_store(store_root).spec(DB)
+    assert spec is not None
     assert set(spec.revoked) == {f"{name}-{number}" for name in "abcd" for number in range(25)}
     assert spec.generation == 100
 

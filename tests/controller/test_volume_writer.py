@@ -103,10 +103,11 @@ import os, signal, sys
 from pathlib import Path
 from controller.volume_writer import write
 
+EVENTS = "os.mkdir open os.symlink os.rename os.remove shutil.rmtree os.rmdir os.chmod".split()
 count = 0
 def kill(event, args):
     global count
-    if event in {"os.mkdir", "open", "os.symlink", "os.rename", "os.remove", "shutil.rmtree", "os.rmdir", "os.chmod"}:
+    if event in EVENTS:
         if event == "open" and "shm" not in str(args[0]) and "pytest" not in str(args[0]):
             return
         count += 1

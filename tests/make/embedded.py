@@ -16,7 +16,7 @@ import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -31,6 +31,7 @@ from tests import make
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_T = TypeVar("_T")
 MEMORY = Path("/dev/shm")
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 20.0
@@ -66,7 +67,7 @@ metadata: {name: orders, labels: {lastgood.dev/policy: payments}}
 """
 
 
-def until(what: str, ready: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+def until(what: str, ready: Callable[[], _T], patience_s: float = PATIENCE_S) -> _T:
     """Looks until `ready` answers something true, and returns that."""
     end = time.monotonic() + patience_s
     while not (found := ready()):
