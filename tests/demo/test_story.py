@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -59,10 +60,16 @@ def _until_says(output: Path, process: subprocess.Popen[bytes], word: str) -> No
         time.sleep(0.05)
 
 
+def _steps(text: str) -> list[str]:
+    """The first column of the table in a text."""
+    lines = text[text.index("\nstep ") :].splitlines()[4:]
+    return [line[:34].rstrip() for line in itertools.takewhile(str.strip, lines) if line[0] != "`"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_p1_p2_p4_p5_p8_p12_the_story_is_told_to_its_end(tmp_path: Path) -> None:
-    """Every step has its row, and every promise was kept."""
+    """Every step has its row, as in the README, and every promise was kept."""
     output = tmp_path / "output"
     with _demo(output) as process:
         code = process.wait(200)
@@ -71,6 +78,7 @@ def test_p1_p2_p4_p5_p8_p12_the_story_is_told_to_its_end(tmp_path: Path) -> None
     assert "every promise was kept" in said
     assert f"{len(STEPS)}/{len(STEPS)} " in said
     assert "BROKEN" not in said
+    assert _steps(said) == _steps((ROOT / "README.md").read_text())
 
 
 @pytest.mark.slow
