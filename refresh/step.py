@@ -151,7 +151,7 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
             after, alarms = replace(before, latest=None), []
         case Rewound():
             after, alarms = before, [Report()]
-        case _:
+        case _:  # pragma: no cover - the type checker shows that there is none
             assert_never(event)
     return after, [*_changes(state, after), *alarms]
 

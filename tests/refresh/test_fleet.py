@@ -503,3 +503,36 @@ def test_a_budget_too_small_for_what_is_due_is_told() -> None:
     world.fleet.govern({"aws": BUDGET}, world.at)
     world.run(10)
     assert len(world.store.snapshots) == 50
+
+
+def test_a_namespace_that_leaves_takes_nothing_from_those_that_stay() -> None:
+    """The source goes on for them, under a budget that was set again meanwhile."""
+    provider = Provider(default=_plain)
+    world = _world(provider)
+    world.fleet.demand([demanded("a", "/s"), demanded("b", "/s")], world.at)
+    world.run(10)
+    world.fleet.demand([demanded("b", "/s")], world.at)
+    world.fleet.govern({"aws": BUDGET}, world.at)
+    world.run(900)
+    first, second = (world.fleet.state(snapshot(name, "/s")) for name in "ab")
+    assert first is not None
+    assert second is not None
+    assert (first.last_success or 0) < (second.last_success or 0)
+
+
+def test_p12_a_wish_that_comes_with_the_demand_is_applied() -> None:
+    """And one on a snapshot that nobody demands asks no provider."""
+    provider = Provider(default=_plain)
+    world = _world(provider)
+    key = snapshot("a", "/s")
+    world.fleet.demand([demanded("a", "/s")], world.at)
+    world.run(10)
+    revoke = Wanted(revoked=frozenset({"v1"}))
+    world.fleet.demand([demanded("a", "/s", wanted=revoke)], world.at)
+    world.run(1)
+    assert world.store.snapshots[key]["value"] == b""
+    calls = provider.calls
+    wish = Wanted(refresh_requested=world.wall)
+    world.fleet.operate(snapshot("a", "/undemanded"), wish, world.at)
+    world.run(10)
+    assert provider.calls == calls
