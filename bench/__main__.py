@@ -1,7 +1,8 @@
 """`python -m bench [NAME…]`: runs the benches one after another, each in a process of its own.
 
-A bench is a file here whose name does not start with `_`. It compares with its yardstick in the same run and prints,
-per figure, `bench NAME RATIO aim AIM ok|short` and then the absolute figures behind it. Nothing fails for being short.
+A bench is a file here whose name does not start with `_`. It compares with its yardstick in the
+same run and prints, per figure, `bench NAME RATIO aim AIM ok|short` and then the absolute figures
+behind it. Nothing fails for being short.
 """
 
 from __future__ import annotations
