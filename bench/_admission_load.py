@@ -1,4 +1,4 @@
-"""The load: keep-alive TLS connections that send one request after another. A process of its own."""
+"""The load: keep-alive TLS connections that send one request after another, from a process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ async def load(
 ) -> list[float]:
     """The time of each request, in seconds, from as many connections at once."""
     context = ssl.create_default_context(cafile=ca_file)
-    head = f"POST /mutate?timeout=5s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    lines = (
+        "POST /mutate?timeout=5s HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    )
+    head = "\r\n".join(lines) + "\r\n\r\n"
     took_s: list[float] = []
     until = time.perf_counter() + seconds
     work = [

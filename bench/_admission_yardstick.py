@@ -1,4 +1,4 @@
-"""The yardstick: FastAPI and orjson that only parse a review and answer always the same, same server settings."""
+"""The yardstick: FastAPI and orjson that only parse a review and answer always the same."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ spec:
     steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}
     critical: {refreshInterval: 1m, freshnessBudget: 5m, maxAge: 15m, onExpired: refuse}
 ---
-{apiVersion: v1, kind: Namespace, metadata: {name: payments, labels: {lastgood.dev/policy: payments}}}
+apiVersion: v1
+kind: Namespace
+metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
 """
 
 
@@ -71,7 +73,7 @@ def pod() -> dict[str, Any]:
             },
             "livenessProbe": probe,
             "readinessProbe": probe,
-            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, token],
+            "volumeMounts": [{"name": "tmp", "mountPath": "/scratch"}, token],
         }
         for name in ("api", "worker")
     ]
@@ -183,7 +185,7 @@ def ask(port: int, folder: Path) -> str:
 def prepare(folder: Path) -> dict[str, str]:
     """Certificates, policy and review; the webhook's environment."""
     command = [sys.executable, ROOT / "certs/dev_ca.py", folder, "--san", "127.0.0.1"]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run([*map(str, command)], check=True, timeout=60)
     (folder / "policy").mkdir()
     (folder / "policy/policy.yaml").write_text(POLICY, encoding="utf-8")
     (folder / "review.json").write_bytes(review())
@@ -233,8 +235,8 @@ def report(
     for name in ("webhook", "bare"):
         p50, p99 = (min(turn[key] for turn in quiet[name]) * 1000 for key in ("p50_s", "p99_s"))
         print(
-            f"  {name}: {best[name]:.0f} requests/s at {CONNECTIONS} connections; at one p50 {p50:.2f} ms,"
-            f" p99 {p99:.2f} ms; RSS {memory[name]:.1f} MiB"
+            f"  {name}: {best[name]:.0f} requests/s at {CONNECTIONS} connections;"
+            f" at one p50 {p50:.2f} ms, p99 {p99:.2f} ms; RSS {memory[name]:.1f} MiB"
         )
     print(f"  review of {len(review())} bytes on {dt.date.today()}")  # noqa: DTZ011 - for the reader
 

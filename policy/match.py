@@ -88,6 +88,26 @@ def decide(
     policy = policy_of(policies, namespace)
     if isinstance(policy, Refused):
         return policy
+    return decide_under(
+        policies,
+        policy,
+        namespace=namespace,
+        provider=provider,
+        account=account,
+        reference=reference,
+    )
+
+
+def decide_under(
+    policies: PolicySet,
+    policy: SecretPolicy,
+    *,
+    namespace: str,
+    provider: str,
+    account: str | None,
+    reference: str,
+) -> Allowed | Refused:
+    """The same, when `policy_of` the namespace is known."""
     try:
         canonical = canonicalise(provider, reference)
     except ReferenceRejected as rejected:
@@ -135,6 +155,12 @@ def policy_of(policies: PolicySet, namespace: str) -> SecretPolicy | Refused:
 
 def matches(pattern: str, reference: str) -> bool:
     """Whether a pattern (namespace put in, without the provider) matches a canonical reference."""
+    head, wildcard, _ = pattern.partition("*")
+    if not wildcard or not reference.startswith(head):
+        return pattern == reference
+    if "**" not in pattern:
+        mine, theirs = pattern.split("/"), reference.split("/")
+        return len(mine) == len(theirs) and all(map(glob, mine, theirs))
     steps: list[str] = []
     for segment in pattern.split("/"):
         steps.extend(("*", "**") if segment == "**" else (segment,))
@@ -143,8 +169,8 @@ def matches(pattern: str, reference: str) -> bool:
 
 def glob(pattern: str, text: str) -> bool:
     """Whether `pattern` matches all of `text`; `*` stands for zero or more characters."""
-    if "*" not in pattern:
-        return pattern == text
+    if pattern == "*" or "*" not in pattern:
+        return pattern in {"*", text}
     return _wild(pattern, text, many="*", one=operator.eq)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from contract.freshness import FreshnessClass, smallest_budget_s
@@ -27,6 +27,16 @@ MIB = 1 << 20
 
 _LIST = Field(strict=False)
 """YAML has lists; the models hold tuples of strictly checked items."""
+
+
+def _not_empty(items: tuple[object, ...]) -> tuple[object, ...]:
+    if not items:
+        raise ValueError("there must be at least one")
+    return items
+
+
+_SOME = AfterValidator(_not_empty)
+"""Likewise, with at least one item; checked after the items, so that a wrong one is told alone."""
 
 
 class _Model(BaseModel):
@@ -50,7 +60,7 @@ class Metadata(BaseModel):
 class Aws(_Model):
     """How to reach AWS. Identities are here only: a pod can't choose one."""
 
-    regions: Annotated[tuple[str, ...], _LIST, Field(min_length=1)]
+    regions: Annotated[tuple[str, ...], _LIST, _SOME]
     """In order of preference."""
     role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")] | None = (
         Field(default=None, alias="roleARN")
@@ -139,7 +149,7 @@ class Validation(_Model):
 
     pem: Literal[True] | None = None
     is_json: Annotated[Literal[True] | None, Field(alias="json")] = None
-    required_keys: Annotated[tuple[str, ...], _LIST, Field(min_length=1)] | None = None
+    required_keys: Annotated[tuple[str, ...], _LIST, _SOME] | None = None
     """The value is a JSON object that has these members."""
     min_bytes: Count | None = None
     max_bytes: Count | None = None
@@ -161,7 +171,7 @@ class Source(_Model):
     """What pods of the policy's namespaces may ask of one account."""
 
     account: Label
-    allow: Annotated[tuple[Allow, ...], _LIST, Field(min_length=1)]
+    allow: Annotated[tuple[Allow, ...], _LIST, _SOME]
     rules: str = Field(alias="class")
     """The name of a class of this policy."""
     checks: Annotated[tuple[Validation, ...], _LIST] = Field(default=(), alias="validate")
@@ -231,7 +241,7 @@ class Agent(_Model):
 class PolicySpec(_Model):
     """What an admin allows some namespaces."""
 
-    namespaces: Annotated[tuple[NamespaceGlob, ...], _LIST, Field(min_length=1)]
+    namespaces: Annotated[tuple[NamespaceGlob, ...], _LIST, _SOME]
     sources: Annotated[tuple[Source, ...], _LIST]
     classes: dict[Label, Class]
     allow_env_value: bool = False

@@ -41,7 +41,9 @@ spec:
     critical: {refreshInterval: 1m, freshnessBudget: 5m, maxAge: 15m, onExpired: refuse}
   limits: {secretsPerPod: 4}
 ---
-{apiVersion: v1, kind: Namespace, metadata: {name: payments, labels: {lastgood.dev/policy: payments}}}
+apiVersion: v1
+kind: Namespace
+metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: lost, labels: {lastgood.dev/policy: payment}}}
 ---

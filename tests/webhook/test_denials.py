@@ -43,8 +43,10 @@ ANNOTATIONS = {
     ),
     "no provider": (
         {"secret.x": "/prod/payments/db"},
-        'secret.x: "/prod/payments/db" has no provider; write'
-        " provider[@account]:reference[#property]",
+        (
+            'secret.x: "/prod/payments/db" has no provider; write'
+            " provider[@account]:reference[#property]"
+        ),
     ),
     "unknown provider": (
         {"secret.x": "aws-sn:/prod/payments/db"},
@@ -52,28 +54,38 @@ ANNOTATIONS = {
     ),
     "not allowed": (
         {"secret.x": "aws-sm:/prod/orders/db"},
-        "secret.x: policy payments does not allow it in namespace payments;"
-        f" allowed are {PATTERNS}",
+        (
+            "secret.x: policy payments does not allow it in namespace payments;"
+            f" allowed are {PATTERNS}"
+        ),
     ),
     "deeper than allowed": (
         {"secret.x": "aws-sm:/prod/payments/a/b"},
-        "secret.x: policy payments does not allow it in namespace payments;"
-        f" allowed are {PATTERNS}",
+        (
+            "secret.x: policy payments does not allow it in namespace payments;"
+            f" allowed are {PATTERNS}"
+        ),
     ),
     "nothing of the provider": (
         {"secret.x": "file:/etc/x"},
-        "secret.x: policy payments does not allow it in namespace payments;"
-        " it allows nothing of file",
+        (
+            "secret.x: policy payments does not allow it in namespace payments;"
+            " it allows nothing of file"
+        ),
     ),
     "unknown account": (
         {"secret.x": "aws-sm@aws-prot:/prod/payments/db"},
-        "secret.x: policy payments has no account aws-prot; it has aws-prod, aws-test;"
-        ' did you mean "aws-prod"?',
+        (
+            "secret.x: policy payments has no account aws-prot; it has aws-prod, aws-test;"
+            ' did you mean "aws-prod"?'
+        ),
     ),
     "two accounts": (
         {"secret.x": "aws-sm:/both/x"},
-        "secret.x: policy payments allows it from the accounts aws-prod, aws-test; write"
-        ' "aws-sm@aws-prod:/both/x" or "aws-sm@aws-test:/both/x"',
+        (
+            "secret.x: policy payments allows it from the accounts aws-prod, aws-test; write"
+            ' "aws-sm@aws-prod:/both/x" or "aws-sm@aws-test:/both/x"'
+        ),
     ),
     "file of no secret": (
         {"file.dbs": "x"},
@@ -81,8 +93,10 @@ ANNOTATIONS = {
     ),
     "bad file": (
         {"file.db": "../x"},
-        'file.db: "../x" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
-        " without a leading .",
+        (
+            'file.db: "../x" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
+            " without a leading ."
+        ),
     ),
     "reserved file": (
         {"file.db": "status.json"},
@@ -119,18 +133,24 @@ ANNOTATIONS = {
     ),
     "relative path": (
         {"mount-path": "secrets"},
-        'mount-path: "secrets" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
-        ' without "." or ".." steps, a trailing / or more than 1024 characters',
+        (
+            'mount-path: "secrets" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
+            ' without "." or ".." steps, a trailing / or more than 1024 characters'
+        ),
     ),
     "path with ..": (
         {"mount-path": "/a/../b"},
-        'mount-path: "/a/../b" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
-        ' without "." or ".." steps, a trailing / or more than 1024 characters',
+        (
+            'mount-path: "/a/../b" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
+            ' without "." or ".." steps, a trailing / or more than 1024 characters'
+        ),
     ),
     "path of the system": (
         {"mount-path": "/var/run/secrets"},
-        'mount-path: "/var/run/secrets" meets /var/run/secrets/kubernetes.io/serviceaccount,'
-        " which belongs to the system; choose another path",
+        (
+            'mount-path: "/var/run/secrets" meets /var/run/secrets/kubernetes.io/serviceaccount,'
+            " which belongs to the system; choose another path"
+        ),
     ),
     "path is mounted": (
         {"mount-path": "/data/secrets"},
@@ -142,13 +162,17 @@ ANNOTATIONS = {
     ),
     "reload": (
         {"reload": "http://app/reload"},
-        'reload: "http://app/reload" is not a reload; write http://127.0.0.1:PORT/PATH'
-        " or signal:HUP",
+        (
+            'reload: "http://app/reload" is not a reload; write http://127.0.0.1:PORT/PATH'
+            " or signal:HUP"
+        ),
     ),
     "reload port": (
         {"reload": "http://127.0.0.1:70000/"},
-        'reload: "http://127.0.0.1:70000/" is not a reload; write http://127.0.0.1:PORT/PATH'
-        " or signal:HUP",
+        (
+            'reload: "http://127.0.0.1:70000/" is not a reload; write http://127.0.0.1:PORT/PATH'
+            " or signal:HUP"
+        ),
     ),
     "reload of the agent": (
         {"reload": "http://127.0.0.1:9465/x"},
@@ -156,8 +180,10 @@ ANNOTATIONS = {
     ),
     "signal": (
         {"reload": "signal:SIGHUP"},
-        'reload: "SIGHUP" is not a signal; allowed: signal:HUP, signal:USR1, signal:USR2;'
-        ' did you mean "HUP"?',
+        (
+            'reload: "SIGHUP" is not a signal; allowed: signal:HUP, signal:USR1, signal:USR2;'
+            ' did you mean "HUP"?'
+        ),
     ),
     "signal across UIDs": ({"reload": "signal:HUP"}, SIGNAL.removeprefix("lastgood.dev/")),
 }

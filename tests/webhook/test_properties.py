@@ -12,7 +12,8 @@ import jsonpatch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contract import annotations, layout
+from contract import annotations as keys
+from contract import layout
 from policy.load import FixedPolicies
 from tests import make
 from tests.webhook.given import CONFIG, admitted, policies, review
@@ -76,10 +77,10 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
         )
     )
     extra = {
-        annotations.MODE: st.sampled_from(["follow", "mount"]),
-        annotations.RELOAD: st.sampled_from(["http://127.0.0.1:80/", "signal:HUP"]),
-        annotations.MOUNT_PATH: st.just("/secrets"),
-        annotations.CONTAINERS: st.sampled_from(["app", "app,init"]),
+        keys.MODE: st.sampled_from(["follow", "mount"]),
+        keys.RELOAD: st.sampled_from(["http://127.0.0.1:80/", "signal:HUP"]),
+        keys.MOUNT_PATH: st.just("/secrets"),
+        keys.CONTAINERS: st.sampled_from(["app", "app,init"]),
         "other/key~1": st.text(max_size=3),
     }
     asked |= draw(st.fixed_dictionaries({}, optional=extra))

@@ -203,10 +203,9 @@ def test_health_and_metrics_are_served(webhook: Running) -> None:
         assert client.get("/readyz").status_code == 200
         assert client.get("/mutate").status_code == 405
         count = 'lastgood_admission_total{reason="",verdict="injected"}'
-        before, after = (
-            client.get("/metrics").text.partition(count)[2].split("\n")[0],
-            client.post("/mutate", content=review(POD)) and client.get("/metrics").text,
-        )
+        before = client.get("/metrics").text.partition(count)[2].split("\n")[0]
+        client.post("/mutate", content=review(POD))
+        after = client.get("/metrics").text
         assert float(after.partition(count)[2].split("\n")[0]) == float(before or 0) + 1
         assert "lastgood_certificate_not_after_seconds 1" in after
         assert "/prod/payments" not in after

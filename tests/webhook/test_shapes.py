@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract import annotations, layout, plan
-from contract.plan import Plan
+from contract import annotations as keys
+from contract import layout, plan
 from tests import make
 from tests.webhook.given import admitted, agent, gate, named, names
 from tests.webhook.restricted import violations
 from webhook.inject import strip
 from webhook.verdict import Outcome
 
+if TYPE_CHECKING:
+    from contract.plan import Plan
+
 MESH = [make.container("istio-init"), make.container("istio-proxy", restartPolicy="Always")]
 MIGRATE = make.container("migrate")
 CRITICAL = make.asking(key="aws-sm:/prod/payments/signing/key")
-MOUNT = {annotations.MODE: "mount"}
-RELOAD = {annotations.RELOAD: "http://127.0.0.1:8080/reload"}
+MOUNT = {keys.MODE: "mount"}
+RELOAD = {keys.RELOAD: "http://127.0.0.1:8080/reload"}
 DB = make.asking(db="aws-sm:/prod/payments/db#password")
 GUARANTEED = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000m"}}
 
 
 def injected(
-    *containers: dict[str, Any], asked: dict[str, str] | None = None, **spec: object
+    *containers: dict[str, Any], asked: dict[str, str] | None = None, **spec: Any
 ) -> dict[str, Any]:
     """The injected pod of these."""
     verdict = admitted(make.pod("web-1", *containers, annotations=asked or DB, **spec))
@@ -136,17 +139,17 @@ def test_mount_gives_the_app_the_snapshots_themselves() -> None:
 def test_a_mount_pod_without_ours_carries_its_plan_as_a_mark() -> None:
     """The controller learns of its demand from there; with a gate the mark is gone."""
     found = injected(asked=DB | MOUNT)["metadata"]["annotations"]
-    assert plan.from_wire(found[annotations.PLAN]).mode == "mount"
-    assert annotations.PLAN not in injected(asked=DB)["metadata"]["annotations"]
+    assert plan.from_wire(found[keys.PLAN]).mode == "mount"
+    assert keys.PLAN not in injected(asked=DB)["metadata"]["annotations"]
 
 
 def test_variables_name_files() -> None:
     """`env.<VAR>` sets the file's path in the chosen containers alone; P8: never a value."""
     asked = DB | {
-        annotations.ENV + "DB_FILE": "db",
-        annotations.FILE + "db": "pw",
-        annotations.CONTAINERS: "app",
-        annotations.MOUNT_PATH: "/secrets",
+        keys.ENV + "DB_FILE": "db",
+        keys.FILE + "db": "pw",
+        keys.CONTAINERS: "app",
+        keys.MOUNT_PATH: "/secrets",
     }
     pod = injected(make.container(), make.container("other"), asked=asked)
     assert named(pod, "app")["env"] == [{"name": "DB_FILE", "value": "/secrets/pw"}]
@@ -156,7 +159,7 @@ def test_variables_name_files() -> None:
 
 def test_a_named_init_container_gets_the_files() -> None:
     """Only when it is named, and after the gate."""
-    pod = injected(asked=DB | {annotations.CONTAINERS: "migrate"}, initContainers=[MIGRATE])
+    pod = injected(asked=DB | {keys.CONTAINERS: "migrate"}, initContainers=[MIGRATE])
     assert "volumeMounts" in named(pod, "migrate")
     assert "volumeMounts" not in named(pod, "app")
 
@@ -198,8 +201,11 @@ def test_files_are_readable_by_the_app_and_nobody_more(
 
 def test_a_signal_is_sent_as_the_apps_user() -> None:
     """The agent then shares UID and process namespace, and the team is told what that means."""
-    spec = {"securityContext": {"runAsUser": 1000}, "shareProcessNamespace": True}
-    verdict = admitted(make.pod(annotations=DB | {annotations.RELOAD: "signal:HUP"}, **spec))
+    spec: dict[str, Any] = {
+        "securityContext": {"runAsUser": 1000},
+        "shareProcessNamespace": True,
+    }
+    verdict = admitted(make.pod(annotations=DB | {keys.RELOAD: "signal:HUP"}, **spec))
     assert agent(verdict.pod)["securityContext"]["runAsUser"] == 1000
     assert verdict.plan is not None
     assert verdict.plan.access == "owner"
@@ -213,7 +219,7 @@ def test_fs_group_owns_what_ours_write() -> None:
     assert named(pod, "lastgood-snapshots")["projected"]["defaultMode"] == 0o440
 
 
-STRICT = {
+STRICT: dict[str, Any] = {
     "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
 }
 OWN = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -300,7 +306,7 @@ def test_pods_that_do_not_opt_in_are_left_alone() -> None:
     for found in (
         {},
         {"other": "x"},
-        {annotations.INJECTED: "1"},
+        {keys.INJECTED: "1"},
         DB | {"kubernetes.io/config.mirror": "x"},
     ):
         pod = make.pod(annotations=found)
@@ -312,5 +318,5 @@ def test_pods_that_do_not_opt_in_are_left_alone() -> None:
 def test_stripping_leaves_only_our_marks() -> None:
     """A rendered pod needs no webhook, and one that meets it is left alone."""
     pod = strip(injected(asked=DB | MOUNT | {"other": "x"}))
-    assert set(pod["metadata"]["annotations"]) == {annotations.INJECTED, annotations.PLAN, "other"}
+    assert set(pod["metadata"]["annotations"]) == {keys.INJECTED, keys.PLAN, "other"}
     assert admitted(pod, "bare").outcome is Outcome.UNCHANGED

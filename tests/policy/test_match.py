@@ -1,0 +1,156 @@
+"""Which source a namespace may have, and by which rules."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from contract.reference import ReferenceRejected, canonicalise
+from policy.match import Allowed, Reason, Refused, decide, glob, matches
+from tests.policy.given import policy_set, source
+from tests.properties import strategies
+
+MATCHES = {
+    "literal": ("/a/b", "/a/b", True),
+    "star in a segment": ("/a/b*d", "/a/bcd", True),
+    "star is one segment": ("/a/*", "/a/b/c", False),
+    "star at the start": ("/*/b", "/a/b", True),
+    "two stars": ("/a/**", "/a/b/c", True),
+    "two stars need a segment": ("/a/**", "/a", False),
+    "two stars inside": ("/a/**/z", "/a/b/c/z", True),
+    "two stars inside need one": ("/a/**/z", "/a/z", False),
+    "two stars twice": ("/**/x/**/y", "/a/x/b/x/c/y", True),
+    "a rooted name is another": ("/a/*", "a/b", False),
+}
+
+
+@pytest.mark.parametrize(("pattern", "reference", "expected"), MATCHES.values(), ids=MATCHES)
+def test_patterns_match_by_segments(pattern: str, reference: str, *, expected: bool) -> None:
+    """`*` stays in its segment, `**` stands for one or more whole ones."""
+    assert matches(pattern, reference) is expected
+
+
+patterns = st.lists(
+    st.sampled_from(["**", "*", "a", "b", "a*", "*b", "*a*b"]), min_size=1, max_size=5
+).map("/".join)
+
+
+@given(patterns, st.lists(st.text("ab", min_size=1, max_size=4), max_size=6).map("/".join))
+def test_matching_is_that_of_a_regular_expression(pattern: str, reference: str) -> None:
+    """The same as an independent engine says, for every pattern."""
+    steps = [
+        "[^/]+(?:/[^/]+)*" if step == "**" else step.replace("*", "[^/]*")
+        for step in pattern.split("/")
+    ]
+    assume(reference)
+    assert matches(pattern, reference) is bool(re.fullmatch("/".join(steps), reference))
+
+
+@given(st.text("ab*", max_size=6), st.text("ab", max_size=8))
+def test_globs_of_namespaces_are_those_of_a_regular_expression(pattern: str, text: str) -> None:
+    """`*` stands for any characters, none too."""
+    assert glob(pattern, text) is bool(re.fullmatch(pattern.replace("*", ".*"), text))
+
+
+SPECIFIC = {
+    "longer literal start": (["/x/{namespace}/**", "/x/{namespace}/s/*"], "/x/pay/s/k"),
+    "fewer **": (["/x/**/k", "/x/*/k"], "/x/s/k"),
+    "fewer *": (["/x/*/*", "/x/*/k"], "/x/s/k"),
+    "more characters": (["/x/*k", "/x/*-k"], "/x/a-k"),
+    "a literal": (["/x/*", "/x/k"], "/x/k"),
+}
+
+
+@pytest.mark.parametrize(("allow", "reference"), SPECIFIC.values(), ids=SPECIFIC)
+def test_the_most_specific_pattern_decides_the_class(allow: list[str], reference: str) -> None:
+    """In either order of the policy."""
+    lines = [
+        source(f"aws-sm:{allow[0]}", rules="steady"),
+        source(f"aws-sm:{allow[1]}", rules="critical"),
+    ]
+    for sources in (lines, lines[::-1]):
+        found = decide(
+            policy_set(*sources),
+            namespace="pay",
+            provider="aws-sm",
+            account=None,
+            reference=reference,
+        )
+        assert isinstance(found, Allowed)
+        assert (found.rules.name, found.propagation) == ("critical", "nudge")
+
+
+def test_a_tie_goes_to_the_earlier_line() -> None:
+    """Two equal patterns are no accident of order in memory."""
+    sources = [source("aws-sm:/x/*", rules="critical"), source("aws-sm:/x/*", rules="steady")]
+    found = decide(
+        policy_set(*sources), namespace="pay", provider="aws-sm", account=None, reference="/x/k"
+    )
+    assert isinstance(found, Allowed)
+    assert found.rules.name == "critical"
+
+
+REFUSED = {
+    "no label": ("nowhere", None, "/x/k", Reason.NO_POLICY),
+    "not listed": ("orders", None, "/x/k", Reason.NAMESPACE_NOT_LISTED),
+    "other reference": ("pay", None, "/z/k", Reason.NOT_ALLOWED),
+    "not canonical": ("pay", None, "/x/../k", Reason.BAD_REFERENCE),
+    "two accounts": ("pay", None, "/both/k", Reason.AMBIGUOUS_ACCOUNT),
+    "unknown account": ("pay", "prot", "/x/k", Reason.UNKNOWN_ACCOUNT),
+    "account without it": ("pay", "test", "/x/k", Reason.NOT_ALLOWED),
+}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "account", "reference", "reason"), REFUSED.values(), ids=REFUSED
+)
+def test_p7_what_policy_does_not_allow_is_refused(
+    namespace: str, account: str | None, reference: str, reason: Reason
+) -> None:
+    """With a reason from the closed set."""
+    policies = policy_set(
+        source("aws-sm:/x/*", "aws-sm:/both/*"), source("aws-sm:/both/*", account="test")
+    )
+    found = decide(
+        policies, namespace=namespace, provider="aws-sm", account=account, reference=reference
+    )
+    assert isinstance(found, Refused)
+    assert found.reason is reason
+
+
+def test_a_named_account_ends_the_ambiguity() -> None:
+    """`provider@account` picks among what is allowed."""
+    policies = policy_set(source("aws-sm:/x/*"), source("aws-sm:/x/*", account="test"))
+    found = decide(policies, namespace="pay", provider="aws-sm", account="test", reference="/x/k")
+    assert isinstance(found, Allowed)
+    assert found.account == "test"
+
+
+@given(strategies.hostile_references)
+def test_p7_only_what_is_canonical_and_in_the_namespace_is_allowed(reference: str) -> None:
+    """Whatever the reference: what policy allows is canonical and lies where the pattern says."""
+    policies = policy_set(source("aws-sm:/prod/{namespace}/**"))
+    found = decide(policies, namespace="pay", provider="aws-sm", account=None, reference=reference)
+    if isinstance(found, Allowed):
+        assert canonicalise("aws-sm", reference) == reference
+        assert reference.startswith("/prod/pay/")
+
+
+@given(strategies.references)
+def test_p13_one_tenants_pattern_never_reaches_anothers(reference: str) -> None:
+    """A namespace whose name begins another's does not get the other's sources."""
+    policies = policy_set(source("aws-sm:/prod/{namespace}/**"))
+    wanted = "/prod/pay-roll" + reference
+    allowed = {
+        name: decide(policies, namespace=name, provider="aws-sm", account=None, reference=wanted)
+        for name in ("pay", "pay-roll")
+    }
+    try:
+        canonicalise("aws-sm", wanted)
+    except ReferenceRejected:
+        return
+    assert isinstance(allowed["pay"], Refused)
+    assert isinstance(allowed["pay-roll"], Allowed)

@@ -1,0 +1,163 @@
+"""What an admin may write, and the sentence for what not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policy.load import PolicyError, load_texts
+from policy.model import SecretAccount, SecretPolicy
+from policy.quantity import cpu, memory, parse
+from tests.policy.given import CLASSES, account, policy, source, text
+
+X = source("aws-sm:/x/*")
+
+
+def changed(**fields: str) -> dict[str, Any]:
+    """Classes whose steady one has other fields."""
+    return {"classes": {**CLASSES, "steady": {**CLASSES["steady"], **fields}}}
+
+
+def allowing(pattern: str) -> dict[str, Any]:
+    """A policy with this pattern."""
+    return policy(source(pattern))
+
+
+DELIMITED = (
+    "{namespace} must end where no other namespace's name could go on"
+    " (at / . _ + = @ or the end), and no wildcard may run into it"
+)
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown field": (
+        policy(X, alowEnvValue=True),
+        'spec.alowEnvValue: unknown field; did you mean "allowEnvValue"?',
+    ),
+    "unknown field inside": (
+        policy(X, limits={"secretPerPod": 1}),
+        'spec.limits.secretPerPod: unknown field; did you mean "secretsPerPod"?',
+    ),
+    "unknown field of a list": (
+        policy({**X, "alow": []}),
+        'spec.sources[0].alow: unknown field; did you mean "allow"?',
+    ),
+    "wrong type": (
+        policy(X, allowEnvValue="yes"),
+        "spec.allowEnvValue: Input should be a valid boolean",
+    ),
+    "duration": (
+        policy(X, **changed(refreshInterval="15")),
+        (
+            "spec.classes.steady.refreshInterval: a duration is hours, minutes and seconds,"
+            ' for example "15m", "1h30m" or "90s"'
+        ),
+    ),
+    "budget too small": (
+        policy(X, **changed(freshnessBudget="20m")),
+        (
+            "spec.classes.steady: freshnessBudget must be at least 1320s for this refreshInterval"
+            " (4/3 of the interval and 90s), or healthy pods would turn stale"
+        ),
+    ),
+    "maximum age too small": (
+        policy(X, **changed(maxAge="30m")),
+        "spec.classes.steady: maxAge must be at least freshnessBudget",
+    ),
+    "unknown class": (
+        policy(source("aws-sm:/x", rules="stedy")),
+        (
+            'spec: sources[0].class "stedy" is not one of this policy\'s classes;'
+            ' did you mean "steady"?'
+        ),
+    ),
+    "unknown provider": (
+        allowing("aws-sn:/x"),
+        (
+            "spec.sources[0].allow[0]: write provider:pattern, with a provider of aws-sm, file;"
+            ' did you mean "aws-sm"?'
+        ),
+    ),
+    "two stars in a segment": (
+        allowing("aws-sm:/a**"),
+        "spec.sources[0].allow[0]: ** stands for whole segments: write it alone between two /",
+    ),
+    "dots": (
+        allowing("aws-sm:/a/../b"),
+        (
+            'spec.sources[0].allow[0]: a pattern has no empty, "." or ".." segment,'
+            " as no reference has one"
+        ),
+    ),
+    "star after the namespace": (
+        allowing("aws-sm:/{namespace}*"),
+        f"spec.sources[0].allow[0]: {DELIMITED}",
+    ),
+    "dash after the namespace": (
+        allowing("aws-sm:/{namespace}-*"),
+        f"spec.sources[0].allow[0]: {DELIMITED}",
+    ),
+    "star before the namespace": (
+        allowing("aws-sm:/*-{namespace}"),
+        f"spec.sources[0].allow[0]: {DELIMITED}",
+    ),
+    "two validations in one": (
+        policy({**X, "validate": [{"pem": True, "json": True}]}),
+        (
+            "spec.sources[0].validate[0]: an item of validate has exactly one of pem, json,"
+            " requiredKeys, minBytes, maxBytes"
+        ),
+    ),
+    "block of another provider": (
+        account(provider="file"),
+        "spec: provider file needs the block file and no other",
+    ),
+    "quantity": (
+        policy(X, agent={"resources": {"limits": {"cpu": "much"}}}),
+        (
+            "spec.agent.resources.limits.cpu: a quantity is a number with m, k, M, G, Ki, Mi or Gi,"
+            ' for example "100m"'
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_each_mistake_has_its_sentence(document: dict[str, Any], message: str) -> None:
+    """Which file, which document, which field, and what is allowed."""
+    documents = [document] if document["kind"] == "SecretAccount" else [account(), document]
+    with pytest.raises(PolicyError) as caught:
+        load_texts({"a.yaml": text(*documents)})
+    assert str(caught.value) == f"a.yaml, document {len(documents)}: {message}"
+
+
+def test_the_designs_example_is_read() -> None:
+    """Durations are seconds, defaults are the design's."""
+    validated = {**X, "validate": [{"pem": True}, {"minBytes": 1}, {"requiredKeys": ["a"]}]}
+    read = SecretPolicy.model_validate(policy(validated)).spec
+    assert read.classes["steady"].freshness_budget == 3600
+    assert (read.limits.secrets_per_pod, read.limits.bytes_per_secret) == (32, 65536)
+    assert (read.agent.mode, read.allow_env_value) == ("follow", False)
+    checks = [check.as_mapping() for check in read.sources[0].checks]
+    assert checks == [{"pem": True}, {"minBytes": 1}, {"requiredKeys": ("a",)}]
+
+
+def test_accounts_are_frozen() -> None:
+    """What was decided by does not change under one's hands."""
+    found = SecretAccount.model_validate(account())
+    with pytest.raises(ValueError, match="frozen"):
+        found.spec.budget.burst = 1
+
+
+QUANTITIES = {"100m": "1/10", "1": "1", "1.5": "3/2", "1Ki": "1024", "2M": "2000000", "1e3": "1000"}
+
+
+@pytest.mark.parametrize(("quantity", "amount"), QUANTITIES.items())
+def test_quantities_are_kubernetes(quantity: str, amount: str) -> None:
+    """Decimal and binary suffixes, and exponents."""
+    assert str(parse(quantity)) == amount
+
+
+def test_quantities_are_written_short() -> None:
+    """And read back as the same amount."""
+    assert (cpu(1500), cpu(2000)) == ("1500m", "2")
+    assert (memory(33 << 20), memory(1025)) == ("33Mi", "1025")
