@@ -1,0 +1,67 @@
+"""Sources follow the accounts that admins write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contract.reasons import FetchFailure
+from controller.accounts import Accounts
+from policy.load import load_texts
+from refresh.sources.protocol import Failed, FetchRequest, Material
+from tests.make.embedded import ACCOUNT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from policy.model import SecretAccount
+    from refresh.sources.protocol import FetchResult, Source
+
+
+def _account(root: Path, rate: int = 1) -> Mapping[str, SecretAccount]:
+    return load_texts({"a.yaml": ACCOUNT.format(root=root, rate=rate, burst=2)}).accounts
+
+
+def _asked(source: Source) -> FetchResult:
+    requests = [FetchRequest(reference="/x")]
+    source.most_calls(requests)
+    return source.fetch(requests).results[0]
+
+
+def _accounts() -> Accounts:
+    return Accounts(observer=lambda _: lambda *_: None, problem=lambda *_: None)
+
+
+def test_a_source_follows_its_account(tmp_path: Path) -> None:
+    """The engine keeps one source for ever; another root in the account is read from at once."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(name)
+    accounts = _accounts()
+    accounts.govern(_account(tmp_path / "one"))
+    source = accounts.source("files", "controller", "file")
+    first = _asked(source)
+    accounts.govern(_account(tmp_path / "two", rate=5))
+    second = _asked(source)
+    assert isinstance(first, Material)
+    assert isinstance(second, Material)
+    assert (first.value.reveal(), second.value.reveal()) == (b"one", b"two")
+    source.close()
+
+
+def test_p4_budgets_are_the_admins(tmp_path: Path) -> None:
+    """Calls per second and burst, by account."""
+    budget = _accounts().govern(_account(tmp_path, rate=7))["files"]
+    assert (budget.calls_per_second, budget.burst) == (7, 2)
+
+
+def test_an_account_that_is_gone_asks_nobody(tmp_path: Path) -> None:
+    """Its snapshots fail as unavailable, which keeps their values, until it is back."""
+    (tmp_path / "x").write_text("one")
+    accounts = _accounts()
+    source = accounts.source("files", "controller", "file")
+    gone = _asked(source)
+    assert gone == Failed(reason=FetchFailure.UNAVAILABLE, code="NoAccount")
+    assert source.fetch([FetchRequest(reference="/x")]).calls == 0
+    accounts.govern(_account(tmp_path))
+    assert isinstance(_asked(source), Material)
