@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
 from refresh import backoff
+from refresh.breaker import PROBE_CAP_S
 from refresh.schedule import FIRST, Plan, Schedule, Share
 from refresh.sources.protocol import Alone, Failed
 
@@ -144,8 +145,10 @@ class Asks:
             )
         return results
 
-    def replan(self, known: Asked, result: FetchResult, at: Moment) -> None:
-        """Sets when the task is due after this result; `put` follows."""
+    def replan(self, task: Task, known: Asked, result: FetchResult, at: Moment) -> None:
+        """Sets when the task is due after this result; `put` follows. While the breaker is open it
+        alone paces the account, so that all are ready when the provider is back.
+        """
         if isinstance(result, Alone):
             known.alone, known.due_at = True, at.mono
             return
@@ -154,7 +157,9 @@ class Asks:
         if isinstance(result, Failed):
             known.failures += 1
             known.refused |= result.reason in REFUSALS
-            cap_s = min(backoff.CAP_S, refresh_s)
+            schedule = self._schedules.get(task.source.account)
+            down = schedule is not None and schedule.breaker.until is not None
+            cap_s = min(PROBE_CAP_S if down else backoff.CAP_S, refresh_s)
             asked_s, draw = result.delay_s, self._draw()
             wait_s = backoff.delay_s(known.failures, draw, cap_s=cap_s, asked_s=asked_s)
         else:

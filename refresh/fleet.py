@@ -254,7 +254,7 @@ class Fleet:
         if known is None:
             return
         asked = known.urgent
-        self._asks.replan(known, result, at)
+        self._asks.replan(task, known, result, at)
         if not isinstance(result, Alone):
             self._observe(task, result)
             for key in list(known.keys.values()):

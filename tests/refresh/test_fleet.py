@@ -536,3 +536,22 @@ def test_p12_a_wish_that_comes_with_the_demand_is_applied() -> None:
     world.fleet.operate(snapshot("a", "/undemanded"), wish, world.at)
     world.run(10)
     assert provider.calls == calls
+
+
+def test_a_source_that_was_probed_in_an_outage_recovers_with_the_others() -> None:
+    """Probes leave no long delay behind, also where all sources were probed often."""
+    provider = Provider(default=_plain)
+    world = _world(provider)
+    items = [demanded("a", f"/s/{n}") for n in range(3)]
+    world.fleet.demand(items, world.at)
+    world.run(10)
+    provider.down = FetchFailure.UNAVAILABLE
+    world.run(3600)
+    world.fleet.demand(items[1:], world.at)
+    provider.down = None
+    world.run(15)
+    for item in items[1:]:
+        state = world.fleet.state(item.key)
+        assert state is not None
+        assert state.last_success is not None
+        assert world.wall - state.last_success < 15
