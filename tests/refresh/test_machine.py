@@ -166,8 +166,7 @@ class Refreshing(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """The process is new; the store, and the operators' specs, are what is left."""
-        self.world.run(0.2)
-        self.provider.true_s += 0.2
+        self._run(0.2)
         self._keep_calls()
         world = self.world
         self.world = World(self.provider, draw=self.rng.random, wall=world.wall, store=world.store)
