@@ -84,6 +84,8 @@ class World:
     files: Path
     process: subprocess.Popen[bytes] | None = None
     logs: list[Path] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    """Of the controller's environment, beside our own."""
 
     @property
     def store(self) -> Path:
@@ -143,7 +145,11 @@ class World:
         with log.open("wb") as out:
             command = [sys.executable, "-m", "controller", "--store", str(self.store)]
             self.process = subprocess.Popen(
-                [*command, "--listen", "127.0.0.1:0"], cwd=REPOSITORY, stdout=out, stderr=out
+                [*command, "--listen", "127.0.0.1:0"],
+                cwd=REPOSITORY,
+                stdout=out,
+                stderr=out,
+                env={**os.environ, **self.variables},
             )
 
     def end(self, number: int = signal.SIGTERM) -> int:

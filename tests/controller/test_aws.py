@@ -1,0 +1,103 @@
+"""The controller against a server that speaks AWS, behind the fault proxy that counts."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contract.secret_bytes import SecretBytes
+from controller.volume_writer import read
+from demo.provider import KEYS, Provider, Proxy
+from refresh.model import SourceKey
+from tests.make.embedded import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.make.embedded import World
+
+REGION = "ap-southeast-2"
+NAMES = [f"/prod/payments/s{number}" for number in range(6)]
+ADMIN = """\
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretAccount
+metadata: {{name: aws}}
+spec:
+  provider: aws
+  aws: {{regions: [{region}], endpoint: "http://{address}"}}
+  budget: {{callsPerSecond: 50, burst: 100}}
+---
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretPolicy
+metadata: {{name: payments}}
+spec:
+  namespaces: [payments]
+  sources: [{{account: aws, allow: ["aws-sm:/prod/{{namespace}}/*"], class: steady}}]
+  classes: {{steady: {{refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}}}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {{name: payments, labels: {{lastgood.dev/policy: payments}}}}
+"""
+
+
+@pytest.fixture
+def provider(world: World) -> Iterator[Provider]:
+    """A store of secrets with six of them."""
+    made = Provider(log=world.root / "provider.log", region=REGION)
+    for name in NAMES:
+        made.put(name, SecretBytes(b"one of " + name.encode()))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def proxy(world: World, provider: Provider) -> Iterator[Proxy]:
+    """What the controller reaches it through."""
+    made = Proxy(log=world.root / "proxy.log", upstream=provider.address)
+    for path in (world.store / "config").iterdir():
+        path.unlink()
+    admin = ADMIN.format(region=REGION, address=made.addresses["default"])
+    (world.store / "config" / "admin.yaml").write_text(admin)
+    world.variables |= KEYS
+    yield made
+    made.stop()
+
+
+def _values(world: World) -> list[bytes | None]:
+    folder = world.store / "volumes" / "payments"
+    sources = [SourceKey("aws", "controller", "aws-sm", name) for name in NAMES]
+    return [(read(folder / source.snapshot) or {}).get("value") for source in sources]
+
+
+def _calls(proxy: Proxy) -> int:
+    return sum(sum(operations.values()) for operations in proxy.counts().values())
+
+
+def test_p1_p4_p12_killed_during_an_outage_it_serves_on_and_obeys_without_a_storm(
+    world: World, provider: Provider, proxy: Proxy
+) -> None:
+    """Six secrets cost no more calls than secrets, however many pods; killed with -9 and started
+    while the provider answers nobody, it calls for nothing that it holds, and a rollback works.
+    """
+    for number in range(10):
+        world.pod(f"api-{number}", *NAMES, account="aws", provider="aws-sm")
+    world.start()
+    good: list[bytes | None] = [b"one of " + name.encode() for name in NAMES]
+    until("all to be served", lambda: _values(world) == good)
+    assert _calls(proxy) <= len(NAMES)
+    provider.put(NAMES[0], SecretBytes(b"bad"))
+    world.lastgood("refresh", f"aws-sm:{NAMES[0]}")
+    assert _values(world) == [b"bad", *good[1:]]
+    proxy.set("blackhole")
+    world.end(signal.SIGKILL)
+    proxy.reset()
+    world.start()
+    time.sleep(1.0)
+    assert _calls(proxy) <= 1
+    done = world.lastgood("rollback", f"aws-sm:{NAMES[0]}")
+    assert "10 pods have it" in done.stdout
+    assert _values(world) == good
