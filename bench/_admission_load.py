@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import ssl
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SLOT = b"NUMBER_"
+"""Stands for a number of the same length."""
 
 
 async def connection(
-    port: int, context: ssl.SSLContext, request: bytes, until: float, took_s: list[float]
+    port: int,
+    context: ssl.SSLContext,
+    requests: Iterator[bytes],
+    until: float,
+    took_s: list[float],
 ) -> None:
-    """Send `request` and read its whole answer until that moment; note each time."""
+    """Send requests and read their whole answers until that moment; note each time."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
     while time.perf_counter() < until:
         start = time.perf_counter()
-        writer.write(request)
+        writer.write(next(requests))
         head = await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(head.decode())
@@ -25,6 +37,14 @@ async def connection(
         await reader.readexactly(int(length))
         took_s.append(time.perf_counter() - start)
     writer.close()
+
+
+def numbered(request: bytes) -> Iterator[bytes]:
+    """The request again and again; with another secret each time where it has SLOT."""
+    if SLOT not in request:
+        yield from itertools.repeat(request)
+    for number in itertools.count():
+        yield request.replace(SLOT, b"k%06d" % number)
 
 
 async def load(
@@ -39,11 +59,10 @@ async def load(
         f"Content-Length: {len(body)}",
     )
     head = "\r\n".join(lines) + "\r\n\r\n"
+    requests = numbered(head.encode() + body)
     took_s: list[float] = []
     until = time.perf_counter() + seconds
-    work = [
-        connection(port, context, head.encode() + body, until, took_s) for _ in range(connections)
-    ]
+    work = [connection(port, context, requests, until, took_s) for _ in range(connections)]
     await asyncio.gather(*work)
     return took_s
 

@@ -24,6 +24,10 @@ DEFAULTS = {
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 
+SERVICE_LINKS = ("SERVICE_HOST", "SERVICE_PORT", "PORT")
+"""What the kubelet sets in each pod of a namespace with a Service `lastgood-webhook`; not ours."""
+
+
 class SettingsError(ValueError):
     """An environment that can't be used; names every variable at fault. Caught by main."""
 
@@ -61,9 +65,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         for name, text in environment.items()
         if name.startswith(PREFIX)
     }
-    problems = [
-        f"{PREFIX}{name} is unknown{suggestion(name, known)}" for name in given if name not in known
-    ]
+    unknown = (name for name in given if name not in known and not name.startswith(SERVICE_LINKS))
+    problems = [f"{PREFIX}{name} is unknown{suggestion(name, known)}" for name in unknown]
     problems += [f"{PREFIX}{name} must be set" for name in REQUIRED if not given.get(name)]
     values = {**DEFAULTS, **given}
     host, colon, port = values["LISTEN"].rpartition(":")

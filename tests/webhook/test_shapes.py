@@ -28,7 +28,9 @@ GUARANTEED = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1000
 
 
 def injected(
-    *containers: dict[str, Any], asked: dict[str, str] | None = None, **spec: Any
+    *containers: dict[str, Any],
+    asked: dict[str, str] | None = None,
+    **spec: Any,  # noqa: ANN401 - JSON
 ) -> dict[str, Any]:
     """The injected pod of these."""
     verdict = admitted(make.pod("web-1", *containers, annotations=asked or DB, **spec))
