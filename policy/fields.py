@@ -83,17 +83,26 @@ def _quantity(value: object) -> str:
     return str(value)
 
 
-def _schema(**schema: str) -> WithJsonSchema:
+def _schema(**schema: str | int) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), _schema(pattern=f"^{DURATION_PATTERN}$")]
+_DURATION_SCHEMA = _schema(
+    pattern=f"^{DURATION_PATTERN.removeprefix('(?=.)')}$", minLength=2, maxLength=21
+)
+"""RE2, which the API server's schemas use, has no look-ahead; there the least length stands."""
+
+Seconds = Annotated[float, BeforeValidator(_seconds), _DURATION_SCHEMA]
 """On the wire a duration such as "1h30m"; in the model seconds."""
-Label = Annotated[str, AfterValidator(_label)]
+Label = Annotated[str, AfterValidator(_label), _schema(pattern=f"^{LABEL.pattern}$", maxLength=63)]
 Name = Annotated[str, AfterValidator(_name)]
-NamespaceGlob = Annotated[str, AfterValidator(_namespace_glob)]
-Allow = Annotated[str, AfterValidator(_allow)]
+NamespaceGlob = Annotated[
+    str, AfterValidator(_namespace_glob), _schema(pattern=f"^{_NAMESPACE_GLOB.pattern}$")
+]
+Allow = Annotated[str, AfterValidator(_allow), _schema(maxLength=1024)]
 """`provider:pattern`: `*` stands for characters of one segment, `**` for one or more whole
 segments."""
-Quantity = Annotated[str, BeforeValidator(_quantity), _schema()]
-Count = Annotated[int, Field(ge=1)]
+Quantity = Annotated[
+    str, BeforeValidator(_quantity), WithJsonSchema({"x-kubernetes-int-or-string": True})
+]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]

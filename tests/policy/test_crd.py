@@ -1,0 +1,51 @@
+"""The CustomResourceDefinitions: generated, complete, and in the chart as they are generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from policy.crd import DEFINITIONS, files, manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy.crd import Definition
+
+CHART = Path(__file__).parents[2] / "charts/lastgood/templates/crds"
+
+
+def test_the_chart_holds_what_is_generated() -> None:
+    """Whoever changes a model runs `python -m policy.crd charts/lastgood/templates/crds`."""
+    assert {path.name: path.read_text() for path in CHART.glob("*.yaml")} == files()
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda it: it.plural)
+def test_each_field_has_a_sentence_for_explain(definition: Definition) -> None:
+    """`kubectl explain` says something on every field of ours."""
+    version = manifest(definition)["spec"]["versions"][0]
+    schema = version["schema"]["openAPIV3Schema"]
+    top = {"apiVersion", "kind", "metadata"}
+    silent = [path for path, item in _fields(schema) if "description" not in item]
+    assert [path for path in silent if path not in top] == []
+
+
+@pytest.mark.parametrize("name", sorted(files()))
+def test_no_file_has_what_helm_would_render(name: str) -> None:
+    """The files are templates of the chart, and YAML as they are."""
+    text = files()[name]
+    assert "{{" not in text
+    assert yaml.safe_load(text)["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def _fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, item in schema.get("properties", {}).items():
+        here = f"{path}.{name}".removeprefix(".")
+        yield here, item
+        yield from _fields(item, here)
+        for nested in (item.get("items"), item.get("additionalProperties")):
+            if isinstance(nested, dict):
+                yield from _fields(nested, here)
