@@ -1,0 +1,413 @@
+"""Requests to the API server: plain JSON objects in and out, so that fields which we don't know
+survive. Each request has a time-out, and none is repeated here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import aiohttp
+from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import ConfigException
+
+from kube.errors import FencedError, GoneError, UnavailableError, of_status
+from kube.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from kubernetes.aio.client.configuration import Configuration
+
+    from kube.errors import ApiError
+
+Json = dict[str, Any]
+
+_JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
+_READS = frozenset({"GET"})
+_PAGE = 500
+"""Objects in one answer of a list, as kubectl asks for."""
+_WATCH_GRACE_S = 15.0
+"""How much longer than the server was told a watch may take before it counts as dead."""
+_REDIRECTS = 300
+"""A redirect is not followed: our token would go with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a watch."""
+
+    kind: str
+    """ADDED, MODIFIED, DELETED or BOOKMARK; an ERROR is raised instead."""
+    object: Json
+    """Of a BOOKMARK only `metadata.resourceVersion` means something."""
+
+    @property
+    def resource_version(self) -> str:
+        """Opaque; a watch may be continued from it."""
+        return str(self.object.get("metadata", {}).get("resourceVersion", ""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """All objects of a list, and where a watch continues."""
+
+    items: list[Json]
+    """As the server sent them, which is without `kind` and `apiVersion`."""
+    resource_version: str
+
+
+class Api:
+    """One API server. An asynchronous context manager; close it in the loop that used it.
+
+    Every method but `watch` answers with an object and raises `kube.errors.ApiError`. What is
+    answered to a dry run was admitted but not written.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        user_agent: str = "lastgood",
+        timeout_s: float = 10.0,
+    ) -> None:
+        self._http = _Http(configuration, user_agent)
+        self._timeout_s = timeout_s
+        self._fence: Callable[[], float] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends every connection, those of `fenced` copies too."""
+        await self._http.close()
+
+    def fenced(self, remaining_s: Callable[[], float]) -> Api:
+        """The same connections, but writes only while `remaining_s()` is above 0, and none takes
+        longer than that. FencedError: nothing was sent. Dry runs count as writes.
+        """
+        copy = object.__new__(type(self))
+        copy._http = self._http
+        copy._timeout_s = self._timeout_s
+        copy._fence = remaining_s
+        return copy
+
+    async def get(self, path: str) -> Json:
+        """One object, or any path that answers with a JSON object, such as `/version`."""
+        return await self._call("GET", path)
+
+    async def list_(
+        self,
+        path: str,
+        *,
+        limit: int = _PAGE,
+        continue_: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Json:
+        """One page. `metadata.continue` of the answer asks for the next one; GoneError: it is too
+        old.
+        """
+        query = _selected(label_selector, field_selector)
+        query["limit"] = str(limit)
+        if continue_:
+            query["continue"] = continue_
+        return await self._call("GET", path, query)
+
+    async def list_all(
+        self,
+        path: str,
+        *,
+        limit: int = _PAGE,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> Listing:
+        """Every page, as of one resource version. When that grows too old on the way, the list
+        begins anew without pages.
+        """
+        try:
+            return await self._pages(path, limit, label_selector, field_selector)
+        except GoneError:
+            return await self._pages(path, 0, label_selector, field_selector)
+
+    async def _pages(
+        self, path: str, limit: int, label_selector: str | None, field_selector: str | None
+    ) -> Listing:
+        items: list[Json] = []
+        continue_: str | None = None
+        while True:
+            page = await self.list_(
+                path,
+                limit=limit,
+                continue_=continue_,
+                label_selector=label_selector,
+                field_selector=field_selector,
+            )
+            items += page.get("items") or []
+            metadata = page.get("metadata") or {}
+            continue_ = metadata.get("continue")
+            if not continue_:
+                return Listing(items=items, resource_version=metadata.get("resourceVersion", ""))
+
+    async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
+        """POST to a collection, or to a subresource such as `eviction`. AlreadyExistsError."""
+        return await self._call("POST", path, _dry(dry_run), body, _JSON)
+
+    async def merge_patch(
+        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Json:
+        """RFC 7396: null removes a field. With `metadata.resourceVersion` in it, ConflictError
+        when somebody wrote since. An empty one changes nothing and answers with the object.
+        """
+        return await self._call("PATCH", path, _dry(dry_run), body, _MERGE_PATCH)
+
+    async def json_patch(
+        self, path: str, operations: Sequence[Mapping[str, Any]], *, dry_run: bool = False
+    ) -> Json:
+        """RFC 6902. InvalidError also when a `test` operation does not hold."""
+        return await self._call("PATCH", path, _dry(dry_run), operations, _JSON_PATCH)
+
+    async def delete(
+        self,
+        path: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> Json:
+        """With preconditions `uid` and `resource_version`; ConflictError when they don't hold.
+
+        The answer may hold the object that was deleted.
+        """
+        given = {"uid": uid, "resourceVersion": resource_version}
+        body = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": propagation,
+            "preconditions": {key: value for key, value in given.items() if value is not None},
+        }
+        return await self._call("DELETE", path, _dry(dry_run), body, _JSON)
+
+    async def watch(
+        self,
+        path: str,
+        *,
+        resource_version: str,
+        timeout_s: float,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        opened: Callable[[], None] | None = None,
+    ) -> AsyncGenerator[Event, None]:
+        """The changes since `resource_version`, with bookmarks, until the server ends the watch
+        after `timeout_s` seconds, which is no error. Silence beyond that is UnavailableError;
+        GoneError, as status or in the stream: list again. `opened` is called once the server has
+        accepted the watch.
+
+        Close it (`contextlib.aclosing`) when you leave before its end.
+        """
+        query = _selected(label_selector, field_selector) | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(max(1, round(timeout_s))),
+        }
+        reason = "Silence"
+        answer = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._http.send(
+                    "GET", path, query=query, total_s=timeout_s + _WATCH_GRACE_S
+                )
+            await _check(answer, "GET", path)
+            if opened is not None:
+                opened()
+            async for event in _events(answer, path):
+                yield event
+            return
+        except TimeoutError:
+            pass
+        except (aiohttp.ClientError, OSError) as error:
+            reason = type(error).__name__
+        finally:
+            if answer is not None:
+                answer.close()
+        raise _unavailable(reason, "GET", path)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str | None = None,
+    ) -> Json:
+        timeout_s = self._timeout_s
+        if self._fence is not None and method not in _READS:
+            timeout_s = min(timeout_s, self._fence())
+            if timeout_s <= 0:
+                raise FencedError(f"no more writes: {method} {path}")
+        reason = "TimedOut"
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._http.send(
+                    method, path, query=query, body=body, content_type=content_type
+                )
+                async with answer:
+                    await _check(answer, method, path)
+                    return _object(await answer.read(), method, path)
+        except TimeoutError:
+            pass
+        except (aiohttp.ClientError, OSError) as error:
+            reason = type(error).__name__
+        raise _unavailable(reason, method, path)
+
+
+class _Http:
+    """The connections, and who we are on them."""
+
+    def __init__(self, configuration: Configuration, user_agent: str) -> None:
+        self._configuration = configuration
+        self._user_agent = user_agent
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str | None = None,
+        total_s: float | None = None,
+    ) -> aiohttp.ClientResponse:
+        """The answer's head; the caller reads and closes it. `total_s` bounds head and body."""
+        configuration = self._configuration
+        headers = {"Accept": _JSON, "User-Agent": self._user_agent, **await self._credentials()}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        if self._session is None:
+            self._session = self._open()
+        return await self._session.request(
+            method,
+            configuration.host + path,
+            params=query,
+            data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=total_s),
+            allow_redirects=False,
+            proxy=configuration.proxy,
+            server_hostname=configuration.tls_server_name,
+        )
+
+    async def _credentials(self) -> dict[str, str]:
+        try:
+            settings = await self._configuration.auth_settings()
+        except ConfigException:
+            # The token's file can't be read right now.
+            raise OSError("no credentials") from None
+        return {part["key"]: part["value"] for part in settings.values() if part["value"]}
+
+    def _open(self) -> aiohttp.ClientSession:
+        tls = RESTClientObject(self._configuration).ssl_context
+        connector = aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_socket)
+        return aiohttp.ClientSession(connector=connector, trust_env=True)
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A connection whose other end vanished is noticed within 45 s, also while it is silent."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    return made
+
+
+async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[Event, None]:
+    lines = Lines()
+    async for chunk in answer.content.iter_any():
+        for line in lines.feed(chunk):
+            event = _object(line, "GET", path)
+            kind, content = event.get("type"), event.get("object")
+            if not isinstance(kind, str) or not isinstance(content, dict):
+                raise _unavailable("Malformed", "GET", path)
+            if kind == "ERROR":
+                raise _of_status_object(content, 0, "GET", path, None)
+            yield Event(kind=kind, object=content)
+
+
+async def _check(answer: aiohttp.ClientResponse, method: str, path: str) -> None:
+    """Raises what the server refused."""
+    if answer.status < _REDIRECTS:
+        return
+    content = _parsed(await answer.read())
+    status = content if isinstance(content, dict) else {}
+    raise _of_status_object(status, answer.status, method, path, answer.headers.get("Retry-After"))
+
+
+def _of_status_object(
+    status: Json, code: int, method: str, path: str, retry_after: str | None
+) -> ApiError:
+    """From a `Status`: its code when there was no HTTP status, and its reason, never its message.
+
+    An HTTP-date in Retry-After counts as no wish: the API server sends seconds.
+    """
+    if not code:
+        given = status.get("code")
+        code = given if isinstance(given, int) else 500
+    details = status.get("details")
+    asked = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    delay_s = float(asked) if isinstance(asked, int) and asked > 0 else None
+    if retry_after is not None and retry_after.isdecimal():
+        delay_s = float(retry_after)
+    reason = str(status.get("reason") or "")
+    return of_status(code, reason=reason, method=method, path=path, delay_s=delay_s)
+
+
+def _object(content: bytes, method: str, path: str) -> Json:
+    parsed = _parsed(content)
+    if not isinstance(parsed, dict):
+        raise _unavailable("Malformed", method, path)
+    return parsed
+
+
+def _parsed(content: bytes) -> object:
+    """None: not JSON. An exception would hold the bytes."""
+    try:
+        return cast("object", json.loads(content))
+    except ValueError:
+        return None
+
+
+def _unavailable(reason: str, method: str, path: str) -> UnavailableError:
+    return UnavailableError(status=0, reason=reason, method=method, path=path)
+
+
+def _selected(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
+    given = {"labelSelector": label_selector, "fieldSelector": field_selector}
+    return {key: value for key, value in given.items() if value}
+
+
+def _dry(dry_run: bool) -> dict[str, str]:  # noqa: FBT001 - the one argument
+    return {"dryRun": "All"} if dry_run else {}
