@@ -14,8 +14,8 @@ import aiohttp
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
-from kube.errors import FencedError, GoneError, UnavailableError, of_status
-from kube.lines import Lines
+from kube.errors import FencedError, GoneError, MalformedError, UnavailableError, of_status
+from kube.lines import Lines, TooLongError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -34,8 +34,6 @@ _JSON_PATCH = "application/json-patch+json"
 _READS = frozenset({"GET"})
 _PAGE = 500
 """Objects in one answer of a list, as kubectl asks for."""
-_WATCH_GRACE_S = 15.0
-"""How much longer than the server was told a watch may take before it counts as dead."""
 _REDIRECTS = 300
 """A redirect is not followed: our token would go with it."""
 
@@ -77,9 +75,14 @@ class Api:
         *,
         user_agent: str = "lastgood",
         timeout_s: float = 10.0,
+        watch_grace_s: float = 15.0,
     ) -> None:
+        """`timeout_s` is for each request, and until a watch begins. `watch_grace_s` is how much
+        longer than the server was told a watch may take before it counts as dead.
+        """
         self._http = _Http(configuration, user_agent)
         self._timeout_s = timeout_s
+        self._watch_grace_s = watch_grace_s
         self._fence: Callable[[], float] | None = None
 
     async def __aenter__(self) -> Self:
@@ -104,6 +107,7 @@ class Api:
         copy = object.__new__(type(self))
         copy._http = self._http
         copy._timeout_s = self._timeout_s
+        copy._watch_grace_s = self._watch_grace_s
         copy._fence = remaining_s
         return copy
 
@@ -140,15 +144,31 @@ class Api:
         """Every page, as of one resource version. When that grows too old on the way, the list
         begins anew without pages.
         """
+        selected = {"label_selector": label_selector, "field_selector": field_selector}
         try:
-            return await self._pages(path, limit, label_selector, field_selector)
+            return await self._all(path, limit, selected)
         except GoneError:
-            return await self._pages(path, 0, label_selector, field_selector)
+            return await self._all(path, 0, selected)
 
-    async def _pages(
-        self, path: str, limit: int, label_selector: str | None, field_selector: str | None
-    ) -> Listing:
+    async def _all(self, path: str, limit: int, selected: Mapping[str, str | None]) -> Listing:
         items: list[Json] = []
+        version = ""
+        async for page in self.pages(path, limit=limit, **selected):
+            items += page.get("items") or []
+            version = page.get("metadata", {}).get("resourceVersion", "")
+        return Listing(items=items, resource_version=version)
+
+    async def pages(
+        self,
+        path: str,
+        *,
+        limit: int = _PAGE,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> AsyncGenerator[Json, None]:
+        """The pages of a list, one in memory at a time; all have one resource version. `limit` 0:
+        one page. GoneError on the way: begin anew.
+        """
         continue_: str | None = None
         while True:
             page = await self.list_(
@@ -158,11 +178,10 @@ class Api:
                 label_selector=label_selector,
                 field_selector=field_selector,
             )
-            items += page.get("items") or []
-            metadata = page.get("metadata") or {}
-            continue_ = metadata.get("continue")
+            yield page
+            continue_ = (page.get("metadata") or {}).get("continue")
             if not continue_:
-                return Listing(items=items, resource_version=metadata.get("resourceVersion", ""))
+                return
 
     async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
         """POST to a collection, or to a subresource such as `eviction`. AlreadyExistsError."""
@@ -232,7 +251,7 @@ class Api:
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._http.send(
-                    "GET", path, query=query, total_s=timeout_s + _WATCH_GRACE_S
+                    "GET", path, query=query, total_s=timeout_s + self._watch_grace_s
                 )
             await _check(answer, "GET", path)
             if opened is not None:
@@ -240,6 +259,8 @@ class Api:
             async for event in _events(answer, path):
                 yield event
             return
+        except TooLongError:
+            reason = "TooLong"
         except TimeoutError:
             pass
         except (aiohttp.ClientError, OSError) as error:
@@ -276,6 +297,10 @@ class Api:
         except (aiohttp.ClientError, OSError) as error:
             reason = type(error).__name__
         raise _unavailable(reason, method, path)
+
+
+class NoCredentialsError(OSError):
+    """Caught here; its name is the reason of an UnavailableError."""
 
 
 class _Http:
@@ -323,8 +348,7 @@ class _Http:
         try:
             settings = await self._configuration.auth_settings()
         except ConfigException:
-            # The token's file can't be read right now.
-            raise OSError("no credentials") from None
+            raise NoCredentialsError("the token's file can't be used now") from None
         return {part["key"]: part["value"] for part in settings.values() if part["value"]}
 
     def _open(self) -> aiohttp.ClientSession:
@@ -351,7 +375,7 @@ async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[E
             event = _object(line, "GET", path)
             kind, content = event.get("type"), event.get("object")
             if not isinstance(kind, str) or not isinstance(content, dict):
-                raise _unavailable("Malformed", "GET", path)
+                raise _malformed("GET", path)
             if kind == "ERROR":
                 raise _of_status_object(content, 0, "GET", path, None)
             yield Event(kind=kind, object=content)
@@ -388,7 +412,7 @@ def _of_status_object(
 def _object(content: bytes, method: str, path: str) -> Json:
     parsed = _parsed(content)
     if not isinstance(parsed, dict):
-        raise _unavailable("Malformed", method, path)
+        raise _malformed(method, path)
     return parsed
 
 
@@ -402,6 +426,10 @@ def _parsed(content: bytes) -> object:
 
 def _unavailable(reason: str, method: str, path: str) -> UnavailableError:
     return UnavailableError(status=0, reason=reason, method=method, path=path)
+
+
+def _malformed(method: str, path: str) -> MalformedError:
+    return MalformedError(status=0, reason="Malformed", method=method, path=path)
 
 
 def _selected(label_selector: str | None, field_selector: str | None) -> dict[str, str]:

@@ -10,7 +10,8 @@
     │   └── GoneError           410: list again
     └── temporary: later it may be granted
         ├── ThrottledError      429
-        └── UnavailableError    5xx, no connection, no answer in time, an answer that is no JSON
+        └── UnavailableError    5xx, no connection, no answer in time
+            └── MalformedError  an answer that is no JSON object
 
     FencedError                 not the server's: a writer whose time is over; nothing was sent
 
@@ -80,6 +81,10 @@ class ThrottledError(TemporaryError):
 
 class UnavailableError(TemporaryError):
     """The server, or the way to it. Whether a write was done is not known."""
+
+
+class MalformedError(UnavailableError):
+    """An answer that is no JSON object, or no event of a watch."""
 
 
 class FencedError(Exception):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kube.errors import ApiError, GoneError
+from kube.errors import ApiError, GoneError, MalformedError
 
 if TYPE_CHECKING:
     import random
@@ -149,11 +149,8 @@ class Reflector(Generic[T]):
             if self._version is None or began >= self._relist_at:
                 await self._list()
             heard = await self._watch()
-        except GoneError as error:
-            self._version = None
-            return self._failed(error)
         except ApiError as error:
-            if error.reason == "Malformed":
+            if isinstance(error, (GoneError, MalformedError)):
                 self._version = None
             return self._failed(error)
         if heard or self._clock.monotonic() - began >= self._pace.settled_s:
@@ -180,24 +177,22 @@ class Reflector(Generic[T]):
     async def _pages(self, limit: int) -> tuple[dict[Key, T], str]:
         """What is kept of the list. `limit` 0: in one answer."""
         found: dict[Key, T] = {}
-        continue_: str | None = None
-        while True:
-            page = await self._api.list_(
-                self._path,
-                limit=limit,
-                continue_=continue_,
-                label_selector=self._label_selector,
-                field_selector=self._field_selector,
-            )
-            for content in page.get("items") or []:
-                key = _key(content)
-                item = self._projected(key, content)
-                if item is not None:
-                    found[key] = item
-            metadata = page.get("metadata") or {}
-            continue_ = metadata.get("continue")
-            if not continue_:
-                return found, str(metadata.get("resourceVersion", ""))
+        version = ""
+        pages = self._api.pages(
+            self._path,
+            limit=limit,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+        )
+        async with contextlib.aclosing(pages):
+            async for page in pages:
+                for content in page.get("items") or []:
+                    key = _key(content)
+                    item = self._projected(key, content)
+                    if item is not None:
+                        found[key] = item
+                version = str((page.get("metadata") or {}).get("resourceVersion", ""))
+        return found, version
 
     async def _watch(self) -> bool:
         """Whether the server said anything."""
