@@ -1,0 +1,241 @@
+"""What nobody but the controller may do to snapshots, and what the controller may not do: each
+forbidden act tried with the real identity.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.enforced import POLICY, kubectl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.enforced import Answer, Enforced
+
+pytestmark = pytest.mark.e2e
+
+SNAPSHOT = "lastgood.dev/snapshot"
+CANARY = "canary-5d1c0f"
+
+
+def secret(name: str, kind: str = SNAPSHOT, **metadata: Any) -> dict[str, Any]:
+    """A Secret with the canary in it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": kind,
+        "metadata": {"name": name, **metadata},
+        "data": {"value": base64.b64encode(CANARY.encode()).decode()},
+    }
+
+
+def secrets_of(namespace: str, name: str = "") -> str:
+    """The path of Secrets, or of one."""
+    return f"/api/v1/namespaces/{namespace}/secrets" + (f"/{name}" if name else "")
+
+
+def refused(answer: Answer) -> None:
+    """A policy refused it (a Secret's type the API server itself), and the refusal has nothing of
+    the object.
+    """
+    immutable = answer.status == 422 and "field is immutable" in answer.message
+    assert answer.by_policy or immutable, (answer.status, answer.body)
+    encoded = base64.b64encode(CANARY.encode()).decode()
+    assert CANARY not in str(answer.body)
+    assert encoded not in str(answer.body)
+
+
+@pytest.fixture(scope="module")
+def foreign(guarded: Enforced) -> str:
+    """A Secret that is not ours."""
+    answer = guarded.server.act(
+        "alice", "POST", secrets_of(guarded.team), secret("foreign", "Opaque")
+    )
+    assert answer.status == 201, answer.message
+    return secrets_of(guarded.team, "foreign")
+
+
+@pytest.fixture
+def snapshot(guarded: Enforced) -> Iterator[str]:
+    """A snapshot that the controller made."""
+    place, path = guarded.server, secrets_of(guarded.team, "lg-db-1")
+    answer = place.act(guarded.controller, "POST", secrets_of(guarded.team), secret("lg-db-1"))
+    assert answer.status == 201, answer.message
+    yield path
+    assert place.act(guarded.controller, "DELETE", path).status in {200, 404}
+
+
+@pytest.fixture
+def ages(guarded: Enforced) -> Iterator[str]:
+    """The ConfigMap of ages that the controller made."""
+    folder = f"/api/v1/namespaces/{guarded.team}/configmaps"
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "lastgood-freshness"},
+        "data": {"a": "1"},
+    }
+    answer = guarded.server.act(guarded.controller, "POST", folder, body)
+    assert answer.status == 201, answer.message
+    path = f"{folder}/lastgood-freshness"
+    yield path
+    assert guarded.server.act(guarded.controller, "DELETE", path).status == 200
+
+
+def test_the_api_server_finds_no_fault_in_the_policies(guarded: Enforced) -> None:
+    """Every expression passes the API server's type check."""
+    found = kubectl("get", POLICY.lower(), "-o", "name").split()
+    mine = [name for name in found if name.endswith(guarded.suffix)]
+    assert len(mine) >= 9
+    for name in mine:
+        warnings = kubectl("get", name, "-o", "jsonpath={.status.typeChecking.expressionWarnings}")
+        assert warnings == "", name
+
+
+def test_the_controller_keeps_snapshots(guarded: Enforced, snapshot: str) -> None:
+    """It makes one, reads it by an empty patch, changes it, and deletes it."""
+    act = guarded.server.act
+    read = act(guarded.controller, "PATCH", snapshot, {})
+    assert base64.b64decode(read.body["data"]["value"]).decode() == CANARY
+    assert act(guarded.controller, "PATCH", snapshot, {"data": {"p.a": "YQ=="}}).status == 200
+    assert act(guarded.controller, "DELETE", snapshot).status == 200
+
+
+@pytest.mark.parametrize("dry", [False, True], ids=["for real", "dry run"])
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("PATCH", {}),
+        ("PATCH", {"metadata": {"annotations": {"a": "b"}}}),
+        ("PATCH", {"type": SNAPSHOT}),
+        ("DELETE", None),
+    ],
+    ids=["empty patch", "annotation", "type", "delete"],
+)
+def test_p13_the_controller_reaches_no_foreign_secret(
+    guarded: Enforced, foreign: str, method: str, body: object, *, dry: bool
+) -> None:
+    """Neither by writing nor by an answer that would carry its content."""
+    refused(guarded.server.act(guarded.controller, method, foreign, body, dry=dry))
+
+
+@pytest.mark.parametrize("kind", ["strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml"])
+def test_p13_no_kind_of_patch_reads_a_foreign_secret(
+    guarded: Enforced, foreign: str, kind: str
+) -> None:
+    """The other kinds of patch are no way round."""
+    body: object = [] if kind.startswith("json") else {}
+    if kind.startswith("apply"):
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "foreign"}}
+    path = foreign + ("?fieldManager=x&force=true" if kind.startswith("apply") else "")
+    refused(
+        guarded.server.act(guarded.controller, "PATCH", path, body, kind=f"application/{kind}")
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        secret("lg-x", "Opaque"),
+        secret(
+            "lg-x",
+            "kubernetes.io/service-account-token",
+            annotations={"kubernetes.io/service-account.name": "default"},
+        ),
+        secret("lg-x", finalizers=["example.com/keep"]),
+    ],
+    ids=["another type", "a token", "a finalizer"],
+)
+def test_the_controller_makes_nothing_but_snapshots(
+    guarded: Enforced, body: dict[str, Any]
+) -> None:
+    """A Secret of another type could be filled with a token by Kubernetes."""
+    refused(guarded.server.act(guarded.controller, "POST", secrets_of(guarded.team), body))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_the_controller_has_no_other_verb(guarded: Enforced, snapshot: str, method: str) -> None:
+    """RBAC gives no read of Secrets, not even of its own, and no replacing."""
+    body = secret("lg-db-1") if method == "PUT" else None
+    assert guarded.server.act(guarded.controller, method, snapshot, body).status == 403
+
+
+def test_the_controller_lists_and_sweeps_no_secrets(guarded: Enforced) -> None:
+    """A list or a delete of the collection answers with every Secret's content."""
+    for method in ("GET", "DELETE"):
+        answer = guarded.server.act(guarded.controller, method, secrets_of(guarded.team), dry=True)
+        assert answer.status == 403
+
+
+def test_the_controller_writes_one_config_map(guarded: Enforced, ages: str) -> None:
+    """Ages go into `lastgood-freshness`; nothing else is its business."""
+    folder = ages.rsplit("/", 1)[0]
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}}
+    assert guarded.server.act(guarded.controller, "PATCH", ages, {"data": {"a": "2"}}).status == 200
+    refused(guarded.server.act(guarded.controller, "POST", folder, other))
+    generated = {**other, "metadata": {"generateName": "lastgood-freshness"}}
+    refused(guarded.server.act(guarded.controller, "POST", folder, generated))
+
+
+@pytest.mark.parametrize("user", ["alice", None], ids=["the namespace's admin", "the cluster's"])
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("PATCH", {"data": {"value": "Zm9yZ2Vk"}}),
+        ("PATCH", {"metadata": {"annotations": {"a": "b"}}}),
+        ("PATCH", {"metadata": {"finalizers": ["example.com/keep"]}}),
+        ("DELETE", None),
+    ],
+    ids=["value", "annotation", "finalizer", "delete"],
+)
+def test_p13_nobody_else_touches_a_snapshot(
+    guarded: Enforced, snapshot: str, user: str | None, method: str, body: object
+) -> None:
+    """What pods are given is the controller's alone."""
+    refused(guarded.server.act(user, method, snapshot, body))
+
+
+@pytest.mark.parametrize("user", ["alice", None], ids=["the namespace's admin", "the cluster's"])
+def test_p13_nobody_else_squats_a_snapshot(guarded: Enforced, user: str | None) -> None:
+    """A Secret of our type is the controller's to make."""
+    refused(guarded.server.act(user, "POST", secrets_of(guarded.team), secret("lg-squatted")))
+
+
+def test_a_rewrite_of_the_same_bytes_is_no_change(guarded: Enforced, snapshot: str) -> None:
+    """Encrypting again under a new key rewrites every Secret."""
+    stored = guarded.server.act(None, "GET", snapshot).body
+    assert guarded.server.act(None, "PUT", snapshot, stored).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [("PATCH", {"data": {"a": "9"}}), ("DELETE", None)],
+    ids=["change", "delete"],
+)
+def test_p5_nobody_else_makes_a_value_look_fresh(
+    guarded: Enforced, ages: str, method: str, body: object
+) -> None:
+    """Ages are the controller's alone."""
+    for user in ("alice", None):
+        refused(guarded.server.act(user, method, ages, body))
+
+
+def test_p5_nobody_else_squats_the_ages(guarded: Enforced) -> None:
+    """Nor before the controller has written any."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lastgood-freshness"}}
+    path = f"/api/v1/namespaces/{guarded.team}/configmaps"
+    for user in ("alice", None):
+        refused(guarded.server.act(user, "POST", path, body))
+
+
+def test_other_objects_are_nobodys_business(guarded: Enforced) -> None:
+    """P10: a Secret or ConfigMap that is not ours is written as ever."""
+    act = guarded.server.act
+    assert act("alice", "POST", secrets_of(guarded.team), secret("own", "Opaque")).status == 201
+    own = secrets_of(guarded.team, "own")
+    assert act("alice", "PATCH", own, {"data": {"a": "Yg=="}}).status == 200
+    assert act("alice", "DELETE", own).status == 200
