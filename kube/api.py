@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
-from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import ConfigException
 
+from kube.connections import JSON, Connections
 from kube.errors import FencedError, GoneError, MalformedError, UnavailableError, of_status
 from kube.lines import Lines, TooLongError
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 _READS = frozenset({"GET"})
@@ -80,7 +77,7 @@ class Api:
         """`timeout_s` is for each request, and until a watch begins. `watch_grace_s` is how much
         longer than the server was told a watch may take before it counts as dead.
         """
-        self._http = _Http(configuration, user_agent)
+        self._http = Connections(configuration, user_agent)
         self._timeout_s = timeout_s
         self._watch_grace_s = watch_grace_s
         self._fence: Callable[[], float] | None = None
@@ -185,7 +182,7 @@ class Api:
 
     async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
         """POST to a collection, or to a subresource such as `eviction`. AlreadyExistsError."""
-        return await self._call("POST", path, _dry(dry_run), body, _JSON)
+        return await self._call("POST", path, _dry(dry_run), body, JSON)
 
     async def merge_patch(
         self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
@@ -221,7 +218,7 @@ class Api:
             "propagationPolicy": propagation,
             "preconditions": {key: value for key, value in given.items() if value is not None},
         }
-        return await self._call("DELETE", path, _dry(dry_run), body, _JSON)
+        return await self._call("DELETE", path, _dry(dry_run), body, JSON)
 
     async def watch(
         self,
@@ -297,75 +294,6 @@ class Api:
         except (aiohttp.ClientError, OSError) as error:
             reason = type(error).__name__
         raise _unavailable(reason, method, path)
-
-
-class NoCredentialsError(OSError):
-    """Caught here; its name is the reason of an UnavailableError."""
-
-
-class _Http:
-    """The connections, and who we are on them."""
-
-    def __init__(self, configuration: Configuration, user_agent: str) -> None:
-        self._configuration = configuration
-        self._user_agent = user_agent
-        self._session: aiohttp.ClientSession | None = None
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    async def send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        content_type: str | None = None,
-        total_s: float | None = None,
-    ) -> aiohttp.ClientResponse:
-        """The answer's head; the caller reads and closes it. `total_s` bounds head and body."""
-        configuration = self._configuration
-        headers = {"Accept": _JSON, "User-Agent": self._user_agent, **await self._credentials()}
-        if content_type is not None:
-            headers["Content-Type"] = content_type
-        if self._session is None:
-            self._session = self._open()
-        return await self._session.request(
-            method,
-            configuration.host + path,
-            params=query,
-            data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=total_s),
-            allow_redirects=False,
-            proxy=configuration.proxy,
-            server_hostname=configuration.tls_server_name,
-        )
-
-    async def _credentials(self) -> dict[str, str]:
-        try:
-            settings = await self._configuration.auth_settings()
-        except ConfigException:
-            raise NoCredentialsError("the token's file can't be used now") from None
-        return {part["key"]: part["value"] for part in settings.values() if part["value"]}
-
-    def _open(self) -> aiohttp.ClientSession:
-        tls = RESTClientObject(self._configuration).ssl_context
-        connector = aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_socket)
-        return aiohttp.ClientSession(connector=connector, trust_env=True)
-
-
-def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A connection whose other end vanished is noticed within 45 s, also while it is silent."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-    return made
 
 
 async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[Event, None]:

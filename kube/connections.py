@@ -1,0 +1,87 @@
+"""The connections to one API server, and who we are on them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import aiohttp
+from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import ConfigException
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kubernetes.aio.client.configuration import Configuration
+
+JSON = "application/json"
+
+
+class NoCredentialsError(OSError):
+    """Caught here; its name is the reason of an UnavailableError."""
+
+
+class Connections:
+    """The connections, and who we are on them."""
+
+    def __init__(self, configuration: Configuration, user_agent: str) -> None:
+        self._configuration = configuration
+        self._user_agent = user_agent
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str | None = None,
+        total_s: float | None = None,
+    ) -> aiohttp.ClientResponse:
+        """The answer's head; the caller reads and closes it. `total_s` bounds head and body."""
+        configuration = self._configuration
+        headers = {"Accept": JSON, "User-Agent": self._user_agent, **await self._credentials()}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        if self._session is None:
+            self._session = self._open()
+        return await self._session.request(
+            method,
+            configuration.host + path,
+            params=query,
+            data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=total_s),
+            allow_redirects=False,
+            proxy=configuration.proxy,
+            server_hostname=configuration.tls_server_name,
+        )
+
+    async def _credentials(self) -> dict[str, str]:
+        try:
+            settings = await self._configuration.auth_settings()
+        except ConfigException:
+            raise NoCredentialsError("the token's file can't be used now") from None
+        return {part["key"]: part["value"] for part in settings.values() if part["value"]}
+
+    def _open(self) -> aiohttp.ClientSession:
+        tls = RESTClientObject(self._configuration).ssl_context
+        connector = aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_socket)
+        return aiohttp.ClientSession(connector=connector, trust_env=True)
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A connection whose other end vanished is noticed within 45 s, also while it is silent."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    return made
