@@ -27,7 +27,7 @@ MERGE = "application/merge-patch+json"
 
 
 def kubectl(*arguments: str, given: object = None) -> str:
-    """kubectl's standard output; `given` goes in as JSON."""
+    """The standard output of kubectl; `given` goes in as JSON."""
     done = subprocess.run(
         ["kubectl", *arguments],
         input=None if given is None else json.dumps(given),
@@ -183,7 +183,9 @@ def _suffixed(document: Manifest, suffix: str) -> Manifest:
             rule["resourceNames"] = [f"{name}-{suffix}" for name in rule["resourceNames"]]
     if changed["kind"] == BINDING:
         changed["spec"]["policyName"] += f"-{suffix}"
-    if changed["kind"] == POLICY and changed["metadata"]["name"].startswith("lastgood-guard-status"):
+    if changed["kind"] == POLICY and changed["metadata"]["name"].startswith(
+        "lastgood-guard-status"
+    ):
         beside = f"request.namespace != '' || request.name.endsWith('{suffix}')"
         condition = {"name": "is-of-the-test", "expression": beside}
         changed["spec"]["matchConditions"].append(condition)

@@ -22,7 +22,7 @@ SNAPSHOT = "lastgood.dev/snapshot"
 CANARY = "canary-5d1c0f"
 
 
-def secret(name: str, kind: str = SNAPSHOT, **metadata: Any) -> dict[str, Any]:
+def secret(name: str, kind: str = SNAPSHOT, **metadata: object) -> dict[str, Any]:
     """A Secret with the canary in it."""
     return {
         "apiVersion": "v1",
@@ -123,7 +123,9 @@ def test_p13_the_controller_reaches_no_foreign_secret(
     refused(guarded.server.act(guarded.controller, method, foreign, body, dry=dry))
 
 
-@pytest.mark.parametrize("kind", ["strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml"])
+@pytest.mark.parametrize(
+    "kind", ["strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml"]
+)
 def test_p13_no_kind_of_patch_reads_a_foreign_secret(
     guarded: Enforced, foreign: str, kind: str
 ) -> None:
@@ -132,9 +134,7 @@ def test_p13_no_kind_of_patch_reads_a_foreign_secret(
     if kind.startswith("apply"):
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "foreign"}}
     path = foreign + ("?fieldManager=x&force=true" if kind.startswith("apply") else "")
-    refused(
-        guarded.server.act(guarded.controller, "PATCH", path, body, kind=f"application/{kind}")
-    )
+    refused(guarded.server.act(guarded.controller, "PATCH", path, body, kind=f"application/{kind}"))
 
 
 @pytest.mark.parametrize(
