@@ -1,0 +1,69 @@
+"""One namespace for all tests, in which Pod Security `restricted` is enforced; deleted with
+them.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contract.ages import CONFIG_MAP
+from tests.e2e.cluster import POLICY, Cluster
+from tests.e2e.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SYMLINKS = Path("/proc/sys/fs/protected_symlinks")
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The settings; without them every test here is skipped."""
+    found = from_environment()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The namespace, with an empty freshness ConfigMap in it."""
+    namespace = f"lastgood-e2e-{secrets.token_hex(4)}"
+    policy = tmp_path_factory.mktemp("policy")
+    (policy / "policy.yaml").write_text(POLICY.format(namespace=namespace), encoding="utf-8")
+    made = Cluster(namespace=namespace, settings=settings, policy=policy)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    metadata = {"name": namespace, "labels": labels}
+    made.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    try:
+        ages = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}}
+        made.create(ages)
+        yield made
+    finally:
+        words = ["kubectl", "delete", "namespace", namespace, "--timeout=100s"]
+        subprocess.run(words, check=True, capture_output=True)
+
+
+@pytest.fixture
+def value() -> str:
+    """A secret that no other test has: a JSON object with the member `password`."""
+    return json.dumps({"password": secrets.token_hex(16)})
+
+
+@pytest.fixture(scope="session")
+def protected_symlinks(settings: Settings) -> Iterator[None]:
+    """The kernel's guard of links in sticky directories is on, where the node is this machine; what
+    it was comes back.
+    """
+    before = SYMLINKS.read_text() if settings.node_is_here else "1"
+    if before.strip() != "1":
+        SYMLINKS.write_text("1")
+    yield
+    if before.strip() != "1":
+        SYMLINKS.write_text(before)
