@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +45,7 @@ def cluster(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         made.create(ages)
         yield made
     finally:
-        words = ["kubectl", "delete", "namespace", namespace, "--timeout=100s"]
-        subprocess.run(words, check=True, capture_output=True)
+        made.remove()
 
 
 @pytest.fixture

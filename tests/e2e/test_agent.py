@@ -102,6 +102,16 @@ def test_a_secret_that_vanishes_takes_nothing(
     assert cluster.events("kept", "changed") == []
 
 
+def test_a_revoked_version_leaves_the_pod(cluster: Cluster, settings: Settings, value: str) -> None:
+    """A tombstone in the Secret takes the file out of the running pod, and the app goes on."""
+    rendered = running(cluster, settings, "revoked", value, None)
+    name = plan_of(rendered).snapshots[0].snapshot
+    cluster.restate(name, serving="revoked", version=None, fetched_at=None, revoked=["v1"])
+    cluster.nudge("revoked")
+    assert cluster.said("revoked", "changed")["files"] == {}
+    assert cluster.container("revoked", "app")["restartCount"] == 0
+
+
 def test_a_running_pod_ends_within_its_grace_time(
     cluster: Cluster, settings: Settings, value: str
 ) -> None:

@@ -121,3 +121,28 @@ def test_mount_with_reload_has_an_agent(cluster: Cluster, settings: Settings, va
     reload = cluster.said("reloaded", "reload")
     assert reload["path"] == "/reload"
     assert reload["files"]["db"]["digest"] == digest("the next")
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        pytest.param("assured", None, id="each-container"),
+        pytest.param("together", {"cpu": "200m", "memory": "64Mi"}, id="whole-pod"),
+    ],
+)
+def test_a_guaranteed_pod_stays_guaranteed(
+    cluster: Cluster, settings: Settings, value: str, name: str, whole: Json | None
+) -> None:
+    """Ours ask for what they may use, pod-level resources grow to hold them, and the pod starts."""
+    amounts = {"cpu": "100m", "memory": "48Mi"}
+    app = container(settings)
+    if whole is None:
+        app["resources"] = {"requests": amounts, "limits": amounts}
+    spec = {} if whole is None else {"resources": {"requests": whole, "limits": whole}}
+    asked = asking(db=f"file:/steady/{name}")
+    rendered = cluster.render(pod(name, asked, app, security=OWNER, **spec))
+    cluster.publish(rendered, value)
+    cluster.create(rendered)
+    cluster.said(name, "started")
+    cluster.ready(name)
+    assert cluster.get("pod", name)["status"]["qosClass"] == "Guaranteed"
