@@ -137,7 +137,9 @@ class Cluster:
         """Deletes the namespace. Its workloads go first: the namespace controller sleeps for half
         the grace time of pods that it finds.
         """
-        self.kubectl("delete", "deployments,jobs,pods", "--all", "--timeout=100s")
+        self.kubectl(
+            "delete", "deployments,jobs,pods", "--all", "--grace-period=2", "--timeout=60s"
+        )
         self.kubectl("delete", "namespace", self.namespace, "--timeout=100s")
 
     def exists(self, name: str) -> bool:
