@@ -92,8 +92,14 @@ def _seen(state: SnapshotState, event: Event, now: float) -> SnapshotState:
 
 def _rewound(state: SnapshotState, seconds: float) -> SnapshotState:
     prior = state.prior
+
+    def kept_back(kept: Kept) -> Kept:
+        return replace(kept, fetched_at=kept.fetched_at - seconds)
+
     return replace(
         state,
+        served=None if state.served is None else kept_back(state.served),
+        history=tuple(map(kept_back, state.history)),
         last_success=_back(state.last_success, seconds),
         answered_at=_back(state.answered_at, seconds),
         last_attempt=_back(state.last_attempt, seconds),

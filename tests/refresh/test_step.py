@@ -402,3 +402,16 @@ def test_a_restored_state_is_asked_by_value_until_confirmed() -> None:
 def test_a_version_that_is_held_no_more_is_asked_by_value() -> None:
     """`latest` alone is no reason to be content with `unchanged`."""
     assert known_version(replace(_after(_good("v1")), latest="v7")) is None
+
+
+def test_p5_a_switch_after_the_clock_went_back_makes_no_older_version_fresh() -> None:
+    """The version that takes a revoked one's place is as old as it was by the clock before."""
+    state = _after(_good("v1"), at=200_000)
+    state = _after(_good("v2"), state=state, at=200_100)
+    state = _after(Rewound(90_000.0), state=state, at=110_150)
+    state = _after(Rechecked(), _wish(revoked=frozenset({"v2"})), state=state, at=110_160)
+    assert _served(state) == "v1"
+    assert state.served is not None
+    assert state.served.fetched_at == 110_000
+    assert state.last_success is not None
+    assert state.last_success <= 110_100
