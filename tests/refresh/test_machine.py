@@ -254,4 +254,6 @@ class Refreshing(RuleBasedStateMachine):
 
 
 TestRefreshing = Refreshing.TestCase
-TestRefreshing.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestRefreshing.settings = settings(
+    max_examples=settings().max_examples * 3 // 5, stateful_step_count=25, deadline=None
+)
