@@ -87,9 +87,6 @@ def say(termination_log: str, outcome: dict[str, object]) -> None:
 
 
 def _wait(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> Decision:
-    import signal
-
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(TERMINATED))
     watch = Watch(folders)
     while True:
         now = clock.now()
@@ -127,6 +124,8 @@ class Waiting:
     def say(self, what: dict[str, object]) -> None:
         """Log what is waited for, unless it was the last thing logged."""
         if what != self._what:
+            if not self._what:
+                _end_on_sigterm()
             self._what = what
             self._write()
 
@@ -138,6 +137,15 @@ class Waiting:
     def _write(self) -> None:
         self._said_at = self._clock.monotonic()
         self._log("gate.waiting", **self._what, waited_s=_rounded(self._said_at - self._since))
+
+
+def _end_on_sigterm() -> None:
+    """From the first thing waited for on: PID 1 has no default action. Imported by a gate that
+    waits alone.
+    """
+    import signal
+
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(TERMINATED))
 
 
 def _line(outcome: dict[str, object]) -> bytes:

@@ -31,7 +31,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from refresh.step import AlarmKind
+from refresh.events import AlarmKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from contract.reasons import FetchFailure
     from controller.reconcile import Decided
+    from refresh.events import Alarm
     from refresh.model import SnapshotKey, SnapshotState, Task
-    from refresh.step import Alarm
 
 LOG = logging.getLogger("lastgood.controller")
 NONE = "none"

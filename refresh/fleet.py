@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 from contract.freshness import age_s
 from refresh import backoff, judge, snapshot_data, versions
 from refresh.asks import Asked, Asks
-from refresh.model import SnapshotState, Task
-from refresh.outbox import Outbox
-from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
-from refresh.step import (
+from refresh.events import (
     Alarm,
     FetchFailed,
     Operated,
@@ -24,9 +21,11 @@ from refresh.step import (
     Rewound,
     Unchanged,
     Withdrawn,
-    known_version,
-    step,
 )
+from refresh.model import SnapshotState, Task
+from refresh.outbox import Outbox
+from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
+from refresh.step import known_version, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,11 +34,11 @@ if TYPE_CHECKING:
     from contract.secret_bytes import SecretBytes
     from refresh.asks import Sources
     from refresh.budget import Budget
+    from refresh.events import Event
     from refresh.model import Demanded, Moment, SnapshotKey, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
     from refresh.sources.protocol import Fetched, FetchResult
-    from refresh.step import Event
 
 
 class Fleet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from refresh import validate, versions
-from refresh.step import Arrived
+from refresh.events import Arrived
 
 if TYPE_CHECKING:
     from refresh.model import Demanded, SnapshotState

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from contract.reasons import FetchFailure
+    from refresh.events import Alarm
     from refresh.model import SnapshotKey, Task
-    from refresh.step import Alarm
 
 
 class Observer(Protocol):

@@ -5,128 +5,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
 from contract.snapshot import Quarantined
 from refresh import versions
+from refresh.events import (
+    Alarm,
+    AlarmKind,
+    Arrived,
+    FetchFailed,
+    Operated,
+    Publish,
+    Rechecked,
+    Report,
+    Rewound,
+    Unchanged,
+    Withdrawn,
+)
 from refresh.model import Kept
 
 if TYPE_CHECKING:
+    from refresh.events import Effect, Event
     from refresh.model import SnapshotState, Wanted
-    from refresh.sources.protocol import Material
     from refresh.validate import Rejection
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""
-
-
-class AlarmKind(StrEnum):
-    """What somebody should look at."""
-
-    REJECTED = "rejected"
-    """A new version failed its checks and is not served."""
-    CHANGED_IN_PLACE = "changed-in-place"
-    """The provider gave other bytes under a version that is held already; they are not served."""
-    SUSPICIOUS = "suspicious"
-    """A new version is served whose size or shape is unlike the one before."""
-    PIN_NOT_SERVED = "pin-not-served"
-    """The pinned version is revoked, failed its checks, or was answered with another version."""
-    NOTHING_OLDER = "nothing-older"
-    """The served version was rolled back from, and no other good one is held: it stays."""
-    REVOKED = "revoked"
-    """The served version was revoked and nothing replaces it."""
-    WITHDRAWN = "withdrawn"
-    """Policy took the source away, and its value is removed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """A value, already checked. `current`: the provider's current version, not one by name."""
-
-    material: Material
-    rejection: Rejection | None = None
-    suspicion: str | None = None
-    """A word of `validate.suspicion`; None: nothing unusual."""
-    current: bool = True
-    answered_at: float | None = None
-    """When the provider said so, for a value that another namespace held; None: now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """The provider's current version is still this one."""
-
-    version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchFailed:
-    """No answer that can be used. Never touches what is served."""
-
-    reason: FetchFailure
-    current: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Operated:
-    """What operators want, whole: a pin or rollback that is not in it is taken back; a revocation
-    never is.
-    """
-
-    wanted: Wanted
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """Policy has not allowed the source for its grace time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rechecked:
-    """The checks changed: the current version is asked for by value again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rewound:
-    """The clock was set back by so many seconds: no age shrinks."""
-
-    seconds: float
-
-
-Event = Arrived | Unchanged | FetchFailed | Operated | Withdrawn | Rechecked | Rewound
-
-
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Write the snapshot and its history: bytes or pointers changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Write the freshness entry and the status now: more than times changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """Tell somebody. `code` is a word, never content; `version` is whose fault it is."""
-
-    kind: AlarmKind
-    version: str | None = None
-    code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WantVersion:
-    """Fetch this version by name, for a pin that is not held."""
-
-    version: str
-
-
-Effect = Publish | Report | Alarm | WantVersion
 
 
 def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState, list[Effect]]:
@@ -185,8 +92,14 @@ def _seen(state: SnapshotState, event: Event, now: float) -> SnapshotState:
 
 def _rewound(state: SnapshotState, seconds: float) -> SnapshotState:
     prior = state.prior
+
+    def kept_back(kept: Kept) -> Kept:
+        return replace(kept, fetched_at=kept.fetched_at - seconds)
+
     return replace(
         state,
+        served=None if state.served is None else kept_back(state.served),
+        history=tuple(map(kept_back, state.history)),
         last_success=_back(state.last_success, seconds),
         answered_at=_back(state.answered_at, seconds),
         last_attempt=_back(state.last_attempt, seconds),
@@ -392,9 +305,6 @@ def _changes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
         effects.append(Publish())
     if _reported(before) != _reported(after):
         effects.append(Report())
-    pin = versions.missing_pin(after)
-    if pin is not None and pin != versions.missing_pin(before):
-        effects.append(WantVersion(pin))
     return effects
 
 

@@ -27,7 +27,7 @@ def admit(
     found = pods.annotations_of(pod)
     if pods.MIRROR in found or not pods.opts_in(found):
         return Verdict(outcome=Outcome.UNCHANGED, pod=pod)
-    wanted = intent.decide(pod, namespace, policies, config, memo or Memo())
+    wanted = intent.decide(pod, namespace, policies, config, Memo() if memo is None else memo)
     if isinstance(wanted, list):
         return denied(pod, wanted)
     try:

@@ -52,12 +52,12 @@ def names(provider: Provider) -> tuple[str, str]:
     return found
 
 
-def client(proxy: Proxy, caller: str = "app") -> Any:  # noqa: ANN401 - boto3 makes its classes as it runs
+def client(proxy: Proxy, caller: str = "app", read_timeout_s: float = 20) -> Any:  # noqa: ANN401 - boto3 makes its classes as it runs
     """An app's own client."""
     return boto3.session.Session("a", "b", region_name=REGION).client(
         "secretsmanager",
         endpoint_url=f"http://{proxy.addresses[caller]}",
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=0.3),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout_s),
     )
 
 
@@ -83,7 +83,7 @@ def test_calls_are_counted_by_caller_and_operation(proxy: Proxy, names: tuple[st
 
 def test_calls_that_fail_are_counted_too(proxy: Proxy, names: tuple[str, str]) -> None:
     """Also those that never get an answer."""
-    app = client(proxy)
+    app = client(proxy, read_timeout_s=2)
     for mode in ("blackhole", "throttle", "refuse", "refuse"):
         proxy.set(mode)
         with pytest.raises(Exception, match=r".") as raised:

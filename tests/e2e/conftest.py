@@ -1,88 +1,68 @@
-"""A real API server, given by KUBECONFIG."""
+"""One namespace for all tests, in which Pod Security `restricted` is enforced; deleted with
+them.
+"""
 
 from __future__ import annotations
 
-import os
-import re
+import json
 import secrets
-import shutil
-import subprocess
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chart.rendering import helm
-from tests.e2e import enforced
-from tests.e2e.enforced import Enforced, Server, as_list, kubectl
+from contract.ages import CONFIG_MAP
+from tests.e2e.cluster import POLICY, Cluster
+from tests.e2e.guarded import guarded, server  # noqa: F401 - fixtures
+from tests.e2e.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The API server, as its administrator."""
-    if not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None:
-        pytest.skip("needs KUBECONFIG and kubectl")
-    command = ["kubectl", "proxy", "--port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
-        assert proxy.stdout is not None
-        found = re.search(r"127\.0\.0\.1:\d+", proxy.stdout.readline())
-        assert found is not None
-        reached = Server(f"http://{found[0]}")
-        try:
-            yield reached
-        finally:
-            reached.close()
-            proxy.terminate()
+SYMLINKS = Path("/proc/sys/fs/protected_symlinks")
 
 
 @pytest.fixture(scope="session")
-def guarded(server: Server) -> Iterator[Enforced]:
-    """The chart's rights and policies, in force for two new namespaces."""
-    if helm() is None:
-        pytest.skip("needs helm")
-    suffix = secrets.token_hex(4)
-    system, team = f"lg-system-{suffix}", f"lg-team-{suffix}"
-    places = as_list(enforced.namespaces(suffix, system, team))
-    rights = as_list([*enforced.objects(suffix, system), _admin_of(team)])
+def settings() -> Settings:
+    """The settings; without them every test here is skipped."""
+    found = from_environment()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The namespace, with an empty freshness ConfigMap in it."""
+    namespace = f"lastgood-e2e-{secrets.token_hex(4)}"
+    policy = tmp_path_factory.mktemp("policy")
+    (policy / "policy.yaml").write_text(POLICY.format(namespace=namespace), encoding="utf-8")
+    made = Cluster(namespace=namespace, settings=settings, policy=policy)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    metadata = {"name": namespace, "labels": labels}
+    made.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     try:
-        kubectl("apply", "-f", "-", given=places)
-        kubectl("apply", "-f", "-", given=rights)
-        place = Enforced(server, suffix, system, team)
-        _wait(place)
-        yield place
+        ages = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}}
+        made.create(ages)
+        yield made
     finally:
-        kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", given=rights)
-        kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", given=places)
+        made.remove()
 
 
-def _admin_of(team: str) -> dict[str, object]:
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"}
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "alice", "namespace": team},
-        "roleRef": role,
-        "subjects": [{"kind": "User", "name": "alice"}],
-    }
+@pytest.fixture
+def value() -> str:
+    """A secret that no other test has: a JSON object with the member `password`."""
+    return json.dumps({"password": secrets.token_hex(16)})
 
 
-def _wait(place: Enforced) -> None:
-    """Until the API server's own watches have the policies and the rights."""
-    probe = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "lastgood-freshness"},
-    }
-    path = f"/api/v1/namespaces/{place.team}/configmaps"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        alice = place.server.act("alice", "POST", path, probe, dry=True)
-        ours = place.server.act(place.controller, "POST", path, probe, dry=True)
-        if alice.by_policy and ours.status == 201:
-            time.sleep(1)
-            return
-        time.sleep(0.3)
-    pytest.fail("the policies did not come into force within a minute")
+@pytest.fixture(scope="session")
+def protected_symlinks(settings: Settings) -> Iterator[None]:
+    """The kernel's guard of links in sticky directories is on, where the node is this machine; what
+    it was comes back.
+    """
+    before = SYMLINKS.read_text() if settings.node_is_here else "1"
+    if before.strip() != "1":
+        SYMLINKS.write_text("1")
+    yield
+    if before.strip() != "1":
+        SYMLINKS.write_text(before)

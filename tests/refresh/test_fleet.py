@@ -7,8 +7,8 @@ import pytest
 
 from contract.reasons import FetchFailure, Serving
 from refresh.budget import Budget
+from refresh.events import AlarmKind
 from refresh.model import Checks, SnapshotKey, SourceKey, Task, Wanted
-from refresh.step import AlarmKind
 from tests.refresh.world import (
     CHECKS,
     CRITICAL,

@@ -9,9 +9,7 @@ from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
 from refresh import versions
-from refresh.model import Kept, SnapshotState, Wanted
-from refresh.sources.protocol import Material
-from refresh.step import (
+from refresh.events import (
     Alarm,
     AlarmKind,
     Arrived,
@@ -23,11 +21,11 @@ from refresh.step import (
     Report,
     Rewound,
     Unchanged,
-    WantVersion,
     Withdrawn,
-    known_version,
-    step,
 )
+from refresh.model import Kept, SnapshotState, Wanted
+from refresh.sources.protocol import Material
+from refresh.step import known_version, step
 from refresh.validate import Rejection
 
 BAD = Rejection(FetchFailure.INVALID, "not-json")
@@ -204,8 +202,8 @@ def test_p12_a_held_version_is_pinned_without_the_provider() -> None:
 
 def test_a_pin_that_is_not_held_is_fetched_by_name() -> None:
     """Until it arrives what is served stays, and no newer version comes in between."""
-    state, effects = step(_after(_good("v2")), _wish(pin="v1"), 2000.0)
-    assert WantVersion("v1") in effects
+    state = _after(_wish(pin="v1"), state=_after(_good("v2")), at=2000)
+    assert versions.missing_pin(state) == "v1"
     assert _served(state) == "v2"
     state = _after(_good("v3"), state=state, at=2010)
     assert (_served(state), state.last_success) == ("v2", 1000.0)
@@ -404,3 +402,16 @@ def test_a_restored_state_is_asked_by_value_until_confirmed() -> None:
 def test_a_version_that_is_held_no_more_is_asked_by_value() -> None:
     """`latest` alone is no reason to be content with `unchanged`."""
     assert known_version(replace(_after(_good("v1")), latest="v7")) is None
+
+
+def test_p5_a_switch_after_the_clock_went_back_makes_no_older_version_fresh() -> None:
+    """The version that takes a revoked one's place is as old as it was by the clock before."""
+    state = _after(_good("v1"), at=200_000)
+    state = _after(_good("v2"), state=state, at=200_100)
+    state = _after(Rewound(90_000.0), state=state, at=110_150)
+    state = _after(Rechecked(), _wish(revoked=("v2",)), state=state, at=110_160)
+    assert _served(state) == "v1"
+    assert state.served is not None
+    assert state.served.fetched_at == 110_000
+    assert state.last_success is not None
+    assert state.last_success <= 110_100

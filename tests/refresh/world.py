@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from contract.ages import Entry
+    from refresh.events import Alarm
     from refresh.model import Task, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
     from refresh.sink import Data
     from refresh.sources.protocol import FetchRequest, FetchResult
-    from refresh.step import Alarm
 
 CLUSTER = "uid-1"
 STEADY = FreshnessClass(

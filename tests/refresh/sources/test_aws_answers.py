@@ -195,7 +195,6 @@ NESTED = st.dictionaries(MEMBERS, JSON | st.just("a") | st.just(["AWSCURRENT"]),
 
 
 @settings(
-    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -1,0 +1,111 @@
+"""What can happen to a snapshot, and what is then to be done: what `step` takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contract.reasons import FetchFailure
+    from refresh.model import Wanted
+    from refresh.sources.protocol import Material
+    from refresh.validate import Rejection
+
+
+class AlarmKind(StrEnum):
+    """What somebody should look at."""
+
+    REJECTED = "rejected"
+    """A new version failed its checks and is not served."""
+    CHANGED_IN_PLACE = "changed-in-place"
+    """The provider gave other bytes under a version that is held already; they are not served."""
+    SUSPICIOUS = "suspicious"
+    """A new version is served whose size or shape is unlike the one before."""
+    PIN_NOT_SERVED = "pin-not-served"
+    """The pinned version is revoked, failed its checks, or was answered with another version."""
+    NOTHING_OLDER = "nothing-older"
+    """The served version was rolled back from, and no other good one is held: it stays."""
+    REVOKED = "revoked"
+    """The served version was revoked and nothing replaces it."""
+    WITHDRAWN = "withdrawn"
+    """Policy took the source away, and its value is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """A value, already checked. `current`: the provider's current version, not one by name."""
+
+    material: Material
+    rejection: Rejection | None = None
+    suspicion: str | None = None
+    """A word of `validate.suspicion`; None: nothing unusual."""
+    current: bool = True
+    answered_at: float | None = None
+    """When the provider said so, for a value that another namespace held; None: now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The provider's current version is still this one."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """No answer that can be used. Never touches what is served."""
+
+    reason: FetchFailure
+    current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """What operators want, whole: a pin or rollback that is not in it is taken back; a revocation
+    never is.
+    """
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Policy has not allowed the source for its grace time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """The checks changed: the current version is asked for by value again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """The clock was set back by so many seconds: no age shrinks."""
+
+    seconds: float
+
+
+Event = Arrived | Unchanged | FetchFailed | Operated | Withdrawn | Rechecked | Rewound
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Write the snapshot and its history: bytes or pointers changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Write the freshness entry and the status now: more than times changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Tell somebody. `code` is a word, never content; `version` is whose fault it is."""
+
+    kind: AlarmKind
+    version: str | None = None
+    code: str | None = None
+
+
+Effect = Publish | Report | Alarm
