@@ -18,7 +18,9 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- define "lastgood.image" -}}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default .version }}{{ end }}
+{{- $image := .image }}
+{{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}
+{{- else }}{{ $image.repository }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "lastgood.user" -}}
@@ -81,4 +83,17 @@ metadata:
 spec:
   policyName: {{ .name }}
   validationActions: [Deny]
+{{- end }}
+
+{{/* Whether Prometheus Operator's objects are rendered. */}}
+{{- define "lastgood.monitors" -}}
+{{- $mode := .Values.monitoring.monitors }}
+{{- if or (eq $mode "always") (and (eq $mode "auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) }}true{{ end }}
+{{- end }}
+
+{{/* The serving certificate as files: where the webhook does not keep its own. */}}
+{{- define "lastgood.certificateSecret" -}}
+{{- if eq .Values.certificates.mode "certManager" }}lastgood-webhook-tls
+{{- else if eq .Values.certificates.mode "provided" }}{{ required "certificates.provided.secretName is needed with certificates.mode provided" .Values.certificates.provided.secretName }}
+{{- end }}
 {{- end }}

@@ -1,0 +1,197 @@
+"""What the chart makes of values. Golden files are written anew by `GOLDEN=write pytest`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from contract import annotations as keys
+from contract import layout
+from tests.chart.rendering import NAMESPACE, named, of_kind, render, run_template
+from webhook import settings
+
+if TYPE_CHECKING:
+    from tests.chart.rendering import Manifest
+
+GOLDEN = Path(__file__).parent / "golden"
+AGENT = {"image": {"repository": "registry.example/agent", "digest": "sha256:" + "0" * 64}}
+PROVIDED = {"mode": "provided", "provided": {"secretName": "mine", "caBundle": "PEM"}}
+ADMIN = {
+    "accounts": {"aws-prod": {"provider": "aws", "aws": {"regions": ["eu-west-1"]}}},
+    "policies": {"payments": {"namespaces": ["payments"]}},
+}
+CASES: dict[str, Manifest] = {
+    "default": {},
+    "cert-manager": {"certificates": {"mode": "certManager"}},
+    "provided": {"certificates": PROVIDED},
+    "monitored": {"monitoring": {"monitors": "always", "labels": {"release": "prometheus"}}},
+    "everything": {
+        **ADMIN,
+        "agent": {**AGENT, "acceptedRepositories": ["old.example/agent"]},
+        "imagePullSecrets": [{"name": "registry"}],
+        "enforcement": {"restoreUsers": ["system:serviceaccount:velero:velero"]},
+        "webhook": {
+            "excludedNamespaces": ["gatekeeper-system"],
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "tolerations": [{"operator": "Exists"}],
+            "priorityClassName": "high",
+            "podAnnotations": {"a": "b"},
+        },
+        "controller": {
+            "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"},
+            "extraEnv": [{"name": "AWS_REGION", "value": "eu-west-1"}],
+        },
+        "networkPolicies": {"metricsFrom": [{"podSelector": {}}]},
+    },
+}
+
+
+def _text(documents: list[Manifest]) -> str:
+    """All but the CRDs, which are generated and compared elsewhere."""
+    found = [item for item in documents if item["kind"] != "CustomResourceDefinition"]
+    found.sort(key=lambda item: (item["kind"], item["metadata"]["name"]))
+    return yaml.safe_dump_all(found, sort_keys=True, width=120)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_chart_renders_as_before(case: str) -> None:
+    """A change of the chart shows in a golden file; beyond `default` only what differs is kept."""
+    documents = render(values=CASES[case])
+    if case != "default":
+        plain = render()
+        documents = [item for item in documents if item not in plain]
+    file, text = GOLDEN / f"{case}.yaml", _text(documents)
+    if os.environ.get("GOLDEN") == "write":
+        file.write_text(text, encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == text
+
+
+def _containers(documents: list[Manifest]) -> list[tuple[str, Manifest, Manifest]]:
+    found = []
+    for item in of_kind(documents, "Deployment", "Pod"):
+        spec = item["spec"]["template"]["spec"] if item["kind"] == "Deployment" else item["spec"]
+        found += [(item["metadata"]["name"], spec, each) for each in spec["containers"]]
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_p9_every_pod_of_ours_is_restricted(case: str) -> None:
+    """All that Pod Security `restricted` asks for, a read-only root, and bounded memory."""
+    found = _containers(render(values=CASES[case]))
+    assert [name for name, _, _ in found] == [
+        "lastgood-controller",
+        "lastgood-webhook",
+        "lastgood-test",
+    ]
+    for _, spec, container in found:
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+        assert container["resources"]["requests"]["cpu"]
+
+
+def test_p11_the_loss_of_one_replica_is_planned_for() -> None:
+    """Two of each, spread, never both drained, and a new webhook before an old one goes."""
+    documents = render()
+    for name in ("lastgood-webhook", "lastgood-controller"):
+        deployment = named(documents, "Deployment", name)["spec"]
+        assert deployment["replicas"] == 2
+        selector = deployment["selector"]
+        assert named(documents, "PodDisruptionBudget", name)["spec"]["selector"] == selector
+        spread = deployment["template"]["spec"]["topologySpreadConstraints"]
+        assert {item["labelSelector"] == selector for item in spread} == {True}
+    rolling = named(documents, "Deployment", "lastgood-webhook")["spec"]["strategy"]
+    assert rolling["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_p10_the_webhook_is_called_for_opted_in_pods_alone() -> None:
+    """Fail, but for pods with an annotation of ours that is no mark; never in its own namespace."""
+    (webhook,) = named(render(), "MutatingWebhookConfiguration", "lastgood-webhook")["webhooks"]
+    assert webhook["failurePolicy"] == "Fail"
+    (expression, mirror) = [item["expression"] for item in webhook["matchConditions"]]
+    assert f"startsWith('{keys.PREFIX}')" in expression
+    assert all(f"'{mark}'" in expression for mark in keys.MARKS)
+    assert "kubernetes.io/config.mirror" in mirror
+    (selector,) = webhook["namespaceSelector"]["matchExpressions"]
+    assert {"kube-system", "kube-node-lease", NAMESPACE} == set(selector["values"])
+
+
+def test_the_certificate_is_not_the_templates() -> None:
+    """In mode self the webhook publishes its CA, and an upgrade that named one would wipe it."""
+    (webhook,) = named(render(), "MutatingWebhookConfiguration", "lastgood-webhook")["webhooks"]
+    assert "caBundle" not in webhook["clientConfig"]
+
+
+def test_the_policies_know_the_marks_and_names() -> None:
+    """The chart's text and the contract's constants say the same."""
+    policy = str(named(render(), "ValidatingAdmissionPolicy", "lastgood-guard-pods"))
+    for name in (*layout.CONTAINERS, *layout.VOLUMES, *keys.MARKS, layout.CODE_PATH):
+        assert f"'{name}'" in policy.replace('\\"', '"').replace("\\'", "'"), name
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_webhook_is_given_settings_that_it_knows(case: str) -> None:
+    """Every variable of its own that the chart sets is one that it reads."""
+    deployment = named(render(values=CASES[case]), "Deployment", "lastgood-webhook")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = [item["name"].removeprefix(settings.PREFIX) for item in container["env"]]
+    known = {*settings.REQUIRED, *settings.DEFAULTS}
+    assert [name for name in given if name not in known] == []
+
+
+def test_accounts_and_policies_follow_the_first_installation() -> None:
+    """By a hook where the API server doesn't know their kinds yet, else as part of the release."""
+    first = render(values=ADMIN)
+    later = render("--api-versions", "lastgood.dev/v1alpha1/SecretPolicy", values=ADMIN)
+    kinds = ("SecretAccount", "SecretPolicy")
+    hooks = [_note(item, "helm.sh/hook") for item in of_kind(first, *kinds)]
+    assert hooks == ["post-install"] * 2
+    assert [_note(item, "helm.sh/hook") for item in of_kind(later, *kinds)] == [None] * 2
+    kept = [_note(item, "helm.sh/resource-policy") for item in of_kind(first + later, *kinds)]
+    assert kept == ["keep"] * 4
+
+
+def _note(item: Manifest, key: str) -> Any:  # noqa: ANN401 - whatever YAML made of it
+    return item["metadata"].get("annotations", {}).get(key)
+
+
+def test_p11_the_definitions_stay() -> None:
+    """Uninstalling the chart takes no snapshot from a running fleet."""
+    found = of_kind(render(), "CustomResourceDefinition")
+    assert len(found) == 3
+    assert [_note(item, "helm.sh/resource-policy") for item in found] == ["keep"] * 3
+
+
+def test_common_labels_are_everywhere() -> None:
+    """On all but the definitions, which are generated."""
+    found = render(values={"commonLabels": {"team": "platform"}})
+    for item in found:
+        if item["kind"] != "CustomResourceDefinition":
+            assert item["metadata"]["labels"]["team"] == "platform"
+
+
+def test_monitors_come_with_their_api() -> None:
+    """Auto looks; never is never."""
+    kinds = ("ServiceMonitor", "PodMonitor")
+    api = ("--api-versions", "monitoring.coreos.com/v1")
+    assert of_kind(render(), *kinds) == []
+    assert len(of_kind(render(*api), *kinds)) == 2
+    never = {"monitoring": {"monitors": "never"}}
+    assert of_kind(render(*api, values=never), *kinds) == []
+
+
+def test_an_old_cluster_is_refused() -> None:
+    """ValidatingAdmissionPolicies are on from Kubernetes 1.30."""
+    done = run_template("--kube-version", "1.29.0")
+    assert done.returncode != 0
+    assert "kubeVersion" in done.stderr

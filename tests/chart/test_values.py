@@ -1,0 +1,78 @@
+"""What values the chart takes, and what it says of others."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.chart.rendering import CHART, KUBERNETES, run_helm, run_template
+
+if TYPE_CHECKING:
+    from tests.chart.rendering import Manifest
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_chart_lints() -> None:
+    """Helm finds nothing to warn of."""
+    done = run_helm("lint", str(CHART), "--strict", "--kube-version", KUBERNETES)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"webhok": {}}, "webhok"),
+        ({"webhook": {"replica": 2}}, "replica"),
+        ({"agent": {"image": {"name": "a"}}}, "name"),
+        ({"certificates": {"mode": "selfsigned"}}, "mode"),
+        ({"certificates": {"certManager": {"issuer": "a"}}}, "issuer"),
+        ({"agent": {"uid": 0}}, "uid"),
+        ({"agent": {"image": {"digest": "sha256:1"}}}, "digest"),
+        ({"agent": {"image": {"repository": ""}}}, "repository"),
+        ({"webhook": {"timeoutSeconds": 31}}, "timeoutSeconds"),
+        ({"webhook": {"replicas": 0}}, "replicas"),
+        ({"policies": {"Payments": {}}}, "Payments"),
+        ({"enforcement": {"restoreUsers": ["it's"]}}, "restoreUsers"),
+        ({"monitoring": {"monitors": True}}, "monitors"),
+    ],
+    ids=lambda item: item if isinstance(item, str) else None,
+)
+def test_an_unknown_or_wrong_value_is_refused(values: Manifest, named: str) -> None:
+    """By its name, before anything is made."""
+    done = run_template(values=values)
+    assert done.returncode != 0
+    assert named in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("provided", "named"),
+    [({"caBundle": "a"}, "secretName"), ({"secretName": "a"}, "caBundle")],
+    ids=["no secret", "no CA"],
+)
+def test_a_provided_certificate_needs_both_parts(provided: Manifest, named: str) -> None:
+    """Else pods that opt in could not start."""
+    values = {"certificates": {"mode": "provided", "provided": provided}}
+    done = run_template(values=values)
+    assert done.returncode != 0
+    assert f"certificates.provided.{named} is needed" in done.stderr
+
+
+def _keys(values: object, schema: Manifest, at: str) -> list[str]:
+    """The values' keys that the schema doesn't have, and the schema's that the values don't."""
+    known = schema.get("properties")
+    if not isinstance(values, dict) or known is None:
+        return []
+    assert schema["additionalProperties"] is False, at
+    different = [f"{at}.{key}" for key in values.keys() ^ known.keys() if key != "global"]
+    deeper = [_keys(values[key], known[key], f"{at}.{key}") for key in values.keys() & known.keys()]
+    return different + [key for found in deeper for key in found]
+
+
+def test_the_schema_and_the_defaults_have_the_same_keys() -> None:
+    """At every level, and no level takes keys that it doesn't know."""
+    assert _keys(VALUES, SCHEMA, "values") == []
