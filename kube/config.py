@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from kubernetes.aio import config as loaders
 from kubernetes.aio.client.configuration import Configuration
+from yaml import YAMLError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_UNUSABLE = (
+    loaders.ConfigException,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    YAMLError,
+)
+"""What the loaders raise for files of every wrong shape."""
 
 
 class ConfigError(Exception):
@@ -23,7 +37,9 @@ async def load(kubeconfig: Path | None) -> Configuration:
     TMPDIR, because OpenSSL reads it from files only; the file is removed at exit.
     """
     configuration = Configuration()
-    try:
+    if kubeconfig is not None and not kubeconfig.is_file():  # noqa: ASYNC240 - at start
+        raise ConfigError(f"{kubeconfig} is not there; a kubeconfig is needed")
+    with contextlib.suppress(*_UNUSABLE):
         if kubeconfig is None:
             loaders.load_incluster_config(client_configuration=configuration)
         else:
@@ -32,7 +48,10 @@ async def load(kubeconfig: Path | None) -> Configuration:
                 client_configuration=configuration,
                 persist_config=False,
             )
-    except (loaders.ConfigException, OSError, TypeError) as error:
-        where = "the pod's service account" if kubeconfig is None else str(kubeconfig)
-        raise ConfigError(f"{where} can't be used to reach an API server: {error}") from None
-    return configuration
+        return configuration
+    # The loaders' messages quote what they read, tokens and keys too.
+    if kubeconfig is None:
+        raise ConfigError(
+            "this is no pod with a service account; run it in a cluster or give a kubeconfig"
+        )
+    raise ConfigError(f"{kubeconfig} is no kubeconfig with a current context that can be used")

@@ -1,0 +1,84 @@
+"""Where the API server is said to be."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from kube.config import ConfigError, load
+from tests.make import CANARY, leaks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = CANARY.hex()
+
+
+def written(folder: Path, content: object) -> Path:
+    """A file of this YAML."""
+    path = folder / "kubeconfig"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), "utf-8")
+    return path
+
+
+def kubeconfig(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML
+    """One cluster, and one user with a token."""
+    content: dict[str, Any] = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    return content | changes
+
+
+def test_a_kubeconfig_is_read(tmp_path: Path) -> None:
+    """Server and token of its current context."""
+    configuration = asyncio.run(load(written(tmp_path, kubeconfig())))
+    assert configuration.host == "https://127.0.0.1:1"
+    assert configuration.api_key == {"BearerToken": f"Bearer {TOKEN}"}
+
+
+WRONG: dict[str, object] = {
+    "empty": "",
+    "no YAML": f"users: [{TOKEN}",
+    "a list": [TOKEN],
+    "an object of nothing": {},
+    "no such context": kubeconfig(**{"current-context": "y"}),
+    "a cluster without a server": kubeconfig(clusters=[{"name": "c"}]),
+    "a user of another shape": kubeconfig(users=[{"name": "u", "usr": {"token": TOKEN}}]),
+    "a nameless user": kubeconfig(users=[{"user": {"token": TOKEN}}]),
+    "a client key that is no Base64": kubeconfig(
+        clusters=[{"name": "c", "cluster": {"server": "https://x"}}],
+        users=[{"name": "u", "user": {"client-key-data": TOKEN + "!"}}],
+    ),
+}
+
+
+@pytest.mark.parametrize("content", WRONG.values(), ids=WRONG)
+def test_p8_a_file_that_cannot_be_used_is_named_and_not_quoted(
+    content: object, tmp_path: Path
+) -> None:
+    """It may hold a token or a key."""
+    path = written(tmp_path, content)
+    with pytest.raises(ConfigError, match="no kubeconfig with a current context") as caught:
+        asyncio.run(load(path))
+    assert str(path) in str(caught.value)
+    assert leaks("".join(traceback.format_exception(caught.value))) == []
+    assert caught.value.__context__ is None
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """With what is needed."""
+    with pytest.raises(ConfigError, match=r"missing is not there; a kubeconfig is needed"):
+        asyncio.run(load(tmp_path / "missing"))
+
+
+def test_a_machine_that_is_no_pod_says_so() -> None:
+    """In the cluster the service account's files are there."""
+    with pytest.raises(ConfigError, match="no pod with a service account"):
+        asyncio.run(load(None))
