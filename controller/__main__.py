@@ -16,6 +16,7 @@ from controller.accounts import Accounts
 from controller.clock import SystemClock
 from controller.controller import Controller
 from controller.inputs import Pods, Specs
+from controller.past import StorePast
 from controller.serve import serve
 from controller.settings import Settings, from_arguments
 from controller.statuses import Statuses
@@ -64,9 +65,8 @@ async def _run(settings: Settings, store: Store, clock: SystemClock) -> None:
         observer=telemetry,
     )
     controller = Controller(
-        store=store,
-        volumes=volumes,
-        statuses=statuses,
+        past=StorePast(store, volumes),
+        ledger=statuses,
         policies=FolderPolicies(store.config),
         pods=Pods(store.pods, _file_passed_over),
         specs=Specs(store, _file_passed_over),

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contract.snapshot import META, from_wire
 from contract.wire import WireError
 from controller.demand import Parts, consumers, parts
-from controller.reconcile import Decided, Known, next_change, reconcile, wish
+from controller.reconcile import RETENTION_S, Decided, Known, next_change, reconcile, wish
 from controller.store import Name
 from controller.telemetry import say
 from refresh.engine import CLOCK_STEP_S
 from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from contract.snapshot import Meta
     from controller.accounts import Accounts
-    from controller.clock import SystemClock
-    from controller.inputs import Pods, Specs
-    from controller.statuses import Statuses
-    from controller.store import Store
-    from controller.volumes import Published, Volumes
-    from policy.load import FolderPolicies
+    from controller.demand import Demand
+    from controller.objects import Spec
+    from controller.ports import Feed, Ledger, Past, Published, Remembered
     from policy.match import PolicySet
-    from refresh.engine import Engine
+    from refresh.engine import Clock, Engine
     from refresh.model import Wanted
 
 STILL_S = 10.0
@@ -35,24 +33,22 @@ STILL_S = 10.0
 
 
 class Controller:
-    """Feeds one engine from the folders of one store."""
+    """Feeds one engine from what others want and allow."""
 
     def __init__(
         self,
         *,
-        store: Store,
-        volumes: Volumes,
-        statuses: Statuses,
-        policies: FolderPolicies,
-        pods: Pods,
-        specs: Specs,
+        past: Past,
+        ledger: Ledger,
+        policies: Feed[PolicySet],
+        pods: Feed[Sequence[Demand]],
+        specs: Feed[Mapping[Name, Spec]],
         accounts: Accounts,
         engine: Engine,
-        clock: SystemClock,
+        clock: Clock,
     ) -> None:
-        self._store = store
-        self._volumes = volumes
-        self._statuses = statuses
+        self._past = past
+        self._ledger = ledger
         self._policies = policies
         self._pods = pods
         self._specs = specs
@@ -60,6 +56,7 @@ class Controller:
         self._engine = engine
         self._clock = clock
         self._known: dict[SnapshotKey, Known] = {}
+        self._recalled: set[SnapshotKey] = set()
         self._attempted: dict[SnapshotKey, float | None] = {}
         self._next_change = float("-inf")
         self._turned_at = clock.monotonic()
@@ -73,27 +70,34 @@ class Controller:
 
     async def run(self, stop: asyncio.Event, poll_s: float) -> None:
         """Works until `stop` is set, or until the engine fails, which is raised."""
-        self._restore()
-        self.look()
+        await self._restore()
+        await self.look()
         engine = asyncio.create_task(self._engine.run(stop))
         stopping = asyncio.create_task(stop.wait())
         while not engine.done() and not stop.is_set():
             await asyncio.wait(
                 {engine, stopping}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED
             )
-            self.look()
+            await self.look()
         stop.set()
         await asyncio.gather(engine, stopping)
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Reads what has changed, and decides again if anything has, or if it is time to."""
         self._turned_at = self._clock.monotonic()
         changed = [self._policies.refresh(), self._pods.refresh(), self._specs.refresh()]
         now = self._clock.now()
         set_back = self._set_back(now)
         if any(changed) or now >= self._next_change or set_back:
-            self._decide(now)
-            self._next_change = next_change(self.decided.values(), now)
+            wanted = parts(self._pods.current())
+            waiting = await self._recall(wanted.keys())
+            self._decide(
+                {key: taken for key, taken in wanted.items() if key not in waiting},
+                self._clock.now(),
+            )
+            soon = now if waiting else float("inf")
+            self._next_change = min(next_change(self.decided.values(), now), soon)
+            await self._collect()
 
     def _set_back(self, now: float) -> bool:
         """Whether the wall clock was set back since the last look: then times that were written
@@ -104,36 +108,70 @@ class Controller:
         self._offset_s = offset_s
         return back_s > CLOCK_STEP_S
 
-    def _restore(self) -> None:
+    async def _restore(self) -> None:
         """Takes over every snapshot that was published, and what its status remembers of time."""
-        for published in self._volumes.published():
-            try:
-                key, meta = _identify(published)
-                self._engine.restore(key, published.data, published.history, published.entry)
-            except WireError as error:
-                where = {"namespace": published.namespace, "snapshot": published.name}
-                say(logging.ERROR, "controller.not_restored", **where, why=str(error))
-                continue
-            self._statuses.restored(key, meta)
-            status = self._store.written_status(Name(published.namespace, published.name))
-            self._attempted[key] = None if status is None else status.last_attempt
-            self._known[key] = Known(
-                parts=_parts_of(published.data),
-                synced=True,
-                undemanded_since=None if status is None else status.undemanded_since,
-                refused_since=None if status is None else status.refused_since,
-            )
+        async for remembered in self._past.everything():
+            self._turned_at = self._clock.monotonic()
+            self._take(remembered)
         say(logging.INFO, "controller.restored", snapshots=len(self._known))
 
-    def _decide(self, now: float) -> None:
+    async def _recall(self, wanted: Iterable[SnapshotKey]) -> set[SnapshotKey]:
+        """Takes over what was published of snapshots that are new here; those of which that is not
+        known yet.
+        """
+        waiting = {key for key in wanted if key not in self._known and key not in self._recalled}
+        if not waiting:
+            return waiting
+        async for found in self._past.recall(waiting.copy()):
+            self._turned_at = self._clock.monotonic()
+            key = found if isinstance(found, SnapshotKey) else self._take(found)
+            if key is not None:
+                self._recalled.add(key)
+                waiting.discard(key)
+        return waiting
+
+    def _take(self, remembered: Remembered) -> SnapshotKey | None:
+        """Takes over one snapshot; None: it can't be used."""
+        published = remembered.published
+        try:
+            key, meta = _identify(published)
+            self._engine.restore(key, published.data, published.history, published.entry)
+        except WireError as error:
+            where = {"namespace": published.namespace, "snapshot": published.name}
+            say(logging.ERROR, "controller.not_restored", **where, why=str(error))
+            return None
+        self._ledger.restored(key, meta)
+        self._attempted[key] = remembered.last_attempt
+        self._known[key] = Known(
+            parts=_parts_of(published.data),
+            synced=True,
+            undemanded_since=remembered.undemanded_since,
+            refused_since=remembered.refused_since,
+        )
+        return key
+
+    async def _collect(self) -> None:
+        """Removes what nobody has used for its retention."""
+        for key in [key for key, item in self.decided.items() if item.unused]:
+            self._turned_at = self._clock.monotonic()
+            if await self._ledger.collect(key):
+                self._forget(key)
+
+    def _forget(self, key: SnapshotKey) -> None:
+        self._engine.forget(key)
+        self._known.pop(key, None)
+        self._recalled.discard(key)
+        self._attempted.pop(key, None)
+
+    def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> None:
         policies = self._policies.current()
-        demands = self._pods.current()
-        wanted = parts(demands)
         specs = self._specs.current()
-        keys = wanted.keys() | self._known.keys()
+        gone = {key for key in self._known if self._ledger.vanished(key.namespace)}
+        keys = (wanted.keys() | self._known.keys()) - gone
         wishes = self._wishes(keys, policies)
         known = {key: self._as_known(key) for key in keys}
-        decided = reconcile(parts=wanted, known=known, policies=policies, wishes=wishes, now=now)
+        parts = {key: taken for key, taken in wanted.items() if key in keys}
+        decided = reconcile(parts=parts, known=known, policies=policies, wishes=wishes, now=now)
         self._tell_changes(decided)
         self._engine.govern(self._accounts.govern(policies.accounts))
         self._engine.demand(
@@ -145,12 +183,12 @@ class Controller:
             if item.withdraw:
                 self._engine.withdraw(key)
         generations = {key: specs[_name(key)].generation for key in decided if _name(key) in specs}
-        self._statuses.decided(decided, consumers(demands), generations)
-        for key in keys - decided.keys():
-            self._engine.forget(key)
-            self._statuses.forget(key)
+        self._ledger.decided(decided, consumers(self._pods.current()), generations)
+        for key in (keys | gone) - decided.keys():
+            self._forget(key)
+            self._ledger.forget(key)
         for key in decided:
-            self._statuses.write(key, self._engine.state(key))
+            self._ledger.write(key, self._engine.state(key))
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
 
@@ -175,11 +213,10 @@ class Controller:
         before = self._known.get(key, Known())
         state = self._engine.state(key)
         synced = before.synced or (state is not None and state.serving is not None)
-        return Known(
-            parts=before.parts,
-            synced=synced,
-            undemanded_since=before.undemanded_since,
-            refused_since=before.refused_since,
+        spec = self._specs.current().get(_name(key))
+        asked_s = None if spec is None else spec.retention_s
+        return replace(
+            before, synced=synced, retention_s=RETENTION_S if asked_s is None else asked_s
         )
 
     def _tell_changes(self, decided: Mapping[SnapshotKey, Decided]) -> None:

@@ -47,10 +47,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What one pod demands."""
+    """What one pod demands, or one declaration."""
 
     namespace: str
     pod: str
+    """Empty: a snapshot that was declared ahead of pods."""
     parts: Mapping[SnapshotKey, Parts]
 
 
@@ -92,7 +93,8 @@ def consumers(demands: Iterable[Demand]) -> dict[SnapshotKey, tuple[str, ...]]:
     found: dict[SnapshotKey, set[str]] = {}
     for demand in demands:
         for asked in demand.parts:
-            found.setdefault(asked, set()).add(demand.pod)
+            if demand.pod:
+                found.setdefault(asked, set()).add(demand.pod)
     return {asked: tuple(sorted(pods)) for asked, pods in found.items()}
 
 

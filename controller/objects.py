@@ -34,6 +34,8 @@ class Spec:
     """Versions never to be served again; grows only."""
     refresh_requested: float | None = None
     """Seconds since the epoch; None: never asked."""
+    retention_s: float | None = None
+    """How long it is fetched once nobody uses it; None: as long as any other."""
 
     def to_wire(self) -> str:
         """The spec as one line of JSON."""
@@ -49,6 +51,7 @@ class Spec:
             quarantined=wire.texts(document, "quarantined"),
             revoked=wire.texts(document, "revoked"),
             refresh_requested=wire.optional_number(document, "refresh_requested"),
+            retention_s=wire.optional_number(document, "retention_s"),
         )
 
 

@@ -6,7 +6,7 @@ something that a tenant wrote.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
 
 RETENTION_S = 7 * 86_400.0
-"""A snapshot that no pod has demanded for so long is not fetched any more; its value stays."""
+"""A snapshot that nobody has demanded for so long is not fetched any more, unless it says another
+time itself."""
 GRACE_S = 86_400.0
 """A value that policy has not allowed for so long is removed; until then it is alarmed, and kept
 without being fetched, so that a policy pruned by mistake stops no pod."""
+
+
+NUDGE = "nudge"
+"""A class's `propagation` that does not wait for the kubelet."""
 
 
 class Refusal(StrEnum):
@@ -50,6 +55,7 @@ class Known:
     """None: a pod demands it."""
     refused_since: float | None = None
     """None: policy allows it."""
+    retention_s: float = RETENTION_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,10 @@ class Decided:
     """The refusal as a sentence, for the log."""
     withdraw: bool = False
     """Policy has not allowed it for the grace time: its value goes."""
+    unused: bool = False
+    """Nobody has demanded it for its retention."""
+    nudge: bool = False
+    """Its class says that running pods are to learn of a rotation at once."""
 
 
 def reconcile(
@@ -87,7 +97,8 @@ def reconcile(
             continue
         count = counts[key.namespace] = counts.get(key.namespace, 0) + 1
         verdict = _verdict(key, policies, count)
-        found[key] = _decided(key, parts.get(key), before, verdict, wishes.get(key), now=now)
+        known_now = _known(parts.get(key), before, verdict, now)
+        found[key] = _decided(key, known_now, verdict, wishes.get(key), now=now)
     return found
 
 
@@ -97,7 +108,7 @@ def next_change(decided: Iterable[Decided], now: float) -> float:
         end
         for item in decided
         for since, length in (
-            (item.known.undemanded_since, RETENTION_S),
+            (item.known.undemanded_since, item.known.retention_s),
             (item.known.refused_since, GRACE_S),
         )
         if since is not None and (end := since + length) > now
@@ -176,34 +187,45 @@ def _verdict(key: SnapshotKey, policies: PolicySet, count: int) -> Allowed | Ref
     return verdict
 
 
+def _known(
+    parts: Parts | None, before: Known, verdict: Allowed | Refused | _No, now: float
+) -> Known:
+    undemanded = None if parts is not None else _since(before.undemanded_since, now)
+    refused = None if isinstance(verdict, Allowed) else _since(before.refused_since, now)
+    return replace(
+        before,
+        parts=before.parts if parts is None else parts,
+        undemanded_since=undemanded,
+        refused_since=refused,
+    )
+
+
 def _decided(
     key: SnapshotKey,
-    parts: Parts | None,
-    before: Known,
+    known: Known,
     verdict: Allowed | Refused | _No,
     wanted: Wanted | None,
     *,
     now: float,
 ) -> Decided:
-    undemanded = None if parts is not None else _since(before.undemanded_since, now)
-    refused = None if isinstance(verdict, Allowed) else _since(before.refused_since, now)
-    known = Known(
-        parts=before.parts if parts is None else parts,
-        synced=before.synced,
-        undemanded_since=undemanded,
-        refused_since=refused,
-    )
+    refused, undemanded = known.refused_since, known.undemanded_since
+    unused = undemanded is not None and now >= undemanded + known.retention_s
     if not isinstance(verdict, Allowed):
         return Decided(
             known=known,
             demanded=None,
             refusal=verdict.reason,
             message=verdict.message,
-            withdraw=before.synced and refused is not None and now >= refused + GRACE_S,
+            withdraw=known.synced and refused is not None and now >= refused + GRACE_S,
+            unused=unused,
         )
-    if undemanded is not None and now >= undemanded + RETENTION_S:
-        return Decided(known=known, demanded=None)
-    return Decided(known=known, demanded=_demanded(key, known.parts, verdict, wanted))
+    if unused:
+        return Decided(known=known, demanded=None, unused=True)
+    return Decided(
+        known=known,
+        demanded=_demanded(key, known.parts, verdict, wanted),
+        nudge=verdict.propagation == NUDGE,
+    )
 
 
 def _since(before: float | None, now: float) -> float:

@@ -70,11 +70,17 @@ class Statuses:
         name = Name(key.namespace, key.source.snapshot)
         state = SnapshotState() if state is None else state
         observed = self._applied.get(key, 0)
-        if not _is_written(state, self._published.get(key)):
+        if not is_written(state, self._published.get(key)):
             before = self._store.written_status(name)
             observed = 0 if before is None else before.observed_generation
         consumers = self._consumers.get(key, ())
-        self._store.write_status(name, _status(key, state, decided, consumers, observed))
+        self._store.write_status(name, status_of(key, state, decided, consumers, observed))
+
+    def vanished(self, namespace: str) -> bool:  # noqa: ARG002 - a store's namespaces only lose their policy
+        return False
+
+    async def collect(self, key: SnapshotKey) -> bool:  # noqa: ARG002 - a store keeps what it has
+        return False
 
     def forget(self, key: SnapshotKey) -> None:
         """Removes the status of a snapshot that was never served and that nobody wants."""
@@ -82,7 +88,7 @@ class Statuses:
         self._applied.pop(key, None)
 
 
-def _is_written(state: SnapshotState, meta: Meta | None) -> bool:
+def is_written(state: SnapshotState, meta: Meta | None) -> bool:
     """Whether the snapshot's own meta.json says what the state says; one never served has none."""
     if state.serving is None:
         return True
@@ -93,13 +99,14 @@ def _is_written(state: SnapshotState, meta: Meta | None) -> bool:
     )
 
 
-def _status(
+def status_of(
     key: SnapshotKey,
     state: SnapshotState,
     decided: Decided,
     consumers: tuple[str, ...],
     observed: int,
 ) -> Status:
+    """The projection of what is known of one snapshot."""
     served = state.served
     return Status(
         account=key.source.account,

@@ -8,12 +8,13 @@ volumes/<ns>/lastgood-freshness/    the ConfigMap's keys
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from contract import ages, wire
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import HISTORY_SUFFIX, META, from_wire
 from contract.wire import WireError
+from controller.ports import Published
 from controller.volume_writer import read, write
 
 if TYPE_CHECKING:
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
     from refresh.sink import Data
 
     Volume = Mapping[str, bytes]
-
-
-class Published(NamedTuple):
-    """One snapshot as it was left: its keys, its history's, and its age."""
-
-    namespace: str
-    name: str
-    data: Mapping[str, bytes]
-    history: Mapping[str, bytes]
-    entry: ages.Entry | None
 
 
 class Volumes:
@@ -46,13 +37,13 @@ class Volumes:
 
         What is revoked is in no write, and `write` removes the old set at once.
         """
-        snapshot, kept = _revealed(data), _revealed(history)
+        snapshot, kept = revealed(data), revealed(history)
         folder = self._root / namespace
         older = folder / (name + HISTORY_SUFFIX)
         # 1. The history holds what it held, and what it shall hold.
-        union = _union(read(older) or {}, kept, _revoked(snapshot))
-        if union is not None:
-            write(older, union)
+        both = union(read(older) or {}, kept, revoked_in(snapshot))
+        if both is not None:
+            write(older, both)
         # 2. The snapshot is what is served now.
         write(folder / name, snapshot)
         # 3. The history holds the rest alone.
@@ -86,7 +77,7 @@ class Volumes:
                     yield Published(folder.name, place.name, data, history, entries.get(place.name))
 
 
-def _union(old: Volume, new: Volume, revoked: frozenset[str]) -> Volume | None:
+def union(old: Volume, new: Volume, revoked: frozenset[str]) -> Volume | None:
     """The new history with every version of the old one that is not listed in it. None when one of
     those is revoked:
     then nothing moves into the history, and the snapshot can be written first.
@@ -104,12 +95,13 @@ def _union(old: Volume, new: Volume, revoked: frozenset[str]) -> Volume | None:
     return {**old, **new, META: wire.encode(document).encode()} if added else new
 
 
-def _revoked(snapshot: Volume) -> frozenset[str]:
+def revoked_in(snapshot: Volume) -> frozenset[str]:
+    """The versions that a snapshot's meta.json lists as revoked."""
     return frozenset(from_wire(snapshot[META]).revoked)
 
 
-def _revealed(data: Data) -> dict[str, bytes]:
-    """The bytes that go into the volume, which is on tmpfs."""
+def revealed(data: Data) -> dict[str, bytes]:
+    """The bytes themselves, for the place where they are kept."""
     return {
         key: value.reveal() if isinstance(value, SecretBytes) else value
         for key, value in data.items()

@@ -1,0 +1,104 @@
+"""What the controller needs of its surroundings: embedded a folder on tmpfs, in a cluster the API
+server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from refresh.sink import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+    from contract import ages
+    from contract.snapshot import Meta
+    from controller.reconcile import Decided
+    from refresh.model import SnapshotKey, SnapshotState
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Published(NamedTuple):
+    """One snapshot as it was left: its keys, its history's, and its age."""
+
+    namespace: str
+    name: str
+    data: Mapping[str, bytes]
+    history: Mapping[str, bytes]
+    entry: ages.Entry | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """One snapshot as it was left, and the times that its status told last, in seconds since the
+    epoch.
+    """
+
+    published: Published
+    last_attempt: float | None = None
+    undemanded_since: float | None = None
+    refused_since: float | None = None
+
+
+class Feed(Protocol[T_co]):
+    """Something that others change: policies, demand, specs."""
+
+    def refresh(self) -> bool:
+        """Looks for changes. True: `current` may answer otherwise than before."""
+        ...
+
+    def current(self) -> T_co:
+        """As of the last look."""
+        ...
+
+
+class Past(Protocol):
+    """What was published before this process began."""
+
+    def everything(self) -> AsyncIterator[Remembered]:
+        """Every snapshot that can be found without being asked for by name."""
+        ...
+
+    def recall(self, keys: Collection[SnapshotKey]) -> AsyncIterator[SnapshotKey | Remembered]:
+        """Snapshots that are new to the controller: what was published of them all the same, or
+        the key itself where it is certain that there is nothing. One that is in no answer is not
+        known yet: it must neither be fetched nor written before it is.
+        """
+        ...
+
+
+class Ledger(Sink, Protocol):
+    """The sink of the engine, and the one writer of statuses."""
+
+    def restored(self, key: SnapshotKey, meta: Meta) -> None:
+        """What was published before a restart."""
+        ...
+
+    def decided(
+        self,
+        decided: Mapping[SnapshotKey, Decided],
+        consumers: Mapping[SnapshotKey, tuple[str, ...]],
+        generations: Mapping[SnapshotKey, int],
+    ) -> None:
+        """Takes over what was decided now, after the engine has been told."""
+        ...
+
+    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None:
+        """Shows one snapshot, if there is something else to say than before. Does not block."""
+        ...
+
+    def forget(self, key: SnapshotKey) -> None:
+        """Drops what is shown of a snapshot that was never served and that nobody wants."""
+        ...
+
+    def vanished(self, namespace: str) -> bool:
+        """Whether all that was in a namespace is gone, with the namespace."""
+        ...
+
+    async def collect(self, key: SnapshotKey) -> bool:
+        """Removes what is kept of a snapshot that nobody has used for its retention. False: it
+        stays, for now or for good.
+        """
+        ...
