@@ -6,12 +6,13 @@ TAG ?= dev
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
 BIN := .venv/bin
+HELM = $(shell go env GOPATH)/bin/helm
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench fuzz images clean
+.PHONY: help setup demo test check bench fuzz images helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,9 @@ bench: setup ## ratios measured in one run, one line each
 fuzz: setup ## every property with many more examples: FUZZ_EXAMPLES=1000
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n auto --maxprocesses 4 \
 	  -m 'hypothesis and not e2e' --timeout 3600 $(PYTEST_ARGS)
+
+helm: ## build helm with go, where it is not on the PATH
+	@command -v helm >/dev/null || [ -x "$(HELM)" ] || GOFLAGS=-mod=mod go install helm.sh/helm/v3/cmd/helm@v3.22.0
 
 images: ## build the three images with buildah or docker
 	@[ -n "$(BUILDER)" ] || { echo "buildah or docker is needed to build images" >&2; exit 1; }

@@ -183,10 +183,4 @@ def _suffixed(document: Manifest, suffix: str) -> Manifest:
             rule["resourceNames"] = [f"{name}-{suffix}" for name in rule["resourceNames"]]
     if changed["kind"] == BINDING:
         changed["spec"]["policyName"] += f"-{suffix}"
-    if changed["kind"] == POLICY and changed["metadata"]["name"].startswith(
-        "lastgood-guard-status"
-    ):
-        beside = f"request.namespace != '' || request.name.endsWith('{suffix}')"
-        condition = {"name": "is-of-the-test", "expression": beside}
-        changed["spec"]["matchConditions"].append(condition)
     return changed

@@ -8,18 +8,19 @@ import json
 import ssl
 import subprocess
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from tests.chart.rendering import of_kind, render
 from tests.e2e import enforced
-from tests.e2e.enforced import kubectl
+from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.test_policies_objects import refused, secret, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.e2e.enforced import Answer, Enforced
 
@@ -33,7 +34,6 @@ REGISTRATION, LEASES = "admissionregistration.k8s.io", "coordination.k8s.io"
 
 WEBHOOK_MAY = [
     ("list watch", OURS, "secretaccounts secretpolicies", "", CLUSTER),
-    ("list watch", OURS, "secretsnapshots", "", CLUSTER),
     ("list watch", CORE, "namespaces", "", CLUSTER),
     ("get patch", REGISTRATION, "mutatingwebhookconfigurations", "lastgood-webhook", CLUSTER),
     ("create", CORE, "secrets", "", MINE),
@@ -45,7 +45,7 @@ WEBHOOK_MAY_NOT = [
     ("get list watch create update patch delete", CORE, "secrets", "", OTHER),
     ("get list watch create update patch delete", CORE, "configmaps pods nodes", "", CLUSTER),
     ("create update patch delete", OURS, "secretaccounts secretpolicies", "", CLUSTER),
-    ("create update patch delete", OURS, "secretsnapshots", "", CLUSTER),
+    ("get list create update patch delete", OURS, "secretsnapshots", "", CLUSTER),
     ("create update delete", REGISTRATION, "mutatingwebhookconfigurations", "", CLUSTER),
     ("get patch", REGISTRATION, "mutatingwebhookconfigurations", "another", CLUSTER),
     ("get patch", REGISTRATION, "validatingwebhookconfigurations", "", CLUSTER),
@@ -54,7 +54,7 @@ WEBHOOK_MAY_NOT = [
 CONTROLLER_MAY = [
     ("list watch patch", OURS, "secretaccounts secretpolicies", "", CLUSTER),
     ("list watch create patch", OURS, "secretsnapshots", "", CLUSTER),
-    ("patch", OURS, "secretaccounts/status secretsnapshots/status", "", CLUSTER),
+    ("patch", OURS, "secretsnapshots/status", "", CLUSTER),
     ("list watch", CORE, "namespaces", "", CLUSTER),
     ("list watch patch", CORE, "pods", "", CLUSTER),
     ("create patch delete", CORE, "secrets", "", CLUSTER),
@@ -75,7 +75,7 @@ CONTROLLER_MAY_NOT = [
     ("get", CORE, "pods/log", "", CLUSTER),
     ("get list create patch", CORE, "nodes serviceaccounts", "", CLUSTER),
     ("create update patch delete", CORE, "namespaces", "", CLUSTER),
-    ("create delete", OURS, "secretaccounts secretpolicies", "", CLUSTER),
+    ("create update delete", OURS, "secretaccounts secretpolicies", "", CLUSTER),
     ("create patch", REGISTRATION, "validatingadmissionpolicies", "", CLUSTER),
     ("get patch", REGISTRATION, "mutatingwebhookconfigurations", "", CLUSTER),
     ("create", "rbac.authorization.k8s.io", "rolebindings clusterrolebindings", "", CLUSTER),
@@ -136,6 +136,103 @@ def test_a_namespaces_admin_may_not_write_status(guarded: Enforced) -> None:
     row = ("update patch", OURS, "secretsnapshots/status", "", TEAM)
     found = _answers(guarded, "alice", row)
     assert not [asked for asked, allowed in found.items() if allowed]
+
+
+@pytest.fixture(scope="module")
+def definitions(guarded: Enforced) -> None:
+    """The chart's CustomResourceDefinitions, where the cluster has none."""
+    path = "/apis/lastgood.dev/v1alpha1/secretsnapshots"
+    if guarded.server.act(None, "GET", path).status == 200:
+        return
+    kubectl("apply", "-f", "-", given=as_list(of_kind(render(), "CustomResourceDefinition")))
+    _until(lambda: guarded.server.act(None, "GET", path).status == 200, 20)
+
+
+def _until(true: Callable[[], bool], patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+@pytest.mark.usefixtures("definitions")
+def test_p5_nobody_else_writes_a_snapshots_status(guarded: Enforced) -> None:
+    """A tenant declares and pins; what is served and how old it is says the controller."""
+    folder = f"/apis/lastgood.dev/v1alpha1/namespaces/{guarded.team}/secretsnapshots"
+    source = {"account": "aws-prod", "provider": "aws-sm", "reference": "/prod/payments/db"}
+    body = {
+        "apiVersion": "lastgood.dev/v1alpha1",
+        "kind": "SecretSnapshot",
+        "metadata": {"name": "lg-forged"},
+        "spec": {"source": source},
+        "status": {"version": "forged"},
+    }
+    act = guarded.server.act
+    made = act("alice", "POST", folder, body)
+    assert made.status == 201, made.message
+    assert "status" not in made.body
+    path, forged = f"{folder}/lg-forged", {"status": {"version": "forged"}}
+    assert act("alice", "PATCH", path, {"spec": {"pin": "v1"}}).status == 200
+    assert act("alice", "PATCH", f"{path}/status", forged).status == 403
+    refused(act(None, "PATCH", f"{path}/status", forged))
+    assert not act("alice", "PATCH", path, forged).body.get("status")
+    answer = act(guarded.controller, "PATCH", f"{path}/status", forged)
+    assert not answer.by_policy
+    assert answer.status in {200, 422}, answer.message
+    assert act("alice", "DELETE", path).status == 200
+
+
+ACCOUNT = {
+    "provider": "aws",
+    "aws": {"regions": ["eu-west-1"]},
+    "budget": {"callsPerSecond": 1, "burst": 1},
+}
+
+
+@pytest.fixture
+def account(guarded: Enforced, definitions: None) -> Iterator[str]:
+    """The path of a SecretAccount."""
+    del definitions
+    folder, name = "/apis/lastgood.dev/v1alpha1/secretaccounts", f"acc-{guarded.suffix}"
+    body = {
+        "apiVersion": "lastgood.dev/v1alpha1",
+        "kind": "SecretAccount",
+        "metadata": {"name": name, "finalizers": ["example.com/theirs"]},
+        "spec": ACCOUNT,
+    }
+    answer = guarded.server.act(None, "POST", folder, body)
+    assert answer.status == 201, answer.message
+    yield f"{folder}/{name}"
+    free = {"metadata": {"finalizers": None}}
+    guarded.server.act(None, "PATCH", f"{folder}/{name}", free)
+    guarded.server.act(None, "DELETE", f"{folder}/{name}")
+
+
+def test_the_controller_holds_an_account_in_use(guarded: Enforced, account: str) -> None:
+    """By a finalizer of its own, which it takes off again."""
+    for finalizers in (["example.com/theirs", "lastgood.dev/in-use"], ["example.com/theirs"]):
+        change = {"metadata": {"finalizers": finalizers}}
+        answer = guarded.server.act(guarded.controller, "PATCH", account, change)
+        assert answer.status == 200, answer.message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"budget": {"callsPerSecond": 1000}}},
+        {"spec": {"aws": {"roleARN": "arn:aws:iam::123456789012:role/other"}}},
+        {"metadata": {"finalizers": []}},
+        {"metadata": {"finalizers": ["example.com/theirs", "example.com/mine"]}},
+        {"metadata": {"labels": {"a": "b"}}},
+        {"metadata": {"annotations": {"a": "b"}}},
+    ],
+    ids=["budget", "role", "another's finalizer", "a foreign finalizer", "labels", "annotations"],
+)
+def test_p7_the_controller_grants_itself_nothing(
+    guarded: Enforced, account: str, change: dict[str, Any]
+) -> None:
+    """Accounts and policies are the admin's."""
+    refused(guarded.server.act(guarded.controller, "PATCH", account, change))
 
 
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
@@ -219,8 +316,6 @@ def test_the_webhook_publishes_its_ca(guarded: Enforced, configuration: str) -> 
 def _certificate() -> str:
     """Any certificate, as caBundle has it: the cluster's own."""
     shown = kubectl("get", "-n", "kube-system", "configmap/kube-root-ca.crt", "-o", "json")
-    from base64 import b64encode  # noqa: PLC0415
-
     return b64encode(json.loads(shown)["data"]["ca.crt"].encode()).decode()
 
 
@@ -293,10 +388,7 @@ def test_p11_a_namespace_with_snapshots_can_be_deleted(guarded: Enforced) -> Non
     assert act(guarded.controller, "POST", folder, ages).status == 201
     refused(act(None, "DELETE", secrets_of(name, "lg-a")))
     subprocess.run(["kubectl", "delete", "namespace", name, "--wait=false"], check=True)
-    deadline = time.monotonic() + 100
-    while act(None, "GET", f"/api/v1/namespaces/{name}").status != 404:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    _until(lambda: act(None, "GET", f"/api/v1/namespaces/{name}").status == 404, 100)
 
 
 def test_p13_the_collection_is_guarded_too(guarded: Enforced) -> None:
