@@ -1,0 +1,133 @@
+"""Keeps accounts and policies in use from vanishing: a finalizer of ours is on each, so that one
+which is deleted by mistake goes on to hold until no snapshot needs it. The decision is pure;
+`Holds` writes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controller.telemetry import say
+from kube.errors import ApiError, ConflictError, NotFoundError
+from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
+from policy.match import Refused, policy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kube.api import Api, Json
+    from kube.reflector import Reflector
+    from kube.resources import Resource
+    from policy.match import PolicySet
+    from refresh.model import SnapshotKey
+
+FINALIZER = "lastgood.dev/in-use"
+"""The API server removes no object while this stands on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdable:
+    """What is kept of an account or a policy."""
+
+    name: str
+    version: str
+    """Its resource version: a write that would undo another's is refused."""
+    finalizers: tuple[str, ...]
+    """Ours and others'."""
+    deleting: bool
+
+    @staticmethod
+    def from_wire(content: Json) -> Holdable:
+        """Of any object."""
+        metadata = content["metadata"]
+        return Holdable(
+            name=metadata["name"],
+            version=metadata["resourceVersion"],
+            finalizers=tuple(metadata.get("finalizers") or ()),
+            deleting=metadata.get("deletionTimestamp") is not None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """Names."""
+
+    accounts: frozenset[str] = frozenset()
+    policies: frozenset[str] = frozenset()
+
+
+def used(snapshots: Iterable[SnapshotKey], policies: PolicySet) -> Used:
+    """What these snapshots need: the accounts that fetch them, and the policies that their
+    namespaces are under. Snapshots that nobody demands count until they are forgotten.
+    """
+    keys = frozenset(snapshots)
+    over = (policy_of(policies, namespace) for namespace in {key.namespace for key in keys})
+    return Used(
+        accounts=frozenset(key.source.account for key in keys),
+        policies=frozenset(policy.name for policy in over if not isinstance(policy, Refused)),
+    )
+
+
+def changes(objects: Iterable[Holdable], names: frozenset[str]) -> list[tuple[Holdable, list[str]]]:
+    """The objects whose finalizers must be others, and what they must be.
+
+    The API server lets nobody put a finalizer on an object that is being deleted.
+    """
+    found: list[tuple[Holdable, list[str]]] = []
+    for item in objects:
+        ours = FINALIZER in item.finalizers
+        if item.name in names and not ours and not item.deleting:
+            found.append((item, [*item.finalizers, FINALIZER]))
+        elif item.name not in names and ours:
+            found.append((item, [name for name in item.finalizers if name != FINALIZER]))
+    return found
+
+
+class Holds:
+    """Writes finalizers, through an `api` that is fenced. The reflectors project with
+    `Holdable.from_wire`.
+    """
+
+    def __init__(
+        self, api: Api, accounts: Reflector[Holdable], policies: Reflector[Holdable]
+    ) -> None:
+        self._api = api
+        self._accounts = accounts
+        self._policies = policies
+        self._done: tuple[int, int, Used] | None = None
+
+    async def hold(self, now_used: Used) -> None:
+        """Call it after each decision, but not before every snapshot that was left by the last
+        process is known: what is not named is let go. Asks nothing when nothing has changed; what
+        could not be written is tried again at the next call. FencedError.
+        """
+        if not (self._accounts.synced and self._policies.synced):
+            return
+        seen = (self._accounts.revision, self._policies.revision, now_used)
+        if seen == self._done:
+            return
+        done = await self._write(SECRET_ACCOUNTS, self._accounts.items, now_used.accounts)
+        done &= await self._write(SECRET_POLICIES, self._policies.items, now_used.policies)
+        self._done = seen if done else None
+
+    async def _write(
+        self, resource: Resource, items: Mapping[tuple[str, str], Holdable], names: frozenset[str]
+    ) -> bool:
+        done = True
+        for item, finalizers in changes(list(items.values()), names):
+            body = {"metadata": {"resourceVersion": item.version, "finalizers": finalizers}}
+            held = FINALIZER in finalizers
+            event = "controller.held" if held else "controller.let_go"
+            try:
+                await self._api.merge_patch(resource.path(name=item.name), body)
+            except (ConflictError, NotFoundError):
+                # The watch is about to tell what it is now, and that is a new revision.
+                continue
+            except ApiError as error:
+                done = False
+                say(logging.WARNING, "controller.hold_failed", kind=resource.plural, why=str(error))
+            else:
+                say(logging.INFO, event, kind=resource.plural, name=item.name)
+        return done
