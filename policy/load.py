@@ -1,5 +1,5 @@
-"""Policies, accounts and namespaces from a folder of YAML: what a watch on the API server will
-give later.
+"""Policies, accounts and namespaces from a folder of YAML. On a cluster `policy.watched` gives
+them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ class PolicyError(ValueError):
     """
 
 
+class NotYetError(Exception):
+    """Nothing is known yet. Caught by whoever asks for the current policies."""
+
+
 class Policies(Protocol):
     """Where the current policies come from. Never blocks: nothing is fetched while admitting."""
 
     def current(self) -> PolicySet:
-        """What is known now."""
+        """What is known now. NotYetError: what is watched was not listed yet."""
         ...
 
 

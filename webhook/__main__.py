@@ -5,19 +5,33 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import random
 import socket
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import uvloop
 
+from kube.api import Api
+from kube.clock import SystemClock
+from kube.config import ConfigError, load
 from policy.load import FolderPolicies, PolicyError
 from webhook import settings
+from webhook.certificates.keeper import Keeper
+from webhook.cluster import Watched
 from webhook.handler import Handler
-from webhook.serve import make_server, run
+from webhook.serve import Followed, look_at_certificate, look_at_policies, make_server, run
 from webhook.server import Lifecycle, make_app
+from webhook.settings import Files
 from webhook.telemetry import Log, LogHandler, Telemetry
 from webhook.tls import Certificate, CertificateError
+
+if TYPE_CHECKING:
+    from policy.load import Policies
+    from webhook.serve import Part
+    from webhook.settings import Settings
+    from webhook.tls import Serving
 
 GC_THRESHOLD = 20_000
 """Objects between collections: an admission leaves no cycles, so looking for them at the default of
@@ -27,40 +41,95 @@ GC_THRESHOLD = 20_000
 
 def main() -> int:
     """Exit code 0 after SIGTERM, 1 when it can't start; the reason is on standard error."""
-    try:
-        wanted = settings.read(os.environ)
-        certificate = Certificate(wanted.cert_file, wanted.key_file)
-        policies = FolderPolicies(wanted.policy_dir)
-        bound = _bind(wanted.host, wanted.port)
-    except (settings.SettingsError, CertificateError, PolicyError, OSError) as error:
-        print(f"webhook: {error}", file=sys.stderr)
-        return 1
     log = Log(os.fdopen(sys.stdout.fileno(), "wb", buffering=0, closefd=False), time.time)
     logging.basicConfig(level=logging.INFO, handlers=[LogHandler(log)])
-    telemetry = Telemetry(log)
-    telemetry.certificate(certificate.not_after)
-    lifecycle = Lifecycle()
-    handler = Handler(policies, wanted.injection, telemetry, time.perf_counter)
-    server = make_server(
-        make_app(handler, telemetry, lifecycle), certificate, lifecycle, wanted.drain_s
-    )
-    address, port = bound.getsockname()[:2]
-    log.write("webhook.listening", address=address, port=port)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
-    uvloop.run(
-        run(
-            server,
-            bound,
-            certificate=certificate,
-            policies=policies,
-            telemetry=telemetry,
-            reload_s=wanted.reload_s,
-        )
-    )
+    try:
+        uvloop.run(_Process(settings.read(os.environ), Telemetry(log)).run())
+    except (
+        settings.SettingsError,
+        CertificateError,
+        PolicyError,
+        ConfigError,
+        OSError,
+    ) as error:
+        print(f"webhook: {error}", file=sys.stderr)
+        return 1
     log.write("webhook.ended")
     return 0
+
+
+class _Process:
+    """Puts the parts together."""
+
+    def __init__(self, wanted: Settings, telemetry: Telemetry) -> None:
+        self._wanted = wanted
+        self._telemetry = telemetry
+        self._lifecycle = Lifecycle()
+        self._parts: list[Part] = []
+        self._clock = SystemClock()
+        self._rng = random.Random()
+        self._connected: Api | None = None
+
+    async def run(self) -> None:
+        """Until SIGTERM."""
+        wanted, telemetry, lifecycle = self._wanted, self._telemetry, self._lifecycle
+        policies = await self._policies()
+        serving = await self._serving()
+        bound = _bind(wanted.host, wanted.port)
+        handler = Handler(policies, wanted.injection, telemetry, time.perf_counter)
+        app = make_app(handler, telemetry, lifecycle)
+        server = make_server(app, serving, lifecycle, wanted.drain_s)
+        address, port = bound.getsockname()[:2]
+        telemetry.log.write("webhook.listening", address=address, port=port)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD)
+        try:
+            await run(server, bound, self._parts)
+        finally:
+            if self._connected is not None:
+                await self._connected.close()
+
+    async def _policies(self) -> Policies:
+        """Of the folder, or else of the API server."""
+        wanted, telemetry = self._wanted, self._telemetry
+        if wanted.policy_dir is not None:
+            folder = FolderPolicies(wanted.policy_dir)
+            look = Followed(lambda: look_at_policies(folder, telemetry), wanted.reload_s)
+            self._parts.append(look.running)
+            return folder
+        watched = Watched(await self._api(), self._clock, self._rng, telemetry)
+        self._parts.append(watched.running)
+        self._lifecycle.conditions.append(watched.problem)
+        return watched.policies
+
+    async def _serving(self) -> Serving:
+        """With the certificate of files, or else of our own CA."""
+        wanted, telemetry = self._wanted, self._telemetry
+        certificates = wanted.certificates
+        if isinstance(certificates, Files):
+            certificate = Certificate(certificates.certificate, certificates.key)
+            telemetry.certificate(certificate.not_after)
+            look = Followed(lambda: look_at_certificate(certificate, telemetry), wanted.reload_s)
+            self._parts.append(look.running)
+            return certificate
+        keeper = Keeper(
+            await self._api(),
+            certificates.place,
+            certificates.times,
+            clock=self._clock,
+            rng=self._rng,
+            telemetry=telemetry,
+        )
+        self._parts.append(keeper.running)
+        self._lifecycle.conditions.append(keeper.problem)
+        return keeper
+
+    async def _api(self) -> Api:
+        if self._connected is None:
+            configuration = await load(self._wanted.kubeconfig)
+            self._connected = Api(configuration, user_agent="lastgood-webhook")
+        return self._connected
 
 
 def _bind(host: str, port: int) -> socket.socket:

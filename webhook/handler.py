@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from policy.load import NotYetError
 from webhook import patch, pods, review
 from webhook.admit import admit
 from webhook.memo import Memo
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from policy.load import Policies
+    from policy.match import PolicySet
     from webhook.config import Injection
     from webhook.review import Request
     from webhook.telemetry import Telemetry
@@ -48,7 +50,7 @@ class Handler:
     ) -> None:
         """`timer` gives seconds of a clock that never goes back."""
         self._policies = policies
-        self._current = policies.current()
+        self._current: PolicySet | None = None
         self._memo = Memo()
         self._injection = injection
         self._telemetry = telemetry
@@ -65,6 +67,8 @@ class Handler:
             return self.reject(400, str(error), start)
         try:
             return self._decide(request, start)
+        except NotYetError as error:
+            return self.reject(503, f"lastgood's webhook is not ready: {error}", start)
         except Exception as error:  # noqa: BLE001 - the API server gets an answer, whatever it is
             problem = pods.malformed(request.pod)
             if problem is not None:

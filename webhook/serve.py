@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from webhook.tls import Certificate, CertificateError
+from webhook.tls import CertificateError
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Sequence
     from types import FrameType
 
     from fastapi import FastAPI
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from policy.load import FolderPolicies
     from webhook.server import Lifecycle
     from webhook.telemetry import Telemetry
+    from webhook.tls import Certificate, Serving
 
 KEEP_ALIVE_S = 120
 """Longer than the API server keeps an idle connection (90 s), so that it and not we ends it:
@@ -56,9 +59,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(
-    app: FastAPI, certificate: Certificate, lifecycle: Lifecycle, drain_s: float
-) -> Server:
+def make_server(app: FastAPI, certificate: Serving, lifecycle: Lifecycle, drain_s: float) -> Server:
     """The server, not yet running."""
 
     def context(_config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
@@ -81,37 +82,45 @@ def make_server(
     return Server(config, lifecycle, drain_s)
 
 
-async def run(
-    server: Server,
-    bound: socket.socket,
-    *,
-    certificate: Certificate,
-    policies: FolderPolicies,
-    telemetry: Telemetry,
-    reload_s: float,
-) -> None:
-    """Serve on `bound` until told to end."""
-    following = asyncio.create_task(_follow(certificate, policies, telemetry, reload_s))
-    try:
+Part = Callable[[], AbstractAsyncContextManager[None]]
+"""Runs beside the server while its block lasts."""
+
+
+async def run(server: Server, bound: socket.socket, parts: Sequence[Part]) -> None:
+    """Serve on `bound` until told to end, with `parts` beside."""
+    async with contextlib.AsyncExitStack() as stack:
+        for part in parts:
+            await stack.enter_async_context(part())
         await server.serve(sockets=[bound])
-    finally:
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
 
 
-async def _follow(
-    certificate: Certificate, policies: FolderPolicies, telemetry: Telemetry, reload_s: float
-) -> None:
-    """Look at the files every `reload_s` seconds; what can't be used is logged and left for the
-    next look.
+class Followed:
+    """Files that are looked at every `reload_s` seconds; what can't be used is logged and left for
+    the next look.
     """
-    while True:
-        await asyncio.sleep(reload_s)  # noqa: TID251 - the one wait of this process; its length is a setting
-        await asyncio.to_thread(look, certificate, policies, telemetry)
+
+    def __init__(self, look: Callable[[], None], reload_s: float) -> None:
+        self._look = look
+        self._reload_s = reload_s
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Until the block ends."""
+        following = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(self._reload_s)  # noqa: TID251 - the one wait of this process; its length is a setting
+            await asyncio.to_thread(self._look)
 
 
-def look(certificate: Certificate, policies: FolderPolicies, telemetry: Telemetry) -> None:
+def look_at_certificate(certificate: Certificate, telemetry: Telemetry) -> None:
     """Take over what changed."""
     try:
         if certificate.refresh():
@@ -120,6 +129,10 @@ def look(certificate: Certificate, policies: FolderPolicies, telemetry: Telemetr
     except CertificateError as error:
         telemetry.reload_failed("certificate")
         telemetry.log.write("certificate.kept_last_good", level="warning", problem=str(error))
+
+
+def look_at_policies(policies: FolderPolicies, telemetry: Telemetry) -> None:
+    """Take over what changed."""
     before = policies.problem
     policies.refresh()
     if policies.problem is not None and policies.problem != before:

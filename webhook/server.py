@@ -9,6 +9,8 @@ from fastapi import FastAPI, Response
 from webhook import telemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Receive, Scope, Send
 
     from webhook.handler import Answer, Handler
@@ -21,11 +23,20 @@ BODY_LIMIT = 3 << 20
 
 
 class Lifecycle:
-    """Whether the process still takes requests. The one thing that changes while it serves."""
+    """Whether the process takes requests. The one thing that changes while it serves."""
 
     def __init__(self) -> None:
         self.draining = False
         """True: not ready any more, and each answer ends its connection."""
+        self.conditions: list[Callable[[], str | None]] = []
+        """Each says why we are not ready, or None."""
+
+    def problem(self) -> str | None:
+        """Why we are not ready; None: we are."""
+        if self.draining:
+            return "draining"
+        found = (condition() for condition in self.conditions)
+        return next((problem for problem in found if problem is not None), None)
 
 
 class Mutate:
@@ -74,8 +85,9 @@ def make_app(handler: Handler, metrics: Telemetry, lifecycle: Lifecycle) -> Fast
 
     @app.get("/readyz")
     async def readyz() -> Response:
-        """Ready: without certificate and policies this would not serve; not while draining."""
-        return Response("draining", 503) if lifecycle.draining else Response("ok")
+        """Ready: policies are known, our certificate is trusted, and we are not draining."""
+        problem = lifecycle.problem()
+        return Response("ok") if problem is None else Response(problem, 503)
 
     @app.get("/metrics")
     async def exposition() -> Response:

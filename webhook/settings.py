@@ -7,20 +7,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.spelling import suggestion
+from webhook.certificates.place import Place
+from webhook.certificates.step import Times
 from webhook.config import Injection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "LASTGOOD_WEBHOOK_"
-REQUIRED = ("AGENT_IMAGE", "CERT_FILE", "KEY_FILE", "POLICY_DIR")
+REQUIRED = ("AGENT_IMAGE",)
 DEFAULTS = {
     "LISTEN": "0.0.0.0:8443",
     "AGENT_PULL_POLICY": "",
     "AGENT_UID": "65532",
     "RELOAD_S": "10",
     "DRAIN_S": "15",
+    "POLICY_DIR": "",
+    "KUBECONFIG": "",
+    "CERT_FILE": "",
+    "KEY_FILE": "",
+    "NAMESPACE": "",
+    "CONFIGURATION": "lastgood-webhook",
+    "NAMES": "",
+    "CA_LIFETIME_S": "31536000",
+    "LEAF_LIFETIME_S": "604800",
+    "SETTLE_S": "300",
 }
+SECONDS = ("RELOAD_S", "DRAIN_S", "CA_LIFETIME_S", "LEAF_LIFETIME_S", "SETTLE_S")
+SERVICE = "lastgood-webhook"
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 
@@ -33,6 +47,31 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """A certificate that others make; read again when it changes."""
+
+    certificate: Path
+    """`CERT_FILE`: the serving certificate and its chain, PEM."""
+    key: Path
+    """`KEY_FILE`: its key, PEM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """Certificates of our own CA."""
+
+    place: Place
+    """`NAMESPACE`, required, of the CA's Secret and the Service; `CONFIGURATION`, the
+    MutatingWebhookConfiguration that trusts the CA, default lastgood-webhook; `NAMES` of the
+    serving certificate, divided by commas, default those of the Service lastgood-webhook.
+    """
+    times: Times
+    """`CA_LIFETIME_S`, default a year; `LEAF_LIFETIME_S`, default a week; `SETTLE_S`, from a new CA
+    being trusted to its first use, default 300.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that an admin sets."""
 
@@ -40,12 +79,12 @@ class Settings:
     """`LISTEN`, before the colon: the address to serve on; default all."""
     port: int
     """`LISTEN`, after the colon; 0: any free one, which the log then names. Default 8443."""
-    cert_file: Path
-    """`CERT_FILE`: the serving certificate and its chain, PEM. Read again when it changes."""
-    key_file: Path
-    """`KEY_FILE`: its key, PEM."""
-    policy_dir: Path
-    """`POLICY_DIR`: YAML of SecretAccounts, SecretPolicies and Namespaces."""
+    policy_dir: Path | None
+    """`POLICY_DIR`: YAML of SecretAccounts, SecretPolicies and Namespaces. None: the API server's
+    are watched."""
+    kubeconfig: Path | None
+    """`KUBECONFIG`: how to reach the API server; None: as the pod we run in."""
+    certificates: Files | Own
     injection: Injection
     """`AGENT_IMAGE`, required, by digest in production; `AGENT_PULL_POLICY`; `AGENT_UID`, not 0."""
     reload_s: float
@@ -79,17 +118,18 @@ def read(environment: Mapping[str, str]) -> Settings:
         problems.append(f"{PREFIX}AGENT_UID must be a number above 0")
     problems += [
         f"{PREFIX}{name} must be a number of seconds"
-        for name in ("RELOAD_S", "DRAIN_S")
+        for name in SECONDS
         if not _seconds(values[name])
     ]
+    problems += _certificates(values)
     if problems:
         raise SettingsError("\n".join(problems))
     return Settings(
         host=host.strip("[]"),
         port=int(port),
-        cert_file=Path(values["CERT_FILE"]),
-        key_file=Path(values["KEY_FILE"]),
-        policy_dir=Path(values["POLICY_DIR"]),
+        policy_dir=_path(values["POLICY_DIR"]),
+        kubeconfig=_path(values["KUBECONFIG"]),
+        certificates=_files(values) if values["CERT_FILE"] else _own(values),
         injection=Injection(
             image=values["AGENT_IMAGE"],
             pull_policy=values["AGENT_PULL_POLICY"] or None,
@@ -98,6 +138,38 @@ def read(environment: Mapping[str, str]) -> Settings:
         reload_s=float(values["RELOAD_S"]),
         drain_s=float(values["DRAIN_S"]),
     )
+
+
+def _certificates(values: Mapping[str, str]) -> list[str]:
+    """What is wrong with the certificate's settings."""
+    if bool(values["CERT_FILE"]) != bool(values["KEY_FILE"]):
+        missing = "KEY_FILE" if values["CERT_FILE"] else "CERT_FILE"
+        return [f"{PREFIX}{missing} must be set: a certificate needs its key"]
+    if not values["CERT_FILE"] and not values["NAMESPACE"]:
+        return [f"{PREFIX}NAMESPACE must be set, for our own CA; or {PREFIX}CERT_FILE and KEY_FILE"]
+    return []
+
+
+def _files(values: Mapping[str, str]) -> Files:
+    return Files(certificate=Path(values["CERT_FILE"]), key=Path(values["KEY_FILE"]))
+
+
+def _own(values: Mapping[str, str]) -> Own:
+    namespace = values["NAMESPACE"]
+    given = tuple(name.strip() for name in values["NAMES"].split(",") if name.strip())
+    service = f"{SERVICE}.{namespace}"
+    names = given or (f"{service}.svc", f"{service}.svc.cluster.local", service)
+    ca_s, leaf_s, settle_s = (
+        float(values[name]) for name in ("CA_LIFETIME_S", "LEAF_LIFETIME_S", "SETTLE_S")
+    )
+    return Own(
+        place=Place(namespace=namespace, configuration=values["CONFIGURATION"], names=names),
+        times=Times(ca_s=ca_s, leaf_s=leaf_s, settle_s=settle_s),
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _seconds(text: str) -> bool:

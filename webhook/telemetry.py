@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kube.clock import Clock
     from webhook.review import Request
     from webhook.verdict import Verdict
 
@@ -89,7 +90,8 @@ class Telemetry:
         )
         self._not_after = Gauge(
             "lastgood_certificate_not_after_seconds",
-            "When the serving certificate ends, in seconds since the epoch.",
+            "When the certificate ends, in seconds since the epoch: kind leaf or ca.",
+            ("kind",),
             registry=self._registry,
         )
         self._reload_failures = Counter(
@@ -98,6 +100,18 @@ class Telemetry:
             ("what",),
             registry=self._registry,
         )
+        self._staleness = Gauge(
+            "lastgood_watch_staleness_seconds",
+            "Time since the API server was last heard of, by what is watched.",
+            ("resource",),
+            registry=self._registry,
+        )
+        self._invalid = Gauge(
+            "lastgood_invalid_objects",
+            "SecretAccounts and SecretPolicies that can't be read; their last good form holds.",
+            registry=self._registry,
+        )
+        self._in_sync: Gauge | None = None
         self._by_labels: dict[tuple[str, str], Counter] = {}
 
     def admitted(self, request: Request, verdict: Verdict, duration_s: float) -> None:
@@ -142,9 +156,28 @@ class Telemetry:
         counter.inc()
         self._duration.observe(duration_s)
 
-    def certificate(self, not_after: float) -> None:
-        """A certificate is in use."""
-        self._not_after.set(not_after)
+    def certificate(self, not_after: float, kind: str = "leaf") -> None:
+        """A certificate is in use: `leaf`, or the `ca` that it will be renewed from."""
+        self._not_after.labels(kind).set(not_after)
+
+    def bundle_in_sync(self, *, in_sync: bool) -> None:
+        """What the API server trusts was compared with what it should."""
+        if self._in_sync is None:
+            self._in_sync = Gauge(
+                "lastgood_ca_bundle_in_sync",
+                "1: the API server's configuration trusts what it should, and no more.",
+                registry=self._registry,
+            )
+        self._in_sync.set(in_sync)
+
+    def watched(self, resource: str, staleness_s: Callable[[float], float], clock: Clock) -> None:
+        """Something is watched from now on."""
+        gauge = self._staleness.labels(resource)
+        gauge.set_function(lambda: staleness_s(clock.monotonic()))
+
+    def invalid_objects(self, count: Callable[[], int]) -> None:
+        """Objects are read from now on."""
+        self._invalid.set_function(count)
 
     def reload_failed(self, what: str) -> None:
         """New files could not be taken over; the old content stays in use."""

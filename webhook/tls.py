@@ -7,11 +7,13 @@ in memory, and then given to new connections; open ones keep theirs. What fails 
 
 from __future__ import annotations
 
+import os
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from contract.secret_bytes import SecretBytes
 
 
 class CertificateError(Exception):
@@ -20,17 +22,34 @@ class CertificateError(Exception):
     """
 
 
-class Certificate:
-    """The pair in use, and the context that serves it."""
+class Serving:
+    """The context that a server listens with. Each handshake is handed on to the newest one."""
+
+    def __init__(self, first: ssl.SSLContext, current: ssl.SSLContext) -> None:
+        """Two contexts of one pair: what is handed on is never what listens."""
+        self.context = first
+        self._current = current
+        self.context.sni_callback = self._hand_on
+
+    def swap(self, context: ssl.SSLContext) -> None:
+        """New connections get this one; open ones keep theirs."""
+        self._current = context
+
+    def _hand_on(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        connection.context = self._current
+
+
+class Certificate(Serving):
+    """The pair of two files, and the context that serves it."""
 
     def __init__(self, cert_file: Path, key_file: Path) -> None:
         """Raises CertificateError when the files can't be served."""
         self._files = (cert_file, key_file)
         self._seen = _read(self._files)
-        self._current, self.not_after = _load(*self._files)
-        self.context = _load(*self._files)[0]
-        """What the server listens with; each handshake is handed on to the newest context."""
-        self.context.sni_callback = self._hand_on
+        current, self.not_after = _load(*self._files)
+        super().__init__(_load(*self._files)[0], current)
 
     def refresh(self) -> bool:
         """Take over files that have changed. True when they were; CertificateError when they can't
@@ -39,14 +58,23 @@ class Certificate:
         seen = _read(self._files)
         if seen == self._seen:
             return False
-        self._current, self.not_after = _load(*self._files)
+        current, self.not_after = _load(*self._files)
+        self.swap(current)
         self._seen = seen
         return True
 
-    def _hand_on(
-        self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
-    ) -> None:
-        connection.context = self._current
+
+def of_memory(certificate: bytes, key: SecretBytes) -> ssl.SSLContext:
+    """A context for a pair, PEM. OpenSSL's binding reads files only, so it gets one that lies in
+    this process's memory and is nowhere linked (memfd_create(2)).
+    """
+    descriptor = os.memfd_create("pair", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, certificate + key.reveal())
+        pair = Path(f"/proc/self/fd/{descriptor}")
+        return _load(pair, pair)[0]
+    finally:
+        os.close(descriptor)
 
 
 def _read(files: tuple[Path, Path]) -> tuple[bytes, bytes]:

@@ -207,7 +207,7 @@ def test_health_and_metrics_are_served(webhook: Running) -> None:
         client.post("/mutate", content=review(POD))
         after = client.get("/metrics").text
         assert float(after.partition(count)[2].split("\n")[0]) == float(before or 0) + 1
-        assert "lastgood_certificate_not_after_seconds 1" in after
+        assert 'lastgood_certificate_not_after_seconds{kind="leaf"} 1' in after
         assert "/prod/payments" not in after
 
 
@@ -288,7 +288,6 @@ def test_it_does_not_start_without_what_it_needs() -> None:
     assert ended.stderr.decode().splitlines() == [
         'webhook: LASTGOOD_WEBHOOK_LISTN is unknown; did you mean "LISTEN"?',
         "LASTGOOD_WEBHOOK_AGENT_IMAGE must be set",
-        "LASTGOOD_WEBHOOK_CERT_FILE must be set",
-        "LASTGOOD_WEBHOOK_KEY_FILE must be set",
-        "LASTGOOD_WEBHOOK_POLICY_DIR must be set",
+        "LASTGOOD_WEBHOOK_NAMESPACE must be set, for our own CA;"
+        " or LASTGOOD_WEBHOOK_CERT_FILE and KEY_FILE",
     ]

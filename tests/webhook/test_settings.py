@@ -43,7 +43,9 @@ WRONG = {
     ),
     "RELOAD_S": ("soon", "RELOAD_S must be a number of seconds"),
     "DRAIN_S": ("-1", "DRAIN_S must be a number of seconds"),
-    "POLICY_DIR": ("", "POLICY_DIR must be set"),
+    "AGENT_IMAGE": ("", "AGENT_IMAGE must be set"),
+    "KEY_FILE": ("", "KEY_FILE must be set: a certificate needs its key"),
+    "SETTLE_S": ("5m", "SETTLE_S must be a number of seconds"),
     "AGENT_IMAG": ("x", 'AGENT_IMAG is unknown; did you mean "AGENT_IMAGE"?'),
 }
 

@@ -1,0 +1,147 @@
+"""Policies, accounts and namespaces as the API server has them. What is read from here is a local
+copy: nothing is asked while it is used.
+
+An object that this version can't read keeps its last good form, as a broken file in a folder does.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from contract.annotations import POLICY_LABEL
+from policy.load import NotYetError, explain
+from policy.match import PolicySet
+from policy.model import API_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from policy.model import SecretAccount, SecretPolicy
+
+_LOG = logging.getLogger("lastgood.policy")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+M = TypeVar("M", bound=BaseModel)
+Key = tuple[str, str]
+"""Namespace, "" for what is cluster-scoped, and name."""
+
+
+class Copy(Protocol[T_co]):
+    """A local copy of one kind of objects: `kube.reflector.Reflector`."""
+
+    @property
+    def items(self) -> Mapping[Key, T_co]:
+        """By namespace and name."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """Equal numbers mean equal items."""
+        ...
+
+    @property
+    def synced(self) -> bool:
+        """Whether a whole list was seen once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[T]):
+    """One object of an admin's."""
+
+    good: T | None
+    """Its last good form; None: there was none since it is watched."""
+    problem: str | None = None
+    """Why the object as it is now is not that; None: it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A namespace, and the policy that its label names."""
+
+    policy: str | None
+
+
+class Objects(Generic[M]):
+    """Reads one kind of an admin's objects. `before` gives what was held of an object."""
+
+    def __init__(self, model: type[M], before: Callable[[Key], Held[M] | None]) -> None:
+        self._model = model
+        self._before = before
+
+    def __call__(self, content: Mapping[str, Any]) -> Held[M]:
+        """The object as it is now, or else its last good form with what is wrong."""
+        metadata = content.get("metadata") or {}
+        kind = self._model.__name__
+        document = {
+            "apiVersion": API_VERSION,
+            "kind": kind,
+            "metadata": metadata,
+            "spec": content.get("spec"),
+        }
+        try:
+            return Held(self._model.model_validate(document))
+        except ValidationError as error:
+            problem = "; ".join(explain(self._model, error))
+        name = str(metadata.get("name"))
+        before = self._before(("", name))
+        if before is None or before.problem != problem:
+            fields = {"kind": kind, "name": name, "problem": problem}
+            _LOG.error("policies.kept_last_good", extra={"fields": fields})
+        return Held(None if before is None else before.good, problem)
+
+
+def labelled(content: Mapping[str, Any]) -> Labelled:
+    """What is kept of a namespace."""
+    labels = (content.get("metadata") or {}).get("labels") or {}
+    return Labelled(labels.get(POLICY_LABEL))
+
+
+class WatchedPolicies:
+    """All that admins said, put together anew only when one of the copies has changed."""
+
+    def __init__(
+        self,
+        accounts: Copy[Held[SecretAccount]],
+        policies: Copy[Held[SecretPolicy]],
+        namespaces: Copy[Labelled],
+    ) -> None:
+        self._accounts = accounts
+        self._policies = policies
+        self._namespaces = namespaces
+        self._seen: tuple[int, ...] | None = None
+        self._current = PolicySet()
+
+    @property
+    def synced(self) -> bool:
+        """Whether each kind was listed once."""
+        return self._accounts.synced and self._policies.synced and self._namespaces.synced
+
+    @property
+    def invalid(self) -> int:
+        """How many objects are not what is in force."""
+        accounts = sum(item.problem is not None for item in self._accounts.items.values())
+        return accounts + sum(item.problem is not None for item in self._policies.items.values())
+
+    def current(self) -> PolicySet:
+        """What is known now. NotYetError before the first lists."""
+        seen = (self._accounts.revision, self._policies.revision, self._namespaces.revision)
+        if self._seen == seen:
+            return self._current
+        if not self.synced:
+            raise NotYetError("policies, accounts and namespaces have not been listed yet")
+        self._current = PolicySet(
+            accounts=_good(self._accounts),
+            policies=_good(self._policies),
+            namespaces={name: item.policy for (_, name), item in self._namespaces.items.items()},
+        )
+        self._seen = seen
+        return self._current
+
+
+def _good(copy: Copy[Held[M]]) -> dict[str, M]:
+    return {name: held.good for (_, name), held in copy.items.items() if held.good is not None}
