@@ -35,13 +35,19 @@ REGISTRATION, LEASES = "admissionregistration.k8s.io", "coordination.k8s.io"
 WEBHOOK_MAY = [
     ("list watch", OURS, "secretaccounts secretpolicies", "", CLUSTER),
     ("list watch", CORE, "namespaces", "", CLUSTER),
-    ("get patch", REGISTRATION, "mutatingwebhookconfigurations", "lastgood-webhook", CLUSTER),
+    (
+        "get list watch patch",
+        REGISTRATION,
+        "mutatingwebhookconfigurations",
+        "lastgood-webhook",
+        CLUSTER,
+    ),
     ("create", CORE, "secrets", "", MINE),
-    ("get update patch", CORE, "secrets", "lastgood-webhook-ca", MINE),
+    ("get list watch patch", CORE, "secrets", "lastgood-webhook-ca", MINE),
 ]
 WEBHOOK_MAY_NOT = [
     ("get list watch create update patch delete", CORE, "secrets", "", TEAM),
-    ("get list watch delete deletecollection", CORE, "secrets", "", MINE),
+    ("get list watch update delete deletecollection", CORE, "secrets", "", MINE),
     ("get list watch create update patch delete", CORE, "secrets", "", OTHER),
     ("get list watch create update patch delete", CORE, "configmaps pods nodes", "", CLUSTER),
     ("create update patch delete", OURS, "secretaccounts secretpolicies", "", CLUSTER),
@@ -53,22 +59,23 @@ WEBHOOK_MAY_NOT = [
 ]
 CONTROLLER_MAY = [
     ("list watch patch", OURS, "secretaccounts secretpolicies", "", CLUSTER),
-    ("list watch create patch", OURS, "secretsnapshots", "", CLUSTER),
+    ("list watch create delete", OURS, "secretsnapshots", "", CLUSTER),
     ("patch", OURS, "secretsnapshots/status", "", CLUSTER),
-    ("list watch", CORE, "namespaces", "", CLUSTER),
+    ("get list watch", CORE, "namespaces", "", CLUSTER),
     ("list watch patch", CORE, "pods", "", CLUSTER),
     ("create patch delete", CORE, "secrets", "", CLUSTER),
-    ("create", CORE, "configmaps events", "", CLUSTER),
+    ("create", CORE, "configmaps", "", CLUSTER),
+    ("create", "events.k8s.io", "events", "", CLUSTER),
     ("get patch", CORE, "configmaps", "lastgood-freshness", CLUSTER),
     ("create", LEASES, "leases", "", MINE),
-    ("get update", LEASES, "leases", "lastgood-controller", MINE),
+    ("get patch", LEASES, "leases", "lastgood-controller", MINE),
 ]
 CONTROLLER_MAY_NOT = [
     ("get list watch update deletecollection", CORE, "secrets", "", CLUSTER),
     ("get list watch update deletecollection", CORE, "secrets", "", MINE),
     ("get patch delete", CORE, "configmaps", "another", CLUSTER),
-    ("list watch deletecollection", CORE, "configmaps", "", CLUSTER),
-    ("create update delete deletecollection", CORE, "pods", "", CLUSTER),
+    ("list watch update delete deletecollection", CORE, "configmaps", "", CLUSTER),
+    ("get create update delete deletecollection", CORE, "pods", "", CLUSTER),
     ("create get", CORE, "pods/exec pods/attach pods/portforward", "", CLUSTER),
     ("create", CORE, "pods/eviction pods/binding serviceaccounts/token", "", CLUSTER),
     ("update patch", CORE, "pods/status pods/ephemeralcontainers pods/resize", "", CLUSTER),
