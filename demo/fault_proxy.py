@@ -3,8 +3,9 @@
 python -m demo.fault_proxy --upstream HOST:PORT [--listen NAME=HOST:PORT]... [--control HOST:PORT]
 
 Prints one line of JSON with the addresses it got, and ends on SIGTERM, SIGINT or with its parent.
-`NAME` tells callers apart in the counts. Control, HTTP with JSON: `GET /counts`, `DELETE /counts`,
-`GET /fault`, `PUT /fault` with the fields of Fault. It speaks AWS JSON 1.1 for Secrets Manager.
+`NAME` tells callers apart in the counts; `*` does so by their addresses. Control, HTTP with JSON:
+`GET /counts`, `DELETE /counts`, `GET /fault`, `PUT /fault` with the fields of Fault. It speaks AWS
+JSON 1.1 for Secrets Manager.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ MODES = (
     "empty",
     "malformed",
 )
+BY_ADDRESS = "*"
 HEAD_LIMIT = 64 << 10
 BODY_LIMIT = 4 << 20
 CONNECTIONS = 512
@@ -175,6 +177,8 @@ class FaultProxy:
         self, caller: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """One connection of `caller`."""
+        if caller == BY_ADDRESS:
+            caller = writer.get_extra_info("peername")[0]
         if self.fault.mode == "refuse" or self._open >= CONNECTIONS:
             self.counts[caller, "refused"] += 1
             writer.transport.abort()
