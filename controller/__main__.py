@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -35,17 +36,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(0o077)
     settings = from_arguments(argv)
     log_to()
+    try:
+        if settings.cluster is not None:
+            # Only there is a client of the API server needed.
+            from controller.cluster.__main__ import run  # noqa: PLC0415
+
+            return run(settings, settings.cluster)
+        return _embedded(settings)
+    except OSError as error:
+        where = error.filename or f"{settings.host}:{settings.port}"
+        print(f"controller: {where}: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+def _embedded(settings: Settings) -> int:
     clock = SystemClock()
     try:
-        store = create_store(settings.store)
+        store = create_store(settings.store or Path())
         with store.control(clock.sleep):
             asyncio.run(_run(settings, store, clock))
     except (StoreRefusedError, PolicyError) as error:
         print(f"controller: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        where = error.filename or f"{settings.host}:{settings.port}"
-        print(f"controller: {where}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
 

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NAMESPACE = "lastgood-system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """Of a controller on a cluster."""
+
+    kubeconfig: Path | None
+    """None: the service account of the pod that we run in."""
+    namespace: str
+    """Of the release: the Lease is there."""
+    pod: str | None
+    """Our own pod's name, from POD_NAME; None: we run in none."""
+    identity: str
+    """Of this process alone, for the Lease and Events."""
+    self_check: bool
+    """Whether to refuse to start where a forbidden act is not refused."""
+    poll_s: float = 0.2
+    """How soon what the watches brought is looked at, in seconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Read once."""
+    """Read once. Exactly one of `store` and `cluster` is set."""
 
-    store: Path
+    store: Path | None
     """A folder on tmpfs; made when it is not there."""
+    cluster: ClusterSettings | None
     host: str
     port: int
     """Of /metrics and /healthz; 0: any free one, which the log names."""
@@ -28,11 +51,31 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
     """The settings of a command line; ends the process with a message when it is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m controller",
-        description="Keeps the snapshots of an embedded store fresh.",
-        epilog="example: python -m controller --store /dev/shm/lastgood --listen 127.0.0.1:9466",
+        description="Keeps snapshots fresh, of a cluster or of an embedded store.",
+        epilog="examples: python -m controller --store /dev/shm/lastgood --listen 127.0.0.1:9466; "
+        "python -m controller --cluster",
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--store", metavar="DIR", type=Path, help="a folder on tmpfs; made if needed"
+    )
+    where.add_argument("--cluster", action="store_true", help="the API server")
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        type=Path,
+        help="how to reach the cluster; default: as the pod that this runs in",
     )
     parser.add_argument(
-        "--store", metavar="DIR", type=Path, required=True, help="a folder on tmpfs; made if needed"
+        "--namespace",
+        metavar="NAME",
+        default=NAMESPACE,
+        help=f"the release's namespace on the cluster; default: {NAMESPACE}",
+    )
+    parser.add_argument(
+        "--without-self-check",
+        action="store_true",
+        help="start on a cluster that does not refuse what the controller must not do; for tests",
     )
     parser.add_argument(
         "--listen",
@@ -44,7 +87,19 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
     )
     arguments = parser.parse_args(argv)
     host, port = arguments.listen
-    return Settings(store=arguments.store, host=host, port=port)
+    cluster = _cluster(arguments) if arguments.cluster else None
+    return Settings(store=arguments.store, cluster=cluster, host=host, port=port)
+
+
+def _cluster(arguments: argparse.Namespace) -> ClusterSettings:
+    pod = os.environ.get("POD_NAME") or None
+    return ClusterSettings(
+        kubeconfig=arguments.kubeconfig,
+        namespace=arguments.namespace,
+        pod=pod,
+        identity=f"{pod or os.uname().nodename}-{uuid4().hex[:8]}",
+        self_check=not arguments.without_self_check,
+    )
 
 
 def _address(text: str) -> tuple[str, int]:

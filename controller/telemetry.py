@@ -15,6 +15,7 @@ and no reference in a label.
 | `snapshot_alarms_total` | what somebody should look at | kind |
 | `snapshots_refused` | demanded, and not allowed by policy | reason |
 | `writes_failed_total` | writes that will be repeated | what, error |
+| `watch_staleness_seconds` | since the API server was last heard of | kind |
 
 `snapshot` is the hash that ends the snapshot's name; the command line accepts it as a name.
 """
@@ -161,6 +162,23 @@ class Ages(Collector):
         for reason, count in counts.items():
             refused.add_metric([reason], count)
         yield refused
+
+
+class Staleness(Collector):
+    """How long the API server has not been heard of, by kind, read when it is asked for."""
+
+    def __init__(self, staleness_s: Callable[[], Mapping[str, float]]) -> None:
+        self._staleness_s = staleness_s
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "lastgood_watch_staleness_seconds",
+            "Since the API server said anything.",
+            labels=("kind",),
+        )
+        for kind, age_s in self._staleness_s().items():
+            family.add_metric([kind], age_s)
+        yield family
 
 
 def _times(states: Mapping[SnapshotKey, SnapshotState]) -> Iterator[GaugeMetricFamily]:

@@ -1,0 +1,63 @@
+"""The composition root of a controller on a cluster, for `python -m controller --cluster`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from controller.cluster.run import Cluster, LostError
+from controller.cluster.selfcheck import NotRefusedError
+from controller.serve import serve
+from controller.telemetry import say
+from kube.api import Api
+from kube.clock import SystemClock
+from kube.config import ConfigError, load
+from kube.errors import ApiError
+
+if TYPE_CHECKING:
+    from controller.settings import ClusterSettings, Settings
+
+
+def run(settings: Settings, cluster: ClusterSettings) -> int:
+    """Runs until SIGTERM or SIGINT; returns the exit code."""
+    try:
+        asyncio.run(_run(settings, cluster))
+    except LostError as error:
+        say(logging.ERROR, "controller.ended", why=str(error))
+        return 1
+    except (NotRefusedError, ConfigError, ApiError) as error:
+        print(f"controller: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(settings: Settings, cluster: ClusterSettings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    registry = CollectorRegistry()
+    async with Api(await load(cluster.kubeconfig), user_agent="lastgood-controller") as api:
+        replica = Cluster(
+            api,
+            cluster,
+            clock=SystemClock(),
+            rng=random.Random(),
+            salt=os.urandom(16),
+            registry=registry,
+        )
+        server = serve(settings.host, settings.port, registry, replica.healthy)
+        try:
+            address = f"{settings.host}:{server.server_port}"
+            say(logging.INFO, "controller.started", cluster=cluster.namespace, listen=address)
+            await replica.run(stop)
+        finally:
+            server.shutdown()
+            server.server_close()
+    say(logging.INFO, "controller.ended")

@@ -1,0 +1,203 @@
+"""What others want on a cluster: policies, demand and specs, from copies that watches keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from controller.cluster.wire import Seen, project
+from controller.demand import Demand, NotADemandError, Parts, from_pod
+from controller.store import Name
+from kube.reflector import Reflector
+from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
+from policy.model import SecretAccount, SecretPolicy
+from policy.watched import Held, Labelled, Objects, WatchedPolicies, labelled
+
+if TYPE_CHECKING:
+    import asyncio
+    import random
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from controller.objects import Spec
+    from kube.api import Api, Json
+    from kube.clock import Clock
+    from kube.reflector import Change
+    from policy.match import PolicySet
+    from refresh.model import SnapshotKey
+
+DECLARED = Parts(whole=True)
+"""What a declaration takes of its source, so that a value of any form will do."""
+RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """What is kept of an injected pod."""
+
+    uid: str
+    demand: Demand
+    waiting: bool
+    """Its containers have not started yet."""
+    ending: bool
+    """It is being deleted."""
+
+
+class Copies:
+    """The copies, kept current while `run`. `problem(what, why)` is told what can't be read."""
+
+    def __init__(
+        self, api: Api, clock: Clock, rng: random.Random, problem: Callable[[str, str], None]
+    ) -> None:
+        def failed(why: str) -> None:
+            problem("watch", why)
+
+        def pod(content: Json) -> Pod | None:
+            try:
+                return pod_of(content)
+            except NotADemandError as error:
+                metadata = content["metadata"]
+                problem(f"pod {metadata.get('namespace')}/{metadata.get('name')}", str(error))
+                return None
+
+        self.accounts: Reflector[Held[SecretAccount]] = Reflector(
+            api,
+            SECRET_ACCOUNTS,
+            Objects(SecretAccount, lambda key: self.accounts.items.get(key)),  # noqa: PLW0108 - there is no reflector yet
+            clock=clock,
+            rng=rng,
+            problem=failed,
+        )
+        self.policies: Reflector[Held[SecretPolicy]] = Reflector(
+            api,
+            SECRET_POLICIES,
+            Objects(SecretPolicy, lambda key: self.policies.items.get(key)),  # noqa: PLW0108 - likewise
+            clock=clock,
+            rng=rng,
+            problem=failed,
+        )
+        self.namespaces: Reflector[Labelled] = Reflector(
+            api, NAMESPACES, labelled, clock=clock, rng=rng, problem=failed
+        )
+        self.pods = Reflector(
+            api, PODS, pod, field_selector=RUNNING, clock=clock, rng=rng, problem=failed
+        )
+        self.snapshots = Reflector(
+            api, SECRET_SNAPSHOTS, project, clock=clock, rng=rng, problem=failed
+        )
+        self._all: tuple[Reflector[object], ...] = (
+            self.accounts,  # type: ignore[assignment]  # Reflectors are only run here
+            self.policies,
+            self.namespaces,
+            self.pods,
+            self.snapshots,
+        )
+
+    async def synced(self) -> None:
+        """Until each has been listed once."""
+        for reflector in self._all:
+            await reflector.wait_synced()
+
+    def staleness_s(self, now: float) -> dict[str, float]:
+        """Seconds since the API server was last heard of, by kind; `now` is monotonic."""
+        names = ("secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots")
+        found = zip(names, self._all, strict=True)
+        return {name: reflector.staleness_s(now) for name, reflector in found}
+
+    def runs(self, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:
+        """A coroutine for each, which follows the API server until `stop`."""
+        return [reflector.run(stop) for reflector in self._all]
+
+
+def pod_of(content: Json) -> Pod | None:
+    """What is kept of a pod; None: it was not injected, or has ended. NotADemandError."""
+    demand = from_pod(content)
+    if demand is None:
+        return None
+    metadata = content["metadata"]
+    return Pod(
+        uid=str(metadata.get("uid")),
+        demand=demand,
+        waiting=(content.get("status") or {}).get("phase", "Pending") == "Pending",
+        ending=metadata.get("deletionTimestamp") is not None,
+    )
+
+
+class PolicyFeed:
+    """Policies, accounts and namespaces."""
+
+    def __init__(self, copies: Copies) -> None:
+        self._watched = WatchedPolicies(copies.accounts, copies.policies, copies.namespaces)
+        self._last: PolicySet | None = None
+
+    def refresh(self) -> bool:
+        current = self._watched.current()
+        changed = current is not self._last
+        self._last = current
+        return changed
+
+    def current(self) -> PolicySet:
+        return self._watched.current()
+
+
+class DemandFeed:
+    """What pods demand and what is declared. Other changes of either are passed over."""
+
+    def __init__(self, copies: Copies) -> None:
+        self._pods = copies.pods
+        self._snapshots = copies.snapshots
+        self._changed = True
+        self._demands: tuple[Demand, ...] = ()
+        copies.pods.subscribe(self._pod)
+        copies.snapshots.subscribe(self._snapshot)
+
+    def refresh(self) -> bool:
+        changed, self._changed = self._changed, False
+        if changed:
+            declared = (
+                Demand(namespace=seen.namespace, pod="", parts={seen.key: DECLARED})
+                for seen in self._snapshots.items.values()
+                if seen.declared and seen.named
+            )
+            pods = (pod.demand for pod in self._pods.items.values())
+            self._demands = (*pods, *declared)
+        return changed
+
+    def current(self) -> tuple[Demand, ...]:
+        return self._demands
+
+    def _pod(self, change: Change[Pod]) -> None:
+        before = None if change.before is None else change.before.demand
+        after = None if change.after is None else change.after.demand
+        self._changed |= before != after
+
+    def _snapshot(self, change: Change[Seen]) -> None:
+        before, after = _declares(change.before), _declares(change.after)
+        self._changed |= before != after
+
+
+class SpecFeed:
+    """What operators ask for, by snapshot. Statuses are passed over."""
+
+    def __init__(self, copies: Copies) -> None:
+        self._specs: dict[Name, Spec] = {}
+        self._changed = True
+        copies.snapshots.subscribe(self._snapshot)
+
+    def refresh(self) -> bool:
+        changed, self._changed = self._changed, False
+        return changed
+
+    def current(self) -> Mapping[Name, Spec]:
+        return self._specs
+
+    def _snapshot(self, change: Change[Seen]) -> None:
+        name, seen = Name(*change.key), change.after
+        if seen is None or not seen.named:
+            self._changed |= self._specs.pop(name, None) is not None
+        elif self._specs.get(name) != seen.spec:
+            self._specs[name] = seen.spec
+            self._changed = True
+
+
+def _declares(seen: Seen | None) -> SnapshotKey | None:
+    return seen.key if seen is not None and seen.declared and seen.named else None

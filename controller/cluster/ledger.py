@@ -1,0 +1,337 @@
+"""The engine's sink on a cluster, and the one writer of SecretSnapshots' statuses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from contract.snapshot import HISTORY_SUFFIX, META, from_wire
+from controller.cluster import wire
+from controller.cluster.events import regarding_snapshot
+from controller.cluster.past import any_history, names
+from controller.cluster.secrets import ForeignSecretError
+from controller.statuses import is_written, status_of
+from controller.telemetry import say
+from controller.volumes import revealed, revoked_in, union
+from kube.errors import AlreadyExistsError, ApiError, FencedError, NotFoundError
+from kube.resources import SECRET_SNAPSHOTS
+from refresh.model import SnapshotState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contract.ages import Entry
+    from contract.snapshot import Meta
+    from controller.cluster.events import Events
+    from controller.cluster.feeds import Copies
+    from controller.cluster.freshness import FreshnessMaps
+    from controller.cluster.nudges import Nudges
+    from controller.cluster.secrets import Secrets
+    from controller.cluster.wire import Seen
+    from controller.reconcile import Decided
+    from kube.api import Api
+    from kube.clock import Clock
+    from kube.reflector import Change
+    from refresh.model import SnapshotKey
+    from refresh.sink import Data
+
+TURN_S = 0.2
+"""How often due statuses are looked for."""
+LEAST_GAP_S = 1.0
+"""A status is not written more often than this."""
+RETRY_CAP_S = 30.0
+_AT_ONCE = 8
+
+
+@dataclass(slots=True)
+class _Shown:
+    """One snapshot's status."""
+
+    state: SnapshotState = field(default_factory=SnapshotState)
+    written: dict[str, Any] | None = None
+    """None: not yet by this process."""
+    due_at: float = 0.0
+    """Monotonic; infinity: nothing is to be written."""
+    turns_at: float = float("inf")
+    """When time alone changes it, in seconds since the epoch."""
+    times: bool = False
+    """Whether new times alone are worth a write."""
+    failures: int = 0
+    observed: int = 0
+    foreign: bool = False
+
+
+class ClusterLedger:
+    """Secrets and ages are written as the engine asks; statuses by `run`, each when it says
+    something else.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        copies: Copies,
+        secrets: Secrets,
+        freshness: FreshnessMaps,
+        nudges: Nudges,
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._api = api
+        self._copies = copies
+        self._secrets = secrets
+        self._freshness = freshness
+        self._nudges = nudges
+        self._events = events
+        self._clock = clock
+        self._published: dict[SnapshotKey, Meta] = {}
+        self._applied: dict[SnapshotKey, int] = {}
+        self._decided: Mapping[SnapshotKey, Decided] = {}
+        self._consumers: Mapping[SnapshotKey, tuple[str, ...]] = {}
+        self._shown: dict[SnapshotKey, _Shown] = {}
+        self._misnamed: dict[tuple[str, str], Seen] = {}
+        copies.snapshots.subscribe(self._changed)
+
+    def restored(self, key: SnapshotKey, meta: Meta) -> None:
+        self._published[key] = meta
+
+    def decided(
+        self,
+        decided: Mapping[SnapshotKey, Decided],
+        consumers: Mapping[SnapshotKey, tuple[str, ...]],
+        generations: Mapping[SnapshotKey, int],
+    ) -> None:
+        self._decided, self._consumers = decided, consumers
+        self._applied.update(generations)
+
+    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
+        """As in controller.volumes: no moment in which a version is in neither Secret, and nothing
+        revoked in any write.
+        """
+        snapshot, kept = revealed(data), revealed(history)
+        try:
+            await self._publish(key, snapshot, kept)
+        except ForeignSecretError:
+            self._conflicting(key, foreign=True)
+            raise
+        self._conflicting(key, foreign=False)
+        before = self._published.get(key)
+        meta = self._published[key] = from_wire(snapshot[META])
+        if self._is_urgent(key, before, meta):
+            self._nudges.ask(key.namespace, self._awake(key))
+
+    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
+        if not self.vanished(namespace):
+            await self._freshness.report(namespace, entries)
+
+    async def status(self, key: SnapshotKey, state: SnapshotState) -> None:
+        self._note(key, state).times = True
+
+    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None:
+        self._note(key, SnapshotState() if state is None else state)
+
+    def forget(self, key: SnapshotKey) -> None:
+        shown = self._shown.pop(key, None)
+        self._applied.pop(key, None)
+        self._published.pop(key, None)
+        if self.vanished(key.namespace):
+            self._freshness.forget(key.namespace)
+        elif shown is not None:
+            self._misnamed.pop((key.namespace, key.source.snapshot), None)
+            self._removing = asyncio.ensure_future(self._remove_made(key))
+
+    def vanished(self, namespace: str) -> bool:
+        return ("", namespace) not in self._copies.namespaces.items
+
+    async def collect(self, key: SnapshotKey) -> bool:
+        """Removes both Secrets, the age and the SecretSnapshot that was made for pods."""
+        name = key.source.snapshot
+        try:
+            await self._secrets.delete(key.namespace, name)
+            await self._secrets.delete(key.namespace, name + HISTORY_SUFFIX)
+            await self._remove_made(key)
+        except (ApiError, FencedError) as error:
+            say(logging.WARNING, "controller.not_collected", snapshot=name, why=str(error))
+            return False
+        self._freshness.drop(key.namespace, name)
+        for known in (self._shown, self._applied, self._published):
+            known.pop(key, None)
+        say(logging.INFO, "controller.collected", namespace=key.namespace, snapshot=name)
+        return True
+
+    async def run(self) -> None:
+        """Writes statuses until cancelled."""
+        turns = asyncio.Semaphore(_AT_ONCE)
+        while True:
+            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
+            now, mono = self._clock.now(), self._clock.monotonic()
+            for shown in self._shown.values():
+                if now >= shown.turns_at:
+                    shown.turns_at, shown.due_at = float("inf"), min(shown.due_at, mono)
+            due = [key for key, shown in self._shown.items() if shown.due_at <= mono]
+            await asyncio.gather(*(self._show(key, turns) for key in due))
+            for name in list(self._misnamed):
+                await self._ignore(self._misnamed.pop(name))
+
+    async def _publish(
+        self, key: SnapshotKey, snapshot: dict[str, bytes], kept: dict[str, bytes]
+    ) -> None:
+        namespace, name = key.namespace, key.source.snapshot
+        older = name + HISTORY_SUFFIX
+        # 1. The history holds what it held, and what it shall hold.
+        listed = self._secrets.meta(namespace, older)
+        both = union({} if listed is None else {META: listed}, kept, revoked_in(snapshot))
+        if both is not None:
+            await self._secrets.write(namespace, older, both, any_history, prune=False)
+        # 2. The snapshot is what is served now.
+        await self._secrets.write(namespace, name, snapshot, lambda data: names(key, data))
+        # 3. The history holds the rest alone.
+        await self._secrets.write(namespace, older, kept, any_history)
+
+    def _is_urgent(self, key: SnapshotKey, before: Meta | None, meta: Meta) -> bool:
+        """Whether pods are to see it at once: it is the first, or operators' doing, or the class
+        says so.
+        """
+        if before is None:
+            return True
+        if (before.serving, before.version) == (meta.serving, meta.version):
+            return False
+        decided = self._decided.get(key)
+        operated = (before.pin, before.revoked, before.serving, before.quarantined) != (
+            meta.pin,
+            meta.revoked,
+            meta.serving,
+            meta.quarantined,
+        )
+        return operated or (decided is not None and decided.nudge)
+
+    def _awake(self, key: SnapshotKey) -> list[str]:
+        """Consumers whose kubelet still looks."""
+        pods = self._copies.pods.items
+        found = [(name, pods.get((key.namespace, name))) for name in self._consumers.get(key, ())]
+        return [name for name, pod in found if pod is not None and not pod.ending]
+
+    def _conflicting(self, key: SnapshotKey, *, foreign: bool) -> None:
+        shown = self._shown.setdefault(key, _Shown())
+        if shown.foreign != foreign:
+            shown.foreign, shown.due_at = foreign, self._clock.monotonic()
+
+    def is_foreign(self, key: SnapshotKey) -> bool:
+        """Whether a Secret of the name is there that is not ours."""
+        shown = self._shown.get(key)
+        return shown is not None and shown.foreign
+
+    def _note(self, key: SnapshotKey, state: SnapshotState) -> _Shown:
+        shown = self._shown.setdefault(key, _Shown())
+        shown.state = state
+        shown.due_at = min(shown.due_at, self._clock.monotonic())
+        return shown
+
+    async def _show(self, key: SnapshotKey, turns: asyncio.Semaphore) -> None:
+        shown = self._shown.get(key)
+        decided = self._decided.get(key)
+        if shown is None or decided is None or self.vanished(key.namespace):
+            return
+        shown.due_at = float("inf")
+        try:
+            async with turns:
+                wrote = await self._show_now(key, shown, decided)
+        except (ApiError, FencedError) as error:
+            shown.failures += 1
+            wait_s = min(RETRY_CAP_S, 0.5 * 2.0 ** min(shown.failures, 10))
+            shown.due_at = self._clock.monotonic() + wait_s
+            name = key.source.snapshot
+            say(logging.INFO, "controller.status_not_written", snapshot=name, why=str(error))
+            return
+        shown.failures = 0
+        if wrote:
+            shown.due_at = min(shown.due_at, self._clock.monotonic() + LEAST_GAP_S)
+
+    async def _show_now(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:
+        """Whether anything was written."""
+        seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
+        if seen is None:
+            return await self._make(key, shown, decided)
+        if shown.written is None:
+            shown.written = dict(seen.status)
+            shown.observed = seen.status.get("observedGeneration", 0)
+        now = self._clock.now()
+        if is_written(shown.state, self._published.get(key)):
+            shown.observed = self._applied.get(key, 0)
+        consumers = self._consumers.get(key, ())
+        status = status_of(key, shown.state, decided, consumers, shown.observed)
+        shown.turns_at = wire.next_turn(status, now)
+        document = wire.shown(status, shown.state, shown.written, now)
+        if shown.foreign:
+            document = wire.conflicting(document, shown.written, now)
+        if wire.timeless(document) == wire.timeless(shown.written) and not (
+            shown.times and any(document[name] != shown.written.get(name) for name in wire.TIMES)
+        ):
+            return False
+        await self._api.merge_patch(_path(key, "status"), {"status": document})
+        shown.written, shown.times = document, False
+        return True
+
+    async def _make(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:
+        """Makes the object for a snapshot that policy allows or that is served; a plan alone makes
+        none.
+        """
+        if decided.demanded is None and not decided.known.synced:
+            return False
+        body = wire.made(key, shown.state)
+        path = SECRET_SNAPSHOTS.path(key.namespace)
+        with suppress(AlreadyExistsError):
+            await self._api.create(path, body)
+        shown.written = None
+        return True
+
+    async def _remove_made(self, key: SnapshotKey) -> None:
+        seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
+        if seen is None or seen.declared:
+            return
+        try:
+            await self._api.delete(_path(key), uid=seen.uid)
+        except NotFoundError:
+            return
+        except (ApiError, FencedError) as error:
+            name = key.source.snapshot
+            say(logging.INFO, "controller.not_removed", snapshot=name, why=str(error))
+
+    async def _ignore(self, seen: Seen) -> None:
+        document = wire.ignored(seen, self._clock.now())
+        if wire.timeless(document) == wire.timeless(seen.status):
+            return
+        path = SECRET_SNAPSHOTS.path(seen.namespace, seen.name, "status")
+        try:
+            await self._api.merge_patch(path, {"status": document})
+        except (ApiError, FencedError) as error:
+            say(logging.INFO, "controller.status_not_written", snapshot=seen.name, why=str(error))
+        regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
+        note = document["conditions"][0]["message"]
+        await self._events.say(regarded, "WrongName", "WrongName", note)
+
+    def _changed(self, change: Change[Seen]) -> None:
+        """An object went, or says something else than we wrote: it is written again."""
+        seen = change.after or change.before
+        if seen is None:
+            return
+        if not seen.named:
+            if change.after is not None:
+                self._misnamed[change.key] = seen
+            return
+        shown = self._shown.get(seen.key)
+        if shown is None or shown.written is None:
+            return
+        if change.after is None or wire.timeless(change.after.status) != wire.timeless(
+            shown.written
+        ):
+            if change.after is not None:
+                shown.written = dict(change.after.status)
+            shown.due_at = min(shown.due_at, self._clock.monotonic() + LEAST_GAP_S)
+
+
+def _path(key: SnapshotKey, subresource: str | None = None) -> str:
+    return SECRET_SNAPSHOTS.path(key.namespace, key.source.snapshot, subresource)

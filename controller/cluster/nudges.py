@@ -1,0 +1,83 @@
+"""Pods whose volumes are to be looked at now: a change to a pod's annotations makes its kubelet
+look (DESIGN.md section 6). One that fails costs only latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from contract.annotations import SYNC_REQUESTED
+from controller.cluster.wire import rfc3339
+from controller.telemetry import say
+from kube.errors import ApiError, FencedError
+from kube.resources import PODS
+from refresh.budget import Bucket, Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kube.api import Api
+    from kube.clock import Clock
+
+AT_ONCE = 100
+"""Pods that may be nudged without a pause."""
+PER_SECOND = 20.0
+"""Beyond those."""
+_UNDER_WAY = 10
+
+
+class Nudges:
+    """Pods by namespace and name, each once however often it is asked for."""
+
+    def __init__(self, api: Api, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+        self._waiting: dict[tuple[str, str], None] = {}
+        self._some = asyncio.Event()
+        self._bucket = Bucket(Budget(calls_per_second=PER_SECOND, burst=AT_ONCE), clock.monotonic())
+
+    def ask(self, namespace: str, pods: Iterable[str]) -> None:
+        """Nudges soon."""
+        asked = dict.fromkeys((namespace, pod) for pod in pods)
+        self._waiting |= asked
+        if len(self._waiting) > AT_ONCE:
+            say(
+                logging.INFO,
+                "controller.nudges_queued",
+                namespace=namespace,
+                pods=len(self._waiting),
+                decision=f"the first {AT_ONCE} now, the others at {PER_SECOND:g} a second",
+            )
+        if self._waiting:
+            self._some.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        under_way: set[asyncio.Task[None]] = set()
+        while True:
+            await self._some.wait()
+            while self._waiting:
+                now = self._clock.monotonic()
+                if not self._bucket.take(1, now):
+                    await asyncio.sleep(self._bucket.ready_at(1, now) - now)  # noqa: TID251 - the budget gives its length
+                    continue
+                self._bucket.settle(1, 1, now)
+                pod = next(iter(self._waiting))
+                del self._waiting[pod]
+                if len(under_way) >= _UNDER_WAY:
+                    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                task = asyncio.create_task(self._nudge(*pod))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+            self._some.clear()
+
+    async def _nudge(self, namespace: str, pod: str) -> None:
+        stamp = rfc3339(self._clock.now())
+        body = {"metadata": {"annotations": {SYNC_REQUESTED: stamp}}}
+        try:
+            await self._api.merge_patch(PODS.path(namespace, pod), body)
+        except (ApiError, FencedError) as error:
+            why = type(error).__name__
+            say(logging.INFO, "controller.not_nudged", namespace=namespace, pod=pod, why=why)

@@ -1,0 +1,111 @@
+"""What was published on a cluster before this process began. Secrets can't be listed, so they are
+asked for one by one: by the SecretSnapshots that are there, and by what pods demand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from contract.snapshot import HISTORY_SUFFIX, META, from_wire
+from contract.wire import WireError
+from controller.cluster.secrets import ForeignSecretError
+from controller.cluster.wire import seconds
+from controller.ports import Published, Remembered
+from controller.telemetry import say
+from kube.errors import ApiError, FencedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+    from controller.cluster.freshness import FreshnessMaps
+    from controller.cluster.secrets import Secrets
+    from controller.cluster.wire import Seen
+    from kube.reflector import Reflector
+    from refresh.model import SnapshotKey
+
+_AT_ONCE = 16
+"""Requests under way."""
+
+
+class ClusterPast:
+    """Reads Secrets and ages by name."""
+
+    def __init__(
+        self, secrets: Secrets, freshness: FreshnessMaps, snapshots: Reflector[Seen]
+    ) -> None:
+        self._secrets = secrets
+        self._freshness = freshness
+        self._snapshots = snapshots
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._maps: dict[str, asyncio.Lock] = {}
+
+    async def everything(self) -> AsyncIterator[Remembered]:
+        keys = [seen.key for seen in self._snapshots.items.values() if seen.named]
+        async for found in self.recall(keys):
+            if isinstance(found, Remembered):
+                yield found
+
+    async def recall(
+        self, keys: Collection[SnapshotKey]
+    ) -> AsyncIterator[SnapshotKey | Remembered]:
+        tasks = [asyncio.create_task(self._recall(key)) for key in keys]
+        try:
+            for done in asyncio.as_completed(tasks):
+                found = await done
+                if found is not None:
+                    yield found
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _recall(self, key: SnapshotKey) -> SnapshotKey | Remembered | None:
+        """None: that can't be told now."""
+        where = {"namespace": key.namespace, "snapshot": key.source.snapshot}
+        try:
+            async with self._turns:
+                return await self._read(key)
+        except ForeignSecretError:
+            say(logging.WARNING, "controller.foreign_secret", **where, decision="never touched")
+            return key
+        except (ApiError, FencedError) as error:
+            say(logging.WARNING, "controller.not_recalled", **where, why=str(error))
+            return None
+
+    async def _read(self, key: SnapshotKey) -> SnapshotKey | Remembered:
+        namespace, name = key.namespace, key.source.snapshot
+        data = await self._secrets.read(namespace, name, lambda data: names(key, data))
+        if data is None:
+            return key
+        history = await self._secrets.read(namespace, name + HISTORY_SUFFIX, any_history)
+        async with self._maps.setdefault(namespace, asyncio.Lock()):
+            entries = await self._freshness.entries(namespace)
+        entry = entries.get(name)
+        seen = self._snapshots.items.get((namespace, name))
+        status = {} if seen is None else seen.status
+        attempts = (
+            seconds(status.get("lastAttempt")),
+            None if entry is None else entry.last_attempt,
+        )
+        return Remembered(
+            published=Published(namespace, name, data, history or {}, entry),
+            last_attempt=max((at for at in attempts if at is not None), default=None),
+            undemanded_since=seconds(status.get("unusedSince")),
+            refused_since=seconds(status.get("refusedSince")),
+        )
+
+
+def names(key: SnapshotKey, data: Mapping[str, bytes]) -> bool:
+    """Whether a Secret's meta.json says that it is the snapshot of this source."""
+    try:
+        meta = from_wire(data.get(META, b""))
+    except WireError:
+        return False
+    source = key.source
+    return meta.names(source.account, source.identity, source.provider, source.reference)
+
+
+def any_history(data: Mapping[str, bytes]) -> bool:
+    """Whether a Secret of our type can be a history: its name says that it is."""
+    return META in data or not data

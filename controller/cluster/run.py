@@ -1,0 +1,171 @@
+"""The controller on a cluster, put together: copies of what others want, then, while it leads, one
+engine that writes through the API server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from controller.accounts import Accounts
+from controller.cluster import selfcheck
+from controller.cluster.events import Events
+from controller.cluster.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
+from controller.cluster.freshness import FreshnessMaps
+from controller.cluster.ledger import ClusterLedger
+from controller.cluster.nudges import Nudges
+from controller.cluster.past import ClusterPast
+from controller.cluster.secrets import Secrets
+from controller.cluster.watchman import Watchman
+from controller.controller import Controller
+from controller.leader import Leader, lead
+from controller.telemetry import Ages, Staleness, Telemetry, say
+from kube.resources import NAMESPACES
+from refresh.engine import Engine
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import AsyncIterator, Coroutine
+
+    from prometheus_client import CollectorRegistry
+
+    from controller.settings import ClusterSettings
+    from kube.api import Api
+    from kube.clock import Clock
+
+LEASE = "lastgood-controller"
+
+
+class LostError(Exception):
+    """Leadership was lost: the process ends and starts anew. Caught by main."""
+
+
+class Cluster:
+    """One replica."""
+
+    def __init__(
+        self,
+        api: Api,
+        settings: ClusterSettings,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        salt: bytes,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._api = api
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._salt = salt
+        self._registry = registry
+        self._telemetry = Telemetry(registry)
+        self._controller: Controller | None = None
+
+    def healthy(self) -> bool:
+        """Whether the loop turns, where this replica leads."""
+        return self._controller is None or self._controller.healthy()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`. LostError, NotRefusedError, ApiError."""
+        settings, clock, rng = self._settings, self._clock, self._rng
+        found = await self._api.get(NAMESPACES.path(name="kube-system"))
+        cluster = str(found["metadata"]["uid"])
+        if settings.self_check:
+            await selfcheck.check(self._api, settings.namespace, settings.pod)
+        copies = Copies(self._api, clock, rng, _passed_over)
+        self._registry.register(Staleness(lambda: copies.staleness_s(clock.monotonic())))
+        leader = Leader(
+            self._api,
+            namespace=settings.namespace,
+            name=LEASE,
+            identity=settings.identity,
+            clock=clock,
+            rng=rng,
+        )
+
+        async def work(ending: asyncio.Event) -> None:
+            await copies.synced()
+            await self._work(ending, copies, self._api.fenced(leader.remaining_s), cluster)
+
+        async with _beside(*copies.runs(stop)):
+            if not await lead(leader, stop, work):
+                raise LostError("another replica leads now")
+
+    async def _work(self, ending: asyncio.Event, copies: Copies, api: Api, cluster: str) -> None:
+        """What a leader does, until `ending`."""
+        clock, rng = self._clock, self._rng
+        events = Events(api, clock, self._settings.identity, rng.random)
+        nudges = Nudges(api, clock)
+        watchman = Watchman(events, copies, self._telemetry)
+        secrets, freshness = Secrets(api, self._salt), FreshnessMaps(api)
+        ledger = ClusterLedger(
+            api,
+            copies=copies,
+            secrets=secrets,
+            freshness=freshness,
+            nudges=nudges,
+            events=events,
+            clock=clock,
+        )
+        accounts = Accounts(observer=self._telemetry.requested, problem=_account_unusable)
+        engine = Engine(
+            sources=accounts.source,
+            sink=ledger,
+            clock=clock,
+            rng=rng,
+            cluster=cluster,
+            observer=watchman,
+        )
+        controller = self._controller = Controller(
+            past=ClusterPast(secrets, freshness, copies.snapshots),
+            ledger=ledger,
+            policies=PolicyFeed(copies),
+            pods=DemandFeed(copies),
+            specs=SpecFeed(copies),
+            accounts=accounts,
+            engine=engine,
+            clock=clock,
+        )
+        self._registry.register(Ages(engine.states, lambda: controller.decided))
+        watching = watchman.run(engine, ledger, lambda: controller.decided)
+        async with _beside(ledger.run(), nudges.run(), watching):
+            await controller.run(ending, self._settings.poll_s)
+
+
+@asynccontextmanager
+async def _beside(*runs: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Runs them beside the block, which ends with the first that fails, and then cancels them."""
+    block = asyncio.current_task()
+    failed: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and block is not None:
+            failed.append(error)
+            block.cancel()
+
+    tasks = [asyncio.create_task(run) for run in runs]
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _account_unusable(account: str, why: str) -> None:
+    say(logging.ERROR, "controller.account_unusable", account=account, why=why)
+
+
+def _passed_over(what: str, why: str) -> None:
+    decision = "what it said before stays"
+    say(logging.WARNING, "controller.passed_over", what=what, why=why, decision=decision)

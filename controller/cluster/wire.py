@@ -1,0 +1,265 @@
+"""SecretSnapshots as the API server has them <-> specs and statuses as the controller has them.
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from contract import freshness
+from contract.annotations import PREFIX, REFRESH_REQUESTED
+from contract.reasons import Freshness, Serving
+from controller.objects import Spec
+from kube.resources import SECRET_SNAPSHOTS
+from policy import snapshot
+from refresh.model import SnapshotKey, SourceKey
+from refresh.versions import ROLLED_BACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from controller.objects import Status
+    from refresh.model import SnapshotState
+
+MADE_FOR = PREFIX + "made-for"
+"""Our mark on a SecretSnapshot that the controller made because pods ask for it; one without it was
+declared.
+"""
+TIMES = ("lastSuccess", "lastAttempt")
+"""What goes on in a status without anything being new."""
+MOST_SECONDS = 253_402_300_799.0
+_STATES = {
+    Freshness.FRESH: "Fresh",
+    Freshness.STALE: "Stale",
+    Freshness.EXPIRED: "Expired",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is kept of one SecretSnapshot."""
+
+    namespace: str
+    name: str
+    uid: str
+    key: SnapshotKey
+    declared: bool
+    """Somebody wants it ahead of pods."""
+    spec: Spec
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """As it stands there."""
+
+    @property
+    def named(self) -> bool:
+        """Whether the name is the one that the source gives; others are passed over."""
+        return self.name == self.key.source.snapshot
+
+    @property
+    def asked(self) -> tuple[SnapshotKey, bool, Spec]:
+        """What of it others wrote."""
+        return self.key, self.declared, self.spec
+
+
+def project(content: Mapping[str, Any]) -> Seen | None:
+    """None: it is being deleted. ValueError: it is none that this version can read."""
+    metadata = content["metadata"]
+    if metadata.get("deletionTimestamp") is not None:
+        return None
+    spec = snapshot.Spec.model_validate(content.get("spec"))
+    source = SourceKey(
+        spec.source.account, spec.source.identity, spec.source.provider, spec.source.reference
+    )
+    notes = metadata.get("annotations") or {}
+    return Seen(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        key=SnapshotKey(metadata["namespace"], source),
+        declared=MADE_FOR not in notes,
+        spec=Spec(
+            generation=metadata.get("generation", 0),
+            pin=spec.pin,
+            quarantined=spec.quarantined,
+            revoked=spec.revoked,
+            refresh_requested=seconds(notes.get(REFRESH_REQUESTED)),
+            retention_s=spec.retention,
+        ),
+        status=content.get("status") or {},
+    )
+
+
+def made(key: SnapshotKey, state: SnapshotState | None) -> dict[str, Any]:
+    """A new SecretSnapshot. What the snapshot itself has recorded of operators' wishes goes on."""
+    source = key.source
+    spec: dict[str, Any] = {
+        "source": {
+            "account": source.account,
+            "identity": source.identity,
+            "provider": source.provider,
+            "reference": source.reference,
+        }
+    }
+    if state is not None:
+        if state.pin is not None:
+            spec["pin"] = state.pin
+        spec["revoked"] = list(state.revoked)
+        spec["quarantined"] = [
+            item.version for item in state.quarantined if item.reason == ROLLED_BACK
+        ]
+    return {
+        "apiVersion": SECRET_SNAPSHOTS.api_version,
+        "kind": snapshot.KIND,
+        "metadata": {
+            "name": source.snapshot,
+            "namespace": key.namespace,
+            "annotations": {MADE_FOR: "pods"},
+        },
+        "spec": spec,
+    }
+
+
+def shown(
+    status: Status, state: SnapshotState, before: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    """The status to write. What is null in it is removed; conditions keep the time of their last
+    change.
+    """
+    freshness_ = _freshness(status, now)
+    conditions = [_ready(status, state), _fresh(status, freshness_)]
+    return {
+        "observedGeneration": status.observed_generation,
+        "source": status.source,
+        "class": None if status.rules is None else status.rules.name,
+        "state": _state(status, freshness_),
+        "serving": status.serving,
+        "version": status.version,
+        "fetchedAt": rfc3339(status.fetched_at),
+        "latest": status.latest,
+        "lastSuccess": rfc3339(status.last_success),
+        "lastAttempt": rfc3339(status.last_attempt),
+        "failures": status.failures,
+        "reason": status.reason,
+        "pin": status.pin,
+        "quarantined": [item.__dict__ for item in status.quarantined],
+        "revoked": list(status.revoked),
+        "history": [
+            {"version": item.version, "fetchedAt": rfc3339(item.fetched_at)}
+            for item in status.history
+        ],
+        "consumers": len(status.consumers),
+        "unusedSince": rfc3339(status.undemanded_since),
+        "refusedSince": rfc3339(status.refused_since),
+        "conditions": [
+            _dated(condition, status.observed_generation, before, now) for condition in conditions
+        ],
+    }
+
+
+def ignored(seen: Seen, now: float) -> dict[str, Any]:
+    """The status of an object whose name is not the one that its source gives."""
+    message = (
+        f"this source's SecretSnapshot is named {seen.key.source.snapshot}; this one is ignored"
+    )
+    condition = {"type": "Ready", "status": "False", "reason": "WrongName", "message": message}
+    return {
+        "observedGeneration": seen.spec.generation,
+        "state": "Ignored",
+        "conditions": [_dated(condition, seen.spec.generation, seen.status, now)],
+    }
+
+
+def conflicting(status: dict[str, Any], before: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """The same, where a Secret of the name is there that is not ours."""
+    condition = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "ForeignSecret",
+        "message": "a Secret of this name is there that is not lastgood's; remove or rename it",
+    }
+    (_, *others) = status["conditions"]
+    dated = _dated(condition, status["observedGeneration"], before, now)
+    return status | {"reason": "foreign-secret", "conditions": [dated, *others]}
+
+
+def timeless(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What a status says beside times, to be compared."""
+    return {
+        name: value for name, value in status.items() if value is not None and name not in TIMES
+    }
+
+
+def next_turn(status: Status, now: float) -> float:
+    """When time alone changes what a status says, in seconds since the epoch; infinity: never."""
+    if status.rules is None or status.version is None:
+        return float("inf")
+    found = freshness.next_change(status.rules, status.last_success, now)
+    return float("inf") if found is None else found
+
+
+def rfc3339(moment: float | None) -> str | None:
+    """Seconds since the epoch as the API server writes times; None stays None."""
+    if moment is None:
+        return None
+    stamp = datetime.fromtimestamp(max(0.0, min(moment, MOST_SECONDS)), UTC)
+    return stamp.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def seconds(stamp: object) -> float | None:
+    """Seconds since the epoch of a time as above; None: it is none."""
+    if not isinstance(stamp, str):
+        return None
+    try:
+        found = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return found.timestamp() if found.tzinfo is not None else None
+
+
+def _freshness(status: Status, now: float) -> Freshness | None:
+    """None: nothing is served, or no class is known."""
+    if status.version is None or status.rules is None:
+        return None
+    return freshness.assess(status.rules, status.last_success, now)
+
+
+def _state(status: Status, freshness_: Freshness | None) -> str:
+    if freshness_ is not None:
+        return _STATES[freshness_]
+    if status.serving is None:
+        return "NeverSynced"
+    by_serving = {Serving.REVOKED: "Revoked", Serving.WITHDRAWN: "Withdrawn"}
+    return by_serving.get(Serving(status.serving), "Expired")
+
+
+def _ready(status: Status, state: SnapshotState) -> dict[str, Any]:
+    if state.served is not None:
+        return _condition("Ready", "True", "Served", f"version {status.version} is served")
+    if state.serving is not None:
+        return _condition("Ready", "False", state.serving.capitalize(), "nothing is served")
+    why = f": {status.reason}" if status.reason else ""
+    return _condition("Ready", "False", "NeverSynced", f"not fetched yet{why}")
+
+
+def _fresh(status: Status, freshness_: Freshness | None) -> dict[str, Any]:
+    if freshness_ is None:
+        return _condition("Fresh", "Unknown", "NothingServed", "there is no age to tell")
+    well = freshness_ is Freshness.FRESH
+    why = f"; the last attempt failed: {status.reason}" if status.reason else ""
+    message = f"by class {status.rules.name}{why}" if status.rules is not None else "no class"
+    return _condition("Fresh", "True" if well else "False", _STATES[freshness_], message)
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, Any]:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def _dated(
+    condition: dict[str, Any], generation: int, before: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    known = {item.get("type"): item for item in before.get("conditions") or ()}
+    last = known.get(condition["type"], {})
+    same = last.get("status") == condition["status"] and "lastTransitionTime" in last
+    since = last["lastTransitionTime"] if same else rfc3339(now)
+    return {**condition, "lastTransitionTime": since, "observedGeneration": generation}
