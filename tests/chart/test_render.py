@@ -11,7 +11,7 @@ import yaml
 
 from contract import annotations as keys
 from contract import layout
-from tests.chart.rendering import NAMESPACE, named, of_kind, render, run_template
+from tests.chart.rendering import CHART, NAMESPACE, named, of_kind, render, run_template
 from webhook import settings
 
 if TYPE_CHECKING:
@@ -195,3 +195,16 @@ def test_an_old_cluster_is_refused() -> None:
     done = run_template("--kube-version", "1.29.0")
     assert done.returncode != 0
     assert "kubeVersion" in done.stderr
+
+
+def test_the_manifests_for_cert_manager_are_what_the_chart_makes_itself() -> None:
+    """certs/cert-manager differs from the chart's own issuer in names and labels only."""
+    folder = CHART.parents[1] / "certs" / "cert-manager"
+    (text,) = [path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")]
+    chart = of_kind(render(values=CASES["cert-manager"]), "Issuer", "Certificate")
+    made = [item for item in chart if "dnsNames" not in item["spec"]]
+    shapes = [
+        sorted((item["kind"], sorted(item["spec"])) for item in found)
+        for found in (made, yaml.safe_load_all(text))
+    ]
+    assert shapes[0] == shapes[1]
