@@ -1,0 +1,93 @@
+"""One installation for all tests of this folder; a table of what was shown closes them, and logs of
+what failed are kept.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.install import evidence, world
+from tests.e2e.install.settings import Settings, from_environment
+from tests.make.canary import CANARY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.install.world import Provider
+
+RESULTS = pytest.StashKey[list[tuple[str, str, float]]]()
+KEEP = "LASTGOOD_E2E_KEEP"
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The settings; without them every test here is skipped."""
+    found = from_environment()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def provider(settings: Settings) -> Iterator[Provider]:
+    """The stand-in of AWS in the cluster; all that is installed goes with it."""
+    if not os.environ.get(KEEP):
+        world.remove()
+    started = world.Provider(settings)
+    started.start()
+    started.fault("pass")
+    try:
+        yield started
+    finally:
+        if not os.environ.get(KEEP):
+            world.remove()
+
+
+@pytest.fixture(scope="session")
+def value() -> str:
+    """What is in the store; no log may have it."""
+    return "first " + CANARY.decode()
+
+
+@pytest.fixture(scope="session")
+def installed(settings: Settings, provider: Provider, value: str) -> Provider:
+    """The chart, with an account at the provider, a policy, and a namespace for a team."""
+    provider.put("/e2e/db", value)
+    world.install(settings, provider)
+    return provider
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Iterator[None]:
+    """Remembers what each test of this folder showed, and keeps logs when it failed."""
+    report = yield
+    if Path(__file__).parent not in item.path.parents or (
+        report.when != "call" and report.outcome == "passed"
+    ):
+        return report
+    said = (getattr(item, "function").__doc__ or item.name).split("\n\n")[0]  # noqa: B009 - pytest.Item has none
+    line = " ".join(said.split())
+    results = item.config.stash.setdefault(RESULTS, [])
+    results.append((line, report.outcome, report.duration))
+    settings = from_environment()
+    if report.failed and isinstance(settings, Settings):
+        evidence.keep(Path(settings.logs) / item.name)
+    return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The table."""
+    results = config.stash.get(RESULTS, [])
+    if not results:
+        return
+    terminalreporter.section("shown on the cluster")
+    for line, outcome, seconds in results:
+        terminalreporter.write_line(f"{outcome:<8} {seconds:6.1f} s  {line}")

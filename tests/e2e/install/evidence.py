@@ -1,0 +1,105 @@
+"""What the processes and the API server have said: kept when a test fails, and searched for
+values that must not be there.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+from contract.snapshot import SECRET_TYPE
+from tests.e2e.install.kubectl import Json, run
+from tests.e2e.install.world import PROVIDER, SYSTEM, TEAM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.install.kubectl import Place
+
+PROCESSES = """
+import glob, sys
+for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
+    try:
+        with open(path, "rb") as file:
+            sys.stdout.buffer.write(file.read())
+    except OSError:
+        pass
+"""
+PORTS = {"lastgood-agent": "http://127.0.0.1:9465", "controller": "http://127.0.0.1:9466"}
+
+
+def attempted(*command: str, given: str | None = None) -> str:
+    """Its output and its errors, whatever its end."""
+    done = subprocess.run(
+        command,
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+    return done.stdout + done.stderr
+
+
+def containers(place: Place) -> Iterator[tuple[str, str, bool]]:
+    """Pod, container, and whether it runs now."""
+    for pod in place.items("pods"):
+        status = pod.get("status", {})
+        for member in ("initContainerStatuses", "containerStatuses"):
+            for item in status.get(member, ()):
+                yield pod["metadata"]["name"], item["name"], "running" in item["state"]
+
+
+def logs(place: Place) -> Iterator[tuple[str, str]]:
+    """By pod and container, of those that ran before a restart too."""
+    for pod, container, _ in containers(place):
+        words = ("kubectl", "-n", place.namespace, "logs", pod, "-c", container)
+        yield f"log {pod} {container}", attempted(*words)
+        yield f"log {pod} {container} before", attempted(*words, "--previous")
+
+
+def processes(place: Place) -> Iterator[tuple[str, str]]:
+    """Environments and command lines, as each container sees them."""
+    for pod, container, runs in containers(place):
+        if runs:
+            words = ("kubectl", "-n", place.namespace, "exec", "-i", pod, "-c", container)
+            yield (
+                f"proc {pod} {container}",
+                attempted(*words, "--", "python3", "-", given=PROCESSES),
+            )
+
+
+def objects() -> Iterator[tuple[str, str]]:
+    """Every object of every kind that can be listed, but snapshots' own Secrets."""
+    kinds = run("kubectl", "api-resources", "--verbs=list", "-o", "name").split()
+    for kind in kinds:
+        text = attempted("kubectl", "get", kind, "-A", "-o", "json")
+        if kind == "secrets":
+            text = json.dumps(
+                [item for item in json.loads(text)["items"] if item.get("type") != SECRET_TYPE]
+            )
+        yield f"object {kind}", text
+
+
+def keep(folder: Path) -> None:
+    """Logs, Events and objects of all three namespaces."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = "pods,deployments,secretsnapshots,secretaccounts,secretpolicies,configmaps"
+    for place in (SYSTEM, PROVIDER, TEAM):
+        said = dict(logs(place))
+        words = ("kubectl", "-n", place.namespace, "get")
+        said["events"] = attempted(*words, "events", "--sort-by=.lastTimestamp")
+        said["objects"] = attempted(*words, kinds, "-o", "yaml")
+        said["overview"] = attempted(*words, kinds, "-o", "wide")
+        for name, text in said.items():
+            file = folder / f"{place.namespace} {name}.log".replace(" ", "_")
+            file.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def condition(pod: Json, name: str) -> Json:
+    """A pod's condition, or nothing."""
+    found = pod.get("status", {}).get("conditions", ())
+    return next((item for item in found if item["type"] == name), {})

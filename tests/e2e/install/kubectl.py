@@ -1,0 +1,101 @@
+"""`kubectl` and `helm`, as an admin and a team would use them; values go by standard input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chart.rendering import helm
+from tests.make.embedded import until
+
+Json = dict[str, Any]
+PATIENCE_S = 90.0
+
+
+def run(*command: str, given: str | None = None, timeout_s: float = 300) -> str:
+    """Its output; it has to succeed."""
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+    assert done.returncode == 0, (command, done.stderr[-2000:])
+    return done.stdout
+
+
+def run_helm(*words: str, values: Json | None = None) -> str:
+    """Helm's output; it has to succeed."""
+    given = [] if values is None else ["--values", "-"]
+    document = None if values is None else json.dumps(values)
+    return run(helm() or "helm", *words, *given, given=document)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One namespace."""
+
+    namespace: str
+
+    def kubectl(self, *words: str, given: str | None = None) -> str:
+        return run("kubectl", "--namespace", self.namespace, *words, given=given)
+
+    def refused(self, manifest: Json) -> str:
+        """What the API server says to a manifest that it does not take."""
+        command = ["kubectl", "--namespace", self.namespace, "create", "-f", "-"]
+        done = subprocess.run(
+            command,
+            input=json.dumps(manifest),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
+    def apply(self, *manifests: Json) -> None:
+        document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("apply", "-f", "-", given=json.dumps(document))
+
+    def create(self, manifest: Json) -> None:
+        self.kubectl("create", "-f", "-", given=json.dumps(manifest))
+
+    def items(self, kind: str, *words: str) -> list[Json]:
+        found: list[Json] = json.loads(self.kubectl("get", kind, "-o", "json", *words))["items"]
+        return found
+
+    def get(self, kind: str, name: str) -> Json:
+        found: Json = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        return found
+
+    def patch(self, kind: str, name: str, change: Json) -> None:
+        self.kubectl("patch", kind, name, "--type=merge", "-p", json.dumps(change))
+
+    def scale(self, name: str, replicas: int, within_s: float = PATIENCE_S) -> None:
+        """Waits until all are ready, or all are gone."""
+        self.kubectl("scale", f"deployment/{name}", f"--replicas={replicas}")
+        self.rolled_out(name, within_s)
+        until(
+            f"{replicas} pods of {name}",
+            lambda: len(self.pods(name)) == replicas,
+            within_s,
+        )
+
+    def rolled_out(self, name: str, within_s: float = PATIENCE_S) -> None:
+        self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={within_s}s")
+
+    def pods(self, app: str) -> list[Json]:
+        """Pods of the label `app`, or of our chart's component of that name."""
+        component = app.removeprefix("lastgood-")
+        label = f"app={app}" if component == app else f"app.kubernetes.io/component={component}"
+        return self.items("pods", "-l", label)
+
+    def said(self, pod: str, container: str = "app") -> list[Json]:
+        """What an app has said, one line of JSON each."""
+        lines = self.kubectl("logs", pod, "-c", container).splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def execute(self, pod: str, container: str, script: str) -> str:
+        """The output of a Python script in a container."""
+        words = ("exec", "-i", pod, "-c", container, "--", "python3", "-")
+        return self.kubectl(*words, given=script)

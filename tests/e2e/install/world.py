@@ -1,0 +1,230 @@
+"""The provider, the chart and the team's namespace of the story on a cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.chart.rendering import CHART
+from tests.e2e.install.kubectl import Json, Place, run, run_helm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.e2e.install.settings import Settings
+
+APP = (Path(__file__).parents[1] / "app.py").read_text(encoding="utf-8")
+SYSTEM = Place("lastgood-system")
+PROVIDER = Place("lastgood-e2e-provider")
+TEAM = Place("lastgood-e2e-team")
+POLICY = "e2e"
+SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+RESTRICTED = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+PORT, CONTROL = 4566, 4567
+PUT = """
+import boto3, json
+wanted = json.loads({document!r})
+client = boto3.client("secretsmanager", region_name="us-east-1", endpoint_url="http://127.0.0.1:5000",
+                      aws_access_key_id="e2e", aws_secret_access_key="e2e")
+for name, value in wanted.items():
+    try:
+        answer = client.put_secret_value(SecretId=name, SecretString=value)
+    except client.exceptions.ResourceNotFoundException:
+        answer = client.create_secret(Name=name, SecretString=value)
+    print(json.dumps([name, answer["VersionId"]]))
+"""
+ASK = """
+import json, urllib.request
+body = {body!r}
+request = urllib.request.Request("http://127.0.0.1:{port}{path}", body and body.encode(), method={verb!r})
+print(urllib.request.urlopen(request, timeout=10).read().decode())
+"""
+
+
+def namespace(name: str, labels: Mapping[str, str] | None = None) -> Json:
+    metadata = {"name": name, "labels": dict(labels or {})}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def deployment(name: str, spec: Json, annotations: Mapping[str, str], replicas: int = 1) -> Json:
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels, "annotations": dict(annotations)},
+                "spec": {"terminationGracePeriodSeconds": 1, **spec},
+            },
+        },
+    }
+
+
+def pod(name: str, spec: Json, annotations: Mapping[str, str]) -> Json:
+    metadata = {"name": name, "labels": {"app": name}, "annotations": dict(annotations)}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def app(settings: Settings, **environment: str) -> Json:
+    """The spec of a pod that `restricted` admits, with nothing of ours in it."""
+    container = {
+        "name": "app",
+        "image": settings.image("agent"),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-I", "-S", "-c", APP],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "securityContext": SECURITY,
+    }
+    return {"securityContext": RESTRICTED, "containers": [container]}
+
+
+class Provider:
+    """moto in a pod, behind the proxy that misbehaves on request."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._image = settings.image("provider")
+        self.address = ""
+        self._pod = ""
+
+    def start(self) -> None:
+        run("kubectl", "apply", "-f", "-", given=json.dumps(namespace(PROVIDER.namespace)))
+        common = {"image": self._image, "imagePullPolicy": "IfNotPresent"}
+        moto = ["moto_server", "-H", "127.0.0.1", "-p", "5000"]
+        proxy = ["python3", "-m", "demo.fault_proxy", "--upstream", "127.0.0.1:5000"]
+        proxy += ["--listen", f"*=0.0.0.0:{PORT}", "--control", f"127.0.0.1:{CONTROL}"]
+        containers = [
+            {"name": "moto", **common, "command": moto},
+            {
+                "name": "proxy",
+                **common,
+                "command": proxy,
+                "readinessProbe": {"tcpSocket": {"port": PORT}},
+            },
+        ]
+        spec = {"securityContext": RESTRICTED, "containers": containers}
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "aws"},
+            "spec": {"selector": {"app": "aws"}, "ports": [{"port": PORT}]},
+        }
+        PROVIDER.apply(deployment("aws", spec, {}), service)
+        PROVIDER.rolled_out("aws")
+        self.address = f"{PROVIDER.get('service', 'aws')['spec']['clusterIP']}:{PORT}"
+        self._pod = PROVIDER.pods("aws")[0]["metadata"]["name"]
+
+    def put(self, name: str, value: str) -> str:
+        """Creates or rotates a secret, past the proxy; its version."""
+        script = PUT.format(document=json.dumps({name: value}))
+        version: str = json.loads(PROVIDER.execute(self._pod, "moto", script))[1]
+        return version
+
+    def fault(self, mode: str) -> None:
+        self._ask("PUT", "/fault", json.dumps({"mode": mode}))
+
+    def forget_calls(self) -> None:
+        self._ask("DELETE", "/counts")
+
+    def calls(self) -> dict[str, int]:
+        """By the caller's address, since they were forgotten."""
+        counts = self._ask("GET", "/counts")
+        return {caller: sum(operations.values()) for caller, operations in counts.items()}
+
+    def _ask(self, verb: str, path: str, body: str | None = None) -> dict[str, dict[str, int]]:
+        script = ASK.format(verb=verb, path=path, body=body, port=CONTROL)
+        answer: dict[str, dict[str, int]] = json.loads(PROVIDER.execute(self._pod, "proxy", script))
+        return answer
+
+
+def values(settings: Settings, provider: Provider) -> Json:
+    """What an admin gives the chart: images, one account, one policy."""
+    keys = {"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e"}
+
+    def image(name: str) -> Json:
+        return {
+            "repository": f"{settings.repository}{name}",
+            "tag": settings.tag,
+            "pullPolicy": "IfNotPresent",
+        }
+
+    return {
+        "agent": {"image": image("agent")},
+        "webhook": {"image": image("webhook")},
+        "controller": {
+            "image": image("controller"),
+            "extraEnv": [{"name": name, "value": value} for name, value in keys.items()],
+        },
+        "accounts": {
+            "moto": {
+                "provider": "aws",
+                "aws": {"regions": ["us-east-1"], "endpoint": f"http://{provider.address}"},
+                "budget": {"callsPerSecond": 20, "burst": 40},
+            }
+        },
+        "policies": {
+            POLICY: {
+                "namespaces": [TEAM.namespace],
+                "sources": [
+                    {"account": "moto", "allow": ["aws-sm:/e2e/*"], "class": "steady"},
+                ],
+                "classes": {
+                    "steady": {
+                        "refreshInterval": "10s",
+                        "freshnessBudget": "10m",
+                        "maxAge": "24h",
+                        "onExpired": "serve",
+                        "propagation": "nudge",
+                    }
+                },
+            }
+        },
+    }
+
+
+def install(settings: Settings, provider: Provider) -> None:
+    """`helm install`, and the namespace that the admin opens to the team."""
+    run_helm(
+        "upgrade",
+        "--install",
+        "lastgood",
+        str(CHART),
+        "--namespace",
+        SYSTEM.namespace,
+        "--create-namespace",
+        "--take-ownership",
+        "--wait",
+        "--timeout=180s",
+        values=values(settings, provider),
+    )
+    labels = {
+        "lastgood.dev/policy": POLICY,
+        "pod-security.kubernetes.io/enforce": "restricted",
+    }
+    run("kubectl", "apply", "-f", "-", given=json.dumps(namespace(TEAM.namespace, labels)))
+
+
+def remove() -> None:
+    """What `install` and `start` made, the CRDs apart."""
+    run("kubectl", "delete", "namespace", "--ignore-not-found", TEAM.namespace, "--timeout=120s")
+    run_helm(
+        "uninstall", "lastgood", "--namespace", SYSTEM.namespace, "--wait", "--ignore-not-found"
+    )
+    for place in (SYSTEM, PROVIDER):
+        run(
+            "kubectl",
+            "delete",
+            "namespace",
+            "--ignore-not-found",
+            place.namespace,
+            "--timeout=120s",
+        )
+    for kind, name in (("secretpolicy", POLICY), ("secretaccount", "moto")):
+        run("kubectl", "delete", "--ignore-not-found", "--wait=false", kind, name)
