@@ -58,6 +58,8 @@ class Server:
         self.version = 10
         self.objects: dict[tuple[str, str], Json] = {}
         self.faults: deque[Fault | None] = deque()
+        self.instead: Fault | None = None
+        """Answers everything, when it is set."""
         self.requests: list[web.Request] = []
         self.bodies: list[bytes] = []
         self.watches: list[Watch] = []
@@ -115,7 +117,7 @@ class Server:
         """The one route."""
         self.requests.append(request)
         self.bodies.append(await request.read())
-        fault = self.faults.popleft() if self.faults else None
+        fault = self.faults.popleft() if self.faults else self.instead
         if fault is not None:
             return await fault(request)
         if request.method != "GET":

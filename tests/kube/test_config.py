@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from kubernetes.aio.config import incluster_config
 
 from kube.config import ConfigError, load
 from tests.make import CANARY, leaks
@@ -82,3 +83,19 @@ def test_a_machine_that_is_no_pod_says_so() -> None:
     """In the cluster the service account's files are there."""
     with pytest.raises(ConfigError, match="no pod with a service account"):
         asyncio.run(load(None))
+
+
+def test_in_a_pod_the_service_account_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its token and the cluster's CA, from the files that the kubelet mounts."""
+    for name, content in (("TOKEN", TOKEN), ("CERT", "a certificate")):
+        path = tmp_path / name
+        path.write_text(content, "utf-8")
+        monkeypatch.setattr(incluster_config, f"SERVICE_{name}_FILENAME", str(path))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    configuration = asyncio.run(load(None))
+    assert configuration.host == "https://[fd00::1]:443"
+    assert configuration.ssl_ca_cert == str(tmp_path / "CERT")
+    assert configuration.api_key == {"BearerToken": f"bearer {TOKEN}"}

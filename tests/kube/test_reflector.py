@@ -240,7 +240,7 @@ def test_while_the_server_is_away_the_copy_stays_and_grows_stale() -> None:
     """Resets, errors, nonsense and silence; then all is well again."""
 
     async def scenario() -> None:
-        async with world("a", timeout_s=0.2) as w:
+        async with world("a", timeout_s=2.0) as w:
             watch = await w.server.watched()
             w.server.faults.extend(
                 (hang_up, refuse(500, "InternalError"), say(b"<html>", 502), never)
