@@ -288,6 +288,8 @@ def test_it_does_not_start_without_what_it_needs() -> None:
     assert ended.stderr.decode().splitlines() == [
         'webhook: LASTGOOD_WEBHOOK_LISTN is unknown; did you mean "LISTEN"?',
         "LASTGOOD_WEBHOOK_AGENT_IMAGE must be set",
-        "LASTGOOD_WEBHOOK_NAMESPACE must be set, for our own CA;"
-        " or LASTGOOD_WEBHOOK_CERT_FILE and KEY_FILE",
+        (
+            "LASTGOOD_WEBHOOK_NAMESPACE must be set, for our own CA;"
+            " or LASTGOOD_WEBHOOK_CERT_FILE and KEY_FILE"
+        ),
     ]
