@@ -19,8 +19,8 @@ ENV = PREFIX + "env."
 """`env.<VAR>: <name>`: sets VAR to the path of that secret's file in the chosen containers."""
 
 ENV_VALUE = PREFIX + "env-value."
-"""`env-value.<VAR>: <name>`: sets VAR to the value by `secretKeyRef`. Not in this version: denied
-by name.
+"""`env-value.<VAR>: <name>`: sets VAR to the value by `secretKeyRef`, fixed when a container
+starts. Only where the policy has `allowEnvValue`, for the container runtime keeps it on disk.
 """
 
 CONTAINERS = PREFIX + "containers"

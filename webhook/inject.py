@@ -124,9 +124,7 @@ def _mounted(container: Json, intent: Intent, parts: Parts) -> Json:
     if mine not in mounts or sum(item.get("name") in layout.VOLUMES for item in mounts) > 1:
         mounts = [*(item for item in mounts if item.get("name") not in layout.VOLUMES), mine]
     names = {item["name"] for item in variables}
-    missing = [
-        {"name": name, "value": path} for name, path in intent.variables if name not in names
-    ]
+    missing = [item for item in intent.variables if item["name"] not in names]
     return _with(container, {"volumeMounts": mounts, "env": [*variables, *missing]})
 
 

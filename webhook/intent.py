@@ -5,12 +5,13 @@ mistake at once. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contract import layout
-from contract.annotations import CONTAINERS, ENV, MOUNT_PATH, RELOAD, SECRET
+from contract.annotations import CONTAINERS, ENV, ENV_VALUE, MOUNT_PATH, RELOAD, SECRET
 from contract.names import snapshot_name
 from contract.plan import FOLLOW, Plan, PlannedFile, PlannedSnapshot, to_wire
+from contract.snapshot import data_key
 from contract.spelling import suggestion
 from policy import match
 from policy.match import Allowed, Refused
@@ -49,8 +50,8 @@ class Intent:
     chosen: frozenset[str]
     """The containers that get mount and variables."""
     mount_path: str
-    variables: tuple[tuple[str, str], ...]
-    """VAR and its value, a path."""
+    variables: tuple[dict[str, Any], ...]
+    """What the chosen containers get in `env`."""
     access: Access
     gate: bool
     agent: bool
@@ -85,7 +86,9 @@ def decide(
         ("grant", namespace), lambda: _grant(wishes, namespace, policies, policy)
     )
     chosen, unknown = _choose(pod["spec"], wishes)
-    mistakes += [*refused, *unknown, *_collisions(pod["spec"], wishes, chosen)]
+    variables = template.remember(("env", namespace), lambda: _variables(wishes, granted))
+    mistakes += [*refused, *_unwanted(wishes, policy), *unknown]
+    mistakes += _collisions(pod["spec"], wishes, chosen, variables)
     mode = wishes.mode or policy.spec.agent.mode
     access = access_of(pod["spec"], chosen, mode=mode, reload=wishes.reload, uid=config.uid)
     if isinstance(access, str):
@@ -109,7 +112,7 @@ def decide(
         wire=wire,
         chosen=frozenset(chosen),
         mount_path=wishes.mount_path,
-        variables=tuple((name, f"{wishes.mount_path}/{file}") for name, file in wishes.variables),
+        variables=variables,
         access=access,
         gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
         agent=agent,
@@ -181,6 +184,41 @@ def _grant(
     return tuple(granted), tuple(mistakes)
 
 
+def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
+    """Values in variables, where the policy has none of it."""
+    for variable, name in () if policy.spec.allow_env_value else wishes.values:
+        message = (
+            f"policy {policy.name} does not allow values in variables (allowEnvValue);"
+            f" write {ENV}{variable}: {name} for the path of its file"
+        )
+        yield Mistake(reason=Reason.NOT_ALLOWED, field=ENV_VALUE + variable, message=message)
+
+
+def _variables(wishes: Wishes, granted: tuple[_Granted, ...]) -> tuple[dict[str, Any], ...]:
+    """Paths as they are; values by a reference to the Secret, which a starting container needs."""
+    by_name = {item.wish.name: item for item in granted}
+    found: list[dict[str, Any]] = [
+        {"name": name, "value": f"{wishes.mount_path}/{file}"} for name, file in wishes.variables
+    ]
+    for variable, name in wishes.values:
+        if name in by_name:
+            item = by_name[name]
+            source = item.wish.source
+            reference = {
+                "name": snapshot_name(*_key(item)),
+                "key": data_key(source.property),
+                "optional": False,
+            }
+            found.append({"name": variable, "valueFrom": {"secretKeyRef": reference}})
+    return tuple(found)
+
+
+def _key(item: _Granted) -> tuple[str, str, str, str]:
+    """What a snapshot is named by."""
+    source = item.wish.source
+    return item.allowed.account, item.allowed.identity, source.provider, source.reference
+
+
 def _choose(spec: Pod, wishes: Wishes) -> tuple[list[str], list[Mistake]]:
     """The names of the containers that get mount and variables, and what is wrong with them."""
     main = [item["name"] for item in pods.user_containers(spec)]
@@ -206,9 +244,11 @@ def _before_gate(inits: list[str]) -> list[str]:
     return inits[: next((at for at, name in enumerate(inits) if name not in pods.MESH), len(inits))]
 
 
-def _collisions(spec: Pod, wishes: Wishes, chosen: list[str]) -> Iterator[Mistake]:
+def _collisions(
+    spec: Pod, wishes: Wishes, chosen: list[str], variables: tuple[dict[str, Any], ...]
+) -> Iterator[Mistake]:
     """Mounts and variables of the chosen containers that stand where ours would."""
-    values = {name: f"{wishes.mount_path}/{file}" for name, file in wishes.variables}
+    wanted = {item["name"]: item for item in variables}
     for container in pods.user_containers(spec, "initContainers") + pods.user_containers(spec):
         if container["name"] not in chosen:
             continue
@@ -220,13 +260,14 @@ def _collisions(spec: Pod, wishes: Wishes, chosen: list[str]) -> Iterator[Mistak
                     f"container {container['name']} already mounts {taken}; choose another path"
                 )
                 yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
-        for item in pods.items(container, "env") if values else ():
+        for item in pods.items(container, "env") if wanted else ():
             name = item["name"]
-            if name in values and item != {"name": name, "value": values[name]}:
+            if name in wanted and item != wanted[name]:
                 message = (
                     f"container {container['name']} already sets {name}; remove one of the two"
                 )
-                yield Mistake(reason=Reason.COLLISION, field=ENV + name, message=message)
+                prefix = ENV if "value" in wanted[name] else ENV_VALUE
+                yield Mistake(reason=Reason.COLLISION, field=prefix + name, message=message)
 
 
 def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
@@ -234,8 +275,7 @@ def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
     first: dict[tuple[str, str, str, str], _Granted] = {}
     files: dict[tuple[str, str, str, str], list[PlannedFile]] = {}
     for item in granted:
-        source = item.wish.source
-        key = (item.allowed.account, item.allowed.identity, source.provider, source.reference)
+        source, key = item.wish.source, _key(item)
         first.setdefault(key, item)
         file = PlannedFile(name=item.wish.name, file=item.wish.file, property=source.property)
         files.setdefault(key, []).append(file)

@@ -37,6 +37,7 @@ KINDS = {
     keys.SECRET: "<name>",
     keys.FILE: "<name>",
     keys.ENV: "<VAR>",
+    keys.ENV_VALUE: "<VAR>",
 }
 AVAILABLE = tuple(prefix + name for prefix, name in KINDS.items()) + tuple(
     key for key in keys.PLAIN if key != keys.BUNDLE
@@ -59,6 +60,8 @@ class Wishes:
     secrets: tuple[Wish, ...]
     variables: tuple[tuple[str, str], ...]
     """VAR and file."""
+    values: tuple[tuple[str, str], ...]
+    """VAR and the name of the secret whose value it gets."""
     containers: tuple[str, ...] | None
     """None: all."""
     mount_path: str
@@ -96,7 +99,10 @@ class _Reader:
             self._mistake(keys.SECRET + "<name>", "there is none, so there is nothing to inject")
         return Wishes(
             secrets=tuple(secret for secret in secrets if secret is not None),
-            variables=self._variables(files),
+            variables=tuple(
+                (variable, files[name]) for variable, name in self._variables(keys.ENV, files)
+            ),
+            values=self._values(files),
             containers=self._plain(keys.CONTAINERS, _containers),
             mount_path=self._plain(keys.MOUNT_PATH, _mount_path) or layout.DEFAULT_MOUNT_PATH,
             mode=self._plain(keys.MODE, _mode),
@@ -108,7 +114,7 @@ class _Reader:
 
     def _unknown(self) -> None:
         for key in self._found:
-            if key.startswith(keys.ENV_VALUE) or key == keys.BUNDLE:
+            if key == keys.BUNDLE:
                 self._mistake(key, "not available in this version", Reason.NOT_AVAILABLE)
             elif key not in keys.PLAIN and not key.startswith(tuple(KINDS)):
                 allowed = ", ".join(AVAILABLE)
@@ -170,9 +176,18 @@ class _Reader:
             return None
         return Wish(name=name, source=source, file=file)
 
-    def _variables(self, files: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    def _values(self, files: dict[str, str]) -> tuple[tuple[str, str], ...]:
+        values = self._variables(keys.ENV_VALUE, files)
+        for variable, _ in values:
+            if keys.ENV + variable in self._found:
+                key = keys.ENV_VALUE + variable
+                self._mistake(key, f"{keys.ENV}{variable} sets it too; remove one of the two")
+        return values
+
+    def _variables(self, prefix: str, files: dict[str, str]) -> tuple[tuple[str, str], ...]:
+        """VAR and the secret's name."""
         variables = []
-        for key, variable, name in self._of(keys.ENV):
+        for key, variable, name in self._of(prefix):
             if not _VARIABLE.fullmatch(variable):
                 self._mistake(
                     key,
@@ -185,7 +200,7 @@ class _Reader:
                     key, f'there is no {keys.SECRET}<name> with the name "{_cut(name)}"{hint}'
                 )
             else:
-                variables.append((variable, files[name]))
+                variables.append((variable, name))
         return tuple(variables)
 
     def _plain(self, key: str, parse: Callable[[str], Parsed]) -> Parsed | None:

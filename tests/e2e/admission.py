@@ -5,16 +5,21 @@ Names that are the cluster's get a suffix, and only the test's namespaces are lo
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,19 +148,26 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def called(found: Place, *ports: int) -> Iterator[None]:
-    """A MutatingWebhookConfiguration that calls these ports, without a caBundle, as the chart's."""
+def called(found: Place, port: int) -> Iterator[None]:
+    """The API server calls this port; the configuration has no caBundle, as the chart's."""
+    with called_as(found.configuration, entry(found, port)):
+        yield
+
+
+@contextlib.contextmanager
+def called_as(name: str, webhook: Json) -> Iterator[None]:
+    """A MutatingWebhookConfiguration of one webhook."""
     whole = {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": found.configuration},
-        "webhooks": [entry(found, port) for port in ports],
+        "metadata": {"name": name},
+        "webhooks": [webhook],
     }
     try:
         kubectl("create", "-f", "-", given=whole)
         yield
     finally:
-        kubectl("delete", "--ignore-not-found", MWC, found.configuration)
+        kubectl("delete", "--ignore-not-found", MWC, name)
 
 
 MWC = "mutatingwebhookconfiguration"
@@ -257,3 +269,130 @@ def until(true: Callable[[], object], *, within_s: float = 30.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not come to be"
         time.sleep(0.05)
+
+
+def under_load(found: Place, *, rate: int, seconds: float) -> list[Answer]:
+    """Opted-in pods at an even rate; every answer."""
+    begin, count = time.monotonic(), int(rate * seconds)
+
+    def one(index: int) -> Answer:
+        time.sleep(max(0.0, begin + index / rate - time.monotonic()))
+        return found.create(found.opted_in())
+
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(one, range(count)))
+
+
+class Relay:
+    """The way to the API server, which can be cut: a TCP relay, and a kubeconfig through it."""
+
+    def __init__(self, kubeconfig: Path, address: tuple[str, int]) -> None:
+        self.kubeconfig = kubeconfig
+        self._address = address
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Every connection ends, and no new one comes to be."""
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self._address)
+            self._open += [near, far]
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while content := source.recv(65536):
+                sink.sendall(content)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def relay() -> Iterator[Relay]:
+    """With the kubeconfig of this test run, in a folder of its own."""
+    config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+    cluster = config["clusters"][0]["cluster"]
+    url = httpx.URL(cluster["server"])
+    with tempfile.TemporaryDirectory() as folder:
+        way = Relay(Path(folder) / "config", (url.host, url.port or 443))
+        cluster["server"] = f"https://127.0.0.1:{way.port}"
+        cluster.setdefault("tls-server-name", url.host)
+        way.kubeconfig.write_text(json.dumps(config), encoding="utf-8")
+        try:
+            yield way
+        finally:
+            way.cut()
+
+
+class Other:
+    """A mutating webhook of somebody else: adds one container, once."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, ROOT / "certs/dev_ca.py", folder, "--san", "127.0.0.1"]
+        subprocess.run([*map(str, command)], check=True, timeout=60)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+        self._ca = (folder / "ca.crt").read_bytes()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Adding)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.port: int = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def entry(self, base: Json) -> Json:
+        """One webhook that calls this one, and is trusted."""
+        base["clientConfig"]["caBundle"] = base64.b64encode(self._ca).decode()
+        return base
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Adding(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        """An AdmissionReview."""
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
+        response: Json = {"uid": request["uid"], "allowed": True}
+        names = [item["name"] for item in request["object"]["spec"]["containers"]]
+        if "added" not in names:
+            value = {"name": "added", "image": "registry.example/added:1"}
+            patch = json.dumps([{"op": "add", "path": "/spec/containers/-", "value": value}])
+            response["patchType"] = "JSONPatch"
+            response["patch"] = base64.b64encode(patch.encode()).decode()
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+        body = json.dumps({**review, "response": response}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def other_webhook() -> Iterator[Other]:
+    """It serves."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Other(Path(folder))
+        try:
+            yield found
+        finally:
+            found.close()

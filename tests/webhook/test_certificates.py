@@ -30,7 +30,7 @@ from webhook.certificates.step import (
 if TYPE_CHECKING:
     from webhook.certificates.step import Action
 
-TIMES = Times(ca_s=400, leaf_s=100, settle_s=30, heal_s=10, slack_s=20)
+TIMES = Times(ca_s=400, leaf_s=100, settle_s=6, heal_s=3, slack_s=10)
 REPLICAS = st.integers(0, 2)
 REQUEST_S = 5.0
 """A request that takes longer has failed."""
@@ -121,9 +121,16 @@ class Rotation(RuleBasedStateMachine):
         """Until a CA is due, with everybody looking now and then; then only one acts."""
         while self.secret is None or self.secret.next is None:
             self.everybody()
-            self.now += 25
+            self.now += 20
             self.look(0)
         self.now += TIMES.settle_s
+
+    @rule(at=REPLICAS)
+    def alone(self, at: int) -> None:
+        """The others don't reach the API server for a while, and serve on."""
+        for _ in range(7):
+            self.look(at)
+            self.now += 9
 
     def _save(self, action: Save) -> None:
         held = action.held

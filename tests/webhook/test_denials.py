@@ -14,7 +14,8 @@ from webhook.verdict import Outcome, Reason
 GOOD = make.asking(db="aws-sm:/prod/payments/db#password")
 KEYS = (
     "lastgood.dev/secret.<name>, lastgood.dev/file.<name>, lastgood.dev/env.<VAR>,"
-    " lastgood.dev/containers, lastgood.dev/mount-path, lastgood.dev/mode, lastgood.dev/reload"
+    " lastgood.dev/env-value.<VAR>, lastgood.dev/containers, lastgood.dev/mount-path,"
+    " lastgood.dev/mode, lastgood.dev/reload"
 )
 PATTERNS = (
     "aws-sm:/prod/payments/*, aws-sm:/both/*, aws-sm:/prod/payments/signing/*, aws-sm:/test/**"
@@ -35,7 +36,17 @@ ANNOTATIONS = {
         f'secrets.x: unknown annotation; did you mean "lastgood.dev/secret.x"?; allowed are {KEYS}',
     ),
     "unknown, nothing near": ({"zzz": "y"}, f"zzz: unknown annotation; allowed are {KEYS}"),
-    "env-value": ({"env-value.X": "db"}, "env-value.X: not available in this version"),
+    "env-value of nothing": (
+        {"env-value.X": "dbx"},
+        'env-value.X: there is no lastgood.dev/secret.<name> with the name "dbx"; did you mean "db"?',
+    ),
+    "env-value, not allowed": (
+        {"env-value.X": "db"},
+        (
+            "env-value.X: policy payments does not allow values in variables (allowEnvValue);"
+            " write lastgood.dev/env.X: db for the path of its file"
+        ),
+    ),
     "bundle": ({"bundle": "json"}, "bundle: not available in this version"),
     "bad name": (
         {"secret.DB": "aws-sm:/prod/payments/db"},

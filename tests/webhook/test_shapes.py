@@ -9,9 +9,11 @@ import pytest
 
 from contract import annotations as keys
 from contract import layout, plan
+from policy.load import load_texts
 from tests import make
-from tests.webhook.given import admitted, agent, gate, named, names
+from tests.webhook.given import CONFIG, POLICY, admitted, agent, gate, named, names
 from tests.webhook.restricted import violations
+from webhook.admit import admit
 from webhook.inject import strip
 from webhook.verdict import Outcome
 
@@ -157,6 +159,34 @@ def test_variables_name_files() -> None:
     assert named(pod, "app")["env"] == [{"name": "DB_FILE", "value": "/secrets/pw"}]
     assert "env" not in named(pod, "other")
     assert "volumeMounts" not in named(pod, "other")
+
+
+@pytest.mark.parametrize("mode", [{}, MOUNT], ids=["follow", "mount"])
+def test_p8_a_value_goes_into_a_variable_only_by_reference(mode: dict[str, str]) -> None:
+    """`env-value.<VAR>`, where policy allows it: the kubelet reads the Secret, and the pod that is
+    sent again stays as it is.
+    """
+    allowing = POLICY.replace("limits: {secretsPerPod: 4}", "allowEnvValue: true")
+    policies = load_texts({"policy.yaml": allowing})
+    asked = make.asking(db="aws-sm:/prod/payments/db#password", all="aws-sm:/prod/payments/db")
+    asked |= {keys.ENV_VALUE + "PASSWORD": "db", keys.ENV_VALUE + "ALL": "all"} | mode
+    verdict = admit(make.pod("web-1", annotations=asked), "payments", policies, CONFIG)
+    assert verdict.plan is not None
+    snapshot = verdict.plan.snapshots[0].snapshot
+    references = {
+        item["name"]: item["valueFrom"]["secretKeyRef"] for item in named(verdict.pod, "app")["env"]
+    }
+    assert references == {
+        "PASSWORD": {"name": snapshot, "key": "p.password", "optional": False},
+        "ALL": {"name": snapshot, "key": "value", "optional": False},
+    }
+    assert admit(verdict.pod, "payments", policies, CONFIG).pod is verdict.pod
+
+
+def test_a_variable_has_one_origin() -> None:
+    """A path or a value, and the app's own variable is not replaced."""
+    asked = DB | {keys.ENV + "X": "db", keys.ENV_VALUE + "X": "db"}
+    assert "env.X sets it too" in admitted(make.pod(annotations=asked)).message
 
 
 def test_a_named_init_container_gets_the_files() -> None:
