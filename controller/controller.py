@@ -63,6 +63,8 @@ class Controller:
         self._offset_s = clock.now() - self._turned_at
         self.decided: Mapping[SnapshotKey, Decided] = {}
         """The last decision, by snapshot."""
+        self.settled = False
+        """Whether that is on every snapshot: of none it is still asked what was published."""
 
     def healthy(self) -> bool:
         """Whether the loop turns."""
@@ -95,6 +97,7 @@ class Controller:
                 {key: taken for key, taken in wanted.items() if key not in waiting},
                 self._clock.now(),
             )
+            self.settled = not waiting
             soon = now if waiting else float("inf")
             self._next_change = min(next_change(self.decided.values(), now), soon)
             await self._collect()

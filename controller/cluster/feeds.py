@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from controller.cluster.wire import Seen, project
 from controller.demand import Demand, NotADemandError, Parts, from_pod
+from controller.holds import Holdable
 from controller.store import Name
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
@@ -84,12 +85,20 @@ class Copies:
         self.snapshots = Reflector(
             api, SECRET_SNAPSHOTS, project, clock=clock, rng=rng, problem=failed
         )
+        self.held_accounts = Reflector(
+            api, SECRET_ACCOUNTS, Holdable.from_wire, clock=clock, rng=rng, problem=failed
+        )
+        self.held_policies = Reflector(
+            api, SECRET_POLICIES, Holdable.from_wire, clock=clock, rng=rng, problem=failed
+        )
         self._all: tuple[Reflector[object], ...] = (
             self.accounts,  # type: ignore[assignment]  # Reflectors are only run here
             self.policies,
             self.namespaces,
             self.pods,
             self.snapshots,
+            self.held_accounts,
+            self.held_policies,
         )
 
     async def synced(self) -> None:
@@ -100,7 +109,7 @@ class Copies:
     def staleness_s(self, now: float) -> dict[str, float]:
         """Seconds since the API server was last heard of, by kind; `now` is monotonic."""
         names = ("secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots")
-        found = zip(names, self._all, strict=True)
+        found = zip(names, self._all[: len(names)], strict=True)
         return {name: reflector.staleness_s(now) for name, reflector in found}
 
     def runs(self, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:

@@ -20,6 +20,7 @@ from controller.cluster.past import ClusterPast
 from controller.cluster.secrets import Secrets
 from controller.cluster.watchman import Watchman
 from controller.controller import Controller
+from controller.holds import Holds, used
 from controller.leader import Leader, lead
 from controller.telemetry import Ages, Staleness, Telemetry, say
 from kube.resources import NAMESPACES
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from kube.clock import Clock
 
 LEASE = "lastgood-controller"
+HOLD_S = 1.0
+"""How often it is looked which accounts and policies are in use."""
 
 
 class LostError(Exception):
@@ -131,8 +134,20 @@ class Cluster:
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = watchman.run(engine, ledger, lambda: controller.decided)
-        async with _beside(ledger.run(), nudges.run(), watching):
+        holding = _hold(Holds(api, copies.held_accounts, copies.held_policies), controller, copies)
+        async with _beside(ledger.run(), nudges.run(), watching, holding):
             await controller.run(ending, self._settings.poll_s)
+
+
+async def _hold(holds: Holds, controller: Controller, copies: Copies) -> None:
+    """Keeps what is in use from vanishing, until cancelled."""
+    policies = PolicyFeed(copies)
+    while True:
+        await asyncio.sleep(HOLD_S)  # noqa: TID251 - a fixed turn
+        if controller.settled:
+            decided = controller.decided.items()
+            kept = [key for key, item in decided if item.demanded is not None or item.known.synced]
+            await holds.hold(used(kept, policies.current()))
 
 
 @asynccontextmanager

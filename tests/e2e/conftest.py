@@ -13,6 +13,7 @@ import pytest
 
 from contract.ages import CONFIG_MAP
 from tests.e2e.cluster import POLICY, Cluster
+from tests.e2e.controlled import controlled  # noqa: F401 - a fixture
 from tests.e2e.guarded import guarded, server  # noqa: F401 - fixtures
 from tests.e2e.settings import Settings, from_environment
 

@@ -1,0 +1,127 @@
+"""SecretSnapshots as the API server has them, and what the controller makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.freshness import FreshnessClass
+from contract.reasons import Serving
+from contract.secret_bytes import SecretBytes
+from contract.snapshot import Quarantined
+from controller.cluster.wire import made, next_turn, project, rfc3339, seconds, shown, timeless
+from controller.demand import Parts
+from controller.reconcile import Decided, Known
+from controller.statuses import status_of
+from policy.snapshot import Status
+from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
+
+NOW = 1_800_000_000.0
+KEY = SnapshotKey("payments", SourceKey("prod", "controller", "aws-sm", "/prod/payments/db"))
+RULES = FreshnessClass(
+    name="steady", refresh_s=60.0, budget_s=900.0, max_age_s=3600.0, on_expired="serve"
+)
+SERVED = SnapshotState(
+    serving=Serving.SERVED,
+    served=Kept(version="v2", value=SecretBytes(b"canary"), fetched_at=NOW - 10, rank=2),
+    pin="v2",
+    quarantined=(
+        Quarantined(version="v3", reason="rolled-back"),
+        Quarantined(version="v4", reason="not-json"),
+    ),
+    revoked=("v1",),
+    last_success=NOW,
+    last_attempt=NOW,
+)
+
+
+def _decided(*, allowed: bool = True) -> Decided:
+    demanded = Demanded(key=KEY, rules=RULES, checks=Checks(max_bytes=1)) if allowed else None
+    refusal = None if allowed else "no-policy"
+    return Decided(known=Known(parts=Parts()), demanded=demanded, refusal=refusal)
+
+
+def _shown(
+    state: SnapshotState, now: float, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    status = status_of(KEY, state, _decided(), ("web-1",), 3)
+    return shown(status, state, before or {}, now)
+
+
+def _as_read(body: dict[str, Any]) -> dict[str, Any]:
+    """A body as the API server answers with it, its defaults put in."""
+    body["spec"]["source"].setdefault("identity", "controller")
+    body["metadata"] |= {"uid": "1", "generation": 1}
+    return body
+
+
+def test_p12_a_new_object_carries_the_wishes_that_are_recorded() -> None:
+    """What failed a check is no wish; it is found again by checking."""
+    seen = project(_as_read(made(KEY, SERVED)))
+    assert seen is not None
+    assert seen.key == KEY
+    assert seen.named
+    assert not seen.declared
+    assert (seen.spec.pin, seen.spec.quarantined, seen.spec.revoked) == ("v2", ("v3",), ("v1",))
+
+
+@pytest.mark.parametrize(
+    ("age_s", "state", "fresh"),
+    [(0, "Fresh", "True"), (1000, "Stale", "False"), (4000, "Expired", "False")],
+)
+def test_p5_the_state_is_what_the_class_says_of_the_age(
+    age_s: float, state: str, fresh: str
+) -> None:
+    """Time alone moves it, at the moment that `next_turn` names."""
+    document = _shown(SERVED, NOW + age_s)
+    assert document["state"] == state
+    assert document["conditions"][1]["status"] == fresh
+    status = status_of(KEY, SERVED, _decided(), (), 0)
+    turn = next_turn(status, NOW + age_s)
+    if turn != float("inf"):
+        assert _shown(SERVED, turn)["state"] != state
+
+
+def test_a_condition_keeps_the_time_of_its_last_change() -> None:
+    """Who reads it sees since when."""
+    first = _shown(SERVED, NOW)
+    later = _shown(SERVED, NOW + 60, first)
+    assert timeless(later) == timeless(first)
+    stale = _shown(SERVED, NOW + 1000, first)
+    ready, fresh = stale["conditions"]
+    assert ready["lastTransitionTime"] == rfc3339(NOW)
+    assert fresh["lastTransitionTime"] == rfc3339(NOW + 1000)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [SERVED, SnapshotState(), SnapshotState(serving=Serving.REVOKED, revoked=("v1",))],
+    ids=["served", "never synced", "revoked"],
+)
+def test_p8_a_status_fits_its_schema_and_has_no_value(state: SnapshotState) -> None:
+    """The model is what the CRD is generated from."""
+    document = _shown(state, NOW)
+    Status.model_validate({name: value for name, value in document.items() if value is not None})
+    assert "canary" not in str(document)
+
+
+def test_times_alone_are_nothing_new() -> None:
+    """A refresh that only confirms writes no status."""
+    confirmed = replace(SERVED, last_success=NOW + 5, last_attempt=NOW + 5)
+    assert timeless(_shown(confirmed, NOW + 5)) == timeless(_shown(SERVED, NOW + 5))
+
+
+@given(st.floats(min_value=0, max_value=4e9))
+def test_times_survive_the_way_to_the_server_and_back(moment: float) -> None:
+    """To the microsecond."""
+    assert seconds(rfc3339(moment)) == pytest.approx(moment, abs=1e-6)
+
+
+@pytest.mark.parametrize("stamp", [None, "", "soon", 5, "2026-11-24T00:00:00"])
+def test_what_is_no_time_is_none(stamp: object) -> None:
+    """Annotations are whatever a tenant wrote."""
+    assert seconds(stamp) is None

@@ -1,0 +1,274 @@
+"""The controller as a process on a real API server."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contract.annotations import SYNC_REQUESTED
+from contract.snapshot import HISTORY_SUFFIX, META, SECRET_TYPE
+from tests.e2e.controlled import PATIENCE_S
+from tests.make.embedded import until
+
+if TYPE_CHECKING:
+    from tests.e2e.controlled import Controlled
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+DB = "/prod/db"
+ONE, TWO = b'{"password":"one"}', b'{"password":"two"}'
+
+
+def _served(world: Controlled) -> None:
+    """A controller leads, and a pod's source is served."""
+    world.provide(DB, ONE)
+    world.pod("web-1", DB)
+    world.lead()
+    world.serves(DB, ONE)
+
+
+def _rotate(world: Controlled) -> None:
+    """The provider has a second version, and it is served."""
+    world.provide(DB, TWO)
+    name = world.snapshot(DB)
+    world.kubectl("annotate", "snap", name, "lastgood.dev/refresh-requested=2100-01-01T00:00:00Z")
+    world.serves(DB, TWO)
+
+
+def test_what_pods_demand_becomes_secret_age_and_snapshot(controlled: Controlled) -> None:
+    """No SecretSnapshot was there; all three are made, and the pod is nudged."""
+    _served(controlled)
+    secret = controlled.get("secret", controlled.snapshot(DB))
+    assert secret is not None
+    assert secret["type"] == SECRET_TYPE
+    assert set(controlled.keys(DB)) == {"value", "p.password", META}
+    assert set(controlled.keys(DB, HISTORY_SUFFIX)) == {META}
+    status = controlled.status(DB)
+    assert (status["state"], status["class"], status["consumers"]) == ("Fresh", "steady", 1)
+    assert "ownerReferences" not in secret["metadata"]
+    pod = controlled.get("pod", "web-1")
+    assert pod is not None
+    assert SYNC_REQUESTED in pod["metadata"]["annotations"]
+
+
+def test_a_declared_snapshot_is_fetched_ahead_of_pods(controlled: Controlled) -> None:
+    """A value that is no JSON object will do."""
+    controlled.provide(DB, b"plain")
+    controlled.declare(DB)
+    controlled.lead()
+    controlled.serves(DB, b"plain")
+    assert controlled.status(DB)["consumers"] == 0
+
+
+def test_p12_pin_rollback_and_revocation_need_no_provider(controlled: Controlled) -> None:
+    """Each is a change of the spec; the provider is not called for any of them."""
+    _served(controlled)
+    first = controlled.meta(DB)["version"]
+    _rotate(controlled)
+    second, calls = controlled.meta(DB)["version"], controlled.calls()
+    name = controlled.snapshot(DB)
+    controlled.patch("snap", name, {"spec": {"pin": first}})
+    controlled.serves(DB, ONE)
+    controlled.patch("snap", name, {"spec": {"pin": None}})
+    controlled.serves(DB, TWO)
+    controlled.patch("snap", name, {"spec": {"quarantined": [second]}})
+    controlled.serves(DB, ONE)
+    controlled.patch("snap", name, {"spec": {"revoked": [first, second], "quarantined": []}})
+    until("the tombstone", lambda: controlled.keys(DB)["value"] == b"", PATIENCE_S)
+    assert set(controlled.keys(DB, HISTORY_SUFFIX)) == {META}
+    controlled.observed(DB)
+    assert controlled.status(DB)["state"] == "Revoked"
+    assert controlled.calls() == calls
+
+
+def test_p5_a_killed_controller_forgets_nothing_and_asks_nothing(controlled: Controlled) -> None:
+    """The next one takes value, age and pin from the API server, without one provider call."""
+    _served(controlled)
+    controlled.patch(
+        "snap", controlled.snapshot(DB), {"spec": {"pin": controlled.meta(DB)["version"]}}
+    )
+    controlled.observed(DB)
+    before, entry = controlled.meta(DB), controlled.entry(DB)
+    controlled.kill()
+    controlled.lead()
+    assert controlled.said("controller.restored")[0]["snapshots"] >= 1
+    controlled.observed(DB)
+    assert controlled.calls() == 0
+    assert controlled.meta(DB) == before
+    assert controlled.entry(DB) == entry
+
+
+def test_p11_a_deleted_snapshot_object_takes_no_value_and_no_wish_with_it(
+    controlled: Controlled,
+) -> None:
+    """It is made again with what the Secret has recorded, also after a restart without it."""
+    _served(controlled)
+    _rotate(controlled)
+    version = controlled.meta(DB)["version"]
+    controlled.patch("snap", controlled.snapshot(DB), {"spec": {"pin": version}})
+    controlled.observed(DB)
+    controlled.kill()
+    controlled.kubectl("delete", "snap", "--all")
+    controlled.lead()
+    controlled.serves(DB, TWO)
+    found = controlled.get("snap", controlled.snapshot(DB))
+    assert found is not None
+    assert found["spec"]["pin"] == version
+    assert controlled.calls() == 0
+    controlled.kubectl("delete", "snap", "--all")
+    controlled.serves(DB, TWO)
+    assert controlled.meta(DB)["pin"] == version
+
+
+def test_a_foreign_secret_is_never_adopted_and_says_so(controlled: Controlled) -> None:
+    """One of another type keeps its content; status and an Event on the pod tell what to do."""
+    controlled.provide(DB, ONE)
+    name = controlled.snapshot(DB)
+    foreign = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+    controlled.create({**foreign, "type": "Opaque", "stringData": {"mine": "yes"}})
+    controlled.pod("web-1", DB)
+    controlled.lead()
+    until(
+        "the status to say so",
+        lambda: controlled.status(DB).get("reason") == "foreign-secret",
+        PATIENCE_S,
+    )
+    until("the Event", lambda: controlled.events("SecretNotSynced"), PATIENCE_S)
+    assert "remove or rename" in controlled.events("SecretNotSynced")[0]["message"]
+    assert set(controlled.keys(DB)) == {"mine"}
+    controlled.kubectl("delete", "secret", name)
+    controlled.serves(DB, ONE)
+
+
+def test_a_forged_snapshot_of_another_source_is_foreign(controlled: Controlled) -> None:
+    """Our type alone does not make it ours: its meta.json must name the source."""
+    controlled.provide(DB, ONE)
+    controlled.provide("/prod/other", TWO)
+    controlled.pod("web-1", "/prod/other")
+    controlled.lead()
+    controlled.serves("/prod/other", TWO)
+    other = controlled.get("secret", controlled.snapshot("/prod/other"))
+    assert other is not None
+    metadata = {"name": controlled.snapshot(DB)}
+    controlled.create({**other, "metadata": metadata})
+    controlled.pod("web-2", DB)
+    until(
+        "the status to say so",
+        lambda: controlled.status(DB).get("reason") == "foreign-secret",
+        PATIENCE_S,
+    )
+    assert controlled.keys(DB)["value"] == TWO
+
+
+def test_a_waiting_pods_event_names_source_error_and_what_to_do(controlled: Controlled) -> None:
+    """The provider has no such secret; later it has, and the pod is nudged."""
+    controlled.pod("web-1", DB)
+    controlled.lead()
+    until("the Event", lambda: controlled.events("SecretNotSynced"), PATIENCE_S)
+    (event,) = controlled.events("SecretNotSynced")
+    assert event["involvedObject"]["name"] == "web-1"
+    for word in (f"file:{DB}", "absent", "create it at the provider"):
+        assert word in event["message"]
+    assert controlled.status(DB)["state"] == "NeverSynced"
+
+
+def test_another_name_than_the_sources_is_ignored_and_told_the_right_one(
+    controlled: Controlled,
+) -> None:
+    """The name is a hash over the source: two objects never speak of one."""
+    controlled.lead()
+    source = {"account": controlled.name, "provider": "file", "reference": DB}
+    controlled.create(
+        {
+            "apiVersion": "lastgood.dev/v1alpha1",
+            "kind": "SecretSnapshot",
+            "metadata": {"name": "db"},
+            "spec": {"source": source},
+        }
+    )
+
+    def ignored() -> list[str]:
+        found = controlled.get("snap", "db")
+        status = {} if found is None else found.get("status", {})
+        return [item["message"] for item in status.get("conditions", [])]
+
+    (message,) = until("the condition", ignored, PATIENCE_S)
+    assert controlled.snapshot(DB) in message
+    assert controlled.items("secrets") == []
+
+
+def test_what_nobody_uses_goes_after_its_retention_and_not_before(controlled: Controlled) -> None:
+    """Both Secrets, the SecretSnapshot that was made for pods, and no other."""
+    controlled.provide("/prod/kept", TWO)
+    controlled.pod("web-2", "/prod/kept")
+    _served(controlled)
+    controlled.serves("/prod/kept", TWO)
+    controlled.patch("snap", controlled.snapshot(DB), {"spec": {"retention": "3s"}})
+    controlled.observed(DB)
+    controlled.kubectl("delete", "pod", "web-1", "web-2", "--now")
+    until("the Secrets to go", lambda: not controlled.keys(DB), PATIENCE_S)
+    until("the object to go", lambda: not controlled.status(DB), PATIENCE_S)
+    assert not controlled.keys(DB, HISTORY_SUFFIX)
+    assert controlled.keys("/prod/kept")["value"] == TWO
+    assert controlled.status("/prod/kept")["unusedSince"]
+
+
+def test_p5_a_restored_backup_is_as_old_as_its_value(controlled: Controlled) -> None:
+    """Another cluster's UID in meta.json: its freshness entry is not believed."""
+    _served(controlled)
+    controlled.kill()
+    (controlled.folder / "provider/prod/db").unlink()
+    meta = {**controlled.meta(DB), "cluster": "another", "fetched_at": 1_000_000_000.0}
+    text = base64.b64encode(json.dumps(meta).encode()).decode()
+    controlled.patch("secret", controlled.snapshot(DB), {"data": {META: text}})
+    controlled.lead()
+    until("it to be expired", lambda: controlled.status(DB)["state"] == "Expired", PATIENCE_S)
+    assert controlled.status(DB)["lastSuccess"].startswith("2001-09-09")
+    assert controlled.keys(DB)["value"] == ONE
+
+
+def test_an_identity_that_may_read_secrets_does_not_start(controlled: Controlled) -> None:
+    """The tests' own may; the controller says what to take away, and ends."""
+    process = controlled.start()
+    assert process.wait(PATIENCE_S) == 1
+    assert "may get Secrets" in controlled.logs[-1].read_text()
+
+
+def test_p11_a_second_replica_takes_over_and_asks_nothing_again(controlled: Controlled) -> None:
+    """The first is killed; the second leads when the Lease has run out."""
+    _served(controlled)
+    controlled.start("--without-self-check")
+    until("the second to start", lambda: controlled.said("controller.started"), PATIENCE_S)
+    assert not controlled.said("controller.restored")
+    controlled.processes[0].kill()
+    until("the second to lead", lambda: controlled.said("controller.restored"), 60.0)
+    controlled.patch("snap", controlled.snapshot(DB), {"spec": {"quarantined": ["none"]}})
+    controlled.observed(DB)
+    assert controlled.calls() == 0
+    assert controlled.keys(DB)["value"] == ONE
+
+
+def test_an_account_and_a_policy_in_use_hold_while_they_are_being_deleted(
+    controlled: Controlled,
+) -> None:
+    """They go by themselves when no snapshot needs them any more."""
+    _served(controlled)
+    for kind in ("secretaccount", "secretpolicy"):
+
+        def held(kind: str = kind) -> bool:
+            found = controlled.get(kind, controlled.name)
+            return found is not None and "finalizers" in found["metadata"]
+
+        until(f"a finalizer on the {kind}", held, PATIENCE_S)
+        controlled.kubectl("delete", kind, controlled.name, "--wait=false")
+    _rotate(controlled)
+    controlled.patch("snap", controlled.snapshot(DB), {"spec": {"retention": "1s"}})
+    controlled.kubectl("delete", "pod", "web-1", "--now")
+    for kind in ("secretaccount", "secretpolicy"):
+
+        def gone(kind: str = kind) -> bool:
+            return controlled.get(kind, controlled.name) is None
+
+        until(f"the {kind} to go", gone, PATIENCE_S)
