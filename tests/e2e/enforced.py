@@ -1,7 +1,7 @@
 """The chart's rights and policies on a real API server, for two namespaces of the test's own.
 
 Names that are the cluster's get a suffix, and the policies' bindings look at the test's namespaces
-only, so that tests run beside each other and beside an installed chart.
+only, so that tests run beside each other. An installed chart's policies would look at them too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LABEL = "lastgood.dev/e2e"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+AGENT = "localhost/lastgood-agent"
+"""The configured repository of gate and agent."""
 MERGE = "application/merge-patch+json"
 
 
@@ -158,7 +160,7 @@ def namespaces(suffix: str, *names: str) -> list[Manifest]:
 
 def objects(suffix: str, system: str) -> list[Manifest]:
     """The chart's rights and policies under names of their own."""
-    documents = render(namespace=system)
+    documents = render(namespace=system, values={"agent": {"image": {"repository": AGENT}}})
     found = [
         _suffixed(document, suffix)
         for document in of_kind(documents, *RIGHTS, POLICY, BINDING)

@@ -43,6 +43,9 @@ def guarded(server: Server) -> Iterator[Enforced]:
     """The chart's rights and policies, in force for two new namespaces."""
     if helm() is None:
         pytest.skip("needs helm")
+    path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+    if server.act(None, "GET", f"{path}/lastgood-guard-objects").status == 200:
+        pytest.fail("lastgood is installed in this cluster; uninstall it before these tests")
     suffix = secrets.token_hex(4)
     system, team = f"lg-system-{suffix}", f"lg-team-{suffix}"
     places = as_list(enforced.namespaces(suffix, system, team))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from contract.names import snapshot_name
 from tests.e2e.enforced import POLICY, kubectl
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.e2e
 
 SNAPSHOT = "lastgood.dev/snapshot"
 CANARY = "canary-5d1c0f"
+NAME = snapshot_name("aws-prod", "", "aws-sm", "/prod/payments/db")
 
 
 def secret(name: str, kind: str = SNAPSHOT, **metadata: object) -> dict[str, Any]:
@@ -198,9 +200,21 @@ def test_p13_nobody_else_touches_a_snapshot(
 
 
 @pytest.mark.parametrize("user", ["alice", None], ids=["the namespace's admin", "the cluster's"])
-def test_p13_nobody_else_squats_a_snapshot(guarded: Enforced, user: str | None) -> None:
-    """A Secret of our type is the controller's to make."""
-    refused(guarded.server.act(user, "POST", secrets_of(guarded.team), secret("lg-squatted")))
+@pytest.mark.parametrize(
+    "body",
+    [
+        secret("lg-squatted"),
+        secret(NAME, "Opaque"),
+        secret(f"{NAME}-history", "Opaque"),
+        {**secret("", "Opaque"), "metadata": {"generateName": NAME[:-5]}},
+    ],
+    ids=["our type", "the name", "the history's name", "a generated name"],
+)
+def test_p13_nobody_else_squats_a_snapshot(
+    guarded: Enforced, user: str | None, body: dict[str, Any]
+) -> None:
+    """A Secret of our type is the controller's to make, and so is one with a snapshot's name."""
+    refused(guarded.server.act(user, "POST", secrets_of(guarded.team), body))
 
 
 def test_a_rewrite_of_the_same_bytes_is_no_change(guarded: Enforced, snapshot: str) -> None:

@@ -16,7 +16,7 @@ from contract import layout
 from policy.load import load_texts
 from tests.chart.rendering import Manifest, named, render
 from tests.e2e import enforced
-from tests.e2e.enforced import as_list, kubectl
+from tests.e2e.enforced import AGENT, as_list, kubectl
 from tests.make.manifests import container, pod
 from webhook.admit import admit
 from webhook.config import Injection
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 STRATEGIC = "application/strategic-merge-patch+json"
-IMAGE = "localhost/lastgood-agent:dev"
+IMAGE = f"{AGENT}:dev"
 POLICY = """
 apiVersion: lastgood.dev/v1alpha1
 kind: SecretAccount
@@ -145,7 +145,7 @@ def _other_image(body: Manifest) -> None:
 
 
 def _like_image(body: Manifest) -> None:
-    part(body, layout.AGENT)["image"] = "localhost/lastgood-agent-evil:dev"
+    part(body, layout.AGENT)["image"] = f"{AGENT}-evil:dev"
 
 
 def _other_command(body: Manifest) -> None:
