@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from contract.reasons import Serving
 from contract.snapshot import HISTORY_SUFFIX, META, from_wire
 from controller.cluster import wire
 from controller.cluster.events import regarding_snapshot
@@ -112,15 +113,20 @@ class ClusterLedger:
         revoked in any write.
         """
         snapshot, kept = revealed(data), revealed(history)
+        meta = from_wire(snapshot[META])
+        there = self._secrets.keys(key.namespace, key.source.snapshot)
+        if meta.serving is not Serving.SERVED:
+            # A key that goes would freeze the volumes of `mount` pods that project it, and they
+            # would never see that the value is gone.
+            snapshot |= dict.fromkeys(there - snapshot.keys(), b"")
         try:
             await self._publish(key, snapshot, kept)
         except ForeignSecretError:
             self._conflicting(key, foreign=True)
             raise
         self._conflicting(key, foreign=False)
-        before = self._published.get(key)
-        meta = self._published[key] = from_wire(snapshot[META])
-        if self._is_urgent(key, before, meta):
+        before, self._published[key] = self._published.get(key), meta
+        if self._is_urgent(key, before, meta) or not snapshot.keys() <= there:
             self._nudges.ask(key.namespace, self._awake(key))
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
@@ -193,7 +199,7 @@ class ClusterLedger:
 
     def _is_urgent(self, key: SnapshotKey, before: Meta | None, meta: Meta) -> bool:
         """Whether pods are to see it at once: it is the first, or operators' doing, or the class
-        says so.
+        says so. So they are when there is a key that was not: a pod may wait for it.
         """
         if before is None:
             return True

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from controller.accounts import Accounts
@@ -23,6 +23,7 @@ from controller.controller import Controller
 from controller.holds import Holds, used
 from controller.leader import Leader, lead
 from controller.telemetry import Ages, Staleness, Telemetry, say
+from kube.errors import TemporaryError
 from kube.resources import NAMESPACES
 from refresh.engine import Engine
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from kube.clock import Clock
 
 LEASE = "lastgood-controller"
+AGAIN_S = 2.0
+"""Between two tries to begin while the API server is away."""
 HOLD_S = 1.0
 """How often it is looked which accounts and policies are in use."""
 
@@ -74,10 +77,9 @@ class Cluster:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. LostError, NotRefusedError, ApiError."""
         settings, clock, rng = self._settings, self._clock, self._rng
-        found = await self._api.get(NAMESPACES.path(name="kube-system"))
-        cluster = str(found["metadata"]["uid"])
-        if settings.self_check:
-            await selfcheck.check(self._api, settings.namespace, settings.pod)
+        cluster = await self._begin(stop)
+        if cluster is None:
+            return
         copies = Copies(self._api, clock, rng, _passed_over)
         self._registry.register(Staleness(lambda: copies.staleness_s(clock.monotonic())))
         leader = Leader(
@@ -96,6 +98,23 @@ class Cluster:
         async with _beside(*copies.runs(stop)):
             if not await lead(leader, stop, work):
                 raise LostError("another replica leads now")
+
+    async def _begin(self, stop: asyncio.Event) -> str | None:
+        """The cluster's UID, once the API server answers and what must be refused is; None: `stop`
+        came first.
+        """
+        settings = self._settings
+        while not stop.is_set():
+            try:
+                found = await self._api.get(NAMESPACES.path(name="kube-system"))
+                if settings.self_check:
+                    await selfcheck.check(self._api, settings.namespace, settings.pod)
+                return str(found["metadata"]["uid"])
+            except TemporaryError as error:
+                say(logging.WARNING, "controller.waits", why=str(error), decision="tried again")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), AGAIN_S)
+        return None
 
     async def _work(self, ending: asyncio.Event, copies: Copies, api: Api, cluster: str) -> None:
         """What a leader does, until `ending`."""

@@ -103,6 +103,11 @@ class Secrets:
         held = self._held.get((namespace, name))
         return None if held is None else held.meta
 
+    def keys(self, namespace: str, name: str) -> frozenset[str]:
+        """The keys of a Secret that was read or written; none when it was not."""
+        held = self._held.get((namespace, name))
+        return frozenset() if held is None else frozenset(held.digests)
+
     async def delete(self, namespace: str, name: str) -> None:
         """Removes it, if it is as we left it. ConflictError: it is not."""
         held = self._held.get((namespace, name))

@@ -77,6 +77,7 @@ def test_p12_pin_rollback_and_revocation_need_no_provider(controlled: Controlled
     controlled.serves(DB, ONE)
     controlled.patch("snap", name, {"spec": {"revoked": [first, second], "quarantined": []}})
     until("the tombstone", lambda: controlled.keys(DB)["value"] == b"", PATIENCE_S)
+    assert controlled.keys(DB)["p.password"] == b"", "mount pods project it; see the ledger"
     assert set(controlled.keys(DB, HISTORY_SUFFIX)) == {META}
     controlled.observed(DB)
     assert controlled.status(DB)["state"] == "Revoked"
