@@ -398,6 +398,15 @@ def test_p11_a_namespace_with_snapshots_can_be_deleted(guarded: Enforced) -> Non
     _until(lambda: act(None, "GET", f"/api/v1/namespaces/{name}").status == 404, 100)
 
 
+@pytest.mark.parametrize("resource", ["secrets", "configmaps", "pods"])
+def test_p10_a_collection_without_ours_can_be_deleted(guarded: Enforced, resource: str) -> None:
+    """The API server asks about the collection first, with no object at hand."""
+    path = f"/api/v1/namespaces/{guarded.team}/{resource}?labelSelector=nobody=has"
+    for user in ("alice", None):
+        answer = guarded.server.act(user, "DELETE", path)
+        assert answer.status == 200, answer.message
+
+
 def test_p13_the_collection_is_guarded_too(guarded: Enforced) -> None:
     """Deleting all Secrets of a namespace takes no snapshot."""
     path = secrets_of(guarded.team)
