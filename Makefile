@@ -12,10 +12,10 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench fuzz images helm clean
+.PHONY: help setup demo test e2e check bench fuzz images helm clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with everything that the other targets need
 
@@ -39,6 +39,11 @@ demo: setup ## the story on this machine: starts while the secret store is down
 
 test: setup ## every test but e2e; fuzz and bench have targets of their own
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not e2e' $(PYTEST_ARGS)
+
+e2e: setup helm ## the story on the cluster of KUBECONFIG: images, chart, pods that start while the provider is down
+	@tests/e2e/images
+	@LASTGOOD_E2E_REPOSITORY=$${LASTGOOD_E2E_REPOSITORY:-localhost/lastgood-} \
+	  $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
 
 check: setup ## format, lint, types and layers
 	@$(BIN)/ruff format --check

@@ -15,7 +15,7 @@ from tests.e2e.install.settings import Settings, from_environment
 from tests.make.canary import CANARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.e2e.install.world import Provider
 
@@ -64,7 +64,7 @@ def installed(settings: Settings, provider: Provider, value: str) -> Provider:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
-) -> Iterator[None]:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remembers what each test of this folder showed, and keeps logs when it failed."""
     report = yield
     if Path(__file__).parent not in item.path.parents or (

@@ -29,8 +29,8 @@ PORT, CONTROL = 4566, 4567
 PUT = """
 import boto3, json
 wanted = json.loads({document!r})
-client = boto3.client("secretsmanager", region_name="us-east-1", endpoint_url="http://127.0.0.1:5000",
-                      aws_access_key_id="e2e", aws_secret_access_key="e2e")
+session = boto3.Session("e2e", "e2e", region_name="us-east-1")
+client = session.client("secretsmanager", endpoint_url="http://127.0.0.1:5000")
 for name, value in wanted.items():
     try:
         answer = client.put_secret_value(SecretId=name, SecretString=value)
@@ -41,17 +41,20 @@ for name, value in wanted.items():
 ASK = """
 import json, urllib.request
 body = {body!r}
-request = urllib.request.Request("http://127.0.0.1:{port}{path}", body and body.encode(), method={verb!r})
+url = "http://127.0.0.1:{port}{path}"
+request = urllib.request.Request(url, body and body.encode(), method={verb!r})
 print(urllib.request.urlopen(request, timeout=10).read().decode())
 """
 
 
 def namespace(name: str, labels: Mapping[str, str] | None = None) -> Json:
+    """A Namespace."""
     metadata = {"name": name, "labels": dict(labels or {})}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def deployment(name: str, spec: Json, annotations: Mapping[str, str], replicas: int = 1) -> Json:
+    """A Deployment whose pods are labelled `app: <name>`."""
     labels = {"app": name}
     return {
         "apiVersion": "apps/v1",
@@ -69,6 +72,7 @@ def deployment(name: str, spec: Json, annotations: Mapping[str, str], replicas: 
 
 
 def pod(name: str, spec: Json, annotations: Mapping[str, str]) -> Json:
+    """A pod labelled `app: <name>`."""
     metadata = {"name": name, "labels": {"app": name}, "annotations": dict(annotations)}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
