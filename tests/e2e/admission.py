@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
-IMAGE = "registry.example/lastgood@sha256:" + "0" * 64
+IMAGE = "localhost/lastgood-agent:dev"
+"""As the chart has it: its policies, where it is installed, accept no other."""
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
@@ -52,7 +53,8 @@ class Place:
 
     @property
     def configuration(self) -> str:
-        return f"lastgood-webhook-{self.suffix}"
+        """Sorts before that of an installed chart, so that it is asked first."""
+        return f"aa-lastgood-{self.suffix}"
 
     @property
     def policy(self) -> str:
@@ -292,6 +294,7 @@ class Relay:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._open: list[socket.socket] = []
+        self._pumps: list[threading.Thread] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -302,6 +305,10 @@ class Relay:
         for one in self._open:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        for thread in self._pumps:
+            thread.join(5)
+        for one in self._open:
+            one.close()
 
     def _accept(self) -> None:
         while True:
@@ -312,7 +319,8 @@ class Relay:
             far = socket.create_connection(self._address)
             self._open += [near, far]
             for ends in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=ends, daemon=True).start()
+                self._pumps.append(threading.Thread(target=self._pump, args=ends, daemon=True))
+                self._pumps[-1].start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -365,7 +373,7 @@ class Other:
 
 
 class _Adding(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         """An AdmissionReview."""
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
         response: Json = {"uid": request["uid"], "allowed": True}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +36,14 @@ def replica(place: Place) -> Iterator[Webhook]:
         yield found
 
 
+def admitted(place: Place) -> None:
+    """Wait until the API server has followed the configuration."""
+    deadline = time.monotonic() + 10
+    while (answer := place.create(place.opted_in())).status != 201:
+        assert time.monotonic() < deadline, answer.message
+        time.sleep(0.05)
+
+
 def ours(answer: Answer) -> list[str]:
     """The names of the containers of an admitted pod."""
     assert answer.status == 201, answer.message
@@ -44,7 +54,7 @@ def ours(answer: Answer) -> list[str]:
 @pytest.mark.usefixtures("replica")
 def test_p2_an_opted_in_pod_is_injected_and_a_typo_is_refused(place: Place) -> None:
     """With a policy that the API server gave, and a certificate that it trusts."""
-    until(lambda: place.create(place.opted_in()).status == 201)
+    admitted(place)
     assert ours(place.create(place.opted_in())) == ["lastgood-gate", "app", "lastgood-agent"]
     assert ours(place.create(place.pod())) == ["app"]
     refused = place.create(place.pod(secrt_db="aws-sm:/x"))
@@ -66,7 +76,7 @@ def test_a_changed_policy_is_seen_and_an_invalid_one_keeps_the_last_good(
     place: Place, replica: Webhook
 ) -> None:
     """Through the watch."""
-    until(lambda: place.create(place.opted_in()).status == 201)
+    admitted(place)
 
     def max_age() -> str:
         injected = place.create(place.opted_in()).body["spec"]["initContainers"][0]["args"]
@@ -87,7 +97,7 @@ def test_p8_a_value_in_a_variable_is_a_reference_where_policy_allows_it(
     place: Place, replica: Webhook
 ) -> None:
     """And a refusal that says what to write instead where it does not."""
-    until(lambda: place.create(place.opted_in()).status == 201)
+    admitted(place)
     asked = {"env-value.PASSWORD": "db"}
     refused = place.create(place.opted_in(**asked))
     assert refused.status == 403
@@ -115,7 +125,7 @@ def test_p11_rotation_of_leaf_and_ca_fails_no_admission(place: Place) -> None:
         admission.webhook(place, ports[1], **OWN) as two,
     ):
         until(lambda: one.ready() and two.ready())
-        until(lambda: place.create(place.opted_in()).status == 201)
+        admitted(place)
         told = admission.under_load(place, rate=50, seconds=20)
         leaves = [line["ca"] for line in one.events("certificate.signed")]
         assert len(set(leaves)) >= 2, "no CA was rotated"
@@ -126,7 +136,7 @@ def test_p11_rotation_of_leaf_and_ca_fails_no_admission(place: Place) -> None:
 
 def test_a_wiped_bundle_and_a_damaged_or_lost_secret_heal(place: Place, replica: Webhook) -> None:
     """Within seconds; a lost CA's leaves serve on until the new CA is trusted everywhere."""
-    until(lambda: place.create(place.opted_in()).status == 201)
+    admitted(place)
     wipe = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
     path = f"{admission.WEBHOOKS}/{place.configuration}"
     kind = "application/json-patch+json"
@@ -134,17 +144,23 @@ def test_a_wiped_bundle_and_a_damaged_or_lost_secret_heal(place: Place, replica:
     until(lambda: bundle(place) is not None, within_s=5)
     until(lambda: place.create(place.opted_in()).status == 201, within_s=5)
     secret = f"/api/v1/namespaces/{place.system}/secrets/lastgood-webhook-ca"
-    for damage in ({"active.key": "AAAA"}, {"active.crt": None}):
+    damages: tuple[dict[str, str | None], ...] = ({"active.key": "AAAA"}, {"active.crt": None})
+    for damage in damages:
         signed = len(replica.events("certificate.signed"))
         assert place.server.act(None, "PATCH", secret, {"data": damage}).status == 200
         told = admission.under_load(place, rate=20, seconds=2)
-        until(lambda before=signed: len(replica.events("certificate.signed")) > before)
+        until(partial(signed_since, replica, signed))
         told += admission.under_load(place, rate=20, seconds=1)
         assert {answer.status for answer in told} == {201}
     signed = len(replica.events("certificate.signed"))
     assert place.server.act(None, "DELETE", secret).status == 200
-    until(lambda: len(replica.events("certificate.signed")) > signed)
+    until(partial(signed_since, replica, signed))
     assert {answer.status for answer in admission.under_load(place, rate=20, seconds=2)} == {201}
+
+
+def signed_since(replica: Webhook, count: int) -> bool:
+    """Whether there are more than `count` leaves."""
+    return len(replica.events("certificate.signed")) > count
 
 
 def bundle(place: Place) -> str | None:
@@ -165,7 +181,7 @@ def test_p2_the_api_server_away_is_no_reason_to_stop(place: Place) -> None:
         admission.webhook(place, port, KUBECONFIG=str(way.kubeconfig)) as replica,
     ):
         until(replica.ready)
-        until(lambda: place.create(place.opted_in()).status == 201)
+        admitted(place)
         way.cut()
         until(lambda: replica.events("watch.failed"))
         assert {answer.status for answer in admission.under_load(place, rate=10, seconds=3)} == {
@@ -190,7 +206,7 @@ def test_another_webhook_that_adds_a_container_is_met_again(place: Place) -> Non
             admission.called_as(f"z-later-{place.suffix}", later),
         ):
             until(replica.ready)
-            until(lambda: place.create(place.opted_in()).status == 201)
+            admitted(place)
             before = len(replica.events("admission.decided"))
             answer = place.create(place.opted_in())
             assert sorted(ours(answer)) == ["added", "app", "lastgood-agent", "lastgood-gate"]

@@ -38,7 +38,10 @@ ANNOTATIONS = {
     "unknown, nothing near": ({"zzz": "y"}, f"zzz: unknown annotation; allowed are {KEYS}"),
     "env-value of nothing": (
         {"env-value.X": "dbx"},
-        'env-value.X: there is no lastgood.dev/secret.<name> with the name "dbx"; did you mean "db"?',
+        (
+            'env-value.X: there is no lastgood.dev/secret.<name> with the name "dbx";'
+            ' did you mean "db"?'
+        ),
     ),
     "env-value, not allowed": (
         {"env-value.X": "db"},
