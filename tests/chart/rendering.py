@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -47,10 +48,16 @@ def run_template(
     *options: str, values: Manifest | None = None, namespace: str = NAMESPACE
 ) -> subprocess.CompletedProcess[str]:
     """`helm template`, whatever comes of it."""
-    given = [] if values is None else ["--values", "-"]
+    return _template(options, None if values is None else json.dumps(values), namespace)
+
+
+@functools.cache
+def _template(
+    options: tuple[str, ...], document: str | None, namespace: str
+) -> subprocess.CompletedProcess[str]:
+    given = [] if document is None else ["--values", "-"]
     command = [helm() or "helm", "template", "lastgood", str(CHART), "--namespace", namespace]
     command += ["--kube-version", KUBERNETES, *given, *options]
-    document = None if values is None else json.dumps(values)
     return subprocess.run(
         command, input=document, capture_output=True, text=True, check=False, timeout=60
     )

@@ -42,8 +42,12 @@ kind: SecretPolicy
 metadata: {name: payments}
 spec:
   namespaces: ["payments"]
-  sources: [{account: aws-prod, allow: ["aws-sm:/prod/{namespace}/*"], class: steady}]
-  classes: {steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}}
+  sources:
+    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/*"], class: steady}
+    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/strict/*"], class: strict}
+  classes:
+    steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}
+    strict: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h, onExpired: refuse}
 ---
 apiVersion: v1
 kind: Namespace
@@ -51,6 +55,8 @@ metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
 """
 RELOAD = {keys.RELOAD: "http://127.0.0.1:8080/reload"}
 MOUNT = {keys.MODE: "mount"}
+STRICT = {keys.SECRET + "key": "aws-sm:/prod/payments/strict/key"}
+SIGNAL = {keys.RELOAD: "signal:HUP"}
 
 
 def bare(**spec: object) -> Manifest:
@@ -114,8 +120,23 @@ def account(guarded: Enforced) -> None:
         lambda: injected(MOUNT | RELOAD),
         lambda: injected(RELOAD, securityContext={"fsGroup": 2000, "runAsUser": 1000}),
         lambda: injected(initContainers=[container("migrate")]),
+        lambda: injected(MOUNT | STRICT),
+        lambda: injected(SIGNAL, shareProcessNamespace=True, securityContext={"runAsUser": 1000}),
+        lambda: injected(hostNetwork=True, automountServiceAccountToken=False),
+        lambda: injected(initContainers=[container("istio-proxy", restartPolicy="Always")]),
     ],
-    ids=["follow", "job", "mount", "mount with reload", "follow with fsGroup", "own init"],
+    ids=[
+        "follow",
+        "job",
+        "mount",
+        "mount with reload",
+        "follow with fsGroup",
+        "own init",
+        "mount that refuses",
+        "signal",
+        "host network",
+        "mesh",
+    ],
 )
 def test_p1_what_the_webhook_makes_is_let_in(
     guarded: Enforced, made: Callable[[], Manifest], *, rendered: bool
