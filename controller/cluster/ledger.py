@@ -12,11 +12,11 @@ from contract.reasons import Serving
 from contract.snapshot import HISTORY_SUFFIX, META, from_wire
 from controller.cluster import wire
 from controller.cluster.events import regarding_snapshot
-from controller.cluster.past import any_history, names
+from controller.cluster.publication import publish
 from controller.cluster.secrets import ForeignSecretError
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
-from controller.volumes import revealed, revoked_in, union
+from controller.volumes import revealed
 from kube.errors import AlreadyExistsError, ApiError, FencedError, NotFoundError
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
@@ -120,7 +120,7 @@ class ClusterLedger:
             # would never see that the value is gone.
             snapshot |= dict.fromkeys(there - snapshot.keys(), b"")
         try:
-            await self._publish(key, snapshot, kept)
+            await publish(self._secrets, key, snapshot, kept)
         except ForeignSecretError:
             self._conflicting(key, foreign=True)
             raise
@@ -181,21 +181,6 @@ class ClusterLedger:
             await asyncio.gather(*(self._show(key, turns) for key in due))
             for name in list(self._misnamed):
                 await self._ignore(self._misnamed.pop(name))
-
-    async def _publish(
-        self, key: SnapshotKey, snapshot: dict[str, bytes], kept: dict[str, bytes]
-    ) -> None:
-        namespace, name = key.namespace, key.source.snapshot
-        older = name + HISTORY_SUFFIX
-        # 1. The history holds what it held, and what it shall hold.
-        listed = self._secrets.meta(namespace, older)
-        both = union({} if listed is None else {META: listed}, kept, revoked_in(snapshot))
-        if both is not None:
-            await self._secrets.write(namespace, older, both, any_history, prune=False)
-        # 2. The snapshot is what is served now.
-        await self._secrets.write(namespace, name, snapshot, lambda data: names(key, data))
-        # 3. The history holds the rest alone.
-        await self._secrets.write(namespace, older, kept, any_history)
 
     def _is_urgent(self, key: SnapshotKey, before: Meta | None, meta: Meta) -> bool:
         """Whether pods are to see it at once: it is the first, or operators' doing, or the class

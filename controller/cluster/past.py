@@ -8,8 +8,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from contract.snapshot import HISTORY_SUFFIX, META, from_wire
-from contract.wire import WireError
+from contract.snapshot import HISTORY_SUFFIX
+from controller.cluster.publication import any_history, names
 from controller.cluster.secrets import ForeignSecretError
 from controller.cluster.wire import seconds
 from controller.ports import Published, Remembered
@@ -17,7 +17,7 @@ from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection
 
     from controller.cluster.freshness import FreshnessMaps
     from controller.cluster.secrets import Secrets
@@ -94,18 +94,3 @@ class ClusterPast:
             undemanded_since=seconds(status.get("unusedSince")),
             refused_since=seconds(status.get("refusedSince")),
         )
-
-
-def names(key: SnapshotKey, data: Mapping[str, bytes]) -> bool:
-    """Whether a Secret's meta.json says that it is the snapshot of this source."""
-    try:
-        meta = from_wire(data.get(META, b""))
-    except WireError:
-        return False
-    source = key.source
-    return meta.names(source.account, source.identity, source.provider, source.reference)
-
-
-def any_history(data: Mapping[str, bytes]) -> bool:
-    """Whether a Secret of our type can be a history: its name says that it is."""
-    return META in data or not data

@@ -9,7 +9,7 @@ import base64
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from contract.snapshot import META, SECRET_TYPE
 from kube.errors import (
@@ -23,9 +23,27 @@ from kube.resources import SECRETS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kube.api import Api, Json
+    from kube.api import Json
 
     Ours = Callable[[Mapping[str, bytes]], bool]
+
+
+class Writes(Protocol):
+    """What is asked of the API server: `kube.api.Api`, fenced."""
+
+    async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
+        """AlreadyExistsError."""
+        ...
+
+    async def merge_patch(
+        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Json:
+        """NotFoundError, ConflictError."""
+        ...
+
+    async def delete(self, path: str, *, resource_version: str | None = None) -> Json:
+        """NotFoundError, ConflictError."""
+        ...
 
 
 class ForeignSecretError(Exception):
@@ -49,7 +67,7 @@ class Secrets:
     compared with each other. Calls for one Secret must not overlap.
     """
 
-    def __init__(self, api: Api, salt: bytes) -> None:
+    def __init__(self, api: Writes, salt: bytes) -> None:
         self._api = api
         self._salt = salt
         self._held: dict[tuple[str, str], _Held] = {}
