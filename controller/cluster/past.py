@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 16
 """Requests under way."""
+_TRIES = 3
 
 
 class ClusterPast:
@@ -42,36 +43,49 @@ class ClusterPast:
         self._maps: dict[str, asyncio.Lock] = {}
 
     async def everything(self) -> AsyncIterator[Remembered]:
-        keys = [seen.key for seen in self._snapshots.items.values() if seen.named]
-        async for found in self.recall(keys):
-            if isinstance(found, Remembered):
-                yield found
+        """What can't be told after some tries is asked for again when somebody demands it."""
+        waiting = {seen.key for seen in self._snapshots.items.values() if seen.named}
+        for turn in range(_TRIES):
+            if turn and waiting:
+                await asyncio.sleep(turn)  # noqa: TID251 - the server's moment to come back
+            async for key, found in self._asked(waiting.copy()):
+                waiting.discard(key)
+                if isinstance(found, Remembered):
+                    yield found
 
     async def recall(
         self, keys: Collection[SnapshotKey]
     ) -> AsyncIterator[SnapshotKey | Remembered]:
+        async for _, found in self._asked(keys):
+            yield found
+
+    async def _asked(
+        self, keys: Collection[SnapshotKey]
+    ) -> AsyncIterator[tuple[SnapshotKey, SnapshotKey | Remembered]]:
         tasks = [asyncio.create_task(self._recall(key)) for key in keys]
         try:
             for done in asyncio.as_completed(tasks):
-                found = await done
+                key, found = await done
                 if found is not None:
-                    yield found
+                    yield key, found
         finally:
             for task in tasks:
                 task.cancel()
 
-    async def _recall(self, key: SnapshotKey) -> SnapshotKey | Remembered | None:
-        """None: that can't be told now."""
+    async def _recall(
+        self, key: SnapshotKey
+    ) -> tuple[SnapshotKey, SnapshotKey | Remembered | None]:
+        """The key, and what there is of it; None: that can't be told now."""
         where = {"namespace": key.namespace, "snapshot": key.source.snapshot}
         try:
             async with self._turns:
-                return await self._read(key)
+                return key, await self._read(key)
         except ForeignSecretError:
             say(logging.WARNING, "controller.foreign_secret", **where, decision="never touched")
-            return key
+            return key, key
         except (ApiError, FencedError) as error:
             say(logging.WARNING, "controller.not_recalled", **where, why=str(error))
-            return None
+            return key, None
 
     async def _read(self, key: SnapshotKey) -> SnapshotKey | Remembered:
         namespace, name = key.namespace, key.source.snapshot

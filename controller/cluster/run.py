@@ -23,7 +23,7 @@ from controller.controller import Controller
 from controller.holds import Holds, used
 from controller.leader import Leader, lead
 from controller.telemetry import Ages, Staleness, Telemetry, say
-from kube.errors import TemporaryError
+from kube.errors import FencedError, TemporaryError
 from kube.resources import NAMESPACES
 from refresh.engine import Engine
 
@@ -166,7 +166,8 @@ async def _hold(holds: Holds, controller: Controller, copies: Copies) -> None:
         if controller.settled:
             decided = controller.decided.items()
             kept = [key for key, item in decided if item.demanded is not None or item.known.synced]
-            await holds.hold(used(kept, policies.current()))
+            with suppress(FencedError):  # leadership is lost: the process is about to end
+                await holds.hold(used(kept, policies.current()))
 
 
 @asynccontextmanager

@@ -78,7 +78,7 @@ def _refusal(status: int, reason: str) -> ApiError:
     return of_status(status, reason=reason, method="PATCH", path="/secrets")
 
 
-def _ours(found: dict[str, bytes]) -> bool:
+def _ours(found: Mapping[str, bytes]) -> bool:
     return names(KEY, found)
 
 

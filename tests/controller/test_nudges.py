@@ -1,0 +1,90 @@
+"""Nudges: many at once, more at a bounded rate, and each pod once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from contract.annotations import SYNC_REQUESTED
+from controller.cluster.nudges import AT_ONCE, PER_SECOND, Nudges
+from kube.errors import of_status
+
+if TYPE_CHECKING:
+    from kube.api import Api
+
+Json = dict[str, Any]
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    mono = 0.0
+
+    def now(self) -> float:
+        return 1_800_000_000.0 + self.mono
+
+    def monotonic(self) -> float:
+        return self.mono
+
+
+class Server:
+    """Takes patches of pods; of pods that it does not have it says so."""
+
+    def __init__(self, *missing: str) -> None:
+        self.missing = missing
+        self.patches: list[tuple[str, Json]] = []
+
+    async def merge_patch(self, path: str, body: Json) -> Json:
+        name = path.rpartition("/")[2]
+        if name in self.missing:
+            raise of_status(404, reason="NotFound", method="PATCH", path=path)
+        self.patches.append((name, body))
+        return {}
+
+
+def _nudged(server: Server, clock: Clock, pods: int, *, until: int) -> Nudges:
+    """Asks for so many pods, and waits until so many patches were sent or nothing moves."""
+
+    async def run() -> Nudges:
+        nudges = Nudges(cast("Api", server), clock)
+        nudges.ask("payments", [f"web-{number}" for number in range(pods)])
+        running = asyncio.create_task(nudges.run())
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+            if len(server.patches) >= until:
+                break
+        await asyncio.sleep(0.01)
+        running.cancel()
+        return nudges
+
+    return asyncio.run(run())
+
+
+def test_p12_a_hundred_pods_are_nudged_at_once_and_the_others_wait_for_their_turn() -> None:
+    """The clock stands still, so no more than the burst may go."""
+    server = Server()
+    _nudged(server, Clock(), AT_ONCE + 50, until=AT_ONCE + 1)
+    assert len(server.patches) == AT_ONCE
+
+
+def test_p12_as_time_passes_the_others_follow() -> None:
+    """At the rate that the log names."""
+
+    class Moving(Clock):
+        def monotonic(self) -> float:
+            self.mono += 1 / PER_SECOND
+            return self.mono
+
+    server = Server()
+    _nudged(server, Moving(), AT_ONCE + 20, until=AT_ONCE + 20)
+    assert len({name for name, _ in server.patches}) == AT_ONCE + 20
+
+
+def test_a_nudge_changes_one_annotation_and_one_that_fails_stops_no_other() -> None:
+    """It costs only latency."""
+    server = Server("web-0")
+    _nudged(server, Clock(), 3, until=2)
+    assert sorted(name for name, _ in server.patches) == ["web-1", "web-2"]
+    for _, body in server.patches:
+        assert list(body) == ["metadata"]
+        assert list(body["metadata"]["annotations"]) == [SYNC_REQUESTED]
