@@ -72,6 +72,12 @@ def processes(place: Place) -> Iterator[tuple[str, str]]:
             )
 
 
+def end(place: Place, pod: str, container: str) -> None:
+    """SIGTERM for a container's first process; the command may be killed with it."""
+    words = ("kubectl", "-n", place.namespace, "exec", pod, "-c", container)
+    attempted(*words, "--", "python3", "-c", "import os; os.kill(1, 15)")
+
+
 def objects() -> Iterator[tuple[str, str]]:
     """Every object of every kind that can be listed, but snapshots' own Secrets."""
     kinds = run("kubectl", "api-resources", "--verbs=list", "-o", "name").split()

@@ -224,8 +224,7 @@ def test_a_source_that_never_synced_holds_the_pod_until_it_is_there(
         lambda: "/e2e/late" in TEAM.kubectl("get", "events", "-o", "json"),
         60,
     )
-    (waiting,) = TEAM.pods("late")
-    assert evidence.condition(waiting, "Ready")["status"] == "False"
+    until("the kubelet to say that it is not ready", partial(is_ready, "late", "False"), 30)
     late = value.replace("first", "late")
     installed.put("/e2e/late", late)
     TEAM.rolled_out("late", 120)
@@ -251,6 +250,12 @@ def restarts(name: str) -> dict[str, int]:
 def ended_once(name: str) -> bool:
     """Whether a pod's agent was started again."""
     return restarts(name)[layout.AGENT] == 1
+
+
+def is_ready(application: str, status: str) -> bool:
+    """Whether the condition Ready of its only pod has this status."""
+    (item,) = TEAM.pods(application)
+    return evidence.condition(item, "Ready").get("status") == status
 
 
 def kept() -> list[bytes]:
@@ -285,7 +290,7 @@ def test_running_apps_keep_their_files_through_restarts_and_a_tried_deletion(
         SYSTEM.kubectl("rollout", "restart", f"deployment/{name}")
         SYSTEM.rolled_out(name)
     for name in before:
-        TEAM.execute(name, layout.AGENT, "import os; os.kill(1, 15)")
+        evidence.end(TEAM, name, layout.AGENT)
         until("the agent's restart", partial(ended_once, name), 30)
         assert restarts(name)["app"] == 0
     assert {name: TEAM.said(name) for name in names()} == before
