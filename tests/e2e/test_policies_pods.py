@@ -21,6 +21,7 @@ from tests.make.manifests import container, pod
 from webhook.admit import admit
 from webhook.config import Injection
 from webhook.inject import strip
+from webhook.pods import MIRROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,6 +151,14 @@ def test_p1_what_the_webhook_makes_is_let_in(
 def test_p10_pods_that_did_not_opt_in_are_let_in(guarded: Enforced) -> None:
     """Nothing of ours looks at them."""
     answer = create(guarded, pod(None, namespace=None, annotations={"example.com/a": "b"}))
+    assert answer.status == 201, answer.message
+
+
+def test_p10_a_nodes_static_pod_is_let_in(guarded: Enforced) -> None:
+    """The API server's copy of it can't be injected, and refusing it would only hide the pod."""
+    body = bare(nodeName="node")
+    body["metadata"]["annotations"][MIRROR] = "1"
+    answer = create(guarded, body)
     assert answer.status == 201, answer.message
 
 
