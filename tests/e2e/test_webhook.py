@@ -36,10 +36,13 @@ def replica(place: Place) -> Iterator[Webhook]:
         yield found
 
 
-def admitted(place: Place) -> None:
-    """Wait until the API server has followed the configuration."""
+def admitted(place: Place, replica: Webhook) -> None:
+    """Wait until the API server has followed the configuration, and calls this replica."""
     deadline = time.monotonic() + 10
-    while (answer := place.create(place.opted_in())).status != 201:
+    while True:
+        answer = place.create(place.opted_in())
+        if answer.status == 201 and replica.events("admission.decided"):
+            return
         assert time.monotonic() < deadline, answer.message
         time.sleep(0.05)
 
@@ -51,10 +54,11 @@ def ours(answer: Answer) -> list[str]:
     return [item["name"] for item in spec.get("initContainers", []) + spec["containers"]]
 
 
-@pytest.mark.usefixtures("replica")
-def test_p2_an_opted_in_pod_is_injected_and_a_typo_is_refused(place: Place) -> None:
+def test_p2_an_opted_in_pod_is_injected_and_a_typo_is_refused(
+    place: Place, replica: Webhook
+) -> None:
     """With a policy that the API server gave, and a certificate that it trusts."""
-    admitted(place)
+    admitted(place, replica)
     assert ours(place.create(place.opted_in())) == ["lastgood-gate", "app", "lastgood-agent"]
     assert ours(place.create(place.pod())) == ["app"]
     refused = place.create(place.pod(secrt_db="aws-sm:/x"))
@@ -76,7 +80,7 @@ def test_a_changed_policy_is_seen_and_an_invalid_one_keeps_the_last_good(
     place: Place, replica: Webhook
 ) -> None:
     """Through the watch."""
-    admitted(place)
+    admitted(place, replica)
 
     def max_age() -> str:
         injected = place.create(place.opted_in()).body["spec"]["initContainers"][0]["args"]
@@ -97,7 +101,7 @@ def test_p8_a_value_in_a_variable_is_a_reference_where_policy_allows_it(
     place: Place, replica: Webhook
 ) -> None:
     """And a refusal that says what to write instead where it does not."""
-    admitted(place)
+    admitted(place, replica)
     asked = {"env-value.PASSWORD": "db"}
     refused = place.create(place.opted_in(**asked))
     assert refused.status == 403
@@ -125,7 +129,7 @@ def test_p11_rotation_of_leaf_and_ca_fails_no_admission(place: Place) -> None:
         admission.webhook(place, ports[1], **OWN) as two,
     ):
         until(lambda: one.ready() and two.ready())
-        admitted(place)
+        admitted(place, one)
         told = admission.under_load(place, rate=50, seconds=20)
         leaves = [line["ca"] for line in one.events("certificate.signed")]
         assert len(set(leaves)) >= 2, "no CA was rotated"
@@ -136,7 +140,7 @@ def test_p11_rotation_of_leaf_and_ca_fails_no_admission(place: Place) -> None:
 
 def test_a_wiped_bundle_and_a_damaged_or_lost_secret_heal(place: Place, replica: Webhook) -> None:
     """Within seconds; a lost CA's leaves serve on until the new CA is trusted everywhere."""
-    admitted(place)
+    admitted(place, replica)
     wipe = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
     path = f"{admission.WEBHOOKS}/{place.configuration}"
     kind = "application/json-patch+json"
@@ -181,7 +185,7 @@ def test_p2_the_api_server_away_is_no_reason_to_stop(place: Place) -> None:
         admission.webhook(place, port, KUBECONFIG=str(way.kubeconfig)) as replica,
     ):
         until(replica.ready)
-        admitted(place)
+        admitted(place, replica)
         way.cut()
         until(lambda: replica.events("watch.failed"))
         assert {answer.status for answer in admission.under_load(place, rate=10, seconds=3)} == {
@@ -206,7 +210,7 @@ def test_another_webhook_that_adds_a_container_is_met_again(place: Place) -> Non
             admission.called_as(f"z-later-{place.suffix}", later),
         ):
             until(replica.ready)
-            admitted(place)
+            admitted(place, replica)
             before = len(replica.events("admission.decided"))
             answer = place.create(place.opted_in())
             assert sorted(ours(answer)) == ["added", "app", "lastgood-agent", "lastgood-gate"]

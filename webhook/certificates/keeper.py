@@ -80,6 +80,7 @@ class Keeper(Serving):
         self._leaf: Leaf | None = None
         self._issuer: Certified | None = None
         self._bundles: tuple[tuple[Certified, ...], ...] = ()
+        self._waiting = False
         self._wake = asyncio.Event()
         self._secret = SECRETS.path(place.namespace, secret.NAME)
         self._configuration = MUTATING_WEBHOOKS.path(name=place.configuration)
@@ -149,12 +150,16 @@ class Keeper(Serving):
 
     @property
     def _pause_s(self) -> float:
-        return min(_POLL_S, self._times.settle_s / 2 + 0.1, self._times.leaf_s / 12)
+        """Shorter while a CA waits for its first use."""
+        times = self._times
+        waiting = times.heal_s / 4 if self._waiting else _POLL_S
+        return min(waiting, _POLL_S, times.settle_s / 2 + 0.1, times.leaf_s / 12)
 
     async def turn(self) -> bool:
         """One look and at most one action. False: there was nothing to do."""
         read = await self._read()
         self._bundles = read.bundles
+        self._waiting = read.stored.held is not None and read.stored.held.next is not None
         now = self._clock.now()
         action = step(self._seen(read.stored, read.bundles), self._times, now)
         self._telemetry.bundle_in_sync(in_sync=bool(read.bundles) and type(action) is not Publish)
