@@ -128,9 +128,10 @@ class Rotation(RuleBasedStateMachine):
     @rule(at=REPLICAS)
     def alone(self, at: int) -> None:
         """The others don't reach the API server for a while, and serve on."""
-        for _ in range(7):
+        for _ in range(13):
             self.look(at)
-            self.now += 9
+            self.p11_every_serving_leaf_is_trusted()
+            self.now += 5
 
     def _save(self, action: Save) -> None:
         held = action.held
