@@ -123,6 +123,7 @@ def test_p11_rotation_of_leaf_and_ca_fails_no_admission(place: Place) -> None:
     is called, and the other one rotates too.
     """
     ports = [admission.free_port(), admission.free_port()]
+    kubectl("delete", "--ignore-not-found", "-n", place.system, "secret", "lastgood-webhook-ca")
     with (
         admission.called(place, ports[0]),
         admission.webhook(place, ports[0], **OWN) as one,
