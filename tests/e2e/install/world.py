@@ -230,5 +230,10 @@ def remove() -> None:
             place.namespace,
             "--timeout=120s",
         )
+    # With the controller gone nobody else lets go of what it held as in use.
     for kind, name in (("secretpolicy", POLICY), ("secretaccount", "moto")):
-        run("kubectl", "delete", "--ignore-not-found", "--wait=false", kind, name)
+        found = run("kubectl", "get", "--ignore-not-found", "-o", "name", kind, name).strip()
+        if found:
+            let_go = '{"metadata": {"finalizers": null}}'
+            run("kubectl", "patch", found, "--type=merge", "-p", let_go)
+            run("kubectl", "delete", "--ignore-not-found", "--timeout=30s", found)
