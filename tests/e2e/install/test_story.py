@@ -229,7 +229,8 @@ def test_a_source_that_never_synced_holds_the_pod_until_it_is_there(
     installed.put("/e2e/late", late)
     TEAM.rolled_out("late", 120)
     (started,) = TEAM.pods("late")
-    (state,) = started["status"]["containerStatuses"]
+    states = started["status"]["containerStatuses"]
+    (state,) = (item for item in states if item["name"] == "app")
     (made,) = (
         item["metadata"]["creationTimestamp"]
         for item in TEAM.items("secrets", f"--field-selector=type={SECRET_TYPE}")
