@@ -170,11 +170,11 @@ class Refreshing(RuleBasedStateMachine):
         """The process is new; the store, and the operators' specs, are what is left.
 
         A process killed before it wrote the ages that a step back of the clock made older leaves
-        nothing that tells of the step; so such ages are written first.
+        nothing that tells of the step; so it ends in order then.
         """
         self._run(0.2)
         if self.stepped_back:
-            self.world.flush()
+            self.world.finish()
             self.stepped_back = False
         self._keep_calls()
         world = self.world
