@@ -18,7 +18,7 @@ DB = SnapshotKey("payments", SourceKey("prod", "payments", "aws-sm", "/prod/paym
 
 
 def _plan(*files: plan.PlannedFile, **fields: str) -> str:
-    return plan.to_wire(make.plan(make.planned_snapshot(*files, **fields)))  # type: ignore[arg-type]
+    return plan.to_wire(make.plan(make.planned_snapshot(*files, **fields)))  # type: ignore[arg-type]  # a table
 
 
 def _follow(
@@ -79,7 +79,7 @@ def test_a_pod_that_does_not_read_demands_nothing(pod: object) -> None:
             "container lastgood-gate has no --plan",
             id="gate without plan",
         ),
-        pytest.param(make.pod("a", annotations={PLAN: 7}), "must be text", id="plan is a number"),  # type: ignore[dict-item]
+        pytest.param(make.pod("a", annotations={PLAN: 7}), "must be text", id="plan is a number"),  # type: ignore[dict-item]  # bad
     ],
 )
 def test_p7_what_is_no_demand_is_said(pod: object, message: str) -> None:

@@ -22,7 +22,7 @@ from controller.reconcile import (
     wish,
 )
 from policy.load import load_texts
-from policy.match import Reason
+from policy.match import PolicySet, Reason
 from refresh.model import SnapshotKey, SnapshotState, SourceKey, Wanted
 from tests.make.embedded import ACCOUNT, POLICY
 
@@ -45,13 +45,13 @@ def _one(
     *,
     parts: Parts | None = WHOLE,
     known: Known | None = None,
-    policies: object = POLICIES,
+    policies: PolicySet = POLICIES,
     now: float = NOW,
 ) -> Decided:
     found = reconcile(
         parts={} if parts is None else {key: parts},
         known={} if known is None else {key: known},
-        policies=policies,  # type: ignore[arg-type]
+        policies=policies,
         wishes={},
         now=now,
     )

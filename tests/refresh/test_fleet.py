@@ -9,6 +9,7 @@ from contract.reasons import FetchFailure, Serving
 from refresh.budget import Budget
 from refresh.events import AlarmKind
 from refresh.model import Checks, SnapshotKey, SourceKey, Task, Wanted
+from refresh.sources.protocol import Alone, Fetched
 from tests.refresh.world import (
     CHECKS,
     CRITICAL,
@@ -69,7 +70,7 @@ def test_p4_a_namespace_that_comes_later_gets_what_is_held_without_a_call() -> N
     ("age_s", "rejected"),
     [pytest.param(4000.0, False, id="too old"), pytest.param(10.0, True, id="refused there")],
 )
-def test_a_value_that_is_too_old_or_refused_is_not_shared(age_s: float, rejected: bool) -> None:  # noqa: FBT001
+def test_a_value_that_is_too_old_or_refused_is_not_shared(age_s: float, rejected: bool) -> None:  # noqa: FBT001 - a table
     """The newly demanding namespace waits for the provider instead."""
     provider = Provider(default=_plain)
     world = _world(provider)
@@ -249,8 +250,6 @@ def test_an_answer_that_says_nothing_of_a_single_source_is_a_failure() -> None:
     world.fleet.demand([demanded("a", "/s")], world.at)
     work = world.fleet.pick("aws", world.at)
     assert work is not None
-    from refresh.sources.protocol import Alone, Fetched  # noqa: PLC0415
-
     world.fleet.finish("aws", work, Fetched(results=(Alone(),), calls=1), world.at)
     assert world.recorder.results[-1][1:] == (FetchFailure.UNAVAILABLE, "no-answer")
     assert world.fleet.pick("aws", world.at) is None
