@@ -554,3 +554,18 @@ def test_a_source_that_was_probed_in_an_outage_recovers_with_the_others() -> Non
         assert state is not None
         assert state.last_success is not None
         assert world.wall - state.last_success < 15
+
+
+def test_a_pin_of_no_name_is_a_version_like_any_other() -> None:
+    """It is not held, so what is served stays; another pin follows it and refreshes go on."""
+    provider = Provider()
+    provider.rotate("/s", "v1", b"one")
+    world = _world(provider)
+    key = snapshot("a", "/s")
+    for pin in (None, "", "v7", "", None):
+        world.fleet.demand([demanded("a", "/s", wanted=Wanted(pin=pin))], world.at)
+        world.run(10)
+        assert _served(world, key) == "v1"
+    provider.rotate("/s", "v2", b"two")
+    world.run(1000)
+    assert _served(world, key) == "v2"
