@@ -61,6 +61,8 @@ class Controller:
         self._clock = clock
         self._known: dict[SnapshotKey, Known] = {}
         self._attempted: dict[SnapshotKey, float | None] = {}
+        self._gone: set[SnapshotKey] = set()
+        self._not_shown: str | None = None
         self._next_change = float("-inf")
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
@@ -93,7 +95,8 @@ class Controller:
         set_back = self._set_back(now)
         if any(changed) or now >= self._next_change or set_back:
             self._decide(now)
-            self._next_change = next_change(self.decided.values(), now)
+            shown = self._show()
+            self._next_change = next_change(self.decided.values(), now) if shown else now
 
     def _set_back(self, now: float) -> bool:
         """Whether the wall clock was set back since the last look: then times that were written
@@ -146,13 +149,35 @@ class Controller:
                 self._engine.withdraw(key)
         generations = {key: specs[_name(key)].generation for key in decided if _name(key) in specs}
         self._statuses.decided(decided, consumers(demands), generations)
-        for key in keys - decided.keys():
+        self._gone |= keys - decided.keys()
+        self._gone -= decided.keys()
+        for key in self._gone:
             self._engine.forget(key)
-            self._statuses.forget(key)
-        for key in decided:
-            self._statuses.write(key, self._engine.state(key))
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
+
+    def _show(self) -> bool:
+        """Writes the statuses. False: not all could be, for example because the store is full; they
+        are tried again at the next look, and nothing else waits for them.
+        """
+        failure: OSError | None = None
+        for key in tuple(self._gone):
+            try:
+                self._statuses.forget(key)
+                self._gone.discard(key)
+            except OSError as error:
+                failure = error
+        for key in self.decided:
+            try:
+                self._statuses.write(key, self._engine.state(key))
+            except OSError as error:
+                failure = error
+        why = None if failure is None else str(failure.strerror)
+        if why is not None and why != self._not_shown:
+            decision = "tried again at every look; values and ages are written apart from this"
+            say(logging.ERROR, "controller.statuses_not_written", why=why, decision=decision)
+        self._not_shown = why
+        return why is None
 
     def _wishes(
         self, keys: Iterable[SnapshotKey], policies: PolicySet
