@@ -2,6 +2,9 @@ PYTHON ?= python3
 BUILDER ?= $(shell command -v buildah || command -v docker)
 # Another Python base for the images: make images BASE=localhost/python-base:local
 BASE ?=
+# More options for the builder, for example (buildah) the certificates of a proxy:
+# make images BUILD_ARGS='-v /etc/ssl/certs:/etc/ssl/certs:ro -v /etc/pip.conf:/etc/pip.conf:ro'
+BUILD_ARGS ?=
 TAG ?= dev
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
@@ -69,7 +72,7 @@ images: ## build the three images with buildah or docker
 
 # image NAME DOCKERFILE OPTIONS
 define image
-$(BUILDER) build --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BASE),--build-arg BASE=$(BASE)) \
+$(BUILDER) build $(BUILD_ARGS) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BASE),--build-arg BASE=$(BASE)) \
 	  $(if $(findstring buildah,$(BUILDER)),--timestamp $(EPOCH)) $(3) -t localhost/lastgood-$(1):$(TAG) -f $(2) .
 endef
 

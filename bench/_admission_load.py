@@ -40,11 +40,13 @@ async def connection(
 
 
 def numbered(request: bytes) -> Iterator[bytes]:
-    """The request again and again; with another secret each time where it has SLOT."""
+    """The request again and again; with another secret each time where it has SLOT, also other
+    than in an earlier load.
+    """
     if SLOT not in request:
         yield from itertools.repeat(request)
-    for number in itertools.count():
-        yield request.replace(SLOT, b"k%06d" % number)
+    for number in itertools.count(time.perf_counter_ns() // 1000):
+        yield request.replace(SLOT, b"k%06d" % (number % 1_000_000))
 
 
 async def load(

@@ -207,7 +207,7 @@ def prepare(folder: Path) -> dict[str, str]:
 def measure(folder: Path) -> None:
     """Load both in turns and print the lines."""
     environment = prepare(folder)
-    figures: dict[str, list[dict[str, float]]] = {"webhook": [], "bare": []}
+    figures: dict[str, list[dict[str, float]]] = {"webhook": [], "bare": [], "first": []}
     quiet: dict[str, list[dict[str, float]]] = {"webhook": [], "bare": []}
     with serving(["webhook"], folder / "webhook.log", environment) as (port, pid):
         pair = [str(folder / "tls.crt"), str(folder / "tls.key")]
@@ -218,12 +218,10 @@ def measure(folder: Path) -> None:
                 for name, where in servers.items():
                     figures[name].append(loaded(where, folder, CONNECTIONS, BUSY_S))
                     quiet[name].append(loaded(where, folder, 1, QUIET_S))
-            distinct = loaded(port, folder, CONNECTIONS, BUSY_S, "distinct.json")["per_s"]
+                first = loaded(port, folder, CONNECTIONS, BUSY_S, "distinct.json")
+                figures["first"].append(first)
             memory = {"webhook": rss_mib(pid), "bare": rss_mib(bare_pid)}
     report(figures, quiet, memory)
-    print(
-        f"  webhook, each pod with another secret (nothing remembered): {distinct:.0f} requests/s"
-    )
 
 
 def report(
@@ -233,9 +231,10 @@ def report(
 ) -> None:
     """`bench NAME RATIO aim AIM ok|short`, then the absolute figures."""
     best = {name: max(turn["per_s"] for turn in turns) for name, turns in figures.items()}
-    ratio = best["webhook"] / best["bare"]
-    state = "ok" if ratio >= RATE_AIM else "short"
-    print(f"bench admission-rate {ratio:.2f} aim {RATE_AIM} {state}")
+    for line, name in (("admission-rate", "webhook"), ("admission-rate-first-pods", "first")):
+        ratio = best[name] / best["bare"]
+        state = "ok" if ratio >= RATE_AIM else "short"
+        print(f"bench {line} {ratio:.2f} aim {RATE_AIM} {state}")
     share = memory["webhook"] / memory["bare"]
     state = "ok" if share <= MEMORY_AIM else "short"
     print(f"bench admission-rss {share:.2f} aim {MEMORY_AIM} {state}")
@@ -245,6 +244,7 @@ def report(
             f"  {name}: {best[name]:.0f} requests/s at {CONNECTIONS} connections;"
             f" at one p50 {p50:.2f} ms, p99 {p99:.2f} ms; RSS {memory[name]:.1f} MiB"
         )
+    print(f"  first pods of templates, nothing remembered: {best['first']:.0f} requests/s")
     print(f"  review of {len(review())} bytes on {dt.date.today()}")  # noqa: DTZ011 - for the reader
 
 

@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CommandError as error:
         print(f"lastgood: {error}", file=sys.stderr)
         return Exit.REFUSED
+    except KeyboardInterrupt:
+        print("lastgood: interrupted; a wish that was recorded holds", file=sys.stderr)
+        return Exit.INTERRUPTED
     except BrokenPipeError:  # `lastgood status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 EXIT_CODES = """\
 exit codes: 0 done; 1 refused, the reason is on stderr; 2 wrong arguments; 3 recorded, but no
-controller is running; 4 recorded, but the controller has not done it within --wait"""
+controller is running; 4 recorded, but the controller has not done it within --wait; 130 Ctrl-C"""
 EXAMPLES = """examples:
   lastgood render -f deployment.yaml --policy policy/
   lastgood status

@@ -17,6 +17,8 @@ class Exit(IntEnum):
     """What was asked for is recorded and will hold, but no controller is at work."""
     NOT_YET = 4
     """What was asked for is recorded, but the controller has not done it within `--wait`."""
+    INTERRUPTED = 130
+    """Ctrl-C, as shells count it (128 + SIGINT)."""
 
 
 class CommandError(Exception):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from controller.store import Name, Operations
 
 POLL_S = 0.05
+MOST_VERSION = 1024
+"""Characters of a version that may be asked for by name; no provider's has as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,12 @@ def refresh(now: float) -> Wish:
 def pin(status: Status, text: str, now: float) -> Wish:
     """Serve one version until unpinned. A version that is not held is fetched by name."""
     version = find_version(text, status.versions) or text
+    if not 0 < len(version) <= MOST_VERSION or not (version.isascii() and version.isprintable()):
+        message = (
+            f"a version has 1 to {MOST_VERSION} printable ASCII characters; nothing was changed"
+            f"{_known(status)}"
+        )
+        raise CommandError(message)
     if version in status.revoked:
         message = (
             f"{version} is revoked, and a revoked version is never served again{_known(status)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from cli import fleet, operate
 from cli.errors import CommandError, Exit
 from cli.names import find_snapshot
+from contract.wire import WireError
 from controller.store import StoreRefusedError, open_store
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ def run(arguments: argparse.Namespace, clock: Clock, out: TextIO, err: TextIO) -
         return _VERBS[arguments.verb](arguments, store, clock, out, err)
     except StoreRefusedError as error:
         raise CommandError(str(error)) from error
+    except WireError as error:
+        message = (
+            f"{error}; nothing was changed. What it asked for can't be known: mend the file, or"
+            f" remove it to go on from what the snapshot has recorded ({arguments.store}/snapshots)"
+        )
+        raise CommandError(message) from error
     except OSError as error:
         message = f"{error.filename or arguments.store}: {error.strerror}"
         raise CommandError(message) from error

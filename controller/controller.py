@@ -58,6 +58,8 @@ class Controller:
         self._known: dict[SnapshotKey, Known] = {}
         self._recalled: set[SnapshotKey] = set()
         self._attempted: dict[SnapshotKey, float | None] = {}
+        self._gone: set[SnapshotKey] = set()
+        self._not_shown: str | None = None
         self._next_change = float("-inf")
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
@@ -97,8 +99,9 @@ class Controller:
                 {key: taken for key, taken in wanted.items() if key not in waiting},
                 self._clock.now(),
             )
+            shown = self._show()
             self.settled = not waiting
-            soon = now if waiting else float("inf")
+            soon = now if waiting or not shown else float("inf")
             self._next_change = min(next_change(self.decided.values(), now), soon)
             await self._collect()
 
@@ -187,13 +190,36 @@ class Controller:
                 self._engine.withdraw(key)
         generations = {key: specs[_name(key)].generation for key in decided if _name(key) in specs}
         self._ledger.decided(decided, consumers(self._pods.current()), generations)
-        for key in (keys | gone) - decided.keys():
+        self._gone |= (keys | gone) - decided.keys()
+        self._gone -= decided.keys()
+        for key in self._gone:
             self._forget(key)
-            self._ledger.forget(key)
-        for key in decided:
-            self._ledger.write(key, self._engine.state(key))
+        self._recalled |= (self._gone - gone) & wanted.keys()
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
+
+    def _show(self) -> bool:
+        """Writes the statuses. False: not all could be, for example because the store is full; they
+        are tried again at the next look, and nothing else waits for them.
+        """
+        failure: OSError | None = None
+        for key in tuple(self._gone):
+            try:
+                self._ledger.forget(key)
+                self._gone.discard(key)
+            except OSError as error:
+                failure = error
+        for key in self.decided:
+            try:
+                self._ledger.write(key, self._engine.state(key))
+            except OSError as error:
+                failure = error
+        why = None if failure is None else str(failure.strerror)
+        if why is not None and why != self._not_shown:
+            decision = "tried again at every look; values and ages are written apart from this"
+            say(logging.ERROR, "controller.statuses_not_written", why=why, decision=decision)
+        self._not_shown = why
+        return why is None
 
     def _wishes(
         self, keys: Iterable[SnapshotKey], policies: PolicySet

@@ -21,6 +21,8 @@ from refresh.model import SnapshotKey, SourceKey
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+MOST_SNAPSHOTS = 256
+"""That one pod may demand; policy can allow no more (policy.model.Limits)."""
 MOST_PROPERTIES = 256
 """Of one source that one pod may demand; the webhook allows far fewer."""
 
@@ -78,6 +80,8 @@ def from_pod(pod: object) -> Demand | None:
     if found is None:
         return None
     wanted, confirmed = found
+    if len(wanted.snapshots) > MOST_SNAPSHOTS:
+        raise NotADemandError(f"its plan names more than {MOST_SNAPSHOTS} sources")
     parts: dict[SnapshotKey, Parts] = {}
     for planned in wanted.snapshots:
         asked = _asked(str(namespace), planned)

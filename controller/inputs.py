@@ -94,10 +94,10 @@ class Specs:
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
-    """What tells that a file changed; None: it is gone."""
+    """What tells that a file changed; None: it is gone, or a link that leads nowhere."""
     try:
         stat = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
 
 RETENTION_S = 7 * 86_400.0
-"""A snapshot that nobody has demanded for so long is not fetched any more, unless it says another
-time itself."""
+"""A snapshot that no pod has demanded for so long is not fetched any more, unless it says another
+time itself; its value stays."""
+MOST_REFUSED = 256
+"""Sources of one namespace that are refused, were never served, and are still shown. More are
+passed over, so that what one tenant demands in vain costs the others nothing."""
 GRACE_S = 86_400.0
 """A value that policy has not allowed for so long is removed; until then it is alarmed, and kept
 without being fetched, so that a policy pruned by mistake stops no pod."""
@@ -87,16 +90,24 @@ def reconcile(
 ) -> dict[SnapshotKey, Decided]:
     """The decision on every snapshot that pods demand or that is remembered.
 
-    One that was never served and is not demanded any more is in no answer: it can be forgotten.
+    One that was never served and is not demanded any more is in no answer: it can be forgotten. So
+    are those past MOST_REFUSED.
     """
     found: dict[SnapshotKey, Decided] = {}
     counts: dict[str, int] = {}
+    refused: dict[str, int] = {}
     for key in sorted(parts.keys() | known.keys(), key=lambda key: _rank(key, parts, known)):
         before = known.get(key, Known())
         if key not in parts and not before.synced:
             continue
-        count = counts[key.namespace] = counts.get(key.namespace, 0) + 1
+        count = counts.get(key.namespace, 0) + 1
         verdict = _verdict(key, policies, count)
+        if before.synced or isinstance(verdict, Allowed):
+            counts[key.namespace] = count
+        else:
+            refused[key.namespace] = refused.get(key.namespace, 0) + 1
+            if refused[key.namespace] > MOST_REFUSED:
+                continue
         known_now = _known(parts.get(key), before, verdict, now)
         found[key] = _decided(key, known_now, verdict, wishes.get(key), now=now)
     return found

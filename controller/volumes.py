@@ -8,6 +8,7 @@ volumes/<ns>/lastgood-freshness/    the ConfigMap's keys
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract import ages, wire
@@ -19,7 +20,6 @@ from controller.volume_writer import read, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from refresh.sink import Data
 
@@ -66,9 +66,9 @@ class Volumes:
 
     def published(self) -> Iterator[Published]:
         """Every snapshot that has a meta.json."""
-        for folder in sorted(self._root.iterdir()):
+        for folder in sorted(filter(Path.is_dir, self._root.iterdir())):
             entries = self.ages(folder.name)
-            for place in sorted(folder.iterdir()):
+            for place in sorted(filter(Path.is_dir, folder.iterdir())):
                 if place.name.endswith(HISTORY_SUFFIX) or place.name == ages.CONFIG_MAP:
                     continue
                 data = read(place) or {}

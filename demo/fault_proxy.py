@@ -290,7 +290,7 @@ def fault_from_wire(raw: bytes) -> Fault:
     given = json.loads(raw)
     allowed = [field.name for field in fields(Fault)]
     if not isinstance(given, dict):
-        raise ValueError(f"a fault is a JSON object with {', '.join(allowed)}")  # noqa: TRY004
+        raise ValueError(f"a fault is a JSON object with {', '.join(allowed)}")  # noqa: TRY004 - input
     for name in set(given) - set(allowed):
         raise ValueError(f"a fault has no {name}{suggestion(name, allowed)}")
     fault = Fault(**given | {"secrets": tuple(given.get("secrets", ()))})

@@ -190,7 +190,7 @@ class Engine:
                 continue
             await self._write_job(*taken)
 
-    async def _write_job(self, job: Job, publish: bool, status: bool) -> None:  # noqa: FBT001
+    async def _write_job(self, job: Job, publish: bool, status: bool) -> None:  # noqa: FBT001 - as the outbox gives them
         try:
             if job.namespace is not None:
                 await self._sink.report(job.namespace, self._fleet.entries(job.namespace))

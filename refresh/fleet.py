@@ -258,8 +258,8 @@ class Fleet:
             self._observe(task, result)
             for key in list(known.keys.values()):
                 self._apply(key, self._event(key, task, result), at)
-                if asked:
-                    self.outbox.write(key, at.mono, publish=False, status=True)
+                if asked:  # what somebody removed from the sink comes back
+                    self.outbox.write(key, at.mono, publish=True, status=True)
         if self._asks.get(task) is known:
             self._asks.put(task)
 

@@ -136,9 +136,9 @@ class Task:
     """One thing to ask a provider: a source's current version, or one version by name."""
 
     source: SourceKey
-    version: str = ""
-    """Empty: the current one."""
+    version: str | None = None
+    """None: the current one. An operator's pin may be any text, the empty one too."""
 
     @property
     def by_name(self) -> bool:
-        return bool(self.version)
+        return self.version is not None

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from webhook.verdict import Pod
 
 
+MOST_ANNOTATIONS = 2048
+"""Of a pod that opts in, whoever's they are: a bound on the time that one tenant's pod takes from
+the others' (the API server counts their bytes only after this)."""
+
+
 def admit(
     pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo | None = None
 ) -> Verdict:
@@ -27,6 +32,10 @@ def admit(
     found = pods.annotations_of(pod)
     if pods.MIRROR in found or not pods.opts_in(found):
         return Verdict(outcome=Outcome.UNCHANGED, pod=pod)
+    if len(found) > MOST_ANNOTATIONS:
+        message = f"there are {len(found)}; a pod that opts in may have {MOST_ANNOTATIONS}"
+        field = "metadata.annotations"
+        return denied(pod, [Mistake(reason=Reason.LIMIT, field=field, message=message)])
     wanted = intent.decide(pod, namespace, policies, config, Memo() if memo is None else memo)
     if isinstance(wanted, list):
         return denied(pod, wanted)

@@ -40,8 +40,17 @@ def annotations_of(pod: Pod) -> dict[str, str]:
 
 
 def opts_in(found: dict[str, str]) -> bool:
-    """Whether any annotation of ours is there beside our own marks."""
-    return any(key.startswith(keys.PREFIX) and key not in keys.MARKS for key in found)
+    """Whether any annotation of ours is there beside our own marks.
+
+    In any case of letters, for the API server takes a key's prefix so: what it lets pass must not
+    start bare.
+    """
+    return any(is_mine(key) and key not in keys.MARKS for key in found)
+
+
+def is_mine(key: str) -> bool:
+    """Whether an annotation's key has our prefix, in any case of letters."""
+    return key[: len(keys.PREFIX)].lower() == keys.PREFIX
 
 
 def items(owner: dict[str, Any], member: str) -> list[dict[str, Any]]:

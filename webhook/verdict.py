@@ -16,6 +16,10 @@ WARNING_LENGTH = 256
 """The longest warning that the API server passes on (KEP-1693)."""
 
 
+MOST_MISTAKES = 50
+"""As many are told of one pod; nobody reads more, and an answer must stay small."""
+
+
 class Outcome(StrEnum):
     """What became of a pod."""
 
@@ -78,5 +82,10 @@ class Verdict:
 
 
 def denied(pod: Pod, mistakes: list[Mistake]) -> Verdict:
-    """No, for all of these reasons."""
+    """No, for all of these reasons, as far as they can be told."""
+    if len(mistakes) > MOST_MISTAKES:
+        more = len(mistakes) - MOST_MISTAKES + 1
+        message = f"{more} more mistakes are not listed; mend the others first"
+        rest = Mistake(reason=Reason.LIMIT, field="metadata.annotations", message=message)
+        mistakes = [*mistakes[: MOST_MISTAKES - 1], rest]
     return Verdict(outcome=Outcome.DENIED, pod=pod, mistakes=tuple(mistakes))

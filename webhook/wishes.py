@@ -15,6 +15,7 @@ from contract.plan import MODES, Reload
 from contract.reference import ReferenceRejected, SourceRequest, parse_source
 from contract.snapshot import property_key
 from contract.spelling import suggestion
+from webhook.pods import is_mine
 from webhook.verdict import Mistake, Reason
 
 if TYPE_CHECKING:
@@ -72,9 +73,8 @@ class Wishes:
 
 def ours(found: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """Of a pod's annotations those that wish something, in order of their keys."""
-    prefix, marks = keys.PREFIX, keys.MARKS
     return tuple(
-        (key, found[key]) for key in sorted(found) if key.startswith(prefix) and key not in marks
+        (key, found[key]) for key in sorted(found) if is_mine(key) and key not in keys.MARKS
     )
 
 
@@ -271,7 +271,7 @@ def _reload(text: str) -> Reload:
 
 
 def _nearest_key(key: str) -> str:
-    word = key.removeprefix(keys.PREFIX)
+    word = key[len(keys.PREFIX) :]  # which may be in other letters
     plain = [item.removeprefix(keys.PREFIX) for item in keys.PLAIN if item != keys.BUNDLE]
     head, dot, rest = word.partition(".")
     if dot:

@@ -176,7 +176,7 @@ def _by_status(status: int) -> FetchFailure:
     """Other 4xx would be answered the same again: invalid. All else, a 404 page of a load balancer
     among the former, is never absence.
     """
-    other = FetchFailure.INVALID if 400 <= status < 500 else FetchFailure.UNAVAILABLE  # noqa: PLR2004
+    other = FetchFailure.INVALID if 400 <= status < 500 else FetchFailure.UNAVAILABLE  # noqa: PLR2004 - HTTP
     return _STATUSES.get(status, other)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.make.embedded import snapshot_of, until
+from tests.make.embedded import REPOSITORY, snapshot_of, until
 
 if TYPE_CHECKING:
     from tests.make.embedded import World
@@ -233,3 +237,70 @@ def test_every_verb_has_help_with_an_example(world: World, verb: str) -> None:
     shown = world.lastgood(verb, "--help").stdout
     assert f"lastgood {verb}" in shown.split("examples:")[1]
     assert "exit codes: 0 done; 1 refused" in shown
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["", "a\nb", "\x1b[2J", "v\u00fc", "\udcff", "v" * 1025],
+    ids=["empty", "lines", "control", "not ASCII", "not UTF-8", "long"],
+)
+def test_a_pin_on_what_no_version_is_called_is_refused(
+    world: World, rotated: tuple[str, str], version: str
+) -> None:
+    """The message says what is allowed, and no wish is recorded."""
+    done = world.lastgood("pin", SOURCE, version, code=1)
+    assert "a version has 1 to 1024 printable ASCII characters; nothing was changed" in done.stderr
+    assert world.status(DB)["version"] == rotated[1]
+    assert (
+        not (world.store / f"snapshots/payments/{snapshot_of(DB)}.spec.json")
+        .read_text()
+        .count('"pin":"')
+    )
+
+
+def test_a_spec_that_cannot_be_read_is_named_and_left(
+    world: World, rotated: tuple[str, str]
+) -> None:
+    """A half-written file: one sentence, no traceback, and what is served stays."""
+    spec = world.store / f"snapshots/payments/{snapshot_of(DB)}.spec.json"
+    spec.write_text('{"v":1,"gener')
+    done = world.lastgood("rollback", SOURCE, code=1)
+    assert "lastgood: the snapshot's spec is not JSON; nothing was changed" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert spec.read_text() == '{"v":1,"gener'
+    assert world.status(DB)["version"] == rotated[1]
+
+
+def test_ctrl_c_while_waiting_says_that_the_wish_holds(
+    world: World, rotated: tuple[str, str]
+) -> None:
+    """Exit 130, no traceback."""
+    assert world.process is not None
+    world.process.send_signal(signal.SIGSTOP)
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "cli", "rollback", SOURCE, "--wait", "60"],
+        cwd=REPOSITORY,
+        env={**os.environ, "LASTGOOD_STORE": str(world.store)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    spec = world.store / f"snapshots/payments/{snapshot_of(DB)}.spec.json"
+    until("the wish", lambda: rotated[1] in spec.read_text())
+    waiting.send_signal(signal.SIGINT)
+    _, said = waiting.communicate(timeout=20)
+    world.process.send_signal(signal.SIGCONT)
+    assert (waiting.returncode, said) == (
+        130,
+        "lastgood: interrupted; a wish that was recorded holds\n",
+    )
+    until("the rollback", lambda: world.volume(DB)["value"] == b"one")
+
+
+def test_a_refresh_brings_back_a_snapshot_that_somebody_removed(
+    world: World, rotated: tuple[str, str]
+) -> None:
+    """The provider says that nothing has changed, and pods have nothing: both are seen."""
+    assert rotated
+    shutil.rmtree(world.store / "volumes/payments")
+    world.lastgood("refresh", SOURCE)
+    assert world.volume(DB)["value"] == b"two"

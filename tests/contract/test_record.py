@@ -66,14 +66,14 @@ def test_wrong_fields_are_named(given: dict[str, Any], message: str) -> None:
 def test_fields_have_no_order() -> None:
     """A record takes no positional arguments."""
     with pytest.raises(TypeError):
-        Point(1, 2)  # type: ignore[call-arg]
+        Point(1, 2)  # type: ignore[call-arg]  # raises
 
 
 def test_a_record_can_not_be_changed() -> None:
     """Neither a field nor a new attribute is set, and none is deleted."""
     point = Point(x=1)
     with pytest.raises(AttributeError, match=r"^Point is immutable: x can't be set$"):
-        point.x = 2  # type: ignore[misc]
+        point.x = 2  # type: ignore[misc]  # raises
     with pytest.raises(AttributeError, match=r"^Point is immutable: z can't be set$"):
         point.z = 2
     with pytest.raises(AttributeError, match=r"^Point is immutable: x can't be deleted$"):

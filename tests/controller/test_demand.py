@@ -9,7 +9,15 @@ import pytest
 from contract import layout, plan
 from contract.annotations import PLAN
 from contract.snapshot import property_key
-from controller.demand import Demand, NotADemandError, Parts, consumers, from_pod, parts
+from controller.demand import (
+    MOST_SNAPSHOTS,
+    Demand,
+    NotADemandError,
+    Parts,
+    consumers,
+    from_pod,
+    parts,
+)
 from refresh.model import SnapshotKey, SourceKey
 from tests import make
 
@@ -18,7 +26,7 @@ DB = SnapshotKey("payments", SourceKey("prod", "payments", "aws-sm", "/prod/paym
 
 
 def _plan(*files: plan.PlannedFile, **fields: str) -> str:
-    return plan.to_wire(make.plan(make.planned_snapshot(*files, **fields)))  # type: ignore[arg-type]
+    return plan.to_wire(make.plan(make.planned_snapshot(*files, **fields)))  # type: ignore[arg-type]  # a table
 
 
 def _follow(
@@ -79,7 +87,7 @@ def test_a_pod_that_does_not_read_demands_nothing(pod: object) -> None:
             "container lastgood-gate has no --plan",
             id="gate without plan",
         ),
-        pytest.param(make.pod("a", annotations={PLAN: 7}), "must be text", id="plan is a number"),  # type: ignore[dict-item]
+        pytest.param(make.pod("a", annotations={PLAN: 7}), "must be text", id="plan is a number"),  # type: ignore[dict-item]  # bad
     ],
 )
 def test_p7_what_is_no_demand_is_said(pod: object, message: str) -> None:
@@ -126,3 +134,14 @@ def test_pods_add_up() -> None:
     demands = [found for pod in pods if (found := from_pod(pod)) is not None]
     assert consumers(demands) == {DB: ("a", "b")}
     assert parts(demands) == {DB: Parts(properties=frozenset({"password"}), whole=True)}
+
+
+def test_p13_a_plan_of_more_sources_than_any_policy_allows_is_no_demand() -> None:
+    """Who writes such a plan did not get it from the webhook."""
+    many = [
+        make.planned_snapshot(make.planned_file(f"s{number}"), reference=f"/prod/payments/{number}")
+        for number in range(MOST_SNAPSHOTS + 1)
+    ]
+    assert from_pod(_follow(plan.to_wire(make.plan(*many[1:])))) is not None
+    with pytest.raises(NotADemandError, match="more than 256 sources"):
+        from_pod(_follow(plan.to_wire(make.plan(*many))))

@@ -13,6 +13,7 @@ from controller.demand import Parts
 from controller.objects import Spec
 from controller.reconcile import (
     GRACE_S,
+    MOST_REFUSED,
     RETENTION_S,
     Decided,
     Known,
@@ -22,7 +23,7 @@ from controller.reconcile import (
     wish,
 )
 from policy.load import load_texts
-from policy.match import Reason
+from policy.match import PolicySet, Reason
 from refresh.model import SnapshotKey, SnapshotState, SourceKey, Wanted
 from tests.make.embedded import ACCOUNT, POLICY
 
@@ -45,13 +46,13 @@ def _one(
     *,
     parts: Parts | None = WHOLE,
     known: Known | None = None,
-    policies: object = POLICIES,
+    policies: PolicySet = POLICIES,
     now: float = NOW,
 ) -> Decided:
     found = reconcile(
         parts={} if parts is None else {key: parts},
         known={} if known is None else {key: known},
-        policies=policies,  # type: ignore[arg-type]
+        policies=policies,
         wishes={},
         now=now,
     )
@@ -211,3 +212,19 @@ def test_a_request_that_was_answered_before_a_restart_is_not_repeated(
     found = wish(DB, Spec(refresh_requested=5.0), POLICIES, state=None, attempted_at=attempted_at)
     assert found is not None
     assert found.refresh_requested == asked
+
+
+def test_p13_what_a_namespace_demands_in_vain_is_bounded() -> None:
+    """Past the bound it is passed over; what is served, and what others demand, is not."""
+    served = _with(reference="/elsewhere/zz")
+    vain = {_with(reference=f"/elsewhere/{number}"): WHOLE for number in range(2 * MOST_REFUSED)}
+    found = reconcile(
+        parts={**vain, DB: WHOLE, served: WHOLE},
+        known={served: SERVED},
+        policies=POLICIES,
+        wishes={},
+        now=NOW,
+    )
+    assert len(found) == MOST_REFUSED + 2
+    assert found[DB].demanded is not None
+    assert found[served].refusal is not None

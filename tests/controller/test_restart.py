@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from contract.snapshot import META
-from tests.make.embedded import snapshot_of
+from tests.make.embedded import snapshot_of, until
 
 if TYPE_CHECKING:
     from tests.make.embedded import World
@@ -113,3 +113,36 @@ def test_a_broken_meta_is_refused_and_the_rest_is_restored(world: World) -> None
     assert world.events("controller.not_restored")[0]["snapshot"] == snapshot_of(MANY[0])
     world.serves(MANY[0], b"one of " + MANY[0].encode())
     assert world.calls() <= 2
+
+
+def test_statuses_that_cannot_be_written_stop_nothing(world: World) -> None:
+    """As when the store is full: values go on, one line says so, and later they are written."""
+    _serve_many(world)
+    statuses = world.store / "snapshots" / "payments"
+    statuses.rename(world.root / "away")
+    statuses.write_text("in the way")
+    world.secret(MANY[0], b"two")
+    world.secret("/prod/payments/new", b"new")
+    world.pod("api-2", "/prod/payments/new")
+    world.serves("/prod/payments/new", b"new")
+    time.sleep(1.0)
+    assert not world.ended(), world.log()
+    assert len(world.events("controller.statuses_not_written")) == 1
+    statuses.unlink()
+    (world.root / "away").rename(statuses)
+    until("the status", lambda: world.command("status", "file:/prod/payments/new").returncode == 0)
+
+
+def test_strays_in_the_store_stop_no_controller(world: World) -> None:
+    """Links that lead nowhere, and files where folders belong, at work and at the next start."""
+    _serve_many(world)
+    for link in ("pods/x.json", "config/x.yaml", "snapshots/payments/x.spec.json"):
+        (world.store / link).symlink_to((world.store / link).name)
+    for file in ("volumes/x", "volumes/payments/x", "snapshots/x"):
+        (world.store / file).write_text("x")
+    world.secret("/prod/payments/new", b"new")
+    world.pod("api-2", "/prod/payments/new")
+    world.serves("/prod/payments/new", b"new")
+    world.end(signal.SIGKILL)
+    world.start()
+    assert world.events("controller.restored")[0]["snapshots"] == len(MANY) + 1

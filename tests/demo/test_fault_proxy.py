@@ -246,13 +246,13 @@ def test_no_process_outlives_its_parent(words: list[str]) -> None:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-    while os.path.exists(f"/proc/{pid}") and not _is_zombie(pid):  # noqa: PTH110
+    while os.path.exists(f"/proc/{pid}") and not _is_zombie(pid):  # noqa: PTH110 - no file but the kernel
         time.sleep(0.05)
 
 
 def _is_zombie(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - no file but the kernel
             return file.read().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True

@@ -9,6 +9,7 @@ from contract.reasons import FetchFailure, Serving
 from refresh.budget import Budget
 from refresh.events import AlarmKind
 from refresh.model import Checks, SnapshotKey, SourceKey, Task, Wanted
+from refresh.sources.protocol import Alone, Fetched
 from tests.refresh.world import (
     CHECKS,
     CRITICAL,
@@ -69,7 +70,7 @@ def test_p4_a_namespace_that_comes_later_gets_what_is_held_without_a_call() -> N
     ("age_s", "rejected"),
     [pytest.param(4000.0, False, id="too old"), pytest.param(10.0, True, id="refused there")],
 )
-def test_a_value_that_is_too_old_or_refused_is_not_shared(age_s: float, rejected: bool) -> None:  # noqa: FBT001
+def test_a_value_that_is_too_old_or_refused_is_not_shared(age_s: float, rejected: bool) -> None:  # noqa: FBT001 - a table
     """The newly demanding namespace waits for the provider instead."""
     provider = Provider(default=_plain)
     world = _world(provider)
@@ -249,8 +250,6 @@ def test_an_answer_that_says_nothing_of_a_single_source_is_a_failure() -> None:
     world.fleet.demand([demanded("a", "/s")], world.at)
     work = world.fleet.pick("aws", world.at)
     assert work is not None
-    from refresh.sources.protocol import Alone, Fetched  # noqa: PLC0415
-
     world.fleet.finish("aws", work, Fetched(results=(Alone(),), calls=1), world.at)
     assert world.recorder.results[-1][1:] == (FetchFailure.UNAVAILABLE, "no-answer")
     assert world.fleet.pick("aws", world.at) is None
@@ -555,3 +554,18 @@ def test_a_source_that_was_probed_in_an_outage_recovers_with_the_others() -> Non
         assert state is not None
         assert state.last_success is not None
         assert world.wall - state.last_success < 15
+
+
+def test_a_pin_of_no_name_is_a_version_like_any_other() -> None:
+    """It is not held, so what is served stays; another pin follows it and refreshes go on."""
+    provider = Provider()
+    provider.rotate("/s", "v1", b"one")
+    world = _world(provider)
+    key = snapshot("a", "/s")
+    for pin in (None, "", "v7", "", None):
+        world.fleet.demand([demanded("a", "/s", wanted=Wanted(pin=pin))], world.at)
+        world.run(10)
+        assert _served(world, key) == "v1"
+    provider.rotate("/s", "v2", b"two")
+    world.run(1000)
+    assert _served(world, key) == "v2"

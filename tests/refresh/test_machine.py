@@ -107,7 +107,7 @@ class Refreshing(RuleBasedStateMachine):
             self.provider.torn[name] = torn
 
     @rule(name=st.sampled_from(REFERENCES[:2]), good=st.booleans())
-    def rotate(self, name: str, good: bool) -> None:  # noqa: FBT001
+    def rotate(self, name: str, good: bool) -> None:  # noqa: FBT001 - a table
         self.count += 1
         version = f"v{self.count}"
         if not good:
@@ -115,7 +115,7 @@ class Refreshing(RuleBasedStateMachine):
         self.provider.rotate(name, version, b'{"p":"%d"}' % self.count if good else BAD)
 
     @rule(poison=st.booleans())
-    def poison_batches(self, poison: bool) -> None:  # noqa: FBT001
+    def poison_batches(self, poison: bool) -> None:  # noqa: FBT001 - a table
         self.provider.poison = {"/gone"} if poison else set()
 
     @rule(seconds=st.sampled_from([-90_000, -700, -30, 40, 5000, 90_000]))
@@ -161,7 +161,7 @@ class Refreshing(RuleBasedStateMachine):
         self.world.flush()
 
     @rule(failing=st.booleans())
-    def break_sink(self, failing: bool) -> None:  # noqa: FBT001
+    def break_sink(self, failing: bool) -> None:  # noqa: FBT001 - a table
         self.world.store.failing = failing
 
     @precondition(lambda self: not self.world.store.failing)
@@ -170,11 +170,11 @@ class Refreshing(RuleBasedStateMachine):
         """The process is new; the store, and the operators' specs, are what is left.
 
         A process killed before it wrote the ages that a step back of the clock made older leaves
-        nothing that tells of the step; so such ages are written first.
+        nothing that tells of the step; so it ends in order then.
         """
         self._run(0.2)
         if self.stepped_back:
-            self.world.flush()
+            self.world.finish()
             self.stepped_back = False
         self._keep_calls()
         world = self.world

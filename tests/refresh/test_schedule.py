@@ -21,7 +21,7 @@ def _schedule(*, rate: float = 1000, burst: int = 1000, limit: int = 1, cost: in
     )
 
 
-def _task(name: str, version: str = "") -> Task:
+def _task(name: str, version: str | None = None) -> Task:
     return Task(source(name), version)
 
 

@@ -245,10 +245,14 @@ class World:
             self._pass(max(next_at, self.mono + 1e-6))
             self._land()
 
-    def flush(self) -> None:
-        """Writes what is due."""
+    def finish(self) -> None:
+        """Writes everything, due or not, as the engine does when it ends in order."""
+        self.flush(until=float("inf"))
+
+    def flush(self, until: float | None = None) -> None:
+        """Writes what is due; until: by then (None: now)."""
         outbox = self.fleet.outbox
-        while (taken := outbox.take(self.mono)) is not None:
+        while (taken := outbox.take(self.mono if until is None else until)) is not None:
             job, publish, status = taken
             try:
                 self._write(job.key, job.namespace, publish=publish, status=status)

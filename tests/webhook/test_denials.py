@@ -9,7 +9,8 @@ import pytest
 from contract.annotations import INJECTED
 from tests import make
 from tests.webhook.given import admitted
-from webhook.verdict import Outcome, Reason
+from webhook.admit import MOST_ANNOTATIONS
+from webhook.verdict import MOST_MISTAKES, Outcome, Reason
 
 GOOD = make.asking(db="aws-sm:/prod/payments/db#password")
 KEYS = (
@@ -311,3 +312,34 @@ def test_pod_level_resources_that_are_none_are_refused() -> None:
     """A quantity that can't be raised is named."""
     message = admitted(make.pod(resources={"limits": {"memory": "lots"}})).message
     assert message == "spec.resources: spec.resources.limits.memory is not a quantity"
+
+
+@pytest.mark.parametrize("prefix", ["LASTGOOD.dev/", "Lastgood.Dev/"])
+def test_p10_a_prefix_in_other_letters_does_not_start_bare(prefix: str) -> None:
+    """The API server takes the prefix of a key in any case; so do we, and name the right one."""
+    verdict = admitted(make.pod(annotations={prefix + "secret.db": "aws-sm:/prod/payments/db"}))
+    assert verdict.outcome is Outcome.DENIED
+    assert f'{prefix}secret.db: unknown annotation; did you mean "lastgood.dev/secret.db"?' in (
+        verdict.message
+    )
+
+
+def test_p13_of_very_many_mistakes_some_are_told() -> None:
+    """The answer stays small: the first ones, and how many more there are."""
+    pod = make.pod(annotations={f"lastgood.dev/x{number}": "y" for number in range(300)})
+    verdict = admitted(pod)
+    assert len(verdict.mistakes) == MOST_MISTAKES
+    assert str(verdict.mistakes[-1]) == (
+        "metadata.annotations: 252 more mistakes are not listed; mend the others first"
+    )
+
+
+def test_p13_very_many_annotations_are_not_read() -> None:
+    """One sentence with the bound; a pod that does not opt in is no business of ours."""
+    many = {f"example.org/x{number}": "y" for number in range(MOST_ANNOTATIONS)}
+    assert admitted(make.pod(annotations=many)).outcome is Outcome.UNCHANGED
+    verdict = admitted(make.pod(annotations=many | GOOD))
+    assert verdict.outcome is Outcome.DENIED
+    assert verdict.message == (
+        "metadata.annotations: there are 2049; a pod that opts in may have 2048"
+    )

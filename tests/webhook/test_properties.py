@@ -184,7 +184,7 @@ def test_any_bytes_get_an_answer_or_a_4xx(body: bytes) -> None:
     ),
     documents,
 )
-def test_any_pod_gets_an_answer_or_a_4xx(spec: dict[str, Any], other: Any) -> None:  # noqa: ANN401
+def test_any_pod_gets_an_answer_or_a_4xx(spec: dict[str, Any], other: Any) -> None:  # noqa: ANN401 - JSON
     """Also what is a pod in parts only."""
     metadata = {"annotations": make.asking(db="aws-sm:/prod/payments/db")}
     whole = {"containers": [make.container(env=other, volumeMounts=other, resources=other)]}

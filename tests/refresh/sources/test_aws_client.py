@@ -171,7 +171,7 @@ def test_p4_clients_of_the_chain_are_bounded_too(
     made: list[Any] = []
     create = botocore.session.Session.create_client
 
-    def remember(self: botocore.session.Session, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+    def remember(self: botocore.session.Session, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - boto's
         made.append((given, create(self, *given, **named)))
         return made[-1][1]
 
