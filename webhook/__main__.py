@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from kube.api import Api
 from kube.clock import SystemClock
-from kube.config import ConfigError, load
 from policy.load import FolderPolicies, PolicyError
 from webhook import settings
-from webhook.certificates.keeper import Keeper
-from webhook.cluster import Watched
 from webhook.handler import Handler
 from webhook.serve import Followed, look_at_certificate, look_at_policies, make_server, run
 from webhook.server import Lifecycle, make_app
@@ -28,6 +24,7 @@ from webhook.telemetry import Log, LogHandler, Telemetry
 from webhook.tls import Certificate, CertificateError
 
 if TYPE_CHECKING:
+    from kube.api import Api
     from policy.load import Policies
     from webhook.serve import Part
     from webhook.settings import Settings
@@ -49,7 +46,6 @@ def main() -> int:
         settings.SettingsError,
         CertificateError,
         PolicyError,
-        ConfigError,
         OSError,
     ) as error:
         print(f"webhook: {error}", file=sys.stderr)
@@ -98,6 +94,8 @@ class _Process:
             look = Followed(lambda: look_at_policies(folder, telemetry), wanted.reload_s)
             self._parts.append(look.running)
             return folder
+        from webhook.cluster import Watched
+
         watched = Watched(await self._api(), self._clock, self._rng, telemetry)
         self._parts.append(watched.running)
         self._lifecycle.conditions.append(watched.problem)
@@ -113,6 +111,8 @@ class _Process:
             look = Followed(lambda: look_at_certificate(certificate, telemetry), wanted.reload_s)
             self._parts.append(look.running)
             return certificate
+        from webhook.certificates.keeper import Keeper
+
         keeper = Keeper(
             await self._api(),
             certificates.place,
@@ -126,8 +126,15 @@ class _Process:
         return keeper
 
     async def _api(self) -> Api:
+        """The client of the API server, imported when there is one to reach: it takes 25 MiB."""
+        from kube.api import Api
+        from kube.config import ConfigError, load
+
         if self._connected is None:
-            configuration = await load(self._wanted.kubeconfig)
+            try:
+                configuration = await load(self._wanted.kubeconfig)
+            except ConfigError as error:
+                raise settings.SettingsError(str(error)) from None
             self._connected = Api(configuration, user_agent="lastgood-webhook")
         return self._connected
 
