@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if settings.cluster is not None:
             # Only there is a client of the API server needed.
-            from controller.cluster.__main__ import run  # noqa: PLC0415
+            from controller.cluster.__main__ import run
 
             return run(settings, settings.cluster)
         return _embedded(settings)
