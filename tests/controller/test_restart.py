@@ -124,13 +124,16 @@ def test_statuses_that_cannot_be_written_stop_nothing(world: World) -> None:
     world.secret(MANY[0], b"two")
     world.secret("/prod/payments/new", b"new")
     world.pod("api-2", "/prod/payments/new")
+    world.pod("api-3", "/prod/billing/refused")
     world.serves("/prod/payments/new", b"new")
     time.sleep(1.0)
     assert not world.ended(), world.log()
     assert len(world.events("controller.statuses_not_written")) == 1
     statuses.unlink()
     (world.root / "away").rename(statuses)
-    until("the status", lambda: world.command("status", "file:/prod/payments/new").returncode == 0)
+    until("a status", lambda: world.command("status", "file:/prod/payments/new").returncode == 0)
+    refused = "file:/prod/billing/refused"
+    until("the refused one's", lambda: world.command("status", refused).returncode == 0)
 
 
 def test_strays_in_the_store_stop_no_controller(world: World) -> None:
