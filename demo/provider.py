@@ -47,20 +47,20 @@ class Announced:
         end([self.process])
 
 
-def launch(module: str, *words: str, log: Path) -> Announced:
+def launch(module: str, *words: str, log: Path, within_s: float = START_S) -> Announced:
     """Start `python -m module words…` and wait for its line; its output goes to `log`."""
     log.unlink(missing_ok=True)
     env = {"PATH": os.defpath, "HOME": str(log.parent), **KEYS}
     process = start([sys.executable, "-m", module, *words], env=env, folder=ROOT, log=log)
     try:
-        return Announced(process=process, said=_first_line(process, module, log))
+        return Announced(process=process, said=_first_line(process, module, log, within_s))
     except BaseException:
         end([process])
         raise
 
 
-def _first_line(process: Process, module: str, log: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + START_S
+def _first_line(process: Process, module: str, log: Path, within_s: float) -> dict[str, Any]:
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         ended = process.poll() is not None
         for line in log.read_text().splitlines(keepends=True):
@@ -70,7 +70,7 @@ def _first_line(process: Process, module: str, log: Path) -> dict[str, Any]:
         if ended:
             raise NotStartedError(f"{module} ended with {process.returncode}; see {log}")
         time.sleep(POLL_S)
-    raise NotStartedError(f"{module} said nothing for {START_S:.0f} s; see {log}")
+    raise NotStartedError(f"{module} said nothing for {within_s:.0f} s; see {log}")
 
 
 class Provider:

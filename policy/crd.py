@@ -28,6 +28,13 @@ _DROPPED = frozenset({"title", "additionalProperties", "propertyNames", "$defs"}
 """Keywords of JSON Schema that a structural schema has in another way, or not."""
 
 
+RELEASE = {
+    "meta.helm.sh/release-name": "lastgood",
+    "meta.helm.sh/release-namespace": "lastgood-system",
+}
+"""The release that may take over definitions which were applied before it; Helm writes its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """One kind as the API server is to know it."""
@@ -38,7 +45,6 @@ class Definition:
     short: str
     columns: tuple[tuple[str, str, str], ...]
     """Name, type and JSONPath of each printer column; a leading - puts it into `-o wide`."""
-    status: bool = False
 
     @property
     def name(self) -> str:
@@ -54,6 +60,7 @@ DEFINITIONS = (
         columns=(
             ("Provider", "string", ".spec.provider"),
             ("Calls/s", "number", ".spec.budget.callsPerSecond"),
+            ("In use", "boolean", ".status.inUse"),
             ("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),
@@ -64,6 +71,7 @@ DEFINITIONS = (
         short="spol",
         columns=(
             ("Namespaces", "string", ".spec.namespaces"),
+            ("In use", "boolean", ".status.inUse"),
             ("Age", "date", ".metadata.creationTimestamp"),
         ),
     ),
@@ -72,7 +80,6 @@ DEFINITIONS = (
         plural="secretsnapshots",
         scope="Namespaced",
         short="snap",
-        status=True,
         columns=(
             ("Source", "string", ".status.source"),
             ("Class", "string", ".status.class"),
@@ -106,16 +113,18 @@ def manifest(definition: Definition) -> dict[str, Any]:
         "storage": True,
         "schema": {"openAPIV3Schema": converter.root(schema)},
         "additionalPrinterColumns": [_column(*column) for column in definition.columns],
+        "subresources": {"status": {}},
     }
-    if definition.status:
-        version["subresources"] = {"status": {}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
             "name": definition.name,
-            "labels": {"app.kubernetes.io/name": "lastgood"},
-            "annotations": {"helm.sh/resource-policy": "keep"},
+            "labels": {
+                "app.kubernetes.io/name": "lastgood",
+                "app.kubernetes.io/managed-by": "Helm",
+            },
+            "annotations": {"helm.sh/resource-policy": "keep", **RELEASE},
         },
         "spec": {
             "group": GROUP,

@@ -20,6 +20,8 @@ _DURATION = re.compile(DURATION_PATTERN)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NAMESPACE_GLOB = re.compile(r"[-a-z0-9*]{1,63}")
 _ALLOW = re.compile(r"[A-Za-z0-9/_+=.@*-]{1,512}")
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}")
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 _UNDELIMITED = re.compile(r"[*}][a-z0-9-]*\{namespace\}|\{namespace\}[a-z0-9{*-]")
 
 
@@ -76,6 +78,21 @@ def _allow(value: str) -> str:
     return value
 
 
+def _role_arn(value: str) -> str:
+    if not _ROLE_ARN.fullmatch(value):
+        raise ValueError(
+            "a role is arn:aws:iam::, 12 digits, :role/ and its path and name,"
+            ' for example "arn:aws:iam::123456789012:role/lastgood"'
+        )
+    return value
+
+
+def _external_id(value: str) -> str:
+    if not _EXTERNAL_ID.fullmatch(value):
+        raise ValueError("an externalID is 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / and -")
+    return value
+
+
 def _quantity(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError('a quantity is text, for example "100m" or "32Mi"')  # noqa: TRY004 - pydantic wants ValueError
@@ -104,5 +121,13 @@ Allow = Annotated[str, AfterValidator(_allow), _schema(maxLength=1024)]
 segments."""
 Quantity = Annotated[
     str, BeforeValidator(_quantity), WithJsonSchema({"x-kubernetes-int-or-string": True})
+]
+RoleArn = Annotated[
+    str, AfterValidator(_role_arn), _schema(pattern=f"^{_ROLE_ARN.pattern}$", maxLength=640)
+]
+ExternalId = Annotated[
+    str,
+    AfterValidator(_external_id),
+    _schema(pattern="^[A-Za-z0-9_+=,.@:/-]+$", minLength=2, maxLength=1224),
 ]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]

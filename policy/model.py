@@ -22,7 +22,17 @@ from pydantic.alias_generators import to_camel
 from contract.freshness import FreshnessClass, smallest_budget_s
 from contract.reference import ReferenceRejected, canonicalise
 from contract.spelling import suggestion
-from policy.fields import Allow, Count, Label, Name, NamespaceGlob, Quantity, Seconds
+from policy.fields import (
+    Allow,
+    Count,
+    ExternalId,
+    Label,
+    Name,
+    NamespaceGlob,
+    Quantity,
+    RoleArn,
+    Seconds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,17 +81,47 @@ class Metadata(BaseModel):
     name: Name
 
 
+_Endpoint = Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+$")]
+_NEEDS_ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
+
+
+class Status(BaseModel):
+    """What the controller says of an account or a policy."""
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+    in_use: bool = False
+    """Whether snapshots need it: then it can't be deleted, unless it is annotated
+    lastgood.dev/delete-in-use: "yes"."""
+
+
 class Aws(_Model):
     """How to reach AWS. Identities are here only: a pod can't choose one."""
 
+    model_config = rules(
+        {_NEEDS_ROLE: "has(self.roleARN) || !(has(self.externalID) || has(self.stsEndpoint))"}
+    )
+
     regions: Annotated[tuple[str, ...], _LIST, Field(max_length=16), _SOME]
     """In order of preference."""
-    role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")] | None = (
-        Field(default=None, alias="roleARN")
-    )
-    """A role to assume; left out: the controller's own identity."""
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+$")] | None = None
-    """Another endpoint than the region's own, without a path; left out: AWS's."""
+    role_arn: RoleArn | None = Field(default=None, alias="roleARN")
+    """A role that the controller's own identity assumes for this account; left out: the
+    controller's own identity."""
+    external_id: ExternalId | None = Field(default=None, alias="externalID")
+    """What the role's trust policy asks for, sts:ExternalId; left out: nothing."""
+    endpoint: _Endpoint | None = None
+    """Another endpoint of Secrets Manager than the region's own, without a path; left out: the
+    region's own."""
+    sts_endpoint: _Endpoint | None = None
+    """Another endpoint of STS, where the role is assumed; left out: the region's own."""
+
+    @model_validator(mode="after")
+    def _of_a_role(self) -> Self:
+        if self.role_arn is None and (self.external_id or self.sts_endpoint):
+            raise ValueError(_NEEDS_ROLE)
+        return self
 
 
 class File(_Model):
@@ -167,6 +207,8 @@ class SecretAccount(_Model):
     metadata: Metadata
     spec: AccountSpec
     """How the account is reached, and how much it may be called."""
+    status: Status | None = None
+    """What the controller says of it."""
 
     @field_validator("metadata")
     @classmethod
@@ -369,6 +411,8 @@ class SecretPolicy(_Model):
     metadata: Metadata
     spec: PolicySpec
     """What is allowed, and by which rules."""
+    status: Status | None = None
+    """What the controller says of it."""
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from contract.snapshot import MOST_VERSION, MOST_VERSIONS
 from policy.fields import Label, Name, Seconds
 from policy.model import rules
 
@@ -20,8 +21,8 @@ KIND = "SecretSnapshot"
 RETENTION = "168h"
 """How long a snapshot is kept that nobody uses, when it does not say so itself."""
 
-Version = Annotated[str, Field(min_length=1, max_length=512)]
-Versions = Annotated[tuple[Version, ...], Field(max_length=128)]
+Version = Annotated[str, Field(min_length=1, max_length=MOST_VERSION)]
+Versions = Annotated[tuple[Version, ...], Field(max_length=MOST_VERSIONS)]
 
 
 class _Model(BaseModel):
@@ -110,6 +111,19 @@ class Condition(_Model):
     """The generation that it speaks of."""
 
 
+class Rules(_Model):
+    """What a class says, for those who may not read SecretPolicies."""
+
+    refresh_interval_seconds: int
+    """How often the provider is asked."""
+    freshness_budget_seconds: int
+    """Older than this is stale."""
+    max_age_seconds: int
+    """Older than this is expired."""
+    on_expired: Literal["serve", "refuse"]
+    """What an expired value means for a starting pod."""
+
+
 State = Literal["Fresh", "Stale", "Expired", "NeverSynced", "Revoked", "Withdrawn", "Ignored"]
 
 
@@ -124,6 +138,8 @@ class Status(_Model):
     """provider:reference, as teams write it."""
     class_: Annotated[str | None, Field(alias="class")] = None
     """The freshness class that policy gives; left out: policy does not allow the source."""
+    rules: Rules | None = None
+    """What that class says; left out with it."""
     state: State = "NeverSynced"
     """By the class: within the budget, past it, past the maximum age; or why nothing is served.
     Ignored: the object's name is not the one that its source gives."""

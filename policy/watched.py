@@ -75,24 +75,30 @@ class Objects(Generic[M]):
 
     def __call__(self, content: Mapping[str, Any]) -> Held[M]:
         """The object as it is now, or else its last good form with what is wrong."""
-        metadata = content.get("metadata") or {}
-        kind = self._model.__name__
-        document = {
-            "apiVersion": API_VERSION,
-            "kind": kind,
-            "metadata": metadata,
-            "spec": content.get("spec"),
-        }
-        try:
-            return Held(self._model.model_validate(document))
-        except ValidationError as error:
-            problem = "; ".join(explain(self._model, error))
-        name = str(metadata.get("name"))
+        found = parsed(self._model, content)
+        if not isinstance(found, str):
+            return Held(found)
+        problem, kind = found, self._model.__name__
+        name = str((content.get("metadata") or {}).get("name"))
         before = self._before(("", name))
         if before is None or before.problem != problem:
             fields = {"kind": kind, "name": name, "problem": problem}
             _LOG.error("policies.kept_last_good", extra={"fields": fields})
         return Held(None if before is None else before.good, problem)
+
+
+def parsed(model: type[M], content: Mapping[str, Any]) -> M | str:
+    """An object of an admin's as the API server answers with it, or what is wrong with it."""
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": model.__name__,
+        "metadata": content.get("metadata") or {},
+        "spec": content.get("spec"),
+    }
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        return "; ".join(explain(model, error))
 
 
 def labelled(content: Mapping[str, Any]) -> Labelled:

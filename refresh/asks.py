@@ -9,7 +9,7 @@ from contract.reasons import FetchFailure
 from refresh import backoff
 from refresh.breaker import PROBE_CAP_S
 from refresh.schedule import FIRST, Plan, Schedule, Share
-from refresh.sources.protocol import Alone, Failed
+from refresh.sources.protocol import Again, Alone, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -138,7 +138,7 @@ class Asks:
             schedule.done(
                 work,
                 fetched.calls,
-                [_outcome(result) for result in results if not isinstance(result, Alone)],
+                [_outcome(result) for result in results if not isinstance(result, Alone | Again)],
                 at.mono,
                 self._draw(),
                 asked_s=_asked_s(results),
@@ -149,8 +149,9 @@ class Asks:
         """Sets when the task is due after this result; `put` follows. While the breaker is open it
         alone paces the account, so that all are ready when the provider is back.
         """
-        if isinstance(result, Alone):
-            known.alone, known.due_at = True, at.mono
+        if isinstance(result, Alone | Again):
+            known.alone |= isinstance(result, Alone)
+            known.due_at = at.mono
             return
         known.urgent = False
         refresh_s = min(self._demanded[key].rules.refresh_s for key in known.keys.values())
@@ -165,6 +166,8 @@ class Asks:
         else:
             known.failures, known.refused, known.alone = 0, False, False
             wait_s = backoff.interval_s(refresh_s, self._draw())
+            known.due_at = backoff.on_slot(at.mono + wait_s, refresh_s)
+            return
         known.due_at = at.mono + wait_s
 
     def _open(self, account: str, budget: Budget, at: Moment) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor
+
 BASE_S = 1.0
 """The ceiling of the first delay."""
 CAP_S = 300.0
@@ -13,6 +15,8 @@ LEAST_S = 0.05
 
 _LEAST_SHARE = 0.8
 """The next refresh comes at 80 to 100 % of the interval (DESIGN.md section 9)."""
+_SLOT_SHARE = 0.05
+"""Refreshes of one interval are due together at multiples of this part of it, to share calls."""
 
 
 def delay_s(
@@ -36,8 +40,19 @@ def delay_s(
 
 
 def interval_s(refresh_s: float, draw: float) -> float:
-    """Seconds until the next refresh after a success: 80 to 100 % of the interval."""
-    return refresh_s * (_LEAST_SHARE + (1 - _LEAST_SHARE) * draw)
+    """Seconds until the next refresh after a success: 80 to 100 % of the interval, less what
+    `on_slot` may take of that.
+    """
+    least = _LEAST_SHARE + _SLOT_SHARE
+    return refresh_s * (least + (1 - least) * draw)
+
+
+def on_slot(due_at: float, refresh_s: float) -> float:
+    """The moment at or before `due_at` at which others of this interval are due as well. Each would
+    else be due at a moment of its own, and fill no batch.
+    """
+    slot_s = refresh_s * _SLOT_SHARE
+    return floor(due_at / slot_s) * slot_s
 
 
 def spread_s(refresh_s: float, budget_s: float, age_s: float | None, draw: float) -> float:

@@ -24,7 +24,7 @@ from refresh.events import (
 )
 from refresh.model import SnapshotState, Task
 from refresh.outbox import Outbox
-from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
+from refresh.sources.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
 from refresh.step import known_version, step
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ class Fleet:
         self._pin(key, at)
         if known_before is None or not self._share(key, item, at):
             due_at = at.mono + self._first_wait_s(key, item, at)
+            due_at = max(at.mono, backoff.on_slot(due_at, item.rules.refresh_s))
             if known_before is None and not known.urgent:
                 known.due_at = due_at
             known.due_at = min(known.due_at, due_at)
@@ -226,7 +227,8 @@ class Fleet:
         known = self._asks.get(task)
         if known is not None and item.rules.refresh_s < before.rules.refresh_s:
             soonest_s = backoff.interval_s(item.rules.refresh_s, self._draw())
-            known.due_at = min(known.due_at, at.mono + soonest_s)
+            soonest_at = backoff.on_slot(at.mono + soonest_s, item.rules.refresh_s)
+            known.due_at = min(known.due_at, soonest_at)
         self._asks.put(task)
 
     def _share(self, key: SnapshotKey, item: Demanded, at: Moment) -> bool:
@@ -254,7 +256,7 @@ class Fleet:
             return
         asked = known.urgent
         self._asks.replan(task, known, result, at)
-        if not isinstance(result, Alone):
+        if not isinstance(result, Alone | Again):
             self._observe(task, result)
             for key in list(known.keys.values()):
                 self._apply(key, self._event(key, task, result), at)

@@ -41,7 +41,7 @@ class SourceKey:
         return snapshot_name(self.account, self.identity, self.provider, self.reference)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, weakref_slot=True)
 class SnapshotKey:
     """One source in one namespace."""
 

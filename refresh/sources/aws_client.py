@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import Credentials, ReadOnlyCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """Explicit credentials, for tests and for stand-ins of AWS."""
+    """Credentials: a role's, or explicit ones for tests and for stand-ins of AWS."""
 
     access_key: str
     secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+    """None: they do not end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class Access:
     """In order of preference."""
     endpoint: str | None = None
     """For every region; None: AWS's own. Neither environment nor files of the SDK add another."""
+    sts_endpoint: str | None = None
+    """Likewise, of the service that gives a role's credentials."""
     keys: Keys | None = None
     """None: the SDK's standard chain."""
     connect_timeout_s: float = 2.0
@@ -50,19 +55,80 @@ class Client(Protocol):
     def close(self) -> None: ...
 
 
-def open_clients(access: Access) -> tuple[Client, ...]:
-    """One client per region. The credential chain may make calls of its own."""
+class StsClient(Protocol):
+    """The operation of STS in use. Clients may be shared by threads."""
+
+    def assume_role(self, **arguments: object) -> Mapping[str, Any]: ...
+    def close(self) -> None: ...
+
+
+def open_clients(access: Access, held: Callable[[], Keys] | None = None) -> tuple[Client, ...]:
+    """One client per region. `held`: what each call is signed with; None: the access's own
+    identity, whose chain may make calls of its own.
+    """
     quiet_sdk()
-    core = botocore.session.Session()
-    # Session-wide, so that the calls of the credential chain (STS) are bounded as well.
-    core.set_default_client_config(_config(access))
-    session = boto3.session.Session(botocore_session=core, **_keys(access.keys))
+    session = _session(access) if held is None else _session_of(access, held)
     clients = tuple(
         session.client("secretsmanager", region_name=region, endpoint_url=access.endpoint)
         for region in access.regions
     )
     quiet_sdk()
     return clients
+
+
+def open_sts(access: Access) -> tuple[StsClient, ...]:
+    """One client of STS per region, under the access's own identity."""
+    quiet_sdk()
+    session = _session(access)
+    clients = tuple(
+        session.client("sts", region_name=region, endpoint_url=access.sts_endpoint)
+        for region in access.regions
+    )
+    quiet_sdk()
+    return clients
+
+
+def _session(access: Access) -> boto3.session.Session:
+    """Under explicit keys, or the SDK's chain."""
+    return boto3.session.Session(botocore_session=_core(access), **_keys(access.keys))
+
+
+def _session_of(access: Access, held: Callable[[], Keys]) -> boto3.session.Session:
+    """Under what `held` answers at each call; the chain is out of reach."""
+    core = _core(access)
+    core.register_component("credential_provider", _Provider(held))
+    return boto3.session.Session(botocore_session=core)
+
+
+def _core(access: Access) -> botocore.session.Session:
+    core = botocore.session.Session()
+    # Session-wide, so that the calls of the credential chain (STS) are bounded as well.
+    core.set_default_client_config(_config(access))
+    # By a variable of the environment one service would be asked for all regions.
+    core.set_config_variable("sts_regional_endpoints", "regional")
+    return core
+
+
+class _Provider:
+    """Takes the place of the SDK's chain."""
+
+    def __init__(self, held: Callable[[], Keys]) -> None:
+        self._held = held
+
+    def load_credentials(self) -> Credentials:
+        return _Held(self._held)
+
+
+class _Held(Credentials):
+    """What the SDK signs with: looked up once for each call, so that its parts belong together."""
+
+    def __init__(self, held: Callable[[], Keys]) -> None:
+        super().__init__(access_key="", secret_key="", method="assume-role")
+        self._held = held
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        keys = self._held()
+        return ReadOnlyCredentials(keys.access_key, keys.secret_key, keys.token)
 
 
 def _config(access: Access) -> Config:
@@ -79,7 +145,8 @@ def _config(access: Access) -> Config:
 def _keys(keys: Keys | None) -> dict[str, str]:
     if keys is None:
         return {}
-    return {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
+    given = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
+    return given if keys.token is None else given | {"aws_session_token": keys.token}
 
 
 def quiet_sdk() -> None:

@@ -33,10 +33,11 @@ BY_CODE: Mapping[FetchFailure, frozenset[str]] = {
     FetchFailure.DENIED: _words(
         """
         AccessDenied AccessDeniedException AuthFailure DecryptionFailure ExpiredToken
-        ExpiredTokenException IncompleteSignature IncompleteSignatureException InvalidClientTokenId
-        InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException
-        NotAuthorized OptInRequired RequestExpired SignatureDoesNotMatch UnauthorizedOperation
-        UnrecognizedClientException
+        ExpiredTokenException IDPRejectedClaim IncompleteSignature IncompleteSignatureException
+        InvalidClientTokenId InvalidContextAssertion InvalidIdentityToken InvalidSignatureException
+        MalformedPolicyDocument MissingAuthenticationToken MissingAuthenticationTokenException
+        NotAuthorized OptInRequired PackedPolicyTooLarge RegionDisabledException RequestExpired
+        SignatureDoesNotMatch UnauthorizedOperation UnrecognizedClientException
         """
     ),
     FetchFailure.THROTTLED: _words(
@@ -49,9 +50,9 @@ BY_CODE: Mapping[FetchFailure, frozenset[str]] = {
     ),
     FetchFailure.UNAVAILABLE: _words(
         """
-        InternalError InternalFailure InternalServerError InternalServerException
-        InternalServiceError RequestTimeout RequestTimeoutException ServiceUnavailable
-        ServiceUnavailableException
+        IDPCommunicationError InternalError InternalFailure InternalServerError
+        InternalServerException InternalServiceError RequestTimeout RequestTimeoutException
+        ServiceUnavailable ServiceUnavailableException
         """
     ),
     # InvalidRequestException is also what a secret marked for deletion answers: it can be restored
@@ -65,7 +66,12 @@ BY_CODE: Mapping[FetchFailure, frozenset[str]] = {
         """
     ),
 }
-"""Secrets Manager's own errors, AWS's common errors, and what botocore counts as throttling."""
+"""The own errors of Secrets Manager and of STS, AWS's common errors, and what botocore counts as
+throttling.
+"""
+
+EXPIRED = _words("ExpiredToken ExpiredTokenException")
+"""Denials that newer credentials of the same identity may not meet."""
 
 BY_CLASS: Mapping[FetchFailure, frozenset[str]] = {
     FetchFailure.DENIED: _words(
@@ -127,7 +133,7 @@ TROUBLE = (
     ArithmeticError,
     AttributeError,
     LookupError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from contract.reasons import FetchFailure
 from contract.reference import ReferenceRejected, canonicalise
 from contract.secret_bytes import SecretBytes
-from refresh.sources.aws_errors import TROUBLE, UNREADABLE, failure, item_failure
+from refresh.sources.aws_errors import EXPIRED, TROUBLE, UNREADABLE, failure, item_failure
 from refresh.sources.protocol import Alone, Failed, Fetched, Material, NotModified
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _of_batch(answer: Mapping[str, Any] | Failed, request: FetchRequest) -> Fetc
     if request.version is not None or not _canonical(request):
         return Alone()
     if isinstance(answer, Failed):
-        return answer if answer.reason in _WHOLE else Alone()
+        return answer if answer.reason in _WHOLE or answer.code in EXPIRED else Alone()
     for item in _objects(answer, "SecretValues"):
         if item.get("Name") == request.reference:
             return _readable(item, request)

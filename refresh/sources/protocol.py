@@ -57,7 +57,14 @@ class Alone:
     """The batch said nothing of this one, or failed because of one of its items: ask it alone."""
 
 
-FetchResult = Material | NotModified | Failed | Alone
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Nothing was learned of it, because the calls went into a login: ask it once more, as it is.
+    A source says so only where asking again can't be answered the same.
+    """
+
+
+FetchResult = Material | NotModified | Failed | Alone | Again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

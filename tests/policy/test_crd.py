@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from policy.crd import DEFINITIONS, files, manifest
+from policy.crd import DEFINITIONS, RELEASE, files, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy.crd import Definition
 
-CHART = Path(__file__).parents[2] / "charts/lastgood/templates/crds"
+CHART = Path(__file__).parents[2] / "charts/lastgood/crds"
 
 
 def test_the_chart_holds_what_is_generated() -> None:
-    """Whoever changes a model runs `python -m policy.crd charts/lastgood/templates/crds`."""
+    """Whoever changes a model runs `python -m policy.crd charts/lastgood/crds`."""
     assert {path.name: path.read_text() for path in CHART.glob("*.yaml")} == files()
 
 
@@ -38,7 +38,9 @@ def test_no_file_has_what_helm_would_render(name: str) -> None:
     """The files are templates of the chart, and YAML as they are."""
     text = files()[name]
     assert "{{" not in text
-    assert yaml.safe_load(text)["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    metadata = yaml.safe_load(text)["metadata"]
+    assert metadata["annotations"] == {"helm.sh/resource-policy": "keep", **RELEASE}
+    assert metadata["labels"]["app.kubernetes.io/managed-by"] == "Helm"
 
 
 def _fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

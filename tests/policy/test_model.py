@@ -24,6 +24,7 @@ def allowing(pattern: str) -> dict[str, Any]:
     return policy(source(pattern))
 
 
+ROLE = "arn:aws-us-gov:iam::123456789012:role/team/last+good"
 DELIMITED = (
     "{namespace} must end where no other namespace's name could go on"
     " (at / . _ + = @ or the end), and no wildcard may run into it"
@@ -51,6 +52,25 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
             "spec.classes.steady.refreshInterval: a duration is hours, minutes and seconds,"
             ' for example "15m", "1h30m" or "90s"'
         ),
+    ),
+    "a role's ARN": (
+        account(aws={"regions": ["eu-west-1"], "roleARN": "arn:aws:iam::123:role/r"}),
+        (
+            "spec.aws.roleARN: a role is arn:aws:iam::, 12 digits, :role/ and its path and name,"
+            ' for example "arn:aws:iam::123456789012:role/lastgood"'
+        ),
+    ),
+    "an external ID": (
+        account(aws={"regions": ["eu-west-1"], "roleARN": ROLE, "externalID": "a b"}),
+        ("spec.aws.externalID: an externalID is 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / and -"),
+    ),
+    "an external ID without a role": (
+        account(aws={"regions": ["eu-west-1"], "externalID": "ab"}),
+        "spec.aws: externalID and stsEndpoint say how the role is assumed: they need roleARN",
+    ),
+    "where to assume no role": (
+        account(aws={"regions": ["eu-west-1"], "stsEndpoint": "https://sts"}),
+        "spec.aws: externalID and stsEndpoint say how the role is assumed: they need roleARN",
     ),
     "budget too small": (
         policy(X, **changed(freshnessBudget="20m")),

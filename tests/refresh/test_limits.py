@@ -48,6 +48,14 @@ def test_the_next_refresh_comes_at_80_to_100_percent_of_the_interval(draw: float
     assert 80 <= backoff.interval_s(100, draw) <= 100
 
 
+@given(at=st.floats(0, 1e7), draw=DRAWS)
+def test_refreshes_of_one_interval_share_few_moments(at: float, draw: float) -> None:
+    """A due time moves to one of 20 moments per interval, and stays within 80 to 100 % of it."""
+    due_at = backoff.on_slot(at + backoff.interval_s(100, draw), 100)
+    assert due_at == pytest.approx(round(due_at / 5) * 5)
+    assert 80 - 1e-6 <= due_at - at <= 100
+
+
 @given(age=st.floats(0, 3600), draw=DRAWS)
 def test_p6_a_restart_spreads_refreshes_and_makes_no_fresh_value_stale(
     age: float, draw: float

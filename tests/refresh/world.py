@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from random import Random
 from typing import TYPE_CHECKING
 
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
+from refresh.budget import Budget
 from refresh.fleet import Fleet
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
 from refresh.observer import Silent
@@ -33,6 +35,7 @@ CRITICAL = FreshnessClass(
     name="critical", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="refuse"
 )
 CHECKS = Checks(max_bytes=65536)
+BUDGET = Budget(calls_per_second=20, burst=40)
 
 
 def source(reference: str, account: str = "aws", identity: str = "") -> SourceKey:
@@ -312,3 +315,21 @@ def most_over(times: Sequence[float], *, rate: float, burst: float) -> float:
         least = min(least, value)
         worst = max(worst, value - least + 1 - burst)
     return worst
+
+
+def plain(_: str) -> tuple[str, bytes]:
+    """Every reference's first version."""
+    return "v1", b'{"a":"x"}'
+
+
+def governed(provider: Provider, budget: Budget = BUDGET, seed: int = 1) -> World:
+    """A world whose account may be called that often."""
+    world = World(provider, draw=Random(seed).random)
+    world.fleet.govern({"aws": budget}, world.at)
+    return world
+
+
+def served(world: World, key: SnapshotKey) -> str | None:
+    """The version that a snapshot serves."""
+    state = world.fleet.state(key)
+    return None if state is None or state.served is None else state.served.version

@@ -14,6 +14,7 @@ from tests.refresh.sources.harness import (
     aws_source,
     scripted_server,
 )
+from tests.refresh.sources.roles import Given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,14 @@ def proxy(proxy_process: Proxy) -> Proxy:
 def script() -> Iterator[Scripted]:
     """A server that answers as the test says."""
     yield from scripted_server()
+
+
+@pytest.fixture
+def given(script: Scripted) -> Iterator[Given]:
+    """An account with a role, where all is well at first."""
+    given = Given(script)
+    yield given
+    given.source.close()
 
 
 @pytest.fixture(params=["aws-sm", "file"])

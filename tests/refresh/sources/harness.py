@@ -7,6 +7,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl
 
 from contract.secret_bytes import SecretBytes
 from refresh.sources.aws_client import Access, Keys, open_clients
@@ -15,7 +16,7 @@ from refresh.sources.file import FileSource
 from refresh.sources.protocol import FetchRequest, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from demo.provider import Provider
@@ -101,6 +102,10 @@ class Scripted:
     answers: dict[str, tuple[int, bytes, dict[str, str]]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     """Operation, request body and User-Agent of each request."""
+    signed: list[str] = field(default_factory=list)
+    """The access key that signed each request."""
+    before: Callable[[str], None] = lambda _: None
+    """Called with the operation before it is answered, in a thread of the server."""
     address: str = ""
 
     def say(
@@ -109,6 +114,14 @@ class Scripted:
         """Answer an operation with bytes, or with anything else as JSON."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.answers[operation] = (status, raw, headers or {})
+
+
+def _read(target: str | None, body: bytes) -> tuple[str, dict[str, Any]]:
+    """Operation and arguments: JSON of Secrets Manager, or a form of STS."""
+    if target is not None:
+        return target.rpartition(".")[2], json.loads(body)
+    form: dict[str, Any] = dict(parse_qsl(body.decode()))
+    return form["Action"], form
 
 
 def scripted_server() -> Iterator[Scripted]:
@@ -121,9 +134,11 @@ def scripted_server() -> Iterator[Scripted]:
         """Head and body in one segment."""
 
         def do_POST(self) -> None:
-            operation = self.headers["X-Amz-Target"].rpartition(".")[2]
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            operation, asked = _read(self.headers["X-Amz-Target"], body)
             script.asked.append((operation, asked, self.headers["User-Agent"]))
+            script.signed.append(self.headers["Authorization"].split("=")[1].split("/")[0])
+            script.before(operation)
             status, body, headers = script.answers[operation]
             self.send_response_only(status)
             for name, text in {**headers, "Content-Length": str(len(body))}.items():

@@ -202,6 +202,7 @@ NESTED = st.dictionaries(MEMBERS, JSON | st.just("a") | st.just(["AWSCURRENT"]),
     body=st.dictionaries(MEMBERS, JSON | st.just("a") | st.lists(NESTED, max_size=2), max_size=6),
     status=st.sampled_from([200, 400, 404, 500]),
 )
+@hypothesis.example(body={"DeletedDate": 6.77680361916768e16}, status=200)
 def test_no_shape_of_an_answer_raises(
     script: Scripted, source: AwsSecretsManager, body: dict[str, Any], status: int
 ) -> None:

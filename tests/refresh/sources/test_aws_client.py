@@ -11,7 +11,7 @@ import pytest
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
-from refresh.sources.aws_client import Access, Keys, open_clients
+from refresh.sources.aws_client import Access, Keys, open_clients, open_sts
 from refresh.sources.aws_secrets_manager import AwsSecretsManager
 from refresh.sources.protocol import Failed, FetchRequest, Material
 from tests.refresh.sources.harness import CANARY, REGION, aws_source, one
@@ -60,6 +60,33 @@ def test_p8_no_log_of_the_sdk_shows_a_value(
     assert "alive" in everything_logged.getvalue()
     assert CANARY not in everything_logged.getvalue()
     source.close()
+
+
+def test_p8_no_log_of_the_sdk_shows_a_roles_credentials(
+    script: Scripted, everything_logged: io.StringIO
+) -> None:
+    """At DEBUG botocore logs STS's answers whole, and what it signs with them."""
+    access = Access(
+        regions=(REGION,),
+        endpoint=f"http://{script.address}",
+        sts_endpoint=f"http://{script.address}",
+        keys=Keys(access_key="a", secret_key="b"),
+    )
+    held = Keys(access_key="k", secret_key=CANARY, token=CANARY)
+    [sts], [client] = open_sts(access), open_clients(access, lambda: held)
+    for logger in ("botocore", "botocore.parsers", "botocore.auth", "botocore.credentials"):
+        logging.getLogger(logger).setLevel(logging.DEBUG)
+    given = f"<AssumeRoleResult><Credentials><SessionToken>{CANARY}</SessionToken></Credentials>"
+    script.say("AssumeRole", f"<a>{given}</AssumeRoleResult></a>".encode())
+    sts.assume_role(RoleArn="arn:aws:iam::000000000001:role/r", RoleSessionName="test")
+    script.say("GetSecretValue", {})
+    client.get_secret_value(SecretId="a")
+    assert len(script.asked) == 2
+    logging.getLogger("ours").debug("alive")
+    assert "alive" in everything_logged.getvalue()
+    assert CANARY not in everything_logged.getvalue()
+    for opened in (sts, client):
+        opened.close()
 
 
 def test_p8_the_same_logs_show_a_value_without_us(

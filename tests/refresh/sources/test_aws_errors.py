@@ -6,6 +6,7 @@ import botocore.parsers
 import botocore.session
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.model import StructureShape
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from contract.reasons import FetchFailure
 from refresh.sources.aws_errors import (
     BY_CLASS,
     BY_CODE,
+    EXPIRED,
     LONGEST_DELAY_S,
     UNREADABLE,
     failure,
@@ -67,6 +69,16 @@ def test_every_modelled_error_is_mapped(operation: str) -> None:
     assert {shape.name for shape in shapes} - CODES.keys() == set()
 
 
+@pytest.mark.parametrize("operation", ["AssumeRole", "AssumeRoleWithWebIdentity"])
+def test_every_modelled_error_of_a_login_is_mapped(operation: str) -> None:
+    """Those of a role, and of the controller's own identity on a cluster."""
+    model = botocore.session.get_session().get_service_model("sts")
+    shapes = model.operation_model(operation).error_shapes
+    codes = {shape.error_code for shape in shapes if isinstance(shape, StructureShape)}
+    assert len(codes) == len(shapes) > 0
+    assert codes - CODES.keys() == set()
+
+
 def test_every_common_error_is_mapped() -> None:
     """AWS documents these for every operation."""
     assert set(COMMON.split()) - CODES.keys() == set()
@@ -83,6 +95,11 @@ def test_what_botocore_counts_as_throttling_or_transient_is_so_here() -> None:
 def test_every_client_side_exception_is_mapped_and_no_other() -> None:
     """A class that a new botocore adds or drops fails here until somebody decides."""
     assert classes_of_botocore() | {"ResponseParserError"} == CLASSES.keys()
+
+
+def test_what_a_renewal_can_mend_is_denied_without_one() -> None:
+    """Under credentials that nobody renews, expired is a denial as any."""
+    assert EXPIRED.issubset(BY_CODE[FetchFailure.DENIED])
 
 
 def test_absent_is_said_by_one_code_alone() -> None:

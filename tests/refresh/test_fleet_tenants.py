@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from contract.reasons import FetchFailure
+from refresh.budget import Budget
+from refresh.model import Wanted
+from refresh.sources.protocol import Alone, Fetched
+from tests.refresh.world import (
+    BUDGET,
+    Provider,
+    demanded,
+    governed,
+    plain,
+    served,
+    snapshot,
+)
+
+
+def _first_success_s(victims: int, absent: int, batch_limit: int) -> float:
+    """Seconds until all of a small tenant's sources are synced beside a tenant of absent ones."""
+    provider = Provider(batch_limit=batch_limit)
+    for n in range(victims):
+        provider.rotate(f"/good/{n}", "v1", b"x")
+    world = governed(provider, Budget(calls_per_second=1, burst=1))
+    world.fleet.demand(
+        [demanded("malice", f"/absent/{n}") for n in range(absent)]
+        + [demanded("victim", f"/good/{n}") for n in range(victims)],
+        world.at,
+    )
+    for second in range(10_000):
+        if all(served(world, snapshot("victim", f"/good/{n}")) for n in range(victims)):
+            return float(second)
+        world.run(1)
+    raise AssertionError("unreachable")
+
+
+def test_p13_two_hundred_absent_sources_delay_no_other_tenant() -> None:
+    """Turns: the other tenant waits for about one of theirs beside each of its own."""
+    alone = _first_success_s(10, 0, 1)
+    assert _first_success_s(10, 200, 1) <= 2.5 * alone + 3
+
+
+def test_p13_absent_sources_do_not_age_another_tenants_synced_ones() -> None:
+    """They leave the lane of the new after one answer, and back off."""
+    provider = Provider(batch_limit=1)
+    for n in range(30):
+        provider.rotate(f"/good/{n}", "v1", b"x")
+    world = governed(provider, Budget(calls_per_second=0.5, burst=2))
+    good = [demanded("victim", f"/good/{n}") for n in range(30)]
+    world.fleet.demand(good, world.at)
+    world.run(1000)
+    world.fleet.demand(good + [demanded("malice", f"/no/{n}") for n in range(200)], world.at)
+    for _ in range(60):
+        world.run(60)
+        for n in range(30):
+            state = world.fleet.state(snapshot("victim", f"/good/{n}"))
+            assert state is not None
+            assert state.last_success is not None
+            assert world.wall - state.last_success < 1100
+
+
+def test_p13_a_source_that_breaks_batches_is_singled_out() -> None:
+    """All of its batch are asked alone once; then it stays alone and the others go together."""
+    provider = Provider(default=plain, poison={"/bad"})
+    provider.faults["/bad"] = FetchFailure.DENIED
+    world = governed(provider)
+    good = [demanded(f"ns{n}", f"/s/{n}") for n in range(19)]
+    world.fleet.demand([*good, demanded("malice", "/bad")], world.at)
+    world.run(60)
+    assert all(served(world, item.key) for item in good)
+    before = provider.calls
+    for item in good:
+        world.fleet.operate(item.key, Wanted(refresh_requested=world.wall), world.at)
+    world.run(5)
+    assert provider.calls - before <= 3
+
+
+def test_an_answer_that_says_nothing_of_a_single_source_is_a_failure() -> None:
+    """Alone can't be asked more alone; the source backs off."""
+    provider = Provider(default=plain)
+    world = governed(provider)
+    world.fleet.demand([demanded("a", "/s")], world.at)
+    work = world.fleet.pick("aws", world.at)
+    assert work is not None
+    world.fleet.finish("aws", work, Fetched(results=(Alone(),), calls=1), world.at)
+    assert world.recorder.results[-1][1:] == (FetchFailure.UNAVAILABLE, "no-answer")
+    assert world.fleet.pick("aws", world.at) is None
+
+
+def test_one_pod_that_names_a_property_of_a_plain_text_holds_only_itself() -> None:
+    """Another pod takes the value whole, and rotations go on."""
+    provider = Provider()
+    provider.rotate("/s", "v1", b"plain")
+    world = governed(provider)
+    key = snapshot("a", "/s")
+    mixed = demanded("a", "/s", properties=frozenset({"password"}), whole=True)
+    world.fleet.demand([mixed], world.at)
+    world.run(10)
+    provider.rotate("/s", "v2", b"plainer")
+    world.run(900)
+    assert served(world, key) == "v2"
+
+
+def test_a_namespace_that_leaves_takes_nothing_from_those_that_stay() -> None:
+    """The source goes on for them, under a budget that was set again meanwhile."""
+    provider = Provider(default=plain)
+    world = governed(provider)
+    world.fleet.demand([demanded("a", "/s"), demanded("b", "/s")], world.at)
+    world.run(10)
+    world.fleet.demand([demanded("b", "/s")], world.at)
+    world.fleet.govern({"aws": BUDGET}, world.at)
+    world.run(900)
+    first, second = (world.fleet.state(snapshot(name, "/s")) for name in "ab")
+    assert first is not None
+    assert second is not None
+    assert (first.last_success or 0) < (second.last_success or 0)
+
+
+def test_a_source_that_was_probed_in_an_outage_recovers_with_the_others() -> None:
+    """Probes leave no long delay behind, also where all sources were probed often."""
+    provider = Provider(default=plain)
+    world = governed(provider)
+    items = [demanded("a", f"/s/{n}") for n in range(3)]
+    world.fleet.demand(items, world.at)
+    world.run(10)
+    provider.down = FetchFailure.UNAVAILABLE
+    world.run(3600)
+    world.fleet.demand(items[1:], world.at)
+    provider.down = None
+    world.run(15)
+    for item in items[1:]:
+        state = world.fleet.state(item.key)
+        assert state is not None
+        assert state.last_success is not None
+        assert world.wall - state.last_success < 15

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import pytest
+
+from contract.reasons import FetchFailure, Serving
+from contract.snapshot import Quarantined
+from refresh import versions
+from refresh.events import (
+    Alarm,
+    AlarmKind,
+    Arrived,
+    FetchFailed,
+    Publish,
+    Rechecked,
+    Report,
+    Unchanged,
+)
+from refresh.step import known_version, step
+from tests.refresh.steps import (
+    BAD,
+    alarms,
+    bad,
+    good,
+    held,
+    named,
+    served,
+    state_after,
+    wished,
+)
+
+
+def test_p12_a_held_version_is_pinned_without_the_provider() -> None:
+    """It is served at once and until unpinned; answers keep its age young, newer ones wait."""
+    state = state_after(good("v1"), good("v2"), wished(pin="v1"))
+    assert (served(state), state.last_success) == ("v1", 1010.0)
+    state = state_after(good("v3"), state=state, at=2000)
+    assert (served(state), state.last_success, state.latest) == ("v1", 2000.0, "v3")
+    state = state_after(FetchFailed(reason=FetchFailure.DENIED), wished(), state=state, at=3000)
+    assert (served(state), state.last_success) == ("v3", 2000.0)
+    assert state.reason is FetchFailure.DENIED
+
+
+def test_a_pin_that_is_not_held_is_fetched_by_name() -> None:
+    """Until it arrives what is served stays, and no newer version comes in between."""
+    state = state_after(wished(pin="v1"), state=state_after(good("v2")), at=2000)
+    assert versions.missing_pin(state) == "v1"
+    assert served(state) == "v2"
+    state = state_after(good("v3"), state=state, at=2010)
+    assert (served(state), state.last_success) == ("v2", 1000.0)
+    state = state_after(named("v1"), state=state, at=2020)
+    assert (served(state), state.last_success, versions.missing_pin(state)) == ("v1", 2020, None)
+    state = state_after(wished(), state=state, at=2030)
+    assert served(state) == "v3"
+
+
+def test_unpinning_a_version_fetched_by_name_never_prefers_it() -> None:
+    """Fetched last, it is still not the newest, also where the newest is unknown."""
+    state = state_after(good("v2"), wished(pin="v1"), named("v1"), Rechecked(), wished())
+    assert served(state) == "v2"
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        pytest.param(named("v9"), "another-version", id="another version"),
+        pytest.param(named("v1", BAD), "not-json", id="fails its checks"),
+    ],
+)
+def test_a_pin_that_can_not_be_served_alarms(event: Arrived, code: str) -> None:
+    """What is served stays."""
+    before = state_after(good("v2"), wished(pin="v1"))
+    after, effects = step(before, event, 2000.0)
+    assert served(after) == "v2"
+    assert [effect.code for effect in effects if isinstance(effect, Alarm)] == [code]
+
+
+def test_a_pin_on_a_refused_or_revoked_version_alarms_and_is_not_served() -> None:
+    """The admin's checks and a revocation stand above a pin."""
+    state = state_after(good("v1"), bad("v2"))
+    assert alarms(state, wished(pin="v2")) == [AlarmKind.PIN_NOT_SERVED]
+    assert served(state_after(wished(pin="v2"), state=state)) == "v1"
+    state = state_after(wished(pin="v0", revoked=("v0",)), state=state)
+    assert (served(state), versions.missing_pin(state)) == ("v1", None)
+
+
+def test_a_failed_fetch_by_name_counts_against_no_refresh() -> None:
+    """The reason is shown; the source's own failures are not counted."""
+    state = state_after(
+        good("v2"), wished(pin="v1"), FetchFailed(reason=FetchFailure.ABSENT, current=False)
+    )
+    assert (state.reason, state.failures) == (FetchFailure.ABSENT, 0)
+
+
+def test_p12_a_rollback_serves_the_previous_good_version_until_a_newer_appears() -> None:
+    """Without the provider; its answers then confirm what operators want."""
+    state = state_after(good("v1"), good("v2"))
+    state = state_after(wished(quarantined=("v2",)), state=state, at=2000)
+    assert (served(state), state.last_success) == ("v1", 1010.0)
+    state = state_after(Unchanged("v2"), state=state, at=3000)
+    assert (served(state), state.last_success) == ("v1", 3000.0)
+    assert known_version(state) == "v2"
+    state = state_after(good("v3"), state=state, at=4000)
+    assert served(state) == "v3"
+    state = state_after(good("v2"), state=state, at=5000)
+    assert served(state) == "v3"
+
+
+def test_a_rollback_taken_back_serves_the_current_version_again() -> None:
+    """The wish is whole: what is not in it is no longer wanted."""
+    state = state_after(good("v1"), good("v2"), wished(quarantined=("v2",)), wished())
+    assert served(state) == "v2"
+
+
+def test_a_rollback_with_nothing_older_keeps_what_is_served_and_alarms() -> None:
+    """P2: only a revocation may leave nothing."""
+    state = state_after(good("v1"))
+    wish = wished(quarantined=("v1",))
+    assert alarms(state, wish) == [AlarmKind.NOTHING_OLDER]
+    assert served(state_after(wish, state=state)) == "v1"
+
+
+def test_a_rolled_back_version_stays_an_operators_even_if_it_fails_checks() -> None:
+    """A check's word never takes the place of an operator's."""
+    state = state_after(good("v1"), wished(quarantined=("v2",)), bad("v2"))
+    assert state.quarantined == (Quarantined(version="v2", reason=versions.ROLLED_BACK),)
+
+
+def test_p12_a_revoked_version_is_replaced_by_the_newest_kept_good_one() -> None:
+    """Now, without the provider; it is purged, also from history, and never comes back."""
+    state = state_after(good("v1"), good("v2"), good("v3"), wished(quarantined=("v2",)))
+    state = state_after(wished(quarantined=("v2",), revoked=("v3",)), state=state, at=2000)
+    assert (served(state), held(state)) == ("v1", ["v2"])
+    state = state_after(good("v3"), Unchanged("v3"), state=state, at=3000)
+    assert (served(state), held(state)) == ("v1", ["v2"])
+    assert (known_version(state), state.last_success) == ("v3", 3010.0)
+
+
+def test_p12_a_revocation_with_nothing_to_replace_it_leaves_a_tombstone() -> None:
+    """`serving` says why nothing is served; the next good version ends it."""
+    state, effects = step(state_after(good("v1")), wished(revoked=("v1",)), 2000.0)
+    assert (state.serving, state.served, state.history) == (Serving.REVOKED, None, ())
+    assert state.last_success is None
+    assert effects == [Publish(), Report(), Alarm(AlarmKind.REVOKED, "v1")]
+    state = state_after(Unchanged("v1"), state=state, at=2100)
+    assert state.serving is Serving.REVOKED
+    state = state_after(good("v2"), state=state, at=2200)
+    assert (served(state), state.serving) == ("v2", Serving.SERVED)
+
+
+def test_revocations_only_grow() -> None:
+    """A wish without a former revocation does not take it back."""
+    state = state_after(good("v1"), wished(revoked=("v1",)), wished(revoked=("v0",)), wished())
+    assert set(state.revoked) == {"v0", "v1"}
+
+
+def test_a_revocation_under_a_pin_leaves_the_pin() -> None:
+    """Of another version; a pinned version that is revoked gives way."""
+    state = state_after(good("v1"), good("v2"), wished(pin="v1", revoked=("v2",)))
+    assert (served(state), held(state)) == ("v1", [])
+    state = state_after(wished(pin="v0"), wished(pin="v0", revoked=("v1",)), state=state)
+    assert state.serving is Serving.REVOKED
+
+
+def test_an_older_version_served_for_a_revocation_is_as_old_as_its_fetch() -> None:
+    """While the provider's current version is refused by checks nothing confirms the older one."""
+    state = state_after(good("v0"), good("v1"), Unchanged("v1"), bad("v2"))
+    state = state_after(wished(revoked=("v1",)), state=state, at=2000)
+    assert (served(state), state.last_success) == ("v0", 1000.0)
