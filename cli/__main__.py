@@ -1,35 +1,35 @@
-"""`lastgood`, or `python -m cli`: the composition root of the command line."""
+"""`lastgood`, `kubectl lastgood` or `python -m cli`: the composition root of the command line."""
 
 from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.arguments import IMAGE_VARIABLE, STORE_VARIABLE, parser
+from cli.arguments import parser
 from cli.clock import Clock
 from cli.errors import CommandError, Exit
+from cli.settings import from_environment
+from cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+
+    from cli.settings import Settings
+
+PLUGIN = "kubectl-lastgood"
+"""By this name kubectl finds us."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carries out one command; returns its exit code."""
-    defaults = (os.environ.get(name) for name in (STORE_VARIABLE, IMAGE_VARIABLE))
-    arguments = parser(*defaults).parse_args(argv)
+    settings = from_environment()
+    called = "kubectl lastgood" if Path(sys.argv[0]).name == PLUGIN else "lastgood"
+    arguments = parser(settings, called).parse_args(argv)
     try:
-        if arguments.verb == "render":
-            from cli.render import render
-
-            return render(arguments, sys.stdin, sys.stdout, sys.stderr)
-        if arguments.verb == "demo":
-            from cli.demo import demo
-
-            return demo(arguments.rest)
-        from cli.verbs import run
-
-        return run(arguments, Clock(), sys.stdout, sys.stderr)
+        return _carry_out(arguments, settings)
     except CommandError as error:
         print(f"lastgood: {error}", file=sys.stderr)
         return Exit.REFUSED
@@ -39,6 +39,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `lastgood status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+
+
+def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
+    clock = Clock()
+    terminal = Terminal(stdin=sys.stdin, out=sys.stdout, err=sys.stderr)
+    if arguments.verb == "demo":
+        from cli.demo import demo
+
+        return demo(arguments.rest)
+    if arguments.verb == "render":
+        from cli.render import render
+
+        return render(arguments, settings, clock, terminal)
+    if arguments.verb == "presync":
+        from cli.presync import presync
+
+        return presync(arguments, settings, clock, terminal)
+    if arguments.verb == "explain":
+        from cli.explain import explain
+
+        return explain(arguments, settings, clock, terminal)
+    from cli.sessions import opened
+    from cli.verbs import carry_out
+
+    with opened(arguments, settings, clock, terminal) as session:
+        return carry_out(arguments, session)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from cli.settings import IMAGE as IMAGE_VARIABLE
+from cli.settings import KUBECONFIG, STORE
+
+if TYPE_CHECKING:
+    from cli.settings import Settings
 
 EXIT_CODES = """\
 exit codes: 0 done; 1 refused, the reason is on stderr; 2 wrong arguments; 3 recorded, but no
 controller is running; 4 recorded, but the controller has not done it within --wait; 130 Ctrl-C"""
 EXAMPLES = """examples:
-  lastgood render -f deployment.yaml --policy policy/
-  lastgood status
-  lastgood rollback aws-sm:/prod/payments/db"""
+  lastgood status --all-namespaces
+  lastgood explain web-7d4b9c -n payments
+  lastgood rollback aws-sm:/prod/payments/db -n payments
+  lastgood presync -f deployment.yaml --apply"""
+WHERE = """\
+where: the cluster of the kubeconfig's current context, as kubectl finds it, or of the pod that this
+runs in; with --store, or LASTGOOD_STORE, an embedded store"""
 
-STORE_VARIABLE = "LASTGOOD_STORE"
-IMAGE_VARIABLE = "LASTGOOD_IMAGE"
 IMAGE = "lastgood/agent:0.1.0"
 WAIT_S = 10.0
 
@@ -32,8 +40,8 @@ class _Verb(NamedTuple):
 _VERBS = {
     "status": _Verb(
         "what each snapshot serves, how old it is, and who has it",
-        "lastgood status\nlastgood status -n payments\n"
-        "lastgood status aws-sm:/prod/payments/db --output json",
+        "lastgood status\nlastgood status --all-namespaces\n"
+        "lastgood status aws-sm:/prod/payments/db -n payments --output json",
         name="optional",
     ),
     "history": _Verb(
@@ -76,19 +84,25 @@ _VERBS = {
 }
 
 
-def parser(store: str | None, image: str | None) -> argparse.ArgumentParser:
-    """The parser; `store` and `image` are defaults, None when the environment names none."""
+def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
+    """The parser, with defaults from the environment; `called` is what the user typed."""
     root = argparse.ArgumentParser(
-        prog="lastgood",
+        prog=called,
         description="Keeps the last good version of every secret beside its pods.",
-        epilog=f"{EXAMPLES}\n\n{EXIT_CODES}",
+        epilog=f"{EXAMPLES}\n\n{WHERE}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = root.add_subparsers(dest="verb", metavar="VERB", required=True)
-    _add_render(verbs, image)
     for name, verb in _VERBS.items():
         added = _add(verbs, name, verb.says, verb.examples)
-        _add_common(added, store)
+        added.add_argument(
+            "--store",
+            metavar="DIR",
+            type=Path,
+            help=f"an embedded controller's store; default: the variable {STORE}, else a cluster",
+        )
+        _add_cluster(added, everywhere=True)
+        _add_output(added)
         if verb.name is not None:
             added.add_argument(
                 "name",
@@ -101,13 +115,10 @@ def parser(store: str | None, image: str | None) -> argparse.ArgumentParser:
                 "version", metavar="VERSION", help="a version, or its first 4 characters or more"
             )
         if verb.waits:
-            added.add_argument(
-                "--wait",
-                metavar="SECONDS",
-                type=_seconds,
-                default=WAIT_S,
-                help="how long to wait until the controller has done it; default %(default)g",
-            )
+            _add_wait(added, WAIT_S)
+    _add_explain(verbs)
+    _add_render(verbs, settings)
+    _add_presync(verbs, settings)
     demo = _add(
         verbs, "demo", "the whole story on this machine, with real processes", "lastgood demo"
     )
@@ -128,33 +139,52 @@ def _add(
     )
 
 
-def _add_common(verb: argparse.ArgumentParser, store: str | None) -> None:
+def _add_cluster(verb: argparse.ArgumentParser, *, everywhere: bool) -> None:
     verb.add_argument(
-        "--store",
-        metavar="DIR",
+        "--kubeconfig",
+        metavar="FILE",
         type=Path,
-        default=Path(store) if store else None,
-        required=not store,
-        help=f"the controller's store; default: the variable {STORE_VARIABLE}",
+        help=f"default: the files of the variable {KUBECONFIG}, else ~/.kube/config",
     )
-    verb.add_argument("-n", "--namespace", metavar="NS", help="only this namespace; default: all")
+    verb.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current")
+    namespace = "of the snapshots; default: the context's, and in an embedded store all"
+    if not everywhere:
+        verb.add_argument(
+            "-n", "--namespace", metavar="NS", help="of what names none; default: the context's"
+        )
+        return
+    which = verb.add_mutually_exclusive_group()
+    which.add_argument("-n", "--namespace", metavar="NS", help=namespace)
+    which.add_argument("-A", "--all-namespaces", action="store_true", help="those of all")
+    _add_system(verb)
+
+
+def _add_system(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--system-namespace",
+        metavar="NS",
+        help="where lastgood is installed; default: where its Lease is found",
+    )
+
+
+def _add_output(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--output", choices=("text", "json"), default="text", help="default: %(default)s"
     )
 
 
-def _add_render(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], image: str | None
-) -> None:
-    render = _add(
-        verbs,
-        "render",
-        "print manifests as the webhook would inject them, so that they need no webhook",
-        "lastgood render -f deployment.yaml --policy policy/\n"
-        "lastgood render -f deployment.yaml -f job.yaml --policy policy/ -n payments -o diff\n"
-        "kustomize build . | lastgood render -f - --policy policy/ | kubectl apply -f -",
+def _add_wait(verb: argparse.ArgumentParser, default_s: float) -> None:
+    verb.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=_seconds,
+        default=default_s,
+        help="how long to wait until the controller has done it; default %(default)g",
     )
-    render.add_argument(
+
+
+def _add_manifests(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
         "-f",
         "--filename",
         metavar="FILE",
@@ -163,23 +193,69 @@ def _add_render(
         required=True,
         help="YAML or JSON with one object or more; - is standard input; may be given again",
     )
-    render.add_argument(
+    verb.add_argument(
         "--policy",
         metavar="DIR",
         type=Path,
-        default=Path(),
-        help="folder with SecretAccount, SecretPolicy and Namespace objects; default: this folder",
+        help="folder with SecretAccount, SecretPolicy and Namespace objects; default: the cluster",
     )
-    render.add_argument(
-        "-n",
-        "--namespace",
-        metavar="NS",
-        default="default",
-        help="of objects that name none; default: %(default)s",
+    _add_cluster(verb, everywhere=False)
+
+
+def _add_explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    explain = _add(
+        verbs,
+        "explain",
+        "why a pod is held, refused or stale: each of its secrets, and what to do",
+        "lastgood explain web-7d4b9c -n payments\nlastgood explain web-7d4b9c --output json",
     )
+    explain.add_argument(
+        "pod", metavar="POD", help="a pod, or a workload whose pods are refused, by name"
+    )
+    _add_cluster(explain, everywhere=False)
+    _add_output(explain)
+
+
+def _add_presync(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], settings: Settings
+) -> None:
+    presync = _add(
+        verbs,
+        "presync",
+        "declare the snapshots that manifests will need, so that they are fetched ahead of pods",
+        "lastgood presync -f deployment.yaml > snapshots.yaml\n"
+        "lastgood presync -f deployment.yaml --policy policy/ -n payments --output json\n"
+        "kustomize build . | lastgood presync -f - --apply --wait 60",
+    )
+    _add_manifests(presync)
+    presync.add_argument(
+        "--apply",
+        action="store_true",
+        help="make them on the cluster, and wait until each has a value; default: print them",
+    )
+    _add_wait(presync, WAIT_S)
+    _add_system(presync)
+    presync.add_argument(
+        "--output", choices=("yaml", "json"), default="yaml", help="default: %(default)s"
+    )
+    presync.set_defaults(image=settings.image or IMAGE)
+
+
+def _add_render(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], settings: Settings
+) -> None:
+    render = _add(
+        verbs,
+        "render",
+        "print manifests as the webhook would inject them, so that they need no webhook",
+        "lastgood render -f deployment.yaml\n"
+        "lastgood render -f deployment.yaml -f job.yaml --policy policy/ -n payments -o diff\n"
+        "kustomize build . | lastgood render -f - --policy policy/ | kubectl apply -f -",
+    )
+    _add_manifests(render)
     render.add_argument(
         "--image",
-        default=image or IMAGE,
+        default=settings.image or IMAGE,
         help=f"of gate and agent; default: the variable {IMAGE_VARIABLE}, else %(default)s",
     )
     render.add_argument(

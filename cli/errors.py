@@ -1,6 +1,7 @@
 """How a command ends.
 
-CommandError        what is wrong and what is allowed, in one sentence on stderr; exit 1
+CommandError            what is wrong and what is allowed, in one sentence on stderr; exit 1
+└── UnreachableError    the API server, or the way to it: the same may be granted later
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class Exit(IntEnum):
 
 class CommandError(Exception):
     """A command that can't be carried out. Caught by main, which prints it and exits 1."""
+
+
+class UnreachableError(CommandError):
+    """Caught where a wish that is recorded is waited for, until the time is over."""

@@ -11,8 +11,7 @@ from contract.freshness import age_s, assess
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.objects import Status
-    from controller.store import Name
+    from controller.objects import Name, Status
 
 NONE = "-"
 _VERSION_SHOWN = 12
@@ -29,12 +28,13 @@ def describe(name: Name, status: Status, now: float) -> dict[str, Any]:
         "snapshot": name.snapshot,
         "source": status.source,
         "account": status.account,
-        "class": None if status.rules is None else status.rules.name,
+        "class": status.class_name,
         "state": state(status, now),
         "age_s": age_s(status.last_success, now),
         "version": status.version,
         "reason": status.reason,
-        "consumers": list(status.consumers),
+        "pods": status.pods,
+        "consumers": None if status.unnamed else list(status.consumers),
         "latest": status.latest,
         "pin": status.pin,
         "last_success": status.last_success,
@@ -51,12 +51,12 @@ def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
         name.namespace,
         name.snapshot,
         status.source,
-        NONE if status.rules is None else status.rules.name,
+        status.class_name or NONE,
         state(status, now),
         duration(age_s(status.last_success, now)),
         short(status.version) + (" (pinned)" if status.pin is not None else ""),
         status.reason or NONE,
-        str(len(status.consumers)),
+        str(status.pods),
     )
 
 
@@ -68,7 +68,9 @@ def state(status: Status, now: float) -> str:
         return "never-synced"
     if status.version is None:
         return status.serving
-    return "held" if status.rules is None else assess(status.rules, status.last_success, now).value
+    if status.rules is not None:
+        return assess(status.rules, status.last_success, now).value
+    return "held" if status.told is None else status.told.state
 
 
 def versions(status: Status, now: float) -> list[dict[str, Any]]:
@@ -127,11 +129,20 @@ def summary(name: Name, status: Status, now: float) -> str:
 
 
 def pods(status: Status) -> str:
-    """The pods that demand it, by name."""
-    if not status.consumers:
+    """The pods that demand it, by name where they can be told."""
+    if not status.pods:
         return "no pod has it"
-    count = len(status.consumers)
-    return f"{count} {'pod has' if count == 1 else 'pods have'} it: {', '.join(status.consumers)}"
+    names = f": {', '.join(status.consumers)}" if not status.unnamed else ""
+    return f"{status.pods} {'pod has' if status.pods == 1 else 'pods have'} it{names}"
+
+
+def holders(status: Status) -> str:
+    """The pods that may still hold what was revoked."""
+    if not status.pods:
+        return pods(status)
+    if status.unnamed:
+        return f"{status.pods} may still hold it, until their agents follow"
+    return f"these may still hold it, until their agents follow: {', '.join(status.consumers)}"
 
 
 def ago(then: float | None, now: float) -> str:

@@ -1,16 +1,20 @@
-"""Manifests in and out: YAML as other readers of it mean it, and the pod templates inside. Pure."""
+"""Manifests in and out: YAML as other readers of it mean it, and the pod templates inside."""
 
 from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
+
+from cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STDIN = "-"
 TEMPLATES = {
     ("v1", "Pod"): (),
     ("apps", "Deployment"): ("spec", "template"),
@@ -23,6 +27,25 @@ TEMPLATES = {
 """Where each kind, by its API group, keeps its pod or pod template."""
 
 Manifest = dict[str, Any]
+Files = list[tuple[str, list[Any]]]
+"""Documents by the name that messages give their file."""
+
+
+def load(file: str, stdin: TextIO) -> list[Any]:
+    """The documents of a file, or of standard input. CommandError names file, line and fault."""
+    try:
+        text = stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
+        return read(text)
+    except OSError as error:
+        message = f"{file}: {error.strerror}"
+        raise CommandError(message) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None)
+        fault = f": {problem}" if problem else ""
+        message = f"{file}{line}: this is not YAML{fault}"
+        raise CommandError(message) from error
 
 
 def read(text: str) -> list[Any]:
@@ -51,6 +74,32 @@ def change_pods(manifest: object, change: Callable[[Manifest, Manifest], Manifes
     group = str(manifest.get("apiVersion")).partition("/")[0]
     path = TEMPLATES.get((group, str(manifest.get("kind"))))
     return manifest if path is None else _at(manifest, path, partial(change, manifest))
+
+
+def namespaces(files: Files, default: str) -> set[str]:
+    """Of the pods in the files."""
+    found: set[str] = set()
+
+    def note(manifest: Manifest, template: Manifest) -> Manifest:
+        found.add(namespace_of(manifest, default))
+        return template
+
+    for _, documents in files:
+        for document in documents:
+            change_pods(document, note)
+    return found
+
+
+def namespace_of(manifest: Manifest, default: str) -> str:
+    """Where an object goes."""
+    named = metadata_of(manifest).get("namespace")
+    return named if isinstance(named, str) and named else default
+
+
+def metadata_of(manifest: Manifest) -> Manifest:
+    """Empty where there is none."""
+    found = manifest.get("metadata")
+    return found if isinstance(found, dict) else {}
 
 
 def _at(parent: object, path: tuple[str, ...], change: Callable[[Manifest], Manifest]) -> object:

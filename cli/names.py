@@ -10,8 +10,7 @@ from contract.spelling import suggestion
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from controller.objects import Status
-    from controller.store import Name
+    from controller.objects import Name, Status
 
 SHORTEST_PREFIX = 4
 """Characters of a version's or snapshot's name that may stand for all of it."""
@@ -40,10 +39,10 @@ def find_snapshot(text: str, namespace: str | None, statuses: Mapping[Name, Stat
         message = f'"{text}" could be {listed}; add --namespace, @account or more characters'
         raise CommandError(message)
     known = [spelling for name, status in here.items() for spelling in _spellings(name, status)]
-    where = f" in namespace {namespace}" if namespace is not None else ""
     if not here:
-        message = f"there is no snapshot{where}{_namespaces(namespace, statuses)}"
+        message = nothing(namespace, statuses)
         raise CommandError(message)
+    where = f" in namespace {namespace}" if namespace is not None else ""
     message = f'there is no snapshot "{text}"{where}{suggestion(text, known)}'
     raise CommandError(message)
 
@@ -68,10 +67,12 @@ def _spellings(name: Name, status: Status) -> tuple[str, ...]:
     return (name.snapshot, status.source, with_account, name.snapshot.rpartition("-")[2])
 
 
-def _namespaces(namespace: str | None, statuses: Mapping[Name, Status]) -> str:
+def nothing(namespace: str | None, statuses: Mapping[Name, Status]) -> str:
+    """The sentence where there is no snapshot; `statuses` may have some of other namespaces."""
     if namespace is None:
-        return "; none is demanded yet"
+        return "there is no snapshot; none is demanded yet"
     known = sorted({name.namespace for name in statuses})
-    return suggestion(namespace, known) or (
-        f"; there are some in {', '.join(known)}" if known else ""
+    elsewhere = f"; there are some in {', '.join(known[:_SHOWN])}" if known else ""
+    return f"there is no snapshot in namespace {namespace}" + (
+        suggestion(namespace, known) or elsewhere
     )

@@ -7,20 +7,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.errors import CommandError, Exit
+from cli.errors import CommandError, Exit, UnreachableError
 from cli.names import find_version
+from contract.snapshot import MOST_VERSION, MOST_VERSIONS
 from controller import objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.clock import Clock
-    from controller.objects import Spec, Status
-    from controller.store import Name, Operations
-
-POLL_S = 0.05
-MOST_VERSION = 1024
-"""Characters of a version that may be asked for by name; no provider's has as many."""
+    from cli.operations import Operations
+    from controller.objects import Name, Spec, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +116,9 @@ def revoke(status: Status, text: str) -> Wish:
     if version is None:
         message = f'there is no version "{text}"; nothing was changed{_known(status)}'
         raise CommandError(message)
+    if len({*status.revoked, version}) > MOST_VERSIONS:
+        message = f"{MOST_VERSIONS} versions are revoked, and no more can be; nothing was changed"
+        raise CommandError(message)
     return Wish(
         said=f"revoked {version}",
         change=lambda spec: objects.revoked(spec, version),
@@ -131,18 +131,30 @@ def carry_out(store: Operations, name: Name, wish: Wish, wait_s: float, clock: C
     generation = store.amend(name, wish.change).generation
     deadline = clock.monotonic() + wait_s
     while True:
-        running = store.controlled()
-        status = store.status(name)
-        if status is None:
-            message = "its status is gone while waiting; the wish is recorded"
-            raise CommandError(message)
-        if status.observed_generation >= generation and wish.done(status):
-            return Outcome(wish=wish, status=status, code=Exit.DONE)
-        if not running:
-            return Outcome(wish=wish, status=status, code=Exit.NOT_RUNNING)
-        if clock.monotonic() >= deadline:
-            return Outcome(wish=wish, status=status, code=Exit.NOT_YET)
-        clock.sleep(POLL_S)
+        try:
+            outcome = _look(store, name, wish, generation)
+        except UnreachableError as error:
+            if clock.monotonic() >= deadline:
+                message = f"{error}; the wish is recorded and will hold"
+                raise CommandError(message) from error
+        else:
+            if outcome.code != Exit.NOT_YET or clock.monotonic() >= deadline:
+                return outcome
+        clock.sleep(store.poll_s)
+
+
+def _look(store: Operations, name: Name, wish: Wish, generation: int) -> Outcome:
+    """How it stands now."""
+    running = store.controlled()
+    status = store.status(name)
+    if status is None:
+        message = "its status is gone while waiting; the wish is recorded"
+        raise CommandError(message)
+    if status.observed_generation >= generation and wish.done(status):
+        return Outcome(wish=wish, status=status, code=Exit.DONE)
+    return Outcome(
+        wish=wish, status=status, code=Exit.NOT_RUNNING if running is False else Exit.NOT_YET
+    )
 
 
 def _tried(status: Status, since: float) -> bool:

@@ -7,15 +7,12 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from cli import manifests
+from cli import manifests, policies
 from cli.arguments import IMAGE
-from cli.errors import CommandError, Exit
-from policy.load import PolicyError, load_folder
+from cli.errors import Exit
+from cli.sessions import connected
 from webhook.admit import admit
 from webhook.config import Injection
 from webhook.inject import strip
@@ -24,10 +21,13 @@ from webhook.pods import malformed
 if TYPE_CHECKING:
     import argparse
 
-    from cli.manifests import Manifest
+    from cli.clock import Clock
+    from cli.manifests import Files, Manifest
+    from cli.policies import Said
+    from cli.settings import Settings
+    from cli.terminal import Terminal
     from policy.match import PolicySet
 
-STDIN = "-"
 PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}; name your own with --image"
 
 
@@ -51,21 +51,24 @@ class Renderer:
         self._namespace = namespace
         self.denials: list[str] = []
         self.warnings: list[str] = []
+        self.problems: list[str] = []
+        """What could not be read of policies; the reason of a denial, perhaps."""
+        self.renderings: list[Rendering] = []
         self.injected = 0
         """How many pods and templates were injected."""
 
-    def render(self, file: str, documents: list[Any]) -> Rendering:
+    def render(self, file: str, documents: list[Any]) -> None:
         """One file, by the name that messages give it."""
 
         def change(manifest: Manifest, template: Manifest) -> Manifest:
             return self._pod(file, manifest, template)
 
         after = [manifests.change_pods(document, change) for document in documents]
-        return Rendering(file=file, before=documents, after=after)
+        self.renderings.append(Rendering(file=file, before=documents, after=after))
 
     def _pod(self, file: str, manifest: Manifest, template: Manifest) -> Manifest:
-        metadata = manifest.get("metadata") or {}
-        namespace = metadata.get("namespace") or self._namespace
+        metadata = manifests.metadata_of(manifest)
+        namespace = manifests.namespace_of(manifest, self._namespace)
         name = metadata.get("name") or metadata.get("generateName")
         where = f"{file}: {manifest.get('kind')} {namespace}/{name}"
         fault = malformed(template)
@@ -82,40 +85,38 @@ class Renderer:
         return strip(verdict.pod)
 
 
-def render(arguments: argparse.Namespace, stdin: TextIO, out: TextIO, err: TextIO) -> int:
+def render(
+    arguments: argparse.Namespace, settings: Settings, clock: Clock, terminal: Terminal
+) -> int:
     """Prints every file as injected, or nothing but the denials."""
-    try:
-        policies = load_folder(arguments.policy)
-    except PolicyError as error:
-        raise CommandError(str(error)) from error
-    renderer = Renderer(policies, Injection(image=arguments.image), arguments.namespace)
-    renderings = [renderer.render(file, _read(file, stdin)) for file in arguments.files]
-    notes = [PLACEHOLDER] if renderer.injected and arguments.image == IMAGE else []
-    for sentence in (*notes, *renderer.warnings, *renderer.denials):
-        print(sentence, file=err)
+    files = [(file, manifests.load(file, terminal.stdin)) for file in arguments.files]
+    if arguments.policy is not None:
+        said = policies.in_folder(arguments.policy)
+        renderer = renderings_of(files, arguments, said, arguments.namespace or "default")
+    else:
+        with connected(arguments, settings, clock) as connection:
+            namespace = arguments.namespace or connection.namespace
+            said = policies.on_cluster(connection, manifests.namespaces(files, namespace))
+        renderer = renderings_of(files, arguments, said, namespace)
+    if renderer.injected and arguments.image == IMAGE:
+        print(PLACEHOLDER, file=terminal.err)
+    for sentence in (*renderer.problems, *renderer.warnings, *renderer.denials):
+        print(sentence, file=terminal.err)
     if renderer.denials:
         return Exit.REFUSED
-    out.write(_FORMATS[arguments.output](renderings))
+    terminal.out.write(_FORMATS[arguments.output](renderer.renderings))
     return Exit.DONE
 
 
-def _read(file: str, stdin: TextIO) -> list[Any]:
-    try:
-        text = stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
-        return manifests.read(text)
-    except OSError as error:
-        message = f"{file}: {error.strerror}"
-        raise CommandError(message) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        message = f"{file}{line}: this is not YAML{_problem(error)}"
-        raise CommandError(message) from error
-
-
-def _problem(error: Exception) -> str:
-    problem = getattr(error, "problem", None)
-    return f": {problem}" if problem else ""
+def renderings_of(
+    files: Files, arguments: argparse.Namespace, said: Said, namespace: str
+) -> Renderer:
+    """All files as injected."""
+    renderer = Renderer(said.policies, Injection(image=arguments.image), namespace)
+    renderer.problems += [f"warning: {problem}" for problem in said.problems]
+    for file, documents in files:
+        renderer.render(file, documents)
+    return renderer
 
 
 def _as_yaml(renderings: list[Rendering]) -> str:

@@ -1,77 +1,91 @@
-"""The verbs on the embedded store: find what is meant, do it, print it."""
+"""The verbs on snapshots: find what is meant, do it, print it."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TextIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cli import fleet, operate
-from cli.errors import CommandError, Exit
-from cli.names import find_snapshot
-from contract.wire import WireError
-from controller.store import StoreRefusedError, open_store
+from cli.errors import Exit
+from cli.names import find_snapshot, nothing
 
 if TYPE_CHECKING:
     import argparse
 
     from cli.clock import Clock
+    from cli.operations import Operations
+    from cli.terminal import Terminal
     from controller.objects import Status
-    from controller.store import Store
 
 
-def run(arguments: argparse.Namespace, clock: Clock, out: TextIO, err: TextIO) -> int:
-    """Carries out one verb; returns its exit code. CommandError when it can't."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Where a verb is carried out."""
+
+    store: Operations
+    namespace: str | None
+    """None: all."""
+    clock: Clock
+    terminal: Terminal
+
+    def say(self, text: str) -> None:
+        """What was asked for."""
+        print(text, file=self.terminal.out, flush=True)
+
+    def note(self, text: str) -> None:
+        """What the user should know besides."""
+        print(text, file=self.terminal.err)
+
+
+def carry_out(arguments: argparse.Namespace, session: Session) -> int:
+    """One verb; returns its exit code. CommandError when it can't be done."""
     try:
-        store = open_store(arguments.store)
-        return _VERBS[arguments.verb](arguments, store, clock, out, err)
-    except StoreRefusedError as error:
-        raise CommandError(str(error)) from error
-    except WireError as error:
-        message = (
-            f"{error}; nothing was changed. What it asked for can't be known: mend the file, or"
-            f" remove it to go on from what the snapshot has recorded ({arguments.store}/snapshots)"
-        )
-        raise CommandError(message) from error
-    except OSError as error:
-        message = f"{error.filename or arguments.store}: {error.strerror}"
-        raise CommandError(message) from error
+        return _VERBS[arguments.verb](arguments, session)
+    finally:
+        for note in session.store.notes:
+            session.note(f"note: {note}")
 
 
-def _status(
-    arguments: argparse.Namespace, store: Store, clock: Clock, out: TextIO, err: TextIO
-) -> int:
-    statuses = store.statuses()
+def _status(arguments: argparse.Namespace, session: Session) -> int:
+    store = session.store
+    found = store.statuses()
     if arguments.name is not None:
-        name = find_snapshot(arguments.name, arguments.namespace, statuses)
-        statuses = {name: statuses[name]}
-    elif arguments.namespace is not None:
+        name = find_snapshot(arguments.name, session.namespace, found)
+        statuses = {name: store.named(name, found[name])}
+    else:
         statuses = {
-            name: s for name, s in statuses.items() if name.namespace == arguments.namespace
+            name: s for name, s in found.items() if session.namespace in {None, name.namespace}
         }
-    now = clock.now()
+    now = store.now()
     if arguments.output == "json":
-        _print_json([fleet.describe(name, status, now) for name, status in statuses.items()], out)
+        described = [fleet.describe(name, status, now) for name, status in statuses.items()]
+        _print_json(described, session)
     elif statuses:
         rows = [fleet.row(name, status, now) for name, status in statuses.items()]
-        print(fleet.table(fleet.HEADINGS, rows), file=out)
+        session.say(fleet.table(fleet.HEADINGS, rows))
         if arguments.name is not None:
-            print(fleet.pods(statuses[name]), file=out)
+            session.say(fleet.pods(statuses[name]))
     else:
-        print("no snapshot is demanded yet", file=err)
-    if not store.controlled():
-        print("no controller is running: ages grow and nothing is fetched", file=err)
+        session.note(nothing(session.namespace, found))
+    if not _controlled(session):
+        session.note("no controller is running: ages grow and nothing is fetched")
     return Exit.DONE
 
 
-def _history(
-    arguments: argparse.Namespace, store: Store, clock: Clock, out: TextIO, _: TextIO
-) -> int:
-    statuses = store.statuses()
-    name = find_snapshot(arguments.name, arguments.namespace, statuses)
-    now = clock.now()
-    known = fleet.versions(statuses[name], now)
+def _controlled(session: Session) -> bool:
+    """Looks as often as it takes."""
+    while (found := session.store.controlled()) is None:
+        session.clock.sleep(session.store.poll_s)
+    return found
+
+
+def _history(arguments: argparse.Namespace, session: Session) -> int:
+    statuses = session.store.statuses()
+    name = find_snapshot(arguments.name, session.namespace, statuses)
+    known = fleet.versions(statuses[name], session.store.now())
     if arguments.output == "json":
-        _print_json(known, out)
+        _print_json(known, session)
         return Exit.DONE
     rows = [
         (
@@ -81,37 +95,38 @@ def _history(
         )
         for item in known
     ]
-    print(fleet.table(fleet.HISTORY_HEADINGS, rows), file=out)
+    session.say(fleet.table(fleet.HISTORY_HEADINGS, rows))
     return Exit.DONE
 
 
-def _operate(
-    arguments: argparse.Namespace, store: Store, clock: Clock, out: TextIO, err: TextIO
-) -> int:
+def _operate(arguments: argparse.Namespace, session: Session) -> int:
+    store = session.store
     statuses = store.statuses()
-    name = find_snapshot(arguments.name, arguments.namespace, statuses)
-    wish = _wish(arguments, statuses[name], clock.now())
-    outcome = operate.carry_out(store, name, wish, arguments.wait, clock)
-    now = clock.now()
+    name = find_snapshot(arguments.name, session.namespace, statuses)
+    wish = _wish(arguments, statuses[name], store.now())
+    outcome = operate.carry_out(store, name, wish, arguments.wait, session.clock)
+    status = store.named(name, outcome.status)
+    now = store.now()
     if arguments.output == "json":
         document = {
             "said": wish.said,
             "note": wish.note,
             "done": outcome.code == Exit.DONE,
-            **fleet.describe(name, outcome.status, now),
+            **fleet.describe(name, status, now),
         }
-        _print_json(document, out)
+        _print_json(document, session)
     else:
-        print(f"{name.namespace}/{name.snapshot}: {wish.said}", file=out)
-        print(fleet.summary(name, outcome.status, now), file=out)
-        print(_holders(arguments.verb, outcome.status), file=out)
+        session.say(f"{name.namespace}/{name.snapshot}: {wish.said}")
+        session.say(fleet.summary(name, status, now))
+        held = fleet.holders if arguments.verb == "revoke" else fleet.pods
+        session.say(held(status))
     if wish.note is not None and arguments.output != "json":
-        print(f"note: {wish.note}", file=err)
+        session.note(f"note: {wish.note}")
     if outcome.code == Exit.NOT_RUNNING:
-        print("no controller is running; the wish is recorded and will hold", file=err)
+        session.note("no controller is running; the wish is recorded and will hold")
     if outcome.code == Exit.NOT_YET:
         waited = f"the controller has not done it within {arguments.wait:g} s"
-        print(f"{waited}; the wish is recorded and holds", file=err)
+        session.note(f"{waited}; the wish is recorded and holds")
     return outcome.code
 
 
@@ -129,14 +144,8 @@ def _wish(arguments: argparse.Namespace, status: Status, now: float) -> operate.
             return operate.revoke(status, arguments.version)
 
 
-def _holders(verb: str, status: Status) -> str:
-    if verb == "revoke" and status.consumers:
-        return f"these may still hold it, until their agents follow: {', '.join(status.consumers)}"
-    return fleet.pods(status)
-
-
-def _print_json(document: object, out: TextIO) -> None:
-    print(json.dumps(document, indent=2), file=out)
+def _print_json(document: object, session: Session) -> None:
+    session.say(json.dumps(document, indent=2))
 
 
 _VERBS = {

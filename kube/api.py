@@ -81,6 +81,8 @@ class Api:
         self._timeout_s = timeout_s
         self._watch_grace_s = watch_grace_s
         self._fence: Callable[[], float] | None = None
+        self.date: str | None = None
+        """The server's clock as of its last answer, as HTTP writes it; None: it did not say."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,11 +108,12 @@ class Api:
         copy._timeout_s = self._timeout_s
         copy._watch_grace_s = self._watch_grace_s
         copy._fence = remaining_s
+        copy.date = None
         return copy
 
-    async def get(self, path: str) -> Json:
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """One object, or any path that answers with a JSON object, such as `/version`."""
-        return await self._call("GET", path)
+        return await self._call("GET", path, query)
 
     async def list_(
         self,
@@ -287,6 +290,7 @@ class Api:
                     method, path, query=query, body=body, content_type=content_type
                 )
                 async with answer:
+                    self.date = answer.headers.get("Date")
                     await _check(answer, method, path)
                     return _object(await answer.read(), method, path)
         except TimeoutError:

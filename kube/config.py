@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubernetes.aio import config as loaders
 from kubernetes.aio.client.configuration import Configuration
-from yaml import YAMLError
+from kubernetes.aio.config import incluster_config
+
+from kube import kubeconfig as files_
+from kube.kubeconfig import ConfigError
+from kube.plugin import credential
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
+__all__ = ["ConfigError", "Place", "load", "locate"]
 
 _UNUSABLE = (
     loaders.ConfigException,
@@ -20,38 +27,68 @@ _UNUSABLE = (
     TypeError,
     AttributeError,
     KeyError,
-    YAMLError,
 )
-"""What the loaders raise for files of every wrong shape."""
+"""What the loaders raise for contents of every wrong shape. Their messages quote what they read,
+tokens and keys too.
+"""
 
 
-class ConfigError(Exception):
-    """There is no way to an API server. Caught by main."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One API server, and who we are there."""
+
+    configuration: Configuration
+    context: str | None
+    """None: the service account of the pod that we run in."""
+    namespace: str
+    """Where things are that name no other."""
 
 
 async def load(kubeconfig: Path | None) -> Configuration:
     """From a kubeconfig's current context; None: the service account of the pod we run in, whose
     token file is read again each minute.
+    """
+    return (await locate([] if kubeconfig is None else [kubeconfig])).configuration
+
+
+async def locate(files: Sequence[Path], context: str | None = None) -> Place:
+    """From a context of kubeconfigs, None being the current one; without files from the service
+    account, as `load`. ConfigError.
 
     A client certificate that a kubeconfig holds inline goes through a file of mode 0600 under
     TMPDIR, because OpenSSL reads it from files only; the file is removed at exit.
     """
+    if not files:
+        return _in_pod()
+    chosen = files_.choose(files_.read(files), context, files)
+    plugin = chosen.user.get("exec")
+    if isinstance(plugin, dict):
+        chosen = replace(chosen, user=await credential(plugin, chosen.cluster))
     configuration = Configuration()
-    if kubeconfig is not None and not kubeconfig.is_file():  # noqa: ASYNC240 - at start
-        raise ConfigError(f"{kubeconfig} is not there; a kubeconfig is needed")
     with contextlib.suppress(*_UNUSABLE):
-        if kubeconfig is None:
-            loaders.load_incluster_config(client_configuration=configuration)
-        else:
-            await loaders.load_kube_config(
-                config_file=str(kubeconfig),
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        return configuration
-    # The loaders' messages quote what they read, tokens and keys too.
-    if kubeconfig is None:
-        raise ConfigError(
-            "this is no pod with a service account; run it in a cluster or give a kubeconfig"
+        await loaders.load_kube_config_from_dict(
+            files_.written(chosen), client_configuration=configuration
         )
-    raise ConfigError(f"{kubeconfig} is no kubeconfig with a current context that can be used")
+        return Place(
+            configuration=configuration,
+            context=chosen.context,
+            namespace=chosen.namespace or "default",
+        )
+    where = ", ".join(str(file) for file in files)
+    raise ConfigError(
+        f"{where} is no kubeconfig with a current context that can be used: {chosen.context}"
+    )
+
+
+def _in_pod() -> Place:
+    configuration = Configuration()
+    with contextlib.suppress(*_UNUSABLE):
+        loaders.load_incluster_config(client_configuration=configuration)
+        namespace = "default"
+        with contextlib.suppress(OSError):
+            mounted = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
+            namespace = mounted.read_text(encoding="utf-8").strip() or namespace
+        return Place(configuration=configuration, context=None, namespace=namespace)
+    raise ConfigError(
+        "this is no pod with a service account; run it in a cluster or give a kubeconfig"
+    )

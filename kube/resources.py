@@ -44,6 +44,8 @@ SECRETS = Resource("", "v1", "secrets")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 EVENTS = Resource("events.k8s.io", "v1", "events")
+CORE_EVENTS = Resource("", "v1", "events")
+"""The same objects, as those who may view a namespace may read them."""
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 MUTATING_WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations")
 CUSTOM_RESOURCES = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions")

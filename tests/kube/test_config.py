@@ -10,7 +10,7 @@ import pytest
 import yaml
 from kubernetes.aio.config import incluster_config
 
-from kube.config import ConfigError, load
+from kube.config import ConfigError, load, locate
 from tests.make import CANARY, leaks
 
 if TYPE_CHECKING:
@@ -99,3 +99,83 @@ def test_in_a_pod_the_service_account_is_used(
     assert configuration.host == "https://[fd00::1]:443"
     assert configuration.ssl_ca_cert == str(tmp_path / "CERT")
     assert configuration.api_key == {"BearerToken": f"bearer {TOKEN}"}
+
+
+def test_a_context_may_be_named(tmp_path: Path) -> None:
+    """With its namespace; a wrong name is told with those that there are."""
+    named = [
+        {"name": "x", "context": {"cluster": "c", "user": "u"}},
+        {"name": "y", "context": {"cluster": "c", "user": "u", "namespace": "team"}},
+    ]
+    path = written(tmp_path, kubeconfig(contexts=named))
+    assert asyncio.run(locate([path])).namespace == "default"
+    place = asyncio.run(locate([path], "y"))
+    assert (place.context, place.namespace) == ("y", "team")
+    with pytest.raises(ConfigError, match=r"with a context z; there are x, y"):
+        asyncio.run(locate([path], "z"))
+
+
+def test_of_several_files_the_first_that_says_a_thing_counts(tmp_path: Path) -> None:
+    """As with kubectl; what is not there is passed over, and paths are each file's own."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "token").write_text(TOKEN, "utf-8")
+    first = written(tmp_path / "a", {"contexts": [], "current-context": "x"})
+    users = [{"name": "u", "user": {"tokenFile": "token"}}]
+    second = written(tmp_path / "b", kubeconfig(users=users, **{"current-context": "y"}))
+    place = asyncio.run(locate([tmp_path / "missing", first, second]))
+    assert place.context == "x"
+    assert place.configuration.api_key == {"BearerToken": f"Bearer {TOKEN}"}
+    with pytest.raises(ConfigError, match=r"context y; there are x$"):
+        asyncio.run(locate([second, first]))
+
+
+PLUGIN = """\
+#!/bin/sh
+test "$1" = login && test "$WHO" = me || exit 3
+case "$KUBERNETES_EXEC_INFO" in *https://127.0.0.1:1*) ;; *) exit 4;; esac
+echo '{"status": {"token": "%s"}}'
+"""
+
+
+def _plugin(folder: Path, text: str, **changes: object) -> Path:
+    """A kubeconfig whose user's credential a program beside it gives."""
+    program = folder / "plugin"
+    program.write_text(text, "utf-8")
+    program.chmod(0o700)
+    entry = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "./plugin",
+        "args": ["login"],
+        "env": [{"name": "WHO", "value": "me"}],
+        "provideClusterInfo": True,
+        **changes,
+    }
+    return written(folder, kubeconfig(users=[{"name": "u", "user": {"exec": entry}}]))
+
+
+def test_a_plugin_gives_the_credential(tmp_path: Path) -> None:
+    """It gets its arguments, its variables, and the cluster where it asks for that."""
+    place = asyncio.run(locate([_plugin(tmp_path, PLUGIN % TOKEN)]))
+    assert place.configuration.api_key == {"BearerToken": f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "message"),
+    [
+        ("#!/bin/sh\nexit 7\n", {}, "ended with 7"),
+        (f"#!/bin/sh\necho {TOKEN}\n", {}, "gave none"),
+        ("#!/bin/sh\necho '{\"status\": {}}'\n", {}, "gave none"),
+        ("", {"command": "./missing"}, "can't be run: No such file"),
+        ("", {"env": [TOKEN]}, "has arguments or variables of another shape"),
+    ],
+    ids=["fails", "no JSON", "no credential", "not there", "odd variables"],
+)
+def test_p8_a_plugin_that_gives_none_is_named_and_not_quoted(
+    tmp_path: Path, text: str, changes: dict[str, object], message: str
+) -> None:
+    """What it says on its standard error goes to the user's terminal, not through us."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        asyncio.run(locate([_plugin(tmp_path, text, **changes)]))
+    assert "/plugin" in str(caught.value) or "/missing" in str(caught.value)
+    assert leaks("".join(traceback.format_exception(caught.value))) == []

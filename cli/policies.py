@@ -1,0 +1,76 @@
+"""What admins said: from a folder, or from the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel
+
+from cli.errors import CommandError
+from cli.refusals import POLICIES
+from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
+from policy.load import PolicyError, load_folder
+from policy.match import PolicySet
+from policy.model import SecretAccount, SecretPolicy
+from policy.watched import labelled, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from cli.connection import Connection
+    from kube.resources import Resource
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """By admins."""
+
+    policies: PolicySet
+    problems: list[str] = field(default_factory=list)
+    """What this version can't read of it, a sentence for each object; it counts as not there."""
+
+
+def in_folder(folder: Path) -> Said:
+    """CommandError names every mistake."""
+    try:
+        return Said(policies=load_folder(folder))
+    except PolicyError as error:
+        raise CommandError(str(error)) from error
+
+
+def on_cluster(connection: Connection, namespaces: Iterable[str]) -> Said:
+    """With the labels of these namespaces. CommandError."""
+    problems: list[str] = []
+    accounts = _objects(connection, SECRET_ACCOUNTS, SecretAccount, problems)
+    policies = _objects(connection, SECRET_POLICIES, SecretPolicy, problems)
+    labels: dict[str, str | None] = {}
+    for name in sorted(set(namespaces)):
+        found = connection.find(NAMESPACES.path(name=name), f"get Namespace {name}")
+        if found is None:
+            problems.append(f"there is no Namespace {name} yet")
+        else:
+            labels[name] = labelled(found).policy
+    return Said(
+        policies=PolicySet(accounts=accounts, policies=policies, namespaces=labels),
+        problems=problems,
+    )
+
+
+def _objects(
+    connection: Connection, resource: Resource, model: type[M], problems: list[str]
+) -> dict[str, M]:
+    kind = model.__name__
+    what = f"list {resource.plural}"
+    listing = connection.ask(connection.api.list_all(resource.path()), what, POLICIES)
+    good: dict[str, M] = {}
+    for item in listing.items:
+        name, found = item["metadata"]["name"], parsed(model, item)
+        if isinstance(found, str):
+            problems.append(f"{kind} {name} can't be read and counts as not there: {found}")
+        else:
+            good[name] = found
+    return good

@@ -1,0 +1,161 @@
+"""`lastgood presync`: the SecretSnapshots that manifests will need, declared ahead of pods."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cli import fleet, manifests, policies
+from cli.cluster import Cluster
+from cli.errors import CommandError, Exit
+from cli.manifests import namespace_of, namespaces
+from cli.refusals import EDIT
+from cli.render import renderings_of
+from cli.sessions import connected
+from controller.demand import NotADemandError, from_pod
+from controller.objects import Name
+from controller.snapshots import MADE_FOR, declaration
+from kube.errors import AlreadyExistsError
+from kube.resources import SECRET_SNAPSHOTS
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cli.clock import Clock
+    from cli.connection import Connection
+    from cli.manifests import Manifest
+    from cli.render import Renderer
+    from cli.settings import Settings
+    from cli.terminal import Terminal
+    from controller.objects import Status
+
+Declarations = dict[Name, dict[str, Any]]
+
+
+def presync(
+    arguments: argparse.Namespace, settings: Settings, clock: Clock, terminal: Terminal
+) -> int:
+    """Prints them, or with `--apply` makes them and waits for their values."""
+    if arguments.policy is not None and not arguments.apply:
+        return _presync(arguments, None, clock, terminal)
+    with connected(arguments, settings, clock) as connection:
+        return _presync(arguments, connection, clock, terminal)
+
+
+def _presync(
+    arguments: argparse.Namespace, connection: Connection | None, clock: Clock, terminal: Terminal
+) -> int:
+    files = [(file, manifests.load(file, terminal.stdin)) for file in arguments.files]
+    usual = "default" if connection is None else connection.namespace
+    namespace = arguments.namespace or usual
+    if arguments.policy is not None or connection is None:
+        said = policies.in_folder(arguments.policy)
+    else:
+        said = policies.on_cluster(connection, namespaces(files, namespace))
+    renderer = renderings_of(files, arguments, said, namespace)
+    for sentence in (*renderer.problems, *renderer.denials):
+        print(sentence, file=terminal.err)
+    if renderer.denials:
+        return Exit.REFUSED
+    wanted = declarations(renderer, namespace)
+    if not wanted:
+        print("no pod in them asks for a secret", file=terminal.err)
+    if not arguments.apply or connection is None:
+        terminal.out.write(_written(list(wanted.values()), arguments.output))
+        return Exit.DONE
+    for name, body in wanted.items():
+        what = _declare(connection, name, body)
+        print(f"{name.namespace}/{name.snapshot}: {what}", file=terminal.out, flush=True)
+    cluster = Cluster(connection, None, arguments.system_namespace, clock)
+    return _await(cluster, list(wanted), arguments.wait, clock, terminal)
+
+
+def declarations(renderer: Renderer, namespace: str) -> Declarations:
+    """What the injected pods ask for, each once."""
+    found: Declarations = {}
+
+    def collect(manifest: Manifest, template: Manifest) -> Manifest:
+        where = namespace_of(manifest, namespace)
+        metadata = {**(template.get("metadata") or {}), "name": "pod", "namespace": where}
+        try:
+            demand = from_pod({"metadata": metadata, "spec": template.get("spec")})
+        except NotADemandError as error:
+            message = f"{manifest.get('kind')} {where}: {error}"
+            raise CommandError(message) from error
+        for key in demand.parts if demand is not None else ():
+            source = key.source
+            found[Name(where, source.snapshot)] = declaration(
+                where,
+                account=source.account,
+                identity=source.identity,
+                provider=source.provider,
+                reference=source.reference,
+            )
+        return template
+
+    for rendering in renderer.renderings:
+        for document in rendering.after:
+            manifests.change_pods(document, collect)
+    return dict(sorted(found.items()))
+
+
+def _declare(connection: Connection, name: Name, body: dict[str, Any]) -> str:
+    """What was done. One that was made for pods becomes a declared one, which outlives them."""
+    where = f" in namespace {name.namespace}"
+    path = SECRET_SNAPSHOTS.path(name.namespace, name.snapshot)
+    api = connection.api
+
+    async def create() -> bool:
+        try:
+            await api.create(SECRET_SNAPSHOTS.path(name.namespace), body)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    if connection.ask(create(), "create SecretSnapshots" + where, EDIT):
+        return "declared"
+    found = connection.find(path, "get SecretSnapshots" + where) or {}
+    if MADE_FOR not in ((found.get("metadata") or {}).get("annotations") or {}):
+        return "declared already"
+    mark = {"metadata": {"annotations": {MADE_FOR: None}}}
+    connection.ask(api.merge_patch(path, mark), "patch SecretSnapshots" + where, EDIT)
+    return "declared; it was there for pods"
+
+
+def _await(
+    cluster: Cluster, names: list[Name], wait_s: float, clock: Clock, terminal: Terminal
+) -> int:
+    """Until each has been decided on and fetched once, or the time is over."""
+    deadline = clock.monotonic() + wait_s
+    while True:
+        statuses = {name: cluster.status(name) for name in names}
+        waiting = {name: status for name, status in statuses.items() if not _synced(status)}
+        running = cluster.controlled() is not False
+        if not waiting or not running or clock.monotonic() >= deadline:
+            break
+        clock.sleep(cluster.poll_s)
+    now = cluster.now()
+    rows = [fleet.row(name, status, now) for name, status in statuses.items() if status is not None]
+    if rows:
+        print(fleet.table(fleet.HEADINGS, rows), file=terminal.out)
+    for note in cluster.notes:
+        print(f"note: {note}", file=terminal.err)
+    if not waiting:
+        return Exit.DONE
+    listed = ", ".join(f"{name.namespace}/{name.snapshot}" for name in waiting)
+    if not running:
+        print(f"no controller is running; not fetched yet: {listed}", file=terminal.err)
+        return Exit.NOT_RUNNING
+    print(f"not fetched within {wait_s:g} s: {listed}", file=terminal.err)
+    return Exit.NOT_YET
+
+
+def _synced(status: Status | None) -> bool:
+    return status is not None and status.serving is not None
+
+
+def _written(documents: list[dict[str, Any]], output: str) -> str:
+    if output == "yaml":
+        return manifests.write(documents)
+    whole = {"apiVersion": "v1", "kind": "List", "items": documents}
+    return json.dumps(whole, indent=2) + "\n"

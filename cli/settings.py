@@ -1,0 +1,44 @@
+"""What the command takes from the environment, read once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STORE = "LASTGOOD_STORE"
+IMAGE = "LASTGOOD_IMAGE"
+KUBECONFIG = "KUBECONFIG"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Defaults of arguments."""
+
+    store: Path | None
+    """None: the API server is asked."""
+    image: str | None
+    """Of gate and agent in what `render` prints; None: a made-up one."""
+    kubeconfigs: tuple[Path, ...]
+    """As kubectl finds them; none: the service account of the pod that we run in."""
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Empty variables count as none."""
+    store = environment.get(STORE)
+    named = [Path(part).expanduser() for part in environment.get(KUBECONFIG, "").split(":") if part]
+    usual = Path(environment.get("HOME", "")) / ".kube/config"
+    return Settings(
+        store=Path(store) if store else None,
+        image=environment.get(IMAGE) or None,
+        kubeconfigs=tuple(named) or ((usual,) if usual.is_file() else ()),
+    )
+
+
+def from_environment() -> Settings:
+    """As `load`, from this process's environment."""
+    return load(os.environ)

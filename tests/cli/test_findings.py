@@ -1,0 +1,223 @@
+"""Why a pod is held, refused or stale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli.findings import Secret, secrets, standing
+from contract import layout
+from contract.freshness import FreshnessClass
+from controller.objects import Status
+from controller.snapshots import rfc3339
+from tests import make
+
+if TYPE_CHECKING:
+    from contract.plan import Plan
+
+NOW = 1_800_000_000.0
+RULES = FreshnessClass(
+    name="critical", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="refuse"
+)
+SERVED = Status(
+    account="prod",
+    identity="controller",
+    provider="aws-sm",
+    reference="/prod/payments/db",
+    rules=RULES,
+    serving="served",
+    version="v1",
+    fetched_at=NOW - 60,
+    last_success=NOW - 60,
+    last_attempt=NOW - 60,
+    failures=0,
+    reason=None,
+    latest="v1",
+    pin=None,
+    quarantined=(),
+    revoked=(),
+    history=(),
+    consumers=(),
+    undemanded_since=None,
+)
+NEVER = replace(
+    SERVED, serving=None, version=None, fetched_at=None, last_success=None, reason="denied"
+)
+
+
+def _plan() -> Plan:
+    file = make.planned_file("db", part="password")
+    return make.plan(make.planned_snapshot(file, rules=RULES))
+
+
+def _secret(status: Status | None, held: str | None = None) -> Secret:
+    plan = _plan()
+    known = {} if status is None else {plan.snapshots[0].snapshot: status}
+    (found,) = secrets(plan, known, {} if held is None else {"db": held}, NOW)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "held", "state", "holds", "why"),
+    [
+        pytest.param(SERVED, None, "fresh", False, None, id="well"),
+        pytest.param(
+            replace(SERVED, reason="throttled"),
+            None,
+            "fresh",
+            False,
+            "throttled: the provider asked us to slow down",
+            id="fresh, and the last attempt failed",
+        ),
+        pytest.param(
+            replace(SERVED, last_success=NOW - 600, reason="unavailable"),
+            None,
+            "stale",
+            False,
+            "last confirmed 10m ago, past the budget of 5m; unavailable: the provider does not",
+            id="stale",
+        ),
+        pytest.param(
+            replace(SERVED, last_success=NOW - 1000),
+            None,
+            "expired",
+            True,
+            "past the maximum age of 15m: a pod that starts waits",
+            id="expired",
+        ),
+        pytest.param(
+            NEVER,
+            None,
+            "never-synced",
+            True,
+            "never fetched; denied: the account",
+            id="never",
+        ),
+        pytest.param(
+            replace(NEVER, reason="not-allowed"),
+            None,
+            "never-synced",
+            True,
+            "not-allowed: policy does not allow it; ask who runs the SecretPolicy",
+            id="refused",
+        ),
+        pytest.param(
+            replace(SERVED, serving="revoked", version=None),
+            None,
+            "revoked",
+            True,
+            "its version was revoked and nothing replaces it",
+            id="revoked",
+        ),
+        pytest.param(None, None, "never-synced", True, "no SecretSnapshot", id="no object"),
+        pytest.param(
+            SERVED,
+            "property-missing",
+            "fresh",
+            True,
+            "the value has no property password",
+            id="the gate misses a property",
+        ),
+        pytest.param(
+            SERVED,
+            "never-synced",
+            "fresh",
+            True,
+            "the kubelet has not shown it to the pod yet",
+            id="the kubelet is behind",
+        ),
+    ],
+)
+def test_each_secret_says_what_is_wrong_with_it_and_what_to_do(
+    status: Status | None, held: str | None, state: str, why: str | None, *, holds: bool
+) -> None:
+    """And whether a starting pod waits for it."""
+    found = _secret(status, held)
+    assert (found.state, found.holds) == (state, holds)
+    assert found.source.endswith("#password")
+    if why is None:
+        assert found.why is None
+    else:
+        assert found.why is not None
+        assert why in found.why
+
+
+def _pod(phase: str, gate: dict[str, Any] | None, *, scheduled: bool = True) -> dict[str, Any]:
+    conditions = [{"type": "PodScheduled", "status": "True" if scheduled else "False"}]
+    if not scheduled:
+        conditions[0]["reason"] = "Unschedulable"
+    status: dict[str, Any] = {"phase": phase, "conditions": conditions}
+    if gate is not None:
+        status["initContainerStatuses"] = [{"name": layout.GATE, **gate}]
+    spec = {"initContainers": [{"name": layout.GATE}]}
+    return {"metadata": {"name": "web"}, "spec": spec, "status": status}
+
+
+RUNNING = {"state": {"running": {"startedAt": rfc3339(NOW - 65)}}}
+PASSED = {"state": {"terminated": {"exitCode": 0}}}
+ENDED_12 = {
+    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"exitCode": 12, "message": "another source"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("pod", "status", "verdict", "sentence"),
+    [
+        (_pod("Pending", RUNNING), NEVER, "held", "held by its gate since 1m 5s: it waits for db"),
+        (_pod("Pending", RUNNING), SERVED, "held", "it is about to let it pass"),
+        (_pod("Running", PASSED), SERVED, "running", "nothing is wrong with its secrets"),
+        (
+            _pod("Running", PASSED),
+            replace(SERVED, last_success=NOW - 600),
+            "running",
+            "has passed its gate, and db is stale",
+        ),
+        (_pod("Pending", ENDED_12), SERVED, "misconfigured", "its gate says another source"),
+        (
+            _pod("Pending", {"state": {"waiting": {"reason": "ErrImagePull"}}}),
+            SERVED,
+            "pending",
+            "has not come to its gate yet: ErrImagePull",
+        ),
+        (_pod("Pending", None), NEVER, "pending", "is about to be started by its kubelet"),
+        (_pod("Pending", None, scheduled=False), NEVER, "pending", "no node yet: Unschedulable"),
+        (_pod("Failed", PASSED), SERVED, "ended", "has ended (Failed)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_where_a_pod_stands(
+    pod: dict[str, Any], status: Status, verdict: str, sentence: str
+) -> None:
+    """From its phase and its gate."""
+    found = standing(pod, _plan(), [_secret(status)], NOW)
+    assert found.verdict == verdict
+    assert sentence in found.sentence
+
+
+def test_a_mount_pod_without_a_gate_is_held_by_the_kubelet() -> None:
+    """It can't mount what is not there."""
+    pod = _pod("Pending", None)
+    pod["spec"] = {}
+    found = standing(pod, _plan(), [_secret(NEVER)], NOW)
+    assert (found.verdict, "held by the kubelet: it waits for db" in found.sentence) == (
+        "held",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("notes", "sentence"),
+    [
+        ({}, "asks for no secret: it has no annotation lastgood.dev/secret.<name>"),
+        (make.asking(db="aws-sm:/x"), "asks for secrets and was not injected"),
+    ],
+    ids=["did not opt in", "no webhook"],
+)
+def test_a_pod_that_was_not_injected(notes: dict[str, str], sentence: str) -> None:
+    """Whether it wanted to be."""
+    pod = {"metadata": {"name": "web", "annotations": notes}, "spec": {}, "status": {}}
+    found = standing(pod, None, [], NOW)
+    assert (found.verdict, sentence in found.sentence) == ("not-injected", True)
