@@ -14,6 +14,10 @@ SECRET_TYPE = "lastgood.dev/snapshot"
 VALUE = "value"
 META = "meta.json"
 HISTORY_SUFFIX = "-history"
+MOST_VERSION = 512
+"""Characters in the provider's name of a version; none has as many."""
+MOST_VERSIONS = 128
+"""That operators may name in one list of a snapshot: revoked, or rolled back from."""
 
 
 def property_key(name: str) -> str:

@@ -66,7 +66,9 @@ async def _run(settings: Settings, store: Store, clock: SystemClock) -> None:
     telemetry = Telemetry(registry)
     volumes = Volumes(store.volumes)
     statuses = Statuses(store, volumes)
-    accounts = Accounts(observer=telemetry.requested, problem=_account_unusable)
+    accounts = Accounts(
+        observer=telemetry.requested, problem=_account_unusable, monotonic=clock.monotonic
+    )
     engine = Engine(
         sources=accounts.source,
         sink=statuses,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
@@ -20,12 +21,20 @@ if TYPE_CHECKING:
 
 class Accounts:
     """The accounts in force. `observer(account)` counts provider calls; `problem(account, why)`
-    is told when one can't be used.
+    is told when one can't be used, also in threads that fetch; `monotonic` is seconds that never
+    go back.
     """
 
-    def __init__(self, *, observer: Callable[[str], Observer], problem: Problem) -> None:
+    def __init__(
+        self,
+        *,
+        observer: Callable[[str], Observer],
+        problem: Problem,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._observer = observer
         self._problem = problem
+        self._monotonic = monotonic
         self._accounts: Mapping[str, SecretAccount] = {}
 
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
@@ -47,7 +56,13 @@ class Accounts:
         if account is None:
             return Unusable("NoAccount")
         try:
-            return open_source(account, provider, observer=self._observer(account.name))
+            return open_source(
+                account,
+                provider,
+                monotonic=self._monotonic,
+                observer=self._observer(account.name),
+                trouble=partial(self._problem, account.name),
+            )
         except UnsupportedAccountError as error:
             self._problem(account.name, str(error))
             return Unusable(type(error).__name__)

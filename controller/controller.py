@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING
 from contract.snapshot import META, from_wire
 from contract.wire import WireError
 from controller.demand import Parts, consumers, parts
-from controller.reconcile import RETENTION_S, Decided, Known, next_change, reconcile, wish
-from controller.store import Name
+from controller.objects import Name
+from controller.reconcile import (
+    RETENTION_S,
+    Decided,
+    Known,
+    in_turns,
+    next_change,
+    reconcile,
+    wish,
+    within,
+)
 from controller.telemetry import say
+from controller.verdicts import Verdicts
 from refresh.engine import CLOCK_STEP_S
 from refresh.model import SnapshotKey, SourceKey
 
@@ -28,8 +38,16 @@ if TYPE_CHECKING:
     from refresh.engine import Clock, Engine
     from refresh.model import Wanted
 
+REST_SHARE = 3.0
+"""A decision on the whole fleet holds the loop; for so many times as long others have it."""
 STILL_S = 10.0
 """A loop that has not turned for so long is not healthy."""
+MOST_RECALLED = 256
+"""Snapshots that it is asked of at once what was published, by turns of their namespaces."""
+RECALL_S = 1.0
+"""A look waits for the answers no longer; they are taken as they come."""
+ASK_AGAIN_S = 30.0
+"""The longest wait before it is asked again what could not be told; from half a second on."""
 
 
 class Controller:
@@ -57,10 +75,17 @@ class Controller:
         self._clock = clock
         self._known: dict[SnapshotKey, Known] = {}
         self._recalled: set[SnapshotKey] = set()
+        self._asking: asyncio.Task[None] | None = None
+        self._untold: dict[SnapshotKey, tuple[int, float]] = {}
+        """How often it could not be told what was published, and when to ask again."""
         self._attempted: dict[SnapshotKey, float | None] = {}
         self._gone: set[SnapshotKey] = set()
         self._not_shown: str | None = None
         self._next_change = float("-inf")
+        self._behind = True
+        self._rests_until = float("-inf")
+        self._verdicts = Verdicts()
+        self._names: dict[SnapshotKey, Name] = {}
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
         self.decided: Mapping[SnapshotKey, Decided] = {}
@@ -84,6 +109,8 @@ class Controller:
             )
             await self.look()
         stop.set()
+        if self._asking is not None:
+            self._asking.cancel()
         await asyncio.gather(engine, stopping)
 
     async def look(self) -> None:
@@ -92,16 +119,23 @@ class Controller:
         changed = [self._policies.refresh(), self._pods.refresh(), self._specs.refresh()]
         now = self._clock.now()
         set_back = self._set_back(now)
-        if any(changed) or now >= self._next_change or set_back:
-            wanted = parts(self._pods.current())
+        self._behind |= any(changed) or set_back
+        if self._turned_at < self._rests_until:
+            return
+        if self._behind or now >= self._next_change:
+            self._behind = False
+            wanted = within(parts(self._pods.current()), self._known, self._policies.current())
             waiting = await self._recall(wanted.keys())
+            began = self._clock.monotonic()
             self._decide(
                 {key: taken for key, taken in wanted.items() if key not in waiting},
                 self._clock.now(),
             )
             shown = self._show()
+            ended = self._clock.monotonic()
+            self._rests_until = ended + REST_SHARE * (ended - began)
             self.settled = not waiting
-            soon = now if waiting or not shown else float("inf")
+            soon = min(self._ask_again_at(waiting, now), float("inf") if shown else now)
             self._next_change = min(next_change(self.decided.values(), now), soon)
             await self._collect()
 
@@ -123,18 +157,46 @@ class Controller:
 
     async def _recall(self, wanted: Iterable[SnapshotKey]) -> set[SnapshotKey]:
         """Takes over what was published of snapshots that are new here; those of which that is not
-        known yet.
+        known yet. One namespace's many, or a slow answer, keep no other's waiting.
         """
-        waiting = {key for key in wanted if key not in self._known and key not in self._recalled}
-        if not waiting:
-            return waiting
-        async for found in self._past.recall(waiting.copy()):
+        waiting = self._new(wanted)
+        self._untold = {key: it for key, it in self._untold.items() if key in waiting}
+        if self._asking is None:
+            mono = self._clock.monotonic()
+            ripe = [key for key in waiting if self._untold.get(key, (0, mono))[1] <= mono]
+            if ripe:
+                batch = in_turns(ripe)[:MOST_RECALLED]
+                self._asking = asyncio.create_task(self._ask(batch))
+        if self._asking is not None:
+            await asyncio.wait({self._asking}, timeout=RECALL_S)
+            if self._asking.done():
+                asked, self._asking = self._asking, None
+                asked.result()
+        return self._new(waiting)
+
+    def _new(self, wanted: Iterable[SnapshotKey]) -> set[SnapshotKey]:
+        return {key for key in wanted if key not in self._known and key not in self._recalled}
+
+    def _ask_again_at(self, waiting: set[SnapshotKey], now: float) -> float:
+        """In seconds since the epoch; infinity: nothing waits."""
+        mono = self._clock.monotonic()
+        ends = (self._untold.get(key, (0, mono))[1] for key in waiting)
+        return now + min(ends, default=float("inf")) - mono
+
+    async def _ask(self, keys: Sequence[SnapshotKey]) -> None:
+        asked = {_name(key): key for key in keys}
+        async for found in self._past.recall(keys):
             self._turned_at = self._clock.monotonic()
-            key = found if isinstance(found, SnapshotKey) else self._take(found)
-            if key is not None:
-                self._recalled.add(key)
-                waiting.discard(key)
-        return waiting
+            if isinstance(found, SnapshotKey):
+                self._recalled.add(found)
+            else:  # what can't be used is fetched anew
+                self._take(found)
+                published = found.published
+                self._recalled.add(asked[Name(published.namespace, published.name)])
+        for key in self._new(keys):
+            failures = self._untold.get(key, (0, 0.0))[0] + 1
+            wait_s = min(ASK_AGAIN_S, 0.25 * 2.0 ** min(failures, 10))
+            self._untold[key] = (failures, self._clock.monotonic() + wait_s)
 
     def _take(self, remembered: Remembered) -> SnapshotKey | None:
         """Takes over one snapshot; None: it can't be used."""
@@ -174,10 +236,16 @@ class Controller:
         specs = self._specs.current()
         gone = {key for key in self._known if self._ledger.vanished(key.namespace)}
         keys = (wanted.keys() | self._known.keys()) - gone
+        self._names = {key: self._names.get(key) or _name(key) for key in keys}
+        if policies is not self._verdicts.policies:
+            self._verdicts = Verdicts(policies)
         wishes = self._wishes(keys, policies)
         known = {key: self._as_known(key) for key in keys}
         parts = {key: taken for key, taken in wanted.items() if key in keys}
-        decided = reconcile(parts=parts, known=known, policies=policies, wishes=wishes, now=now)
+        decided = reconcile(
+            parts=parts, known=known, verdicts=self._verdicts, wishes=wishes, now=now
+        )
+        self._verdicts.keep(decided)
         self._tell_changes(decided)
         self._engine.govern(self._accounts.govern(policies.accounts))
         self._engine.demand(
@@ -188,13 +256,15 @@ class Controller:
                 self._engine.operate(key, wishes[key])
             if item.withdraw:
                 self._engine.withdraw(key)
-        generations = {key: specs[_name(key)].generation for key in decided if _name(key) in specs}
+        asked = {key: specs.get(self._names[key]) for key in decided}
+        generations = {key: spec.generation for key, spec in asked.items() if spec is not None}
         self._ledger.decided(decided, consumers(self._pods.current()), generations)
         self._gone |= (keys | gone) - decided.keys()
         self._gone -= decided.keys()
         for key in self._gone:
             self._forget(key)
         self._recalled |= (self._gone - gone) & wanted.keys()
+        self._recalled &= wanted.keys() | decided.keys()
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
 
@@ -228,7 +298,7 @@ class Controller:
         wishes = {
             key: wish(
                 key,
-                specs.get(_name(key)),
+                specs.get(self._names[key]),
                 policies,
                 state=self._engine.state(key),
                 attempted_at=self._attempted.get(key),
@@ -242,11 +312,12 @@ class Controller:
         before = self._known.get(key, Known())
         state = self._engine.state(key)
         synced = before.synced or (state is not None and state.serving is not None)
-        spec = self._specs.current().get(_name(key))
+        spec = self._specs.current().get(self._names[key])
         asked_s = None if spec is None else spec.retention_s
-        return replace(
-            before, synced=synced, retention_s=RETENTION_S if asked_s is None else asked_s
-        )
+        retention_s = RETENTION_S if asked_s is None else asked_s
+        if (synced, retention_s) == (before.synced, before.retention_s):
+            return before
+        return replace(before, synced=synced, retention_s=retention_s)
 
     def _tell_changes(self, decided: Mapping[SnapshotKey, Decided]) -> None:
         for key, item in decided.items():

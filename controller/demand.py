@@ -92,6 +92,12 @@ def from_pod(pod: object) -> Demand | None:
     return Demand(namespace=str(namespace), pod=str(name), parts=parts)
 
 
+def plan_of(pod: Mapping[str, Any]) -> plan.Plan | None:
+    """What a pod asked for, whoever wrote it; None: it was not injected. NotADemandError."""
+    found = _plan(_object(dict(pod), "metadata"), _object(dict(pod), "spec"))
+    return None if found is None else found[0]
+
+
 def consumers(demands: Iterable[Demand]) -> dict[SnapshotKey, tuple[str, ...]]:
     """The names of the pods that demand each source, sorted."""
     found: dict[SnapshotKey, set[str]] = {}

@@ -1,6 +1,6 @@
-"""Keeps accounts and policies in use from vanishing: a finalizer of ours is on each, so that one
-which is deleted by mistake goes on to hold until no snapshot needs it. The decision is pure;
-`Holds` writes it.
+"""Keeps accounts and policies in use from vanishing: their status says that they are in use, and a
+ValidatingAdmissionPolicy of the chart refuses to delete such a one (docs/design/016). The decision
+is pure; `Holds` writes it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from policy.match import PolicySet
     from refresh.model import SnapshotKey
 
-FINALIZER = "lastgood.dev/in-use"
-"""The API server removes no object while this stands on it."""
+STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +33,8 @@ class Holdable:
     name: str
     version: str
     """Its resource version: a write that would undo another's is refused."""
-    finalizers: tuple[str, ...]
-    """Ours and others'."""
-    deleting: bool
+    in_use: bool
+    """As its status says."""
 
     @staticmethod
     def from_wire(content: Json) -> Holdable:
@@ -45,8 +43,7 @@ class Holdable:
         return Holdable(
             name=metadata["name"],
             version=metadata["resourceVersion"],
-            finalizers=tuple(metadata.get("finalizers") or ()),
-            deleting=metadata.get("deletionTimestamp") is not None,
+            in_use=(content.get(STATUS) or {}).get("inUse") is True,
         )
 
 
@@ -70,23 +67,13 @@ def used(snapshots: Iterable[SnapshotKey], policies: PolicySet) -> Used:
     )
 
 
-def changes(objects: Iterable[Holdable], names: frozenset[str]) -> list[tuple[Holdable, list[str]]]:
-    """The objects whose finalizers must be others, and what they must be.
-
-    The API server lets nobody put a finalizer on an object that is being deleted.
-    """
-    found: list[tuple[Holdable, list[str]]] = []
-    for item in objects:
-        ours = FINALIZER in item.finalizers
-        if item.name in names and not ours and not item.deleting:
-            found.append((item, [*item.finalizers, FINALIZER]))
-        elif item.name not in names and ours:
-            found.append((item, [name for name in item.finalizers if name != FINALIZER]))
-    return found
+def changes(objects: Iterable[Holdable], names: frozenset[str]) -> list[Holdable]:
+    """The objects whose status must say the opposite, when those of `names` are in use."""
+    return [item for item in objects if item.in_use != (item.name in names)]
 
 
 class Holds:
-    """Writes finalizers, through an `api` that is fenced. The reflectors project with
+    """Writes statuses, through an `api` that is fenced. The reflectors project with
     `Holdable.from_wire`.
     """
 
@@ -116,12 +103,14 @@ class Holds:
         self, resource: Resource, items: Mapping[tuple[str, str], Holdable], names: frozenset[str]
     ) -> bool:
         done = True
-        for item, finalizers in changes(list(items.values()), names):
-            body = {"metadata": {"resourceVersion": item.version, "finalizers": finalizers}}
-            held = FINALIZER in finalizers
-            event = "controller.held" if held else "controller.let_go"
+        for item in changes(list(items.values()), names):
+            body = {
+                "metadata": {"resourceVersion": item.version},
+                STATUS: {"inUse": not item.in_use},
+            }
+            event = "controller.let_go" if item.in_use else "controller.held"
             try:
-                await self._api.merge_patch(resource.path(name=item.name), body)
+                await self._api.merge_patch(resource.path(None, item.name, STATUS), body)
             except (ConflictError, NotFoundError):
                 # The watch is about to tell what it is now, and that is a new revision.
                 continue

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from controller.objects import Spec
-    from controller.store import Name, Store
+    from controller.objects import Name, Spec
+    from controller.store import Store
 
 Fingerprint = tuple[int, int, int]
 """Inode, size and time of change in nanoseconds."""

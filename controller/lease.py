@@ -19,6 +19,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+LEASE = "lastgood-controller"
+"""Its name, in the namespace of the installation."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:

@@ -1,21 +1,29 @@
-"""A SecretSnapshot as the embedded store keeps it: `spec`, which operators write, and `status`,
-which the controller does.
+"""A SecretSnapshot as operators and the embedded store have it: `spec`, which operators write, and
+`status`, which the controller does.
 
-No secret material and no digest of it. Both are additive formats of `contract.wire`.
+No secret material and no digest of it. Both are additive formats of `contract.wire`. The API
+server's form of them is read by `controller.snapshots`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contract import wire
 from contract.freshness import FreshnessClass
-from contract.snapshot import Quarantined
+from contract.snapshot import MOST_VERSIONS, Quarantined
 from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
     from contract.ages import Entry
+
+
+class Name(NamedTuple):
+    """One snapshot in one namespace."""
+
+    namespace: str
+    snapshot: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,16 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What an older controller's status on a cluster says instead of the class's rules."""
+
+    rules: str
+    """The class's name."""
+    state: str
+    """As of its writing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The projection of what the controller knows. Times in seconds since the epoch."""
 
@@ -98,6 +116,22 @@ class Status:
     """Since when policy does not allow the source; None: it does."""
     observed_generation: int = 0
     """The spec's generation that this status reflects."""
+    told: Told | None = None
+    """None: `rules` are known, or policy gives no class. Of clusters only, in no file."""
+    unnamed: int = 0
+    """How many more pods demand it, whose names are not known. Of clusters only, in no file."""
+
+    @property
+    def class_name(self) -> str | None:
+        """None: policy gives no class."""
+        if self.rules is not None:
+            return self.rules.name
+        return None if self.told is None else self.told.rules
+
+    @property
+    def pods(self) -> int:
+        """How many pods demand it."""
+        return len(self.consumers) + self.unnamed
 
     @property
     def source(self) -> str:
@@ -125,7 +159,8 @@ class Status:
 
     def to_wire(self) -> str:
         """The status as one line of JSON."""
-        document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        names = (name for name in self.__slots__ if name not in {"told", "unnamed"})
+        document: dict[str, Any] = {name: getattr(self, name) for name in names}
         document["rules"] = None if self.rules is None else self.rules.__dict__
         document["quarantined"] = [item.__dict__ for item in self.quarantined]
         document["history"] = [
@@ -187,8 +222,10 @@ def pinned(spec: Spec, version: str | None) -> Spec:
 
 
 def rolled_back(spec: Spec, version: str) -> Spec:
-    """The spec that does not serve `version`, the one served now, until a newer appears."""
-    quarantined = tuple(dict.fromkeys((*spec.quarantined, version)))
+    """The spec that does not serve `version`, the one served now, until a newer appears. The oldest
+    make room: versions that were rolled back from so long ago are held no more.
+    """
+    quarantined = tuple(dict.fromkeys((*spec.quarantined, version)))[-MOST_VERSIONS:]
     return replace(spec, quarantined=quarantined, generation=spec.generation + 1)
 
 

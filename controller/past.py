@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from controller.objects import Name
 from controller.ports import Remembered
-from controller.store import Name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection

@@ -6,12 +6,14 @@ something that a tenant wrote.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from controller.demand import Parts
-from policy.match import Allowed, decide
+from policy.match import Allowed, Refused, policy_of
 from refresh.model import Checks, Demanded, SnapshotState, Wanted
 from refresh.versions import ROLLED_BACK
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from controller.objects import Spec
-    from policy.match import PolicySet, Refused
+    from controller.verdicts import Verdicts
+    from policy.match import PolicySet
     from refresh.model import SnapshotKey
 
 RETENTION_S = 7 * 86_400.0
@@ -84,7 +87,7 @@ def reconcile(
     *,
     parts: Mapping[SnapshotKey, Parts],
     known: Mapping[SnapshotKey, Known],
-    policies: PolicySet,
+    verdicts: Verdicts,
     wishes: Mapping[SnapshotKey, Wanted],
     now: float,
 ) -> dict[SnapshotKey, Decided]:
@@ -101,7 +104,7 @@ def reconcile(
         if key not in parts and not before.synced:
             continue
         count = counts.get(key.namespace, 0) + 1
-        verdict = _verdict(key, policies, count)
+        verdict = _verdict(key, verdicts, count)
         if before.synced or isinstance(verdict, Allowed):
             counts[key.namespace] = count
         else:
@@ -111,6 +114,48 @@ def reconcile(
         known_now = _known(parts.get(key), before, verdict, now)
         found[key] = _decided(key, known_now, verdict, wishes.get(key), now=now)
     return found
+
+
+def within(
+    parts: Mapping[SnapshotKey, Parts], known: Mapping[SnapshotKey, Known], policies: PolicySet
+) -> Mapping[SnapshotKey, Parts]:
+    """The same without what is too much of any one namespace: new sources beyond what its policy
+    allows it and MOST_REFUSED are passed over before anything is asked or kept of them. What is
+    known stays.
+    """
+    sizes = Counter(key.namespace for key in parts)
+    room = {
+        namespace: _most(policies, namespace)
+        for namespace, size in sizes.items()
+        if size > MOST_REFUSED and size > _most(policies, namespace)
+    }
+    if not room:
+        return parts
+    taken = {key for key in parts if key.namespace not in room or key in known}
+    for key in taken:
+        if key.namespace in room:
+            room[key.namespace] -= 1
+    for key in parts:
+        if key not in taken and room[key.namespace] > 0:
+            room[key.namespace] -= 1
+            taken.add(key)
+    return {key: item for key, item in parts.items() if key in taken}
+
+
+def _most(policies: PolicySet, namespace: str) -> int:
+    policy = policy_of(policies, namespace)
+    if isinstance(policy, Refused):
+        return MOST_REFUSED
+    return MOST_REFUSED + policy.spec.limits.snapshots_per_namespace
+
+
+def in_turns(keys: Iterable[SnapshotKey]) -> list[SnapshotKey]:
+    """The first of each namespace, then the second of each, and so on."""
+    by_namespace: dict[str, list[SnapshotKey]] = {}
+    for key in keys:
+        by_namespace.setdefault(key.namespace, []).append(key)
+    turns = zip_longest(*by_namespace.values())
+    return [key for turn in turns for key in turn if key is not None]
 
 
 def next_change(decided: Iterable[Decided], now: float) -> float:
@@ -177,20 +222,13 @@ def _rank(
     return (not known.get(key, Known()).synced, key not in parts, key)
 
 
-def _verdict(key: SnapshotKey, policies: PolicySet, count: int) -> Allowed | Refused | _No:
-    source = key.source
-    verdict = decide(
-        policies,
-        namespace=key.namespace,
-        provider=source.provider,
-        account=source.account,
-        reference=source.reference,
-    )
+def _verdict(key: SnapshotKey, verdicts: Verdicts, count: int) -> Allowed | Refused | _No:
+    verdict, source = verdicts.of(key), key.source
     if not isinstance(verdict, Allowed):
         return verdict
     if verdict.identity != source.identity:
         return _No(Refusal.IDENTITY, f"policy {verdict.policy} gives identity {verdict.identity}")
-    policy = policies.policies[verdict.policy]
+    policy = verdicts.policies.policies[verdict.policy]
     limit = policy.spec.limits.snapshots_per_namespace
     if count > limit:
         message = f"policy {verdict.policy} allows {limit} snapshots in namespace {key.namespace}"
@@ -203,12 +241,14 @@ def _known(
 ) -> Known:
     undemanded = None if parts is not None else _since(before.undemanded_since, now)
     refused = None if isinstance(verdict, Allowed) else _since(before.refused_since, now)
-    return replace(
-        before,
-        parts=before.parts if parts is None else parts,
-        undemanded_since=undemanded,
-        refused_since=refused,
-    )
+    taken = before.parts if parts is None else parts
+    if (taken, undemanded, refused) == (
+        before.parts,
+        before.undemanded_since,
+        before.refused_since,
+    ):
+        return before
+    return replace(before, parts=taken, undemanded_since=undemanded, refused_since=refused)
 
 
 def _decided(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contract.snapshot import META, from_wire
-from controller.objects import Held, Status
-from controller.store import Name
+from controller.objects import Held, Name, Status
 from refresh.model import SnapshotState
 
 if TYPE_CHECKING:

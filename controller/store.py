@@ -15,12 +15,12 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from contract.wire import WireError
 from controller.filesystem import MEMORY, MOUNTINFO, filesystem_of
-from controller.objects import Spec, Status, recorded
+from controller.objects import Name, Spec, Status, recorded
 from controller.volumes import Volumes
 
 if TYPE_CHECKING:
@@ -38,35 +38,6 @@ class StoreRefusedError(ValueError):
     """A folder that can't be a store, or that a controller has taken; the message says what to do.
     Caught by main functions.
     """
-
-
-class Name(NamedTuple):
-    """One snapshot in one namespace."""
-
-    namespace: str
-    snapshot: str
-
-
-class Operations(Protocol):
-    """What operators see and ask: here files in a folder, later objects of the API server."""
-
-    def statuses(self) -> dict[Name, Status]:
-        """The status of every snapshot that the controller has seen."""
-        ...
-
-    def status(self, name: Name) -> Status | None:
-        """None: the controller has not seen it."""
-        ...
-
-    def amend(self, name: Name, change: Callable[[Spec], Spec]) -> Spec:
-        """Changes a spec so that no other change is lost. Returns the new one. The first one starts
-        from what the snapshot has recorded.
-        """
-        ...
-
-    def controlled(self) -> bool:
-        """Whether a controller is at work."""
-        ...
 
 
 class Store:

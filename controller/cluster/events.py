@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from contract.reasons import FetchFailure
-from controller.cluster.wire import rfc3339
+from controller.advice import what_to_do
+from controller.snapshots import rfc3339
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 from kube.resources import EVENTS, PODS, SECRET_SNAPSHOTS
@@ -22,19 +22,12 @@ if TYPE_CHECKING:
 
 AGAIN_S = 600.0
 """The same is not said again sooner."""
+ALL = Budget(calls_per_second=20, burst=200)
+OF_ONE_NAMESPACE = Budget(calls_per_second=2, burst=50)
+"""So that one tenant's many pods take no other's Events."""
+_TIDY_S = 60.0
 MOST_NOTE = 1000
 """Characters; the API server takes 1024 bytes."""
-_WHAT_TO_DO = {
-    FetchFailure.ABSENT: "create it at the provider, or correct the annotation",
-    FetchFailure.DENIED: "the account's role may not read it; ask who runs the SecretAccount",
-    FetchFailure.THROTTLED: "the provider asked us to slow down; it is tried again",
-    FetchFailure.UNAVAILABLE: "the provider does not answer; it is tried again",
-    FetchFailure.INVALID: "correct the value at the provider, or the policy's validations",
-    FetchFailure.EMPTY: "put a value into it at the provider",
-    FetchFailure.TOO_LARGE: "make the value smaller, or raise the policy's limit",
-    "foreign-secret": "remove or rename the Secret of this name, which lastgood did not write",
-}
-_REFUSED = "policy does not allow it; ask who runs the SecretPolicy of this namespace"
 _ALARMS = {
     AlarmKind.REJECTED: ("VersionRejected", "a new version failed its checks and is not served"),
     AlarmKind.CHANGED_IN_PLACE: (
@@ -63,8 +56,8 @@ class Regarded(NamedTuple):
 
 
 class Events:
-    """Writes Events, each at most every ten minutes and few a second; one that fails is not
-    repeated.
+    """Writes Events, each at most every ten minutes and few a second, of one namespace fewer; one
+    that fails is not repeated.
     """
 
     def __init__(self, api: Api, clock: Clock, instance: str, draw: Callable[[], float]) -> None:
@@ -74,23 +67,17 @@ class Events:
         self._instance = instance
         self._draw = draw
         self._said: dict[tuple[str, str], float] = {}
-        self._bucket = Bucket(Budget(calls_per_second=5, burst=50), clock.monotonic())
-
-    def wants(self, uid: str, about: str) -> bool:
-        """Whether it is time to say that of an object."""
-        now = self._clock.monotonic()
-        if now - self._said.get((uid, about), float("-inf")) < AGAIN_S:
-            return False
-        return self._bucket.ready_at(1, now) <= now
+        self._all = Bucket(ALL, clock.monotonic())
+        self._by_namespace: dict[str, Bucket] = {}
+        self._tidied_at = clock.monotonic()
 
     async def say(self, of: Regarded, about: str, reason: str, note: str) -> None:
-        """Says it now, if `wants`."""
-        if not self.wants(of.uid, about):
-            return
+        """Says it now, if it is time to say that of the object."""
         now = self._clock.monotonic()
-        self._bucket.take(1, now)
-        self._bucket.settle(1, 1, now)
-        self._said = {key: at for key, at in self._said.items() if now - at < AGAIN_S}
+        if now - self._said.get((of.uid, about), float("-inf")) < AGAIN_S:
+            return
+        if not self._paid(of.namespace, now):
+            return
         self._said[of.uid, about] = now
         name = f"{of.name[:200]}.{int(self._draw() * 2**60):015x}"
         body = {
@@ -117,6 +104,25 @@ class Events:
         except (ApiError, FencedError) as error:
             say(logging.INFO, "controller.event_not_written", why=str(error), reason=reason)
 
+    def _paid(self, namespace: str, now: float) -> bool:
+        if now - self._tidied_at >= _TIDY_S:
+            self._tidied_at = now
+            self._said = {key: at for key, at in self._said.items() if now - at < AGAIN_S}
+            full = OF_ONE_NAMESPACE.burst
+            self._by_namespace = {
+                name: it for name, it in self._by_namespace.items() if it.ready_at(full, now) > now
+            }
+        own = self._by_namespace.get(namespace)
+        if own is None:
+            own = self._by_namespace[namespace] = Bucket(OF_ONE_NAMESPACE, now)
+        buckets = (own, self._all)
+        if any(bucket.ready_at(1, now) > now for bucket in buckets):
+            return False
+        for bucket in buckets:
+            bucket.take(1, now)
+            bucket.settle(1, 1, now)
+        return True
+
 
 def regarding_pod(namespace: str, name: str, uid: str) -> Regarded:
     """A pod, to be regarded."""
@@ -130,8 +136,7 @@ def regarding_snapshot(namespace: str, name: str, uid: str) -> Regarded:
 
 def waiting_note(source: str, account: str, reason: str) -> str:
     """Why a pod waits for a source that was never synced, and what to do."""
-    known = {str(failure): text for failure, text in _WHAT_TO_DO.items()}
-    what = known.get(reason, _REFUSED)
+    what = what_to_do(reason)
     return f"waits for {source} of account {account}, never fetched yet: {reason}; {what}"
 
 

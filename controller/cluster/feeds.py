@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from controller.cluster.wire import Seen, project
 from controller.demand import Demand, NotADemandError, Parts, from_pod
 from controller.holds import Holdable
-from controller.store import Name
+from controller.objects import Name
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from policy.model import SecretAccount, SecretPolicy
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from kube.clock import Clock
     from kube.reflector import Change
     from policy.match import PolicySet
-    from refresh.model import SnapshotKey
+    from refresh.model import SnapshotKey, SourceKey
 
 DECLARED = Parts(whole=True)
 """What a declaration takes of its source, so that a value of any form will do."""
+MOST_SOURCES = 5000
+"""That the pods of one namespace may name together, so that one tenant's plans do not fill our
+memory. A pod that names more is passed over."""
 RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 
 
@@ -43,18 +47,41 @@ class Pod:
     """It is being deleted."""
 
 
+class Sources:
+    """The sources that pods name, each kept once however many name it, and as long as one does."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, WeakValueDictionary[SourceKey, SnapshotKey]] = {}
+
+    def bounded(self, demand: Demand) -> Demand:
+        """The same with the keys that are held. NotADemandError: it is too much."""
+        held = self._held.setdefault(demand.namespace, WeakValueDictionary())
+        new = sum(key.source not in held for key in demand.parts)
+        if new and len(held) + new > MOST_SOURCES:
+            raise NotADemandError(
+                f"its namespace's pods would name more than {MOST_SOURCES} sources"
+            )
+        parts = {held.setdefault(key.source, key): taken for key, taken in demand.parts.items()}
+        return replace(demand, parts=parts)
+
+
 class Copies:
     """The copies, kept current while `run`. `problem(what, why)` is told what can't be read."""
 
     def __init__(
         self, api: Api, clock: Clock, rng: random.Random, problem: Callable[[str, str], None]
     ) -> None:
+        sources = Sources()
+
         def failed(why: str) -> None:
             problem("watch", why)
 
         def pod(content: Json) -> Pod | None:
             try:
-                return pod_of(content)
+                found = pod_of(content)
+                if found is None:
+                    return None
+                return replace(found, demand=sources.bounded(found.demand))
             except NotADemandError as error:
                 metadata = content["metadata"]
                 problem(f"pod {metadata.get('namespace')}/{metadata.get('name')}", str(error))
@@ -105,6 +132,11 @@ class Copies:
         """Until each has been listed once."""
         for reflector in self._all:
             await reflector.wait_synced()
+
+    def is_awake(self, namespace: str, pod: str) -> bool:
+        """Whether a pod is there whose kubelet still looks at its volumes."""
+        found = self.pods.items.get((namespace, pod))
+        return found is not None and not found.ending
 
     def staleness_s(self, now: float) -> dict[str, float]:
         """Seconds since the API server was last heard of, by kind; `now` is monotonic."""

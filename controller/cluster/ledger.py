@@ -45,6 +45,8 @@ LEAST_GAP_S = 1.0
 """A status is not written more often than this."""
 RETRY_CAP_S = 30.0
 _AT_ONCE = 8
+"""Writes under way."""
+_AT_A_TIME = 64
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ class ClusterLedger:
         self._applied: dict[SnapshotKey, int] = {}
         self._decided: Mapping[SnapshotKey, Decided] = {}
         self._consumers: Mapping[SnapshotKey, tuple[str, ...]] = {}
+        self._altered: set[SnapshotKey] = set()
         self._shown: dict[SnapshotKey, _Shown] = {}
         self._misnamed: dict[tuple[str, str], Seen] = {}
         copies.snapshots.subscribe(self._changed)
@@ -105,6 +108,13 @@ class ClusterLedger:
         consumers: Mapping[SnapshotKey, tuple[str, ...]],
         generations: Mapping[SnapshotKey, int],
     ) -> None:
+        self._altered = {
+            key
+            for key, item in decided.items()
+            if item != self._decided.get(key)
+            or consumers.get(key) != self._consumers.get(key)
+            or generations.get(key) != self._applied.get(key)
+        }
         self._decided, self._consumers = decided, consumers
         self._applied.update(generations)
 
@@ -127,7 +137,7 @@ class ClusterLedger:
         self._conflicting(key, foreign=False)
         before, self._published[key] = self._published.get(key), meta
         if self._is_urgent(key, before, meta) or not snapshot.keys() <= there:
-            self._nudges.ask(key.namespace, self._awake(key))
+            self._nudges.ask(key.namespace, self._consumers.get(key, ()))
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
         if not self.vanished(namespace):
@@ -137,7 +147,9 @@ class ClusterLedger:
         self._note(key, state).times = True
 
     def write(self, key: SnapshotKey, state: SnapshotState | None) -> None:
-        self._note(key, SnapshotState() if state is None else state)
+        shown = self._shown.get(key)
+        if shown is None or key in self._altered or shown.state is not state:
+            self._note(key, SnapshotState() if state is None else state)
 
     def forget(self, key: SnapshotKey) -> None:
         shown = self._shown.pop(key, None)
@@ -178,7 +190,9 @@ class ClusterLedger:
                 if now >= shown.turns_at:
                     shown.turns_at, shown.due_at = float("inf"), min(shown.due_at, mono)
             due = [key for key, shown in self._shown.items() if shown.due_at <= mono]
-            await asyncio.gather(*(self._show(key, turns) for key in due))
+            for begin in range(0, len(due), _AT_A_TIME):  # others have the loop in between
+                some = due[begin : begin + _AT_A_TIME]
+                await asyncio.gather(*(self._show(key, turns) for key in some))
             for name in list(self._misnamed):
                 await self._ignore(self._misnamed.pop(name))
 
@@ -198,12 +212,6 @@ class ClusterLedger:
             meta.quarantined,
         )
         return operated or (decided is not None and decided.nudge)
-
-    def _awake(self, key: SnapshotKey) -> list[str]:
-        """Consumers whose kubelet still looks."""
-        pods = self._copies.pods.items
-        found = [(name, pods.get((key.namespace, name))) for name in self._consumers.get(key, ())]
-        return [name for name, pod in found if pod is not None and not pod.ending]
 
     def _conflicting(self, key: SnapshotKey, *, foreign: bool) -> None:
         shown = self._shown.setdefault(key, _Shown())

@@ -9,14 +9,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from contract.annotations import SYNC_REQUESTED
-from controller.cluster.wire import rfc3339
+from controller.snapshots import rfc3339
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 from kube.resources import PODS
 from refresh.budget import Bucket, Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from kube.api import Api
     from kube.clock import Clock
@@ -29,49 +29,69 @@ _UNDER_WAY = 10
 
 
 class Nudges:
-    """Pods by namespace and name, each once however often it is asked for."""
+    """Pods by namespace and name, each once however often it is asked for. Namespaces take turns.
+    `awake(namespace, pod)` says whether its kubelet still looks.
+    """
 
-    def __init__(self, api: Api, clock: Clock) -> None:
+    def __init__(self, api: Api, clock: Clock, awake: Callable[[str, str], bool]) -> None:
         self._api = api
         self._clock = clock
-        self._waiting: dict[tuple[str, str], None] = {}
+        self._awake = awake
+        self._waiting: dict[str, dict[str, None]] = {}
+        """By namespace, the one whose turn it is first."""
         self._some = asyncio.Event()
         self._bucket = Bucket(Budget(calls_per_second=PER_SECOND, burst=AT_ONCE), clock.monotonic())
 
     def ask(self, namespace: str, pods: Iterable[str]) -> None:
         """Nudges soon."""
-        asked = dict.fromkeys((namespace, pod) for pod in pods)
-        self._waiting |= asked
-        if len(self._waiting) > AT_ONCE:
+        asked = dict.fromkeys(pods)
+        if not asked:
+            return
+        waiting = self._waiting.setdefault(namespace, {})
+        waiting |= asked
+        if len(waiting) > AT_ONCE:
             say(
                 logging.INFO,
                 "controller.nudges_queued",
                 namespace=namespace,
-                pods=len(self._waiting),
+                pods=len(waiting),
                 decision=f"the first {AT_ONCE} now, the others at {PER_SECOND:g} a second",
             )
-        if self._waiting:
-            self._some.set()
+        self._some.set()
 
     async def run(self) -> None:
         """Until cancelled."""
         under_way: set[asyncio.Task[None]] = set()
         while True:
             await self._some.wait()
-            while self._waiting:
-                now = self._clock.monotonic()
-                if not self._bucket.take(1, now):
-                    await asyncio.sleep(self._bucket.ready_at(1, now) - now)  # noqa: TID251 - the budget gives its length
-                    continue
-                self._bucket.settle(1, 1, now)
-                pod = next(iter(self._waiting))
-                del self._waiting[pod]
+            while (pod := self._next()) is not None:
+                await self._paid()
                 if len(under_way) >= _UNDER_WAY:
                     await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 task = asyncio.create_task(self._nudge(*pod))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
             self._some.clear()
+
+    def _next(self) -> tuple[str, str] | None:
+        """The next pod that is awake; its namespace's turn comes again after all others'."""
+        while self._waiting:
+            namespace = next(iter(self._waiting))
+            waiting = self._waiting.pop(namespace)
+            pod = next(iter(waiting))
+            del waiting[pod]
+            if waiting:
+                self._waiting[namespace] = waiting
+            if self._awake(namespace, pod):
+                return namespace, pod
+        return None
+
+    async def _paid(self) -> None:
+        now = self._clock.monotonic()
+        while not self._bucket.take(1, now):
+            await asyncio.sleep(self._bucket.ready_at(1, now) - now)  # noqa: TID251 - the budget gives its length
+            now = self._clock.monotonic()
+        self._bucket.settle(1, 1, now)
 
     async def _nudge(self, namespace: str, pod: str) -> None:
         stamp = rfc3339(self._clock.now())

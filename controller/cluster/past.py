@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from contract.snapshot import HISTORY_SUFFIX
 from controller.cluster.publication import any_history, names
 from controller.cluster.secrets import ForeignSecretError
-from controller.cluster.wire import seconds
 from controller.ports import Published, Remembered
+from controller.snapshots import seconds
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 

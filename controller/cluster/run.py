@@ -22,6 +22,7 @@ from controller.cluster.watchman import Watchman
 from controller.controller import Controller
 from controller.holds import Holds, used
 from controller.leader import Leader, lead
+from controller.lease import LEASE
 from controller.telemetry import Ages, Staleness, Telemetry, say
 from kube.errors import FencedError, TemporaryError
 from kube.resources import NAMESPACES
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from kube.api import Api
     from kube.clock import Clock
 
-LEASE = "lastgood-controller"
 AGAIN_S = 2.0
 """Between two tries to begin while the API server is away."""
 HOLD_S = 1.0
@@ -120,7 +120,7 @@ class Cluster:
         """What a leader does, until `ending`."""
         clock, rng = self._clock, self._rng
         events = Events(api, clock, self._settings.identity, rng.random)
-        nudges = Nudges(api, clock)
+        nudges = Nudges(api, clock, copies.is_awake)
         watchman = Watchman(events, copies, self._telemetry)
         secrets, freshness = Secrets(api, self._salt), FreshnessMaps(api)
         ledger = ClusterLedger(
@@ -132,7 +132,11 @@ class Cluster:
             events=events,
             clock=clock,
         )
-        accounts = Accounts(observer=self._telemetry.requested, problem=_account_unusable)
+        accounts = Accounts(
+            observer=self._telemetry.requested,
+            problem=_account_unusable,
+            monotonic=clock.monotonic,
+        )
         engine = Engine(
             sources=accounts.source,
             sink=ledger,

@@ -12,12 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contract.snapshot import META, SECRET_TYPE
-from kube.errors import (
-    ConflictError,
-    ForbiddenError,
-    InvalidError,
-    NotFoundError,
-)
+from kube.errors import ConflictError, InvalidError, NotFoundError
 from kube.resources import SECRETS
 
 if TYPE_CHECKING:
@@ -26,6 +21,12 @@ if TYPE_CHECKING:
     from kube.api import Json
 
     Ours = Callable[[Mapping[str, bytes]], bool]
+
+
+_NOT_FOUND = "NotFound"
+"""The API server's own word; a 404 of something on the way to it says nothing of the Secret."""
+_KEPT_FROM_US = 422
+"""The chart's policy answers so where the Secret is of another type."""
 
 
 class Writes(Protocol):
@@ -74,14 +75,19 @@ class Secrets:
 
     async def read(self, namespace: str, name: str, ours: Ours) -> dict[str, bytes] | None:
         """The keys; None: there is no such Secret. ForeignSecretError: it is none of ours, by its
-        type or by `ours`.
+        type or by `ours`. ApiError: neither is certain, as after a 401 or 403: a right of ours that
+        is missing for a moment must not make what is published count as lost.
         """
         self._held.pop((namespace, name), None)
         try:
             found = await self._api.merge_patch(SECRETS.path(namespace, name), {})
-        except NotFoundError:
+        except NotFoundError as error:
+            if error.reason != _NOT_FOUND:
+                raise
             return None
-        except (ForbiddenError, InvalidError):
+        except InvalidError as error:
+            if error.status != _KEPT_FROM_US:
+                raise
             raise ForeignSecretError(f"{namespace}/{name} is kept from us") from None
         data = _decoded(found)
         if found.get("type") != SECRET_TYPE or not ours(data):

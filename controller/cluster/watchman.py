@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from controller.advice import FOREIGN_SECRET
 from controller.cluster.events import (
     alarm_note,
     regarding_pod,
@@ -13,7 +15,7 @@ from controller.cluster.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from contract.reasons import FetchFailure
     from controller.cluster.events import Events
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from refresh.observer import Observer
 
 TURN_S = 1.0
+MOST_TOLD = 8
+"""Sources that one pod waits for, so that the Events of one with hundreds can be read."""
 
 
 class Watchman:
@@ -84,18 +88,29 @@ class Watchman:
     def _waiting(
         self, engine: Engine, ledger: ClusterLedger, decided: Mapping[SnapshotKey, Decided]
     ) -> Iterator[tuple[str, str, SnapshotKey, str]]:
-        """Each waiting pod with each source that it waits for, and why."""
+        """Each waiting pod with the first sources that it waits for, and why."""
         for (_, name), pod in self._copies.pods.items.items():
-            if not pod.waiting or pod.ending:
-                continue
-            for key in pod.demand.parts:
-                state, item = engine.state(key), decided.get(key)
-                if item is None or (state is not None and state.serving is not None):
-                    if not ledger.is_foreign(key):
-                        continue
-                    yield name, pod.uid, key, "foreign-secret"
-                    continue
-                failed = None if state is None else state.reason
-                reason = item.refusal or failed
-                if reason is not None:
-                    yield name, pod.uid, key, str(reason)
+            if pod.waiting and not pod.ending:
+                found = _why(pod.demand.parts, engine, ledger, decided)
+                for key, reason in islice(found, MOST_TOLD):
+                    yield name, pod.uid, key, reason
+
+
+def _why(
+    keys: Iterable[SnapshotKey],
+    engine: Engine,
+    ledger: ClusterLedger,
+    decided: Mapping[SnapshotKey, Decided],
+) -> Iterator[tuple[SnapshotKey, str]]:
+    for key in keys:
+        item = decided.get(key)
+        if item is None:
+            continue
+        state = engine.state(key)
+        if state is not None and state.serving is not None:
+            if ledger.is_foreign(key):
+                yield key, FOREIGN_SECRET
+            continue
+        reason = item.refusal or (None if state is None else state.reason)
+        if reason is not None:
+            yield key, str(reason)

@@ -1,18 +1,18 @@
 """SecretSnapshots as the API server has them <-> specs and statuses as the controller has them.
-Pure.
+Pure. Operators' side of it is `controller.snapshots`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from contract import freshness
-from contract.annotations import PREFIX, REFRESH_REQUESTED
+from contract.annotations import REFRESH_REQUESTED
 from contract.reasons import Freshness, Serving
+from controller.advice import FOREIGN_SECRET
 from controller.objects import Spec
-from kube.resources import SECRET_SNAPSHOTS
+from controller.snapshots import MADE_FOR, declaration, rfc3339, seconds
 from policy import snapshot
 from refresh.model import SnapshotKey, SourceKey
 from refresh.versions import ROLLED_BACK
@@ -23,13 +23,8 @@ if TYPE_CHECKING:
     from controller.objects import Status
     from refresh.model import SnapshotState
 
-MADE_FOR = PREFIX + "made-for"
-"""Our mark on a SecretSnapshot that the controller made because pods ask for it; one without it was
-declared.
-"""
 TIMES = ("lastSuccess", "lastAttempt")
 """What goes on in a status without anything being new."""
-MOST_SECONDS = 253_402_300_799.0
 _STATES = {
     Freshness.FRESH: "Fresh",
     Freshness.STALE: "Stale",
@@ -93,31 +88,22 @@ def project(content: Mapping[str, Any]) -> Seen | None:
 def made(key: SnapshotKey, state: SnapshotState | None) -> dict[str, Any]:
     """A new SecretSnapshot. What the snapshot itself has recorded of operators' wishes goes on."""
     source = key.source
-    spec: dict[str, Any] = {
-        "source": {
-            "account": source.account,
-            "identity": source.identity,
-            "provider": source.provider,
-            "reference": source.reference,
-        }
-    }
+    body = declaration(
+        key.namespace,
+        account=source.account,
+        identity=source.identity,
+        provider=source.provider,
+        reference=source.reference,
+    )
+    body["metadata"]["annotations"] = {MADE_FOR: "pods"}
     if state is not None:
         if state.pin is not None:
-            spec["pin"] = state.pin
-        spec["revoked"] = list(state.revoked)
-        spec["quarantined"] = [
+            body["spec"]["pin"] = state.pin
+        body["spec"]["revoked"] = list(state.revoked)
+        body["spec"]["quarantined"] = [
             item.version for item in state.quarantined if item.reason == ROLLED_BACK
         ]
-    return {
-        "apiVersion": SECRET_SNAPSHOTS.api_version,
-        "kind": snapshot.KIND,
-        "metadata": {
-            "name": source.snapshot,
-            "namespace": key.namespace,
-            "annotations": {MADE_FOR: "pods"},
-        },
-        "spec": spec,
-    }
+    return body
 
 
 def shown(
@@ -131,7 +117,8 @@ def shown(
     return {
         "observedGeneration": status.observed_generation,
         "source": status.source,
-        "class": None if status.rules is None else status.rules.name,
+        "class": status.class_name,
+        "rules": _rules(status),
         "state": _state(status, freshness_),
         "serving": status.serving,
         "version": status.version,
@@ -180,7 +167,7 @@ def conflicting(status: dict[str, Any], before: Mapping[str, Any], now: float) -
     }
     (_, *others) = status["conditions"]
     dated = _dated(condition, status["observedGeneration"], before, now)
-    return status | {"reason": "foreign-secret", "conditions": [dated, *others]}
+    return status | {"reason": FOREIGN_SECRET, "conditions": [dated, *others]}
 
 
 def timeless(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,30 +185,24 @@ def next_turn(status: Status, now: float) -> float:
     return float("inf") if found is None else found
 
 
-def rfc3339(moment: float | None) -> str | None:
-    """Seconds since the epoch as the API server writes times; None stays None."""
-    if moment is None:
-        return None
-    stamp = datetime.fromtimestamp(max(0.0, min(moment, MOST_SECONDS)), UTC)
-    return stamp.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def seconds(stamp: object) -> float | None:
-    """Seconds since the epoch of a time as above; None: it is none."""
-    if not isinstance(stamp, str):
-        return None
-    try:
-        found = datetime.fromisoformat(stamp)
-    except ValueError:
-        return None
-    return found.timestamp() if found.tzinfo is not None else None
-
-
 def _freshness(status: Status, now: float) -> Freshness | None:
     """None: nothing is served, or no class is known."""
     if status.version is None or status.rules is None:
         return None
     return freshness.assess(status.rules, status.last_success, now)
+
+
+def _rules(status: Status) -> dict[str, Any] | None:
+    """As controller.snapshots reads them."""
+    rules = status.rules
+    if rules is None:
+        return None
+    return {
+        "refreshIntervalSeconds": int(rules.refresh_s),
+        "freshnessBudgetSeconds": int(rules.budget_s),
+        "maxAgeSeconds": int(rules.max_age_s),
+        "onExpired": rules.on_expired,
+    }
 
 
 def _state(status: Status, freshness_: Freshness | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
@@ -29,7 +30,9 @@ def _asked(source: Source) -> FetchResult:
 
 
 def _accounts() -> Accounts:
-    return Accounts(observer=lambda _: lambda *_: None, problem=lambda *_: None)
+    return Accounts(
+        observer=lambda _: lambda *_: None, problem=lambda *_: None, monotonic=time.monotonic
+    )
 
 
 def test_a_source_follows_its_account(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Finalizers on accounts and policies in use: the decision, and the writes on a real API server."""
+"""Accounts and policies in use say so: the decision, and the writes on a real API server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from controller.holds import FINALIZER, Holdable, Holds, Used, changes, used
+from controller.holds import Holdable, Holds, Used, changes, used
 from kube.clock import SystemClock
 from kube.errors import AlreadyExistsError, NotFoundError
 from kube.reflector import Reflector
@@ -24,8 +24,7 @@ from tests.make.embedded import REPOSITORY
 if TYPE_CHECKING:
     from kube.api import Api
 
-CRDS = REPOSITORY / "charts/lastgood/templates/crds"
-THEIRS = "example.com/theirs"
+CRDS = REPOSITORY / "charts/lastgood/crds"
 POLICIES = """
 apiVersion: lastgood.dev/v1alpha1
 kind: SecretAccount
@@ -78,39 +77,23 @@ def test_what_snapshots_need(keys: list[SnapshotKey], expected: Used) -> None:
     assert used(keys, load_texts({"policies.yaml": POLICIES})) == expected
 
 
-@pytest.mark.parametrize(
-    ("finalizers", "deleting", "needed", "expected"),
-    [
-        ((), False, True, [FINALIZER]),
-        ((THEIRS,), False, True, [THEIRS, FINALIZER]),
-        ((FINALIZER,), False, True, None),
-        ((), True, True, None),
-        ((FINALIZER, THEIRS), True, True, None),
-        ((FINALIZER, THEIRS), True, False, [THEIRS]),
-        ((THEIRS, FINALIZER), False, False, [THEIRS]),
-        ((THEIRS,), False, False, None),
-    ],
-    ids=[
-        "new use",
-        "beside another's",
-        "held",
-        "too late to hold",
-        "deleted in use",
-        "deleted, use over",
-        "use over",
-        "never used",
-    ],
-)
-def test_what_becomes_of_finalizers(
-    finalizers: tuple[str, ...],
-    deleting: bool,  # noqa: FBT001 - a column of the table
+@pytest.mark.parametrize("needed", [False, True])
+@pytest.mark.parametrize("said", [False, True])
+def test_what_is_written(
+    said: bool,  # noqa: FBT001 - a column of the table
     needed: bool,  # noqa: FBT001
-    expected: list[str] | None,
 ) -> None:
-    """None: nothing is written. Those of others stay."""
-    item = Holdable(name="a", version="1", finalizers=finalizers, deleting=deleting)
+    """Only what a status does not say yet."""
+    item = Holdable(name="a", version="1", in_use=said)
     found = changes([item], frozenset({"a"} if needed else ()))
-    assert found == ([] if expected is None else [(item, expected)])
+    assert found == ([item] if said != needed else [])
+
+
+@pytest.mark.parametrize("status", [None, {}, {"inUse": False}, {"inUse": "true"}])
+def test_a_status_that_says_nothing_is_no_use(status: object) -> None:
+    """Absent, empty, or of another version."""
+    metadata = {"name": "a", "resourceVersion": "1"}
+    assert not Holdable.from_wire({"metadata": metadata, "status": status}).in_use
 
 
 class World:
@@ -150,7 +133,6 @@ class World:
             await asyncio.wait_for(reflector.wait_synced(), 60)
 
     async def create(self) -> None:
-        """With a finalizer of another's."""
         spec = {
             "provider": "aws",
             "aws": {"regions": ["eu-west-1"]},
@@ -159,27 +141,27 @@ class World:
         body: dict[str, Any] = {
             "apiVersion": SECRET_ACCOUNTS.api_version,
             "kind": "SecretAccount",
-            "metadata": {"name": self.name, "finalizers": [THEIRS]},
+            "metadata": {"name": self.name},
             "spec": spec,
         }
         await self.api.create(SECRET_ACCOUNTS.path(), body)
 
-    async def hold_until(self, finalizers: tuple[str, ...], *, needed: bool) -> None:
+    async def hold_until(self, *, in_use: bool) -> None:
         """As the controller's loop does, until the copy says so."""
-        names = frozenset({self.name}) if needed else frozenset()
+        names = frozenset({self.name}) if in_use else frozenset()
         async with asyncio.timeout(20):
-            while self._seen() != finalizers:
+            while self._seen() is not in_use:
                 await self.holds.hold(Used(accounts=names))
                 await asyncio.sleep(0.05)
 
-    def _seen(self) -> tuple[str, ...] | None:
+    def _seen(self) -> bool | None:
         item = self.accounts.items.get(("", self.name))
-        return None if item is None else item.finalizers
+        return None if item is None else item.in_use
 
 
 @pytest.mark.e2e
-def test_an_account_in_use_outlives_its_deletion() -> None:
-    """And goes when its use ends; another's finalizer is left alone."""
+def test_an_account_says_whether_it_is_in_use() -> None:
+    """In its status alone, which an apply of its manifest does not touch."""
 
     async def scenario() -> None:
         async with cluster() as (api, _):
@@ -192,23 +174,17 @@ def test_an_account_in_use_outlives_its_deletion() -> None:
             await world.define()
             await world.create()
             try:
-                await world.hold_until((THEIRS, FINALIZER), needed=True)
-                await api.merge_patch(world.path, {"metadata": {"finalizers": [FINALIZER]}})
-                await api.delete(world.path)
-                held = await api.get(world.path)
-                assert held["metadata"]["deletionTimestamp"]
-                await world.hold_until((FINALIZER,), needed=True)
-                async with asyncio.timeout(20):
-                    while world.accounts.items:
-                        await world.holds.hold(Used())
-                        await asyncio.sleep(0.05)
-                with pytest.raises(NotFoundError):
-                    await api.get(world.path)
+                await world.hold_until(in_use=True)
+                change = {"spec": {"budget": {"burst": 41}}, "status": {"inUse": False}}
+                changed = await api.merge_patch(world.path, change)
+                assert changed["spec"]["budget"]["burst"] == 41
+                assert changed["status"] == {"inUse": True}
+                assert "finalizers" not in changed["metadata"]
+                await world.hold_until(in_use=False)
             finally:
                 stop.set()
                 await asyncio.gather(*running)
                 with contextlib.suppress(NotFoundError):
-                    await api.merge_patch(world.path, {"metadata": {"finalizers": []}})
                     await api.delete(world.path)
 
     asyncio.run(scenario())

@@ -32,6 +32,7 @@ class Server:
 
     def __init__(self, *missing: str) -> None:
         self.missing = missing
+        self.asleep: set[str] = set()
         self.patches: list[tuple[str, Json]] = []
 
     async def merge_patch(self, path: str, body: Json) -> Json:
@@ -46,7 +47,7 @@ def _nudged(server: Server, clock: Clock, pods: int, *, until: int) -> Nudges:
     """Asks for so many pods, and waits until so many patches were sent or nothing moves."""
 
     async def run() -> Nudges:
-        nudges = Nudges(cast("Api", server), clock)
+        nudges = Nudges(cast("Api", server), clock, lambda _, pod: pod not in server.asleep)
         nudges.ask("payments", [f"web-{number}" for number in range(pods)])
         running = asyncio.create_task(nudges.run())
         for _ in range(200):
@@ -88,3 +89,27 @@ def test_a_nudge_changes_one_annotation_and_one_that_fails_stops_no_other() -> N
     for _, body in server.patches:
         assert list(body) == ["metadata"]
         assert list(body["metadata"]["annotations"]) == [SYNC_REQUESTED]
+
+
+def test_p13_a_pod_of_another_namespace_waits_for_no_crowd() -> None:
+    """Namespaces take turns, so its one pod goes second."""
+
+    async def run() -> list[str]:
+        server = Server()
+        nudges = Nudges(cast("Api", server), Clock(), lambda _, __: True)
+        nudges.ask("crowd", [f"pod-{number}" for number in range(5000)])
+        nudges.ask("payments", ["web-1"])
+        running = asyncio.create_task(nudges.run())
+        await asyncio.sleep(0.05)
+        running.cancel()
+        return [name for name, _ in server.patches]
+
+    assert asyncio.run(run()).index("web-1") == 1
+
+
+def test_a_pod_that_ends_while_it_waits_is_not_nudged_and_costs_no_turn() -> None:
+    """Its kubelet looks no more; no other pod loses its place to it."""
+    server = Server()
+    server.asleep = {f"web-{number}" for number in range(200)}
+    _nudged(server, Clock(), 203, until=3)
+    assert sorted(name for name, _ in server.patches) == ["web-200", "web-201", "web-202"]

@@ -91,13 +91,14 @@ def test_no_policy_no_fetch(world: World) -> None:
 
 
 def test_an_account_that_can_not_be_used_stops_no_other(world: World) -> None:
-    """It is named in the log; the rest is fetched."""
+    """It is named in the log, with what to do; the rest is fetched."""
     role = "arn:aws:iam::123456789012:role/x"
     (world.store / "config" / "aws.yaml").write_text(
         "apiVersion: lastgood.dev/v1alpha1\nkind: SecretAccount\nmetadata: {name: aws}\n"
-        f"spec: {{provider: aws, aws: {{regions: [eu-west-1], roleARN: '{role}'}},"
-        " budget: {callsPerSecond: 1, burst: 1}}\n"
+        f"spec: {{provider: aws, aws: {{regions: [eu-west-1], roleARN: '{role}',"
+        " stsEndpoint: 'http://127.0.0.1:9'}, budget: {callsPerSecond: 1, burst: 1}}\n"
     )
+    world.variables |= {"AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "own"}
     both = POLICY.replace(
         "  classes:", '    - {account: aws, allow: ["aws-sm:/x"], class: steady}\n  classes:'
     )
@@ -109,6 +110,10 @@ def test_an_account_that_can_not_be_used_stops_no_other(world: World) -> None:
     world.serves(DB, b"one")
     found = until("the complaint", lambda: world.events("controller.account_unusable"))
     assert found[0]["account"] == "aws"
+    assert found[0]["why"] == (
+        "its role can't be assumed (EndpointConnectionError);"
+        " STS does not answer; it is tried again"
+    )
 
 
 def test_a_pod_that_ends_is_no_consumer(world: World) -> None:

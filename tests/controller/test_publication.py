@@ -187,3 +187,34 @@ def test_p13_a_foreign_secret_is_never_written_over(kind: str) -> None:
         assert server.objects[path] == foreign
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "foreign"),
+    [
+        (422, "Invalid", True),
+        (401, "Unauthorized", False),
+        (403, "Forbidden", False),
+        (404, "", False),
+        (413, "", False),
+        (500, "", False),
+    ],
+)
+def test_p2_only_our_policys_own_answer_makes_a_secret_foreign(
+    status: int, reason: str, *, foreign: bool
+) -> None:
+    """After any other it may be there, with a pin and revocations: it is neither lost nor none."""
+
+    class Refusing(Server):
+        async def merge_patch(
+            self,
+            path: str,
+            body: Mapping[str, Any],  # noqa: ARG002 - as Writes has it
+            *,
+            dry_run: bool = False,  # noqa: ARG002 - likewise
+        ) -> Json:
+            raise of_status(status, reason=reason, method="PATCH", path=path)
+
+    expected = ForeignSecretError if foreign else ApiError
+    with pytest.raises(expected):
+        asyncio.run(Secrets(Refusing(), b"salt").read("payments", NAME, _ours))

@@ -18,10 +18,13 @@ from controller.reconcile import (
     Decided,
     Known,
     Refusal,
+    in_turns,
     next_change,
     reconcile,
     wish,
+    within,
 )
+from controller.verdicts import Verdicts
 from policy.load import load_texts
 from policy.match import PolicySet, Reason
 from refresh.model import SnapshotKey, SnapshotState, SourceKey, Wanted
@@ -52,7 +55,7 @@ def _one(
     found = reconcile(
         parts={} if parts is None else {key: parts},
         known={} if known is None else {key: known},
-        policies=policies,
+        verdicts=Verdicts(policies),
         wishes={},
         now=now,
     )
@@ -124,7 +127,8 @@ def test_a_snapshot_outlives_its_pods_for_a_week() -> None:
 
 def test_what_was_never_served_is_forgotten_with_its_pods() -> None:
     """A typo in an annotation leaves nothing behind."""
-    assert reconcile(parts={}, known={DB: Known()}, policies=POLICIES, wishes={}, now=NOW) == {}
+    verdicts = Verdicts(POLICIES)
+    assert reconcile(parts={}, known={DB: Known()}, verdicts=verdicts, wishes={}, now=NOW) == {}
 
 
 def test_p13_a_namespace_at_its_limit_keeps_what_is_served() -> None:
@@ -135,7 +139,7 @@ def test_p13_a_namespace_at_its_limit_keeps_what_is_served() -> None:
     found = reconcile(
         parts=dict.fromkeys([*served, *new, other], WHOLE),
         known=served,
-        policies=POLICIES,
+        verdicts=Verdicts(POLICIES),
         wishes={},
         now=NOW,
     )
@@ -163,7 +167,7 @@ def test_p7_nothing_is_demanded_that_policy_does_not_allow(
         for reference in references
     ]
     found = reconcile(
-        parts=dict.fromkeys(keys, WHOLE), known={}, policies=POLICIES, wishes={}, now=NOW
+        parts=dict.fromkeys(keys, WHOLE), known={}, verdicts=Verdicts(POLICIES), wishes={}, now=NOW
     )
     for key, item in found.items():
         own = key.source.reference.startswith(f"/prod/{key.namespace}/")
@@ -221,10 +225,34 @@ def test_p13_what_a_namespace_demands_in_vain_is_bounded() -> None:
     found = reconcile(
         parts={**vain, DB: WHOLE, served: WHOLE},
         known={served: SERVED},
-        policies=POLICIES,
+        verdicts=Verdicts(POLICIES),
         wishes={},
         now=NOW,
     )
     assert len(found) == MOST_REFUSED + 2
     assert found[DB].demanded is not None
     assert found[served].refusal is not None
+
+
+def test_p13_too_many_sources_of_one_namespace_are_passed_over_before_they_cost_anything() -> None:
+    """Beyond what its policy allows, 20 here, and what is shown of refused ones. What is served
+    stays, and so does all of another namespace.
+    """
+    many = {_with(reference=f"/forged/{number:04}"): WHOLE for number in range(1000)}
+    served, other = _with(reference="/z"), SnapshotKey("orders", DB.source)
+    kept = within({**many, served: WHOLE, other: WHOLE}, {served: SERVED}, POLICIES)
+    assert {served, other} <= kept.keys()
+    assert len(kept) == 20 + MOST_REFUSED + 1
+    assert len(within(many, {}, NONE)) == MOST_REFUSED
+    assert within(many, dict.fromkeys(many, SERVED), NONE) == many
+    few = {DB: WHOLE}
+    assert within(few, {}, NONE) is few
+
+
+def test_p13_namespaces_take_turns() -> None:
+    """However many one of them asks for, another's only one is second."""
+    many = [_with(reference=f"/forged/{number}") for number in range(1000)]
+    other = SnapshotKey("orders", DB.source)
+    turns = in_turns([*many, other])
+    assert turns.index(other) == 1
+    assert set(turns) == {*many, other}

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
+from controller.objects import Name
 from controller.reconcile import Decided, Known
 from controller.statuses import Statuses
-from controller.store import Name, create_store
+from controller.store import create_store
 from controller.volumes import Volumes
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import data, history_data

@@ -12,8 +12,8 @@ import pytest
 from contract.wire import WireError
 from controller import objects
 from controller.filesystem import filesystem_of
-from controller.objects import Spec
-from controller.store import Name, StoreRefusedError, create_store, open_store
+from controller.objects import Name, Spec
+from controller.store import StoreRefusedError, create_store, open_store
 
 DB = Name("payments", "lg-db-1")
 MOUNTS = """\
@@ -80,7 +80,8 @@ _REVOKE = """
 import sys
 from pathlib import Path
 from controller import objects
-from controller.store import Name, open_store
+from controller.objects import Name
+from controller.store import open_store
 
 for number in range(25):
     open_store(Path(sys.argv[1])).amend(

@@ -6,16 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contract.freshness import FreshnessClass
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
-from controller.cluster.wire import made, next_turn, project, rfc3339, seconds, shown, timeless
+from controller.cluster.wire import made, next_turn, project, shown, timeless
 from controller.demand import Parts
 from controller.reconcile import Decided, Known
+from controller.snapshots import rfc3339
 from controller.statuses import status_of
 from policy.snapshot import Status
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
@@ -113,15 +112,3 @@ def test_times_alone_are_nothing_new() -> None:
     """A refresh that only confirms writes no status."""
     confirmed = replace(SERVED, last_success=NOW + 5, last_attempt=NOW + 5)
     assert timeless(_shown(confirmed, NOW + 5)) == timeless(_shown(SERVED, NOW + 5))
-
-
-@given(st.floats(min_value=0, max_value=4e9))
-def test_times_survive_the_way_to_the_server_and_back(moment: float) -> None:
-    """To the microsecond."""
-    assert seconds(rfc3339(moment)) == pytest.approx(moment, abs=1e-6)
-
-
-@pytest.mark.parametrize("stamp", [None, "", "soon", 5, "2026-11-24T00:00:00"])
-def test_what_is_no_time_is_none(stamp: object) -> None:
-    """Annotations are whatever a tenant wrote."""
-    assert seconds(stamp) is None

@@ -257,6 +257,13 @@ def test_the_secret_is_read_as_it_was_written() -> None:
     assert read(alone) == Held(active=held.active)
 
 
+def test_a_secret_of_another_type_is_refused_by_name() -> None:
+    """Its type can't be changed, so that only its deletion helps."""
+    content = {"type": "kubernetes.io/tls", "metadata": {"resourceVersion": "7"}}
+    with pytest.raises(secret.ForeignError, match=r"lastgood-webhook-ca is of type .*: delete it"):
+        secret.read(content)
+
+
 @pytest.mark.parametrize("key", secret.KEYS)
 @pytest.mark.parametrize("text", ["", "!", "AAAA", "e30=", None], ids=str)
 def test_a_damaged_key_costs_no_more_than_itself(key: str, text: str | None) -> None:

@@ -142,7 +142,7 @@ class Keeper(Serving):
             for _ in range(_MOST_ACTIONS):
                 if not await self.turn():
                     break
-        except ApiError as error:
+        except (ApiError, secret.ForeignError) as error:
             self._telemetry.reload_failed("certificate")
             self._telemetry.log.write("certificate.waits", level="warning", problem=str(error))
             return (0.5 + self._rng.random()) * min(5.0, self._pause_s)
@@ -223,7 +223,7 @@ class Keeper(Serving):
             body = {
                 "apiVersion": "v1",
                 "kind": "Secret",
-                "type": "Opaque",
+                "type": secret.TYPE,
                 "metadata": {
                     "name": secret.NAME,
                     "labels": {"app.kubernetes.io/name": "lastgood"},

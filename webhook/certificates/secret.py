@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     from webhook.certificates.step import Ca
 
 NAME = "lastgood-webhook-ca"
+TYPE = "Opaque"
 KEYS = ("active.crt", "active.key", "next.crt", "next.key", "retired.crt", "state.json")
 Json = dict[str, Any]
+
+
+class ForeignError(Exception):
+    """A Secret of our name that is none of ours, and is left alone. Caught by the keeper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,10 @@ class Stored:
 
 
 def read(content: Json) -> Stored:
-    """From the object."""
+    """From the object. ForeignError: it is of another type, which nobody can change."""
+    kind = content.get("type", TYPE)
+    if kind != TYPE:
+        raise ForeignError(f"the Secret {NAME} is of type {kind}, not {TYPE}: delete it")
     data = content.get("data") or {}
     version = str(content["metadata"]["resourceVersion"])
     active, following = (_authority(data, name) for name in ("active", "next"))

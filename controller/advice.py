@@ -1,0 +1,27 @@
+"""What to do about each reason why a source was not fetched: for Events, and operators' terminals.
+Pure.
+"""
+
+from __future__ import annotations
+
+from contract.reasons import FetchFailure
+
+FOREIGN_SECRET = "foreign-secret"
+_WHAT_TO_DO = {
+    FetchFailure.ABSENT.value: "create it at the provider, or correct the annotation",
+    FetchFailure.DENIED.value: (
+        "the account's role may not read it; ask who runs the SecretAccount"
+    ),
+    FetchFailure.THROTTLED.value: "the provider asked us to slow down; it is tried again",
+    FetchFailure.UNAVAILABLE.value: "the provider does not answer; it is tried again",
+    FetchFailure.INVALID.value: "correct the value at the provider, or the policy's validations",
+    FetchFailure.EMPTY.value: "put a value into it at the provider",
+    FetchFailure.TOO_LARGE.value: "make the value smaller, or raise the policy's limit",
+    FOREIGN_SECRET: "remove or rename the Secret of this name, which lastgood did not write",
+}
+_REFUSED = "policy does not allow it; ask who runs the SecretPolicy of this namespace"
+
+
+def what_to_do(reason: str) -> str:
+    """By a FetchFailure, FOREIGN_SECRET or a refusal of policy, which all else is."""
+    return _WHAT_TO_DO.get(reason, _REFUSED)

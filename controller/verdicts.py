@@ -1,0 +1,53 @@
+"""What policy says of each source, looked up once for each as long as policies stay the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from policy.match import PolicySet, Refused, decide_under, policy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from policy.match import Allowed
+    from policy.model import SecretPolicy
+    from refresh.model import SnapshotKey
+
+
+class Verdicts:
+    """A fleet is decided on as a whole, and whenever anything in it changes. Pure but for what it
+    remembers.
+    """
+
+    def __init__(self, policies: PolicySet | None = None) -> None:
+        self.policies = PolicySet() if policies is None else policies
+        self._by_namespace: dict[str, SecretPolicy | Refused] = {}
+        self._by_key: dict[SnapshotKey, Allowed | Refused] = {}
+
+    def of(self, key: SnapshotKey) -> Allowed | Refused:
+        """Whether the namespace may have the source."""
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._by_key[key] = self._decide(key)
+        return found
+
+    def keep(self, keys: Container[SnapshotKey]) -> None:
+        """Forgets all others."""
+        for key in [key for key in self._by_key if key not in keys]:
+            del self._by_key[key]
+
+    def _decide(self, key: SnapshotKey) -> Allowed | Refused:
+        policy = self._by_namespace.get(key.namespace)
+        if policy is None:
+            policy = policy_of(self.policies, key.namespace)
+            self._by_namespace[key.namespace] = policy
+        if isinstance(policy, Refused):
+            return policy
+        return decide_under(
+            self.policies,
+            policy,
+            namespace=key.namespace,
+            provider=key.source.provider,
+            account=key.source.account,
+            reference=key.source.reference,
+        )

@@ -1,0 +1,169 @@
+"""How often the loop decides on a fleet that is so large that a decision takes long."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import TYPE_CHECKING
+
+from controller.accounts import Accounts
+from controller.controller import Controller
+from policy.match import PolicySet
+from refresh.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+    from contract.ages import Entry
+    from contract.snapshot import Meta
+    from controller.demand import Demand
+    from controller.objects import Name, Spec
+    from controller.ports import Remembered
+    from controller.reconcile import Decided
+    from refresh.model import SnapshotKey, SnapshotState
+    from refresh.sink import Data
+
+DECISION_S = 1.0
+POLL_S = 0.2
+
+
+class SlowClock:
+    """Stands still but for `pass_`."""
+
+    def __init__(self) -> None:
+        self.mono = 0.0
+
+    def pass_(self, seconds: float) -> None:
+        self.mono += seconds
+
+    def now(self) -> float:
+        return 1e9 + self.mono
+
+    def monotonic(self) -> float:
+        return self.mono
+
+
+class SlowLedger:
+    """Takes a decision's time, and keeps nothing."""
+
+    def __init__(self, clock: SlowClock) -> None:
+        self._clock = clock
+        self.decided_at: list[float] = []
+
+    def decided(
+        self,
+        decided: Mapping[SnapshotKey, Decided],
+        consumers: Mapping[SnapshotKey, tuple[str, ...]],
+        generations: Mapping[SnapshotKey, int],
+    ) -> None:
+        del decided, consumers, generations
+        self._clock.pass_(DECISION_S)
+        self.decided_at.append(self._clock.monotonic())
+
+    def restored(self, key: SnapshotKey, meta: Meta) -> None: ...
+
+    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None: ...
+
+    def forget(self, key: SnapshotKey) -> None: ...
+
+    def vanished(self, namespace: str) -> bool:
+        del namespace
+        return False
+
+    async def collect(self, key: SnapshotKey) -> bool:
+        del key
+        return True
+
+    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None: ...
+
+    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None: ...
+
+    async def status(self, key: SnapshotKey, state: SnapshotState) -> None: ...
+
+
+class NoPast:
+    """Nothing was published."""
+
+    async def everything(self) -> AsyncIterator[Remembered]:
+        nothing: tuple[Remembered, ...] = ()
+        for found in nothing:
+            yield found
+
+    async def recall(
+        self, keys: Collection[SnapshotKey]
+    ) -> AsyncIterator[SnapshotKey | Remembered]:
+        for key in keys:
+            yield key
+
+
+class Policies:
+    """None, for ever."""
+
+    def refresh(self) -> bool:
+        return False
+
+    def current(self) -> PolicySet:
+        return PolicySet()
+
+
+class Pods:
+    """Others want something else at each look, until `ends_at`."""
+
+    def __init__(self, clock: SlowClock, ends_at: float) -> None:
+        self._clock = clock
+        self._ends_at = ends_at
+        self.changed_at = 0.0
+
+    def refresh(self) -> bool:
+        changes = self._clock.monotonic() < self._ends_at
+        if changes:
+            self.changed_at = self._clock.monotonic()
+        return changes
+
+    def current(self) -> tuple[Demand, ...]:
+        return ()
+
+
+class Specs:
+    """None, for ever."""
+
+    def refresh(self) -> bool:
+        return False
+
+    def current(self) -> dict[Name, Spec]:
+        return {}
+
+
+def _ignore(operation: str, code: str) -> None:
+    del operation, code
+
+
+def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
+    """A fleet that changes all the time takes a quarter of it; the last change is decided on."""
+    clock = SlowClock()
+    ledger, pods = SlowLedger(clock), Pods(clock, ends_at=100.0)
+    accounts = Accounts(
+        monotonic=clock.monotonic, observer=lambda _: _ignore, problem=lambda *_: None
+    )
+    engine = Engine(sources=accounts.source, sink=ledger, clock=clock, rng=Random(1), cluster="c")
+    controller = Controller(
+        past=NoPast(),
+        ledger=ledger,
+        policies=Policies(),
+        pods=pods,
+        specs=Specs(),
+        accounts=accounts,
+        engine=engine,
+        clock=clock,
+    )
+
+    async def looks() -> None:
+        while clock.monotonic() < 120.0:
+            await controller.look()
+            clock.pass_(POLL_S)
+
+    asyncio.run(looks())
+    while_changing = [at for at in ledger.decided_at if at <= 100.0]
+    assert 20 <= len(while_changing) <= 26
+    assert ledger.decided_at[-1] > pods.changed_at
+    assert ledger.decided_at[-1] < 120.0 - 10.0, "what does not change is not decided on"
