@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,7 @@ def test_p10_the_webhook_is_called_for_opted_in_pods_alone() -> None:
     (webhook,) = named(render(), "MutatingWebhookConfiguration", "lastgood-webhook")["webhooks"]
     assert webhook["failurePolicy"] == "Fail"
     (expression, mirror) = [item["expression"] for item in webhook["matchConditions"]]
-    assert f"startsWith('{keys.PREFIX}')" in expression
+    assert f"lowerAscii().startsWith('{keys.PREFIX}')" in expression
     assert all(f"'{mark}'" in expression for mark in keys.MARKS)
     assert "kubernetes.io/config.mirror" in mirror
     (selector,) = webhook["namespaceSelector"]["matchExpressions"]
@@ -130,6 +131,14 @@ def test_the_certificate_is_not_the_templates() -> None:
     """In mode self the webhook publishes its CA, and an upgrade that named one would wipe it."""
     (webhook,) = named(render(), "MutatingWebhookConfiguration", "lastgood-webhook")["webhooks"]
     assert "caBundle" not in webhook["clientConfig"]
+
+
+def test_p11_a_ca_that_was_provided_stays_while_replicas_change_to_self() -> None:
+    """Until it is taken out of the values."""
+    values = {"certificates": {**PROVIDED, "mode": "self"}}
+    documents = render(values=values)
+    (webhook,) = named(documents, "MutatingWebhookConfiguration", "lastgood-webhook")["webhooks"]
+    assert webhook["clientConfig"]["caBundle"] == base64.b64encode(b"PEM").decode()
 
 
 def test_the_policies_know_the_marks_and_names() -> None:
@@ -149,16 +158,14 @@ def test_the_webhook_is_given_settings_that_it_knows(case: str) -> None:
     assert [name for name in given if name not in known] == []
 
 
-def test_accounts_and_policies_follow_the_first_installation() -> None:
-    """By a hook where the API server doesn't know their kinds yet, else as part of the release."""
-    first = render(values=ADMIN)
-    later = render("--api-versions", "lastgood.dev/v1alpha1/SecretPolicy", values=ADMIN)
-    kinds = ("SecretAccount", "SecretPolicy")
-    hooks = [_note(item, "helm.sh/hook") for item in of_kind(first, *kinds)]
-    assert hooks == ["post-install"] * 2
-    assert [_note(item, "helm.sh/hook") for item in of_kind(later, *kinds)] == [None] * 2
-    kept = [_note(item, "helm.sh/resource-policy") for item in of_kind(first + later, *kinds)]
-    assert kept == ["keep"] * 4
+def test_accounts_and_policies_are_part_of_the_release() -> None:
+    """No hook: Helm installs the definitions before it looks up kinds, from the folder crds."""
+    found = of_kind(render(values=ADMIN), "SecretAccount", "SecretPolicy")
+    assert [_note(item, "helm.sh/hook") for item in found] == [None] * 2
+    assert [_note(item, "helm.sh/resource-policy") for item in found] == ["keep"] * 2
+    kinds = of_kind(render(), "CustomResourceDefinition")
+    first = [yaml.safe_load(path.read_text()) for path in (CHART / "crds").glob("*.yaml")]
+    assert sorted(map(str, kinds)) == sorted(map(str, first))
 
 
 def _note(item: Manifest, key: str) -> Any:  # noqa: ANN401 - whatever YAML made of it
