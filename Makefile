@@ -6,6 +6,8 @@ BASE ?=
 # make images BUILD_ARGS='-v /etc/ssl/certs:/etc/ssl/certs:ro -v /etc/pip.conf:/etc/pip.conf:ro'
 BUILD_ARGS ?=
 TAG ?= dev
+# What comes before webhook, agent and controller in the images' names.
+REPOSITORY ?= localhost/lastgood-
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
 BIN := .venv/bin
@@ -15,10 +17,10 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test e2e check bench fuzz images helm clean
+.PHONY: help setup demo test e2e e2e-bare check bench fuzz images push helm clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with everything that the other targets need
 
@@ -41,12 +43,22 @@ demo: setup ## the story on this machine: starts while the secret store is down
 	@$(BIN)/python -m cli demo
 
 test: setup ## every test but e2e; fuzz and bench have targets of their own
+	@! command -v go >/dev/null || $(MAKE) --no-print-directory helm \
+	  || echo "helm could not be built, so the chart's tests are skipped" >&2
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not e2e' $(PYTEST_ARGS)
+
+# The images that tests/e2e/images has built, and where the nodes find them.
+E2E_REPOSITORY = $(or $(LASTGOOD_E2E_REPOSITORY),localhost/lastgood-)
+E2E_TAG = $(or $(LASTGOOD_E2E_TAG),e2e)
 
 e2e: setup helm ## the story on the cluster of KUBECONFIG: images, chart, pods that start while the provider is down
 	@tests/e2e/images
-	@LASTGOOD_E2E_REPOSITORY=$${LASTGOOD_E2E_REPOSITORY:-localhost/lastgood-} \
-	  $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
+	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
+
+e2e-bare: setup helm ## what needs a cluster that the chart is not installed on: API server, policies, pods without the webhook
+	@tests/e2e/images
+	@LASTGOOD_E2E_AGENT_IMAGE=$(E2E_REPOSITORY)agent:$(E2E_TAG) \
+	  $(BIN)/python -m pytest -m e2e tests/e2e --ignore tests/e2e/install $(PYTEST_ARGS)
 
 check: setup ## format, lint, types and layers
 	@$(BIN)/ruff format --check
@@ -73,8 +85,11 @@ images: ## build the three images with buildah or docker
 # image NAME DOCKERFILE OPTIONS
 define image
 $(BUILDER) build $(BUILD_ARGS) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BASE),--build-arg BASE=$(BASE)) \
-	  $(if $(findstring buildah,$(BUILDER)),--timestamp $(EPOCH)) $(3) -t localhost/lastgood-$(1):$(TAG) -f $(2) .
+	  $(if $(findstring buildah,$(BUILDER)),--timestamp $(EPOCH)) $(3) -t $(REPOSITORY)$(1):$(TAG) -f $(2) .
 endef
+
+push: ## push the three images: make images push REPOSITORY=registry.example.com/lastgood- TAG=0.1.0
+	@for name in webhook agent controller; do $(BUILDER) push $(REPOSITORY)$$name:$(TAG) || exit 1; done
 
 clean: ## remove what the targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build

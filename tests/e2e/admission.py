@@ -1,42 +1,29 @@
-"""The webhook as a process of this machine, and an API server that calls it by URL.
+"""Where an API server on this machine calls a webhook by URL: namespaces, account, policy, and the
+configuration.
 
 Names that are the cluster's get a suffix, and only the test's namespaces are looked at.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
-import os
 import secrets
 import socket
-import ssl
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from contract.annotations import POLICY_LABEL
 from tests.e2e.enforced import LABEL, as_list, kubectl
+from tests.make.embedded import REPOSITORY, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.e2e.enforced import Answer, Server
+    from tests.e2e.replica import Webhook
 
 Json = dict[str, Any]
-ROOT = Path(__file__).parents[2]
-IMAGE = "localhost/lastgood-agent:dev"
-"""As the chart has it: its policies, where it is installed, accept no other."""
 INSTALLED = "https://lastgood-webhook."
 """How the API server names the webhook of an installed chart that it could not reach."""
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
@@ -97,7 +84,7 @@ def place(server: Server) -> Iterator[Place]:
     """Two namespaces, an account and a policy."""
     suffix = secrets.token_hex(4)
     found = Place(server, suffix, f"lg-wh-system-{suffix}", f"lg-wh-team-{suffix}")
-    crds = ROOT / "charts/lastgood/templates/crds"
+    crds = REPOSITORY / "charts/lastgood/crds"
     kubectl("apply", "-f", str(crds))
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(crds))
     things = as_list([*_namespaces(found), *admins(found)])
@@ -158,24 +145,32 @@ def free_port() -> int:
         return port
 
 
+def configuration(found: Place, port: int) -> Json:
+    """What has the API server call this port; without a caBundle, as the chart's."""
+    return _configuration(found.configuration, entry(found, port))
+
+
+def _configuration(name: str, webhook: Json) -> Json:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [webhook],
+    }
+
+
 @contextlib.contextmanager
 def called(found: Place, port: int) -> Iterator[None]:
-    """The API server calls this port; the configuration has no caBundle, as the chart's."""
+    """The API server calls this port."""
     with called_as(found.configuration, entry(found, port)):
         yield
 
 
 @contextlib.contextmanager
 def called_as(name: str, webhook: Json) -> Iterator[None]:
-    """A MutatingWebhookConfiguration of one webhook."""
-    whole = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": name},
-        "webhooks": [webhook],
-    }
+    """A MutatingWebhookConfiguration of one webhook, applied."""
     try:
-        kubectl("create", "-f", "-", given=whole)
+        kubectl("apply", "-f", "-", given=_configuration(name, webhook))
         yield
     finally:
         kubectl("delete", "--ignore-not-found", MWC, name)
@@ -212,204 +207,30 @@ def entry(found: Place, port: int, name: str = "pods.lastgood.dev") -> Json:
     }
 
 
-@dataclass(slots=True)
-class Webhook:
-    """One replica."""
+def admitted(place: Place, replica: Webhook) -> None:
+    """Wait until the API server has followed the configuration, and calls this replica."""
 
-    process: subprocess.Popen[bytes]
-    port: int
-    lines: list[Json] = field(default_factory=list)
+    def asked() -> bool:
+        answer = place.create(place.opted_in())
+        return answer.status == 201 and bool(replica.events("admission.decided"))
 
-    def follow(self) -> None:
-        """Keep its log."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(json.loads(line))
-
-    def events(self, name: str) -> list[Json]:
-        """The log lines of one event."""
-        return [line for line in list(self.lines) if line["event"] == name]
-
-    def get(self, path: str) -> httpx.Response:
-        """As a probe does, which verifies no certificate."""
-        return httpx.get(f"https://127.0.0.1:{self.port}{path}", verify=False, timeout=5)  # noqa: S501 - likewise
-
-    def ready(self) -> bool:
-        """Whether its readiness probe holds."""
-        with contextlib.suppress(httpx.HTTPError):
-            return self.get("/readyz").status_code == 200
-        return False
+    until("the API server to call the webhook", asked)
 
 
-@contextlib.contextmanager
-def webhook(found: Place, port: int, **settings: str) -> Iterator[Webhook]:
-    """A replica with the cluster's policies and our own CA."""
-    given = {
-        "LISTEN": f"127.0.0.1:{port}",
-        "AGENT_IMAGE": IMAGE,
-        "KUBECONFIG": os.environ["KUBECONFIG"],
-        "NAMESPACE": found.system,
-        "CONFIGURATION": found.configuration,
-        "NAMES": "127.0.0.1",
-        "DRAIN_S": "0",
-        **settings,
-    }
-    environment = {f"LASTGOOD_WEBHOOK_{name}": text for name, text in given.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "webhook"],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-    )
-    replica = Webhook(process, port)
-    following = threading.Thread(target=replica.follow, daemon=True)
-    following.start()
-    try:
-        yield replica
-    finally:
-        process.kill()
-        process.wait()
-        following.join(5)
-        if process.stdout is not None:
-            process.stdout.close()
+def path(place: Place) -> str:
+    """Of the configuration."""
+    return f"{WEBHOOKS}/{place.configuration}"
 
 
-def until(true: Callable[[], object], *, within_s: float = 30.0) -> None:
-    """Wait for what has no event."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.05)
+def bundle(place: Place) -> str | None:
+    """The caBundle as it is now, base64."""
+    found = place.server.act(None, "GET", path(place))
+    text: str | None = found.body["webhooks"][0]["clientConfig"].get("caBundle")
+    return text
 
 
-def under_load(found: Place, *, rate: int, seconds: float) -> list[Answer]:
-    """Opted-in pods at an even rate; every answer."""
-    begin, count = time.monotonic(), int(rate * seconds)
-
-    def one(index: int) -> Answer:
-        time.sleep(max(0.0, begin + index / rate - time.monotonic()))
-        return found.create(found.opted_in())
-
-    with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(one, range(count)))
-
-
-class Relay:
-    """The way to the API server, which can be cut: a TCP relay, and a kubeconfig through it."""
-
-    def __init__(self, kubeconfig: Path, address: tuple[str, int]) -> None:
-        self.kubeconfig = kubeconfig
-        self._address = address
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._pumps: list[threading.Thread] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        """Every connection ends, and no new one comes to be."""
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        for thread in self._pumps:
-            thread.join(5)
-        for one in self._open:
-            one.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listening.accept()
-            except OSError:
-                return
-            far = socket.create_connection(self._address)
-            self._open += [near, far]
-            for ends in ((near, far), (far, near)):
-                self._pumps.append(threading.Thread(target=self._pump, args=ends, daemon=True))
-                self._pumps[-1].start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while content := source.recv(65536):
-                sink.sendall(content)
-        for one in (source, sink):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def relay() -> Iterator[Relay]:
-    """With the kubeconfig of this test run, in a folder of its own."""
-    config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-    cluster = config["clusters"][0]["cluster"]
-    url = httpx.URL(cluster["server"])
-    with tempfile.TemporaryDirectory() as folder:
-        way = Relay(Path(folder) / "config", (url.host, url.port or 443))
-        cluster["server"] = f"https://127.0.0.1:{way.port}"
-        cluster.setdefault("tls-server-name", url.host)
-        way.kubeconfig.write_text(json.dumps(config), encoding="utf-8")
-        try:
-            yield way
-        finally:
-            way.cut()
-
-
-class Other:
-    """A mutating webhook of somebody else: adds one container, once."""
-
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, ROOT / "certs/dev_ca.py", folder, "--san", "127.0.0.1"]
-        subprocess.run([*map(str, command)], check=True, timeout=60)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-        self._ca = (folder / "ca.crt").read_bytes()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Adding)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.port: int = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def entry(self, base: Json) -> Json:
-        """One webhook that calls this one, and is trusted."""
-        base["clientConfig"]["caBundle"] = base64.b64encode(self._ca).decode()
-        return base
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Adding(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        """An AdmissionReview."""
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
-        response: Json = {"uid": request["uid"], "allowed": True}
-        names = [item["name"] for item in request["object"]["spec"]["containers"]]
-        if "added" not in names:
-            value = {"name": "added", "image": "registry.example/added:1"}
-            patch = json.dumps([{"op": "add", "path": "/spec/containers/-", "value": value}])
-            response["patchType"] = "JSONPatch"
-            response["patch"] = base64.b64encode(patch.encode()).decode()
-        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
-        body = json.dumps({**review, "response": response}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Nothing."""
-
-
-@contextlib.contextmanager
-def other_webhook() -> Iterator[Other]:
-    """It serves."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = Other(Path(folder))
-        try:
-            yield found
-        finally:
-            found.close()
+def wipe(place: Place) -> None:
+    """Somebody takes the caBundle away."""
+    change = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
+    kind = "application/json-patch+json"
+    assert place.server.act(None, "PATCH", path(place), change, kind=kind).status == 200

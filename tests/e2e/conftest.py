@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.ages import CONFIG_MAP
+from tests.e2e import admission
 from tests.e2e.cluster import POLICY, Cluster
 from tests.e2e.controlled import controlled  # noqa: F401 - a fixture
 from tests.e2e.guarded import guarded, server  # noqa: F401 - fixtures
+from tests.e2e.installed import installed  # noqa: F401 - a fixture
+from tests.e2e.opted_in import account, running  # noqa: F401 - fixtures
+from tests.e2e.replica import webhook
 from tests.e2e.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.e2e.admission import Place
+    from tests.e2e.enforced import Server
+    from tests.e2e.replica import Webhook
 
 SYMLINKS = Path("/proc/sys/fs/protected_symlinks")
 
@@ -67,3 +75,19 @@ def protected_symlinks(settings: Settings) -> Iterator[None]:
     yield
     if before.strip() != "1":
         SYMLINKS.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def place(server: Server) -> Iterator[Place]:  # noqa: F811 - the fixture
+    """Namespaces, account and policy of a module's tests of the webhook."""
+    with admission.place(server) as found:
+        yield found
+
+
+@pytest.fixture
+def replica(place: Place) -> Iterator[Webhook]:
+    """A webhook that the API server calls and trusts."""
+    port = admission.free_port()
+    with admission.called(place, port), webhook(place, port) as found:
+        admission.admitted(place, found)
+        yield found

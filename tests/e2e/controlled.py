@@ -21,7 +21,7 @@ import pytest
 from contract import ages, layout, plan
 from contract.names import snapshot_name
 from contract.snapshot import META
-from controller.cluster.run import LEASE
+from controller.lease import LEASE
 from tests import make
 from tests.make.embedded import REPOSITORY, until
 
@@ -79,6 +79,14 @@ class Controlled:
         )
         assert done.returncode == code, (words, done.stderr)
         return done.stdout
+
+    def administer(self) -> None:
+        """The kinds, and the objects of an admin's, as they are applied."""
+        crds = ("-f", str(REPOSITORY / "charts/lastgood/crds"))
+        self.kubectl("apply", *crds)
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *crds)
+        admin = ADMIN.format(name=self.name, root=self.folder / "provider")
+        self.kubectl("apply", "-f", "-", stdin=admin)
 
     def create(self, manifest: Json) -> None:
         self.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
@@ -249,24 +257,15 @@ def controlled(tmp_path: Path) -> Iterator[Controlled]:
     name = f"lgc-{secrets.token_hex(4)}"
     made = Controlled(name=name, folder=tmp_path)
     (tmp_path / "provider").mkdir()
-    admin = ADMIN.format(name=name, root=tmp_path / "provider")
     if made.get("validatingadmissionpolicy", "lastgood-guard-objects") is not None:
         pytest.skip("lastgood is installed on this cluster: its controller would be a second one")
-    made.kubectl("apply", "-f", str(REPOSITORY / "charts/lastgood/templates/crds"))
-    made.kubectl("apply", "-f", "-", stdin=admin)
+    made.administer()
     try:
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": FREE}
         made.create({**lease, "metadata": {"name": LEASE}})
         yield made
     finally:
         made.end()
-        release(made, "secretpolicy", "secretaccount")
+        for kind in ("secretpolicy", "secretaccount"):
+            made.kubectl("delete", kind, name, "--ignore-not-found")
         made.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
-
-
-def release(controlled: Controlled, *kinds: str) -> None:
-    """Deletes objects of an admin's, whatever holds them."""
-    for kind in kinds:
-        if controlled.get(kind, controlled.name) is not None:
-            controlled.patch(kind, controlled.name, {"metadata": {"finalizers": None}})
-        controlled.kubectl("delete", kind, controlled.name, "--wait=false", "--ignore-not-found")

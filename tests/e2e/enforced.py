@@ -1,7 +1,8 @@
 """The chart's rights and policies on a real API server, for two namespaces of the test's own.
 
 Names that are the cluster's get a suffix, and the policies' bindings look at the test's namespaces
-only, so that tests run beside each other. An installed chart's policies would look at them too.
+and labels only, so that tests run beside each other. An installed chart's policies would look at
+them too.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Server:
     """The API server behind `kubectl proxy`, so that any KUBECONFIG does; acts as anybody."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._client = httpx.Client(base_url=url, timeout=30)
 
     def close(self) -> None:
@@ -168,8 +170,10 @@ def objects(suffix: str, system: str) -> list[Manifest]:
     ]
     for document in found:
         if document["kind"] == BINDING:
-            selector = {"matchLabels": {LABEL: suffix}}
-            document["spec"]["matchResources"] = {"namespaceSelector": selector}
+            # Accounts and policies are in no namespace.
+            of_admins = document["spec"]["policyName"].endswith(f"-admin-{suffix}")
+            where = "objectSelector" if of_admins else "namespaceSelector"
+            document["spec"]["matchResources"] = {where: {"matchLabels": {LABEL: suffix}}}
     return found
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chart.rendering import helm
+from tests.chart.rendering import helm, of_kind, render
 from tests.e2e import enforced
 from tests.e2e.enforced import Enforced, Server, as_list, kubectl
 
@@ -48,6 +48,9 @@ def guarded(server: Server) -> Iterator[Enforced]:
         pytest.fail("lastgood is installed in this cluster; uninstall it before these tests")
     suffix = secrets.token_hex(4)
     system, team = f"lg-system-{suffix}", f"lg-team-{suffix}"
+    kinds = as_list(of_kind(render(), "CustomResourceDefinition"))
+    kubectl("apply", "-f", "-", given=kinds)
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "-", given=kinds)
     places = as_list(enforced.namespaces(suffix, system, team))
     rights = as_list([*enforced.objects(suffix, system), _admin_of(team)])
     try:

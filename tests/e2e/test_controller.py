@@ -251,25 +251,23 @@ def test_p11_a_second_replica_takes_over_and_asks_nothing_again(controlled: Cont
     assert controlled.keys(DB)["value"] == ONE
 
 
-def test_an_account_and_a_policy_in_use_hold_while_they_are_being_deleted(
-    controlled: Controlled,
-) -> None:
-    """They go by themselves when no snapshot needs them any more."""
+def test_an_account_and_a_policy_say_whether_they_are_in_use(controlled: Controlled) -> None:
+    """In their status, until no snapshot needs them; the chart's policies refuse to delete them
+    until then.
+    """
     _served(controlled)
-    for kind in ("secretaccount", "secretpolicy"):
-
-        def held(kind: str = kind) -> bool:
-            found = controlled.get(kind, controlled.name)
-            return found is not None and "finalizers" in found["metadata"]
-
-        until(f"a finalizer on the {kind}", held, PATIENCE_S)
-        controlled.kubectl("delete", kind, controlled.name, "--wait=false")
-    _rotate(controlled)
+    until("both to be held", lambda: _in_use(controlled) == [True, True], PATIENCE_S)
     controlled.patch("snap", controlled.snapshot(DB), {"spec": {"retention": "1s"}})
     controlled.kubectl("delete", "pod", "web-1", "--now")
+    until("both to be let go", lambda: _in_use(controlled) == [False, False], PATIENCE_S)
+
+
+def _in_use(world: Controlled) -> list[bool]:
+    """As account and policy say."""
+    said = []
     for kind in ("secretaccount", "secretpolicy"):
-
-        def gone(kind: str = kind) -> bool:
-            return controlled.get(kind, controlled.name) is None
-
-        until(f"the {kind} to go", gone, PATIENCE_S)
+        found = world.get(kind, world.name)
+        assert found is not None
+        assert "finalizers" not in found["metadata"]
+        said.append(bool(found.get("status", {}).get("inUse")))
+    return said

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.enforced import kubectl
+from tests.e2e.enforced import LABEL, kubectl
+from tests.e2e.opted_in import bare
+from tests.e2e.test_policies_admin import ACCOUNT
 from tests.e2e.test_policies_objects import refused, secret, secrets_of
-from tests.e2e.test_policies_pods import bare
-from tests.e2e.test_policies_rights import WEBHOOKS
+from tests.e2e.test_policies_webhook import WEBHOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,3 +128,23 @@ def test_p13_the_webhook_reaches_no_other_secret(overpowered: Enforced) -> None:
             refused(act(overpowered.webhook, "DELETE", path, dry=True))
         finally:
             act(None, "DELETE", path)
+
+
+def test_p7_the_controller_changes_no_account(overpowered: Enforced) -> None:
+    """Nor makes one, or deletes one that is not in use."""
+    act, user = overpowered.server.act, overpowered.controller
+    folder, name = "/apis/lastgood.dev/v1alpha1/secretaccounts", f"over-{overpowered.suffix}"
+    metadata = {"name": name, "labels": {LABEL: overpowered.suffix}}
+    body = {
+        "apiVersion": "lastgood.dev/v1alpha1",
+        "kind": "SecretAccount",
+        "metadata": metadata,
+        "spec": ACCOUNT,
+    }
+    refused(act(user, "POST", folder, body))
+    assert act(None, "POST", folder, body).status == 201
+    try:
+        refused(act(user, "PATCH", f"{folder}/{name}", {"spec": {"budget": {"burst": 9}}}))
+        refused(act(user, "DELETE", f"{folder}/{name}"))
+    finally:
+        act(None, "DELETE", f"{folder}/{name}")

@@ -1,5 +1,5 @@
 """One installation for all tests of this folder; a table of what was shown closes them, and logs of
-what failed are kept.
+what failed are kept. Each file has pods and secrets of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.install import evidence, world
 from tests.e2e.install.settings import Settings, from_environment
+from tests.e2e.install.world import STRICT
 from tests.make.canary import CANARY
 
 if TYPE_CHECKING:
@@ -19,8 +20,25 @@ if TYPE_CHECKING:
 
     from tests.e2e.install.world import Provider
 
-RESULTS = pytest.StashKey[list[tuple[str, str, float]]]()
+RESULTS = pytest.StashKey[list[tuple[str, str, float, str]]]()
 KEEP = "LASTGOOD_E2E_KEEP"
+FIRST, LAST = (
+    ("test_install",),
+    ("test_refused", "test_traces", "test_uninstall", "test_quickstart"),
+)
+"""The age of what is refused grows while the others run; traces are looked for after all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the files of this folder."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.stem
+        if item.path.parent != Path(__file__).parent:
+            return 0
+        return LAST.index(name) + 1 if name in LAST else -(name in FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +75,7 @@ def value() -> str:
 def installed(settings: Settings, provider: Provider, value: str) -> Provider:
     """The chart, with an account at the provider, a policy, and a namespace for a team."""
     provider.put("/e2e/db", value)
+    provider.put(STRICT, value)
     world.install(settings, provider)
     return provider
 
@@ -72,9 +91,11 @@ def pytest_runtest_makereport(
     ):
         return report
     said = (getattr(item, "function").__doc__ or item.name).split("\n\n")[0]  # noqa: B009 - pytest.Item has none
-    line = " ".join(said.split())
+    case = item.name.partition("[")[2].rstrip("]")
+    line = " ".join(said.split()) + (f" ({case})" if case else "")
     results = item.config.stash.setdefault(RESULTS, [])
-    results.append((line, report.outcome, report.duration))
+    shown = ", ".join(f"{name} {value}" for name, value in report.user_properties)
+    results.append((line, report.outcome, report.duration, shown))
     settings = from_environment()
     if report.failed and isinstance(settings, Settings):
         evidence.keep(Path(settings.logs) / item.name)
@@ -89,5 +110,6 @@ def pytest_terminal_summary(
     if not results:
         return
     terminalreporter.section("shown on the cluster")
-    for line, outcome, seconds in results:
-        terminalreporter.write_line(f"{outcome:<8} {seconds:6.1f} s  {line}")
+    for line, outcome, seconds, shown in results:
+        figures = f" [{shown}]" if shown else ""
+        terminalreporter.write_line(f"{outcome:<8} {seconds:6.1f} s  {line}{figures}")

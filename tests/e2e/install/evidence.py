@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from contract.snapshot import SECRET_TYPE
 from tests.e2e.install.kubectl import Json, run
-from tests.e2e.install.world import PROVIDER, SYSTEM, TEAM
+from tests.e2e.install.world import OTHER, PROVIDER, SYSTEM, TEAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,24 @@ for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"
     except OSError:
         pass
 """
-PORTS = {"lastgood-agent": "http://127.0.0.1:9465", "controller": "http://127.0.0.1:9466"}
+METRICS = """
+import ssl, urllib.error, urllib.request
+ports = set()
+for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+    with open(path) as file:
+        rows = [line.split() for line in file][1:]
+    ports |= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
+anyone = ssl.create_default_context()
+anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+for port in sorted(ports):
+    for scheme in ("http", "https"):
+        try:
+            page = f"{scheme}://127.0.0.1:{port}/metrics"
+            answer = urllib.request.urlopen(page, timeout=5, context=anyone)
+            print(answer.read().decode())
+        except (OSError, ValueError) as error:
+            print(f"# {page}: {error!r}")
+"""
 
 
 def attempted(*command: str, given: str | None = None) -> str:
@@ -44,32 +61,41 @@ def attempted(*command: str, given: str | None = None) -> str:
     return done.stdout + done.stderr
 
 
-def containers(place: Place) -> Iterator[tuple[str, str, bool]]:
-    """Pod, container, and whether it runs now."""
+def containers(place: Place) -> Iterator[tuple[str, str, Json]]:
+    """Pod, container and the container's status."""
     for pod in place.items("pods"):
         status = pod.get("status", {})
         for member in ("initContainerStatuses", "containerStatuses"):
             for item in status.get(member, ()):
-                yield pod["metadata"]["name"], item["name"], "running" in item["state"]
+                yield pod["metadata"]["name"], item["name"], item
 
 
 def logs(place: Place) -> Iterator[tuple[str, str]]:
     """By pod and container, of those that ran before a restart too."""
-    for pod, container, _ in containers(place):
+    for pod, container, status in containers(place):
         words = ("kubectl", "-n", place.namespace, "logs", pod, "-c", container)
         yield f"log {pod} {container}", attempted(*words)
-        yield f"log {pod} {container} before", attempted(*words, "--previous")
+        if status["restartCount"]:
+            yield f"log {pod} {container} before", attempted(*words, "--previous")
 
 
 def processes(place: Place) -> Iterator[tuple[str, str]]:
     """Environments and command lines, as each container sees them."""
-    for pod, container, runs in containers(place):
-        if runs:
+    for pod, container, status in containers(place):
+        if "running" in status["state"]:
             words = ("kubectl", "-n", place.namespace, "exec", "-i", pod, "-c", container)
             yield (
                 f"proc {pod} {container}",
                 attempted(*words, "--", "python3", "-", given=PROCESSES),
             )
+
+
+def metrics(place: Place) -> Iterator[tuple[str, str]]:
+    """The page /metrics of whatever listens in a pod."""
+    for pod in place.items("pods", "--field-selector=status.phase=Running"):
+        name, container = pod["metadata"]["name"], pod["spec"]["containers"][-1]["name"]
+        words = ("kubectl", "-n", place.namespace, "exec", "-i", name, "-c", container)
+        yield f"metrics {name}", attempted(*words, "--", "python3", "-", given=METRICS)
 
 
 def end(place: Place, pod: str, container: str) -> None:
@@ -91,10 +117,10 @@ def objects() -> Iterator[tuple[str, str]]:
 
 
 def keep(folder: Path) -> None:
-    """Logs, Events and objects of all three namespaces."""
+    """Logs, Events and objects of all our namespaces."""
     folder.mkdir(parents=True, exist_ok=True)
     kinds = "pods,deployments,secretsnapshots,secretaccounts,secretpolicies,configmaps"
-    for place in (SYSTEM, PROVIDER, TEAM):
+    for place in (SYSTEM, PROVIDER, TEAM, OTHER):
         said = dict(logs(place))
         words = ("kubectl", "-n", place.namespace, "get")
         said["events"] = attempted(*words, "events", "--sort-by=.lastTimestamp")

@@ -95,6 +95,17 @@ class Place:
         lines = self.kubectl("logs", pod, "-c", container).splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    def told(self, application: str) -> dict[str, list[Json]]:
+        """What the apps of all pods labelled so have said, by pod."""
+        words = ("-l", f"app={application}", "-c", "app", "--prefix", "--tail=-1")
+        out = self.kubectl("logs", *words, "--max-log-requests=60", "--ignore-errors")
+        told: dict[str, list[Json]] = {}
+        for line in out.splitlines():
+            head, _, text = line.partition("] ")
+            if text.startswith("{"):
+                told.setdefault(head.split("/")[1], []).append(json.loads(text))
+        return told
+
     def execute(self, pod: str, container: str, script: str) -> str:
         """The output of a Python script in a container."""
         words = ("exec", "-i", pod, "-c", container, "--", "python3", "-")

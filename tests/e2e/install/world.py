@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.annotations import POLICY_LABEL
 from tests.chart.rendering import CHART
 from tests.e2e.install.kubectl import Json, Place, run, run_helm
 
@@ -18,7 +19,11 @@ APP = (Path(__file__).parents[1] / "app.py").read_text(encoding="utf-8")
 SYSTEM = Place("lastgood-system")
 PROVIDER = Place("lastgood-e2e-provider")
 TEAM = Place("lastgood-e2e-team")
-POLICY = "e2e"
+OTHER = Place("lastgood-e2e-other")
+POLICY, OTHER_POLICY = "e2e", "e2e-other"
+DB = "aws-sm:/e2e/db"
+STRICT = "/e2e/strict/old"
+"""What will be too old to start with."""
 SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 RESTRICTED = {
     "runAsNonRoot": True,
@@ -38,6 +43,35 @@ for name, value in wanted.items():
         answer = client.create_secret(Name=name, SecretString=value)
     print(json.dumps([name, answer["VersionId"]]))
 """
+DELETE = """
+import boto3
+session = boto3.Session("e2e", "e2e", region_name="us-east-1")
+client = session.client("secretsmanager", endpoint_url="http://127.0.0.1:5000")
+client.delete_secret(SecretId={name!r}, ForceDeleteWithoutRecovery=True)
+"""
+CLASSES = {
+    "steady": {
+        "refreshInterval": "10s",
+        "freshnessBudget": "10m",
+        "maxAge": "24h",
+        "onExpired": "serve",
+        "propagation": "nudge",
+    },
+    "quiet": {
+        "refreshInterval": "10s",
+        "freshnessBudget": "10m",
+        "maxAge": "24h",
+        "onExpired": "serve",
+    },
+    "strict": {
+        "refreshInterval": "5s",
+        "freshnessBudget": "130s",
+        "maxAge": "130s",
+        "onExpired": "refuse",
+        "propagation": "nudge",
+    },
+}
+"""The shortest age that the rules allow is in `strict`."""
 ASK = """
 import json, urllib.request
 body = {body!r}
@@ -131,6 +165,10 @@ class Provider:
         version: str = json.loads(PROVIDER.execute(self._pod, "moto", script))[1]
         return version
 
+    def delete(self, name: str) -> None:
+        """The provider then says that there is no such secret."""
+        PROVIDER.execute(self._pod, "moto", DELETE.format(name=name))
+
     def fault(self, mode: str) -> None:
         self._ask("PUT", "/fault", json.dumps({"mode": mode}))
 
@@ -178,23 +216,24 @@ def values(settings: Settings, provider: Provider) -> Json:
                 "namespaces": [TEAM.namespace],
                 "sources": [
                     {"account": "moto", "allow": ["aws-sm:/e2e/*"], "class": "steady"},
+                    {"account": "moto", "allow": ["aws-sm:/e2e/quiet/*"], "class": "quiet"},
+                    {"account": "moto", "allow": ["aws-sm:/e2e/strict/*"], "class": "strict"},
                 ],
-                "classes": {
-                    "steady": {
-                        "refreshInterval": "10s",
-                        "freshnessBudget": "10m",
-                        "maxAge": "24h",
-                        "onExpired": "serve",
-                        "propagation": "nudge",
-                    }
-                },
-            }
+                "classes": CLASSES,
+            },
+            OTHER_POLICY: {
+                "namespaces": [OTHER.namespace],
+                "sources": [
+                    {"account": "moto", "allow": ["aws-sm:/other/*"], "class": "steady"},
+                ],
+                "classes": {"steady": CLASSES["steady"]},
+            },
         },
     }
 
 
 def install(settings: Settings, provider: Provider) -> None:
-    """`helm install`, and the namespace that the admin opens to the team."""
+    """`helm install`, and the namespaces that the admin opens to the team and to another."""
     run_helm(
         "upgrade",
         "--install",
@@ -208,32 +247,28 @@ def install(settings: Settings, provider: Provider) -> None:
         "--timeout=180s",
         values=values(settings, provider),
     )
-    labels = {
-        "lastgood.dev/policy": POLICY,
-        "pod-security.kubernetes.io/enforce": "restricted",
-    }
-    run("kubectl", "apply", "-f", "-", given=json.dumps(namespace(TEAM.namespace, labels)))
+    for place, policy in ((TEAM, POLICY), (OTHER, OTHER_POLICY)):
+        labels = {POLICY_LABEL: policy, "pod-security.kubernetes.io/enforce": "restricted"}
+        run("kubectl", "apply", "-f", "-", given=json.dumps(namespace(place.namespace, labels)))
 
 
 def remove() -> None:
     """What `install` and `start` made, the CRDs apart."""
-    run("kubectl", "delete", "namespace", "--ignore-not-found", TEAM.namespace, "--timeout=120s")
+    _delete(TEAM, OTHER)
     run_helm(
         "uninstall", "lastgood", "--namespace", SYSTEM.namespace, "--wait", "--ignore-not-found"
     )
-    for place in (SYSTEM, PROVIDER):
-        run(
-            "kubectl",
-            "delete",
-            "namespace",
-            "--ignore-not-found",
-            place.namespace,
-            "--timeout=120s",
-        )
-    # With the controller gone nobody else lets go of what it held as in use.
-    for kind, name in (("secretpolicy", POLICY), ("secretaccount", "moto")):
-        found = run("kubectl", "get", "--ignore-not-found", "-o", "name", kind, name).strip()
-        if found:
-            let_go = '{"metadata": {"finalizers": null}}'
-            run("kubectl", "patch", found, "--type=merge", "-p", let_go)
-            run("kubectl", "delete", "--ignore-not-found", "--timeout=30s", found)
+    _delete(SYSTEM, PROVIDER)
+    kinds = run("kubectl", "api-resources", "--cached=false").lower()
+    for kind, *names in (("secretpolicy", POLICY, OTHER_POLICY), ("secretaccount", "moto")):
+        if kind in kinds:
+            run("kubectl", "delete", kind, *names, "--ignore-not-found", "--timeout=30s")
+
+
+def _delete(*places: Place) -> None:
+    """Namespaces; their pods first, which the namespace controller would give half their grace."""
+    names = [place.namespace for place in places]
+    for name in names:
+        words = ("--all", "--grace-period=1", "--ignore-not-found", "--timeout=90s")
+        run("kubectl", "-n", name, "delete", "cronjobs,jobs,deployments,pods", *words)
+    run("kubectl", "delete", "namespace", "--ignore-not-found", "--timeout=120s", *names)

@@ -1,0 +1,70 @@
+"""What the webhook adds to a pod's creation through the API server: dry runs at a steady rate, with
+and without annotations in turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from bench.cluster.installed import ASKS, TEAM, app
+from bench.cluster.report import line, percentile, say
+from kube.resources import PODS
+from tests.e2e.install import world
+
+if TYPE_CHECKING:
+    from kube.api import Api
+    from tests.e2e.install.kubectl import Json
+    from tests.e2e.install.settings import Settings
+
+AIM_MS = 5.0
+RATE = 100
+TURN_S = 5.0
+WARM_S = 2.0
+WITHOUT, WITH = "without", "with"
+
+
+async def run(api: Api, settings: Settings, turns: int) -> None:
+    """Prints the line; `turns` of each."""
+    pods = {WITHOUT: _pod(settings, {}), WITH: _pod(settings, ASKS)}
+    took_ms: dict[str, list[float]] = {WITHOUT: [], WITH: []}
+    for kind, pod in pods.items():
+        await _load(api, pod, WARM_S)
+        took_ms[kind].clear()
+    for _ in range(turns):
+        for kind, pod in pods.items():
+            took_ms[kind] += await _load(api, pod, TURN_S)
+    p50, p99 = (
+        {kind: percentile(values, share) for kind, values in took_ms.items()} for share in (50, 99)
+    )
+    line("admission-added-p50-ms", p50[WITH] - p50[WITHOUT], AIM_MS)
+    line("admission-added-p99-ms", p99[WITH] - p99[WITHOUT], AIM_MS)
+    for kind, values in took_ms.items():
+        say(
+            f"{kind} the webhook: p50 {p50[kind]:.2f} ms, p99 {p99[kind]:.2f} ms, at most"
+            f" {max(values):.1f} ms, of {len(values)} dry runs at {RATE} a second"
+        )
+
+
+async def _load(api: Api, pod: Json, seconds: float) -> list[float]:
+    """Milliseconds of each, from the moment that it was meant to be sent."""
+    loop = asyncio.get_running_loop()
+    began = loop.time() + 0.1
+    took_ms: list[float] = []
+
+    async def one(at: float) -> None:
+        await asyncio.sleep(max(0.0, at - loop.time()))
+        sent = time.perf_counter()
+        await api.create(PODS.path(TEAM.namespace), pod, dry_run=True)
+        took_ms.append((time.perf_counter() - sent) * 1000)
+
+    count = int(RATE * seconds)
+    await asyncio.gather(*(one(began + number / RATE) for number in range(count)))
+    return took_ms
+
+
+def _pod(settings: Settings, annotations: dict[str, str]) -> Json:
+    made: Json = world.pod("", app(settings, {}), annotations)
+    made["metadata"] = {"generateName": "dry-", "annotations": annotations}
+    return made

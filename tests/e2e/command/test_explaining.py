@@ -1,0 +1,108 @@
+"""`lastgood explain` on a real API server; what a kubelet would write of a pod is written by the
+test.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contract import layout
+from controller.snapshots import rfc3339
+from tests.e2e.command.world import ONE, SOURCE
+from tests.e2e.controlled import PATIENCE_S
+from tests.make.embedded import until
+
+if TYPE_CHECKING:
+    from tests.e2e.command.world import Commanded
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+PENDING = {
+    "phase": "Pending",
+    "conditions": [{"type": "PodScheduled", "status": "True"}],
+    "initContainerStatuses": [
+        {
+            "name": layout.GATE,
+            "image": "a",
+            "imageID": "a",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"running": {"startedAt": (rfc3339(1_700_000_000) or "")[:19] + "Z"}},
+        }
+    ],
+}
+
+
+def test_a_pod_that_waits_for_what_was_never_fetched(commanded: Commanded) -> None:
+    """By which secret, why, what to do, and the controller's Event; then it is there."""
+    commanded.pod()
+    commanded.stand("web-1", PENDING)
+    commanded.controlled.lead()
+    until("the Event", lambda: commanded.controlled.events("SecretNotSynced"), PATIENCE_S)
+    said = commanded.here("explain", "web-1")
+    assert "web-1 is held by its gate since" in said
+    assert "it waits for db" in said
+    assert "db: never fetched; absent: create it at the provider" in said
+    assert "Event SecretNotSynced" in said
+    shown = commanded.shown("explain", "pod/web-1")
+    assert shown["verdict"] == "held"
+    (secret,) = shown["secrets"]
+    assert (secret["name"], secret["source"], secret["state"], secret["holds"]) == (
+        *("db", SOURCE, "never-synced"),
+        True,
+    )
+    commanded.put(ONE)
+    commanded.here("refresh", SOURCE)
+    commanded.stand("web-1", {**PENDING, "phase": "Running"})
+    (secret,) = commanded.shown("explain", "web-1")["secrets"]
+    assert (secret["state"], secret["holds"]) == ("fresh", False)
+
+
+def test_a_pod_whose_source_policy_refuses(commanded: Commanded) -> None:
+    """Nothing is made of its plan; the Event names the reason."""
+    commanded.pod()
+    policy = {
+        "spec": {
+            "sources": [{"account": commanded.namespace, "allow": ["file:/**"], "class": "steady"}]
+        }
+    }
+    commanded.controlled.patch("secretpolicy", commanded.namespace, policy)
+    commanded.controlled.lead()
+    until("the Event", lambda: commanded.controlled.events("SecretNotSynced"), PATIENCE_S)
+    said = commanded.here("explain", "web-1")
+    assert "there is no SecretSnapshot of it" in said
+    assert "unknown-account; policy does not allow it; ask who runs the SecretPolicy" in said
+
+
+def test_a_pod_that_asks_for_nothing_and_one_that_is_not_there(commanded: Commanded) -> None:
+    """The nearest name is told."""
+    spec = {"containers": [{"name": "app", "image": "a"}], "nodeSelector": {"a/b": "none"}}
+    plain = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"}, "spec": spec}
+    commanded.controlled.create(plain)
+    assert "asks for no secret" in commanded.here("explain", "plain")
+    said = commanded.here("explain", "plane", code=1)
+    assert "there is no pod plane in namespace" in said
+    assert 'did you mean "plain"?' in said
+
+
+def test_a_workload_whose_pods_were_refused(commanded: Commanded) -> None:
+    """There is no pod; the Event of its ReplicaSet has the webhook's words."""
+    about = {"kind": "ReplicaSet", "name": "web-5d8f", "namespace": commanded.namespace}
+    refusal = 'admission webhook "pods.lastgood.dev" denied the request: no such account'
+    commanded.controlled.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": "web-5d8f.1"},
+            "involvedObject": about,
+            "reason": "FailedCreate",
+            "message": refusal,
+            "type": "Warning",
+            "lastTimestamp": (rfc3339(1_800_000_000) or "")[:19] + "Z",
+        }
+    )
+    said = commanded.here("explain", "web")
+    assert "web-5d8f is refused: its pods are not let in" in said
+    assert refusal in said
+    assert commanded.shown("explain", "web")["verdict"] == "refused"

@@ -1,0 +1,74 @@
+"""A cluster of which the processes run on this machine: each is killed by its id, and started
+again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.e2e.install.kubectl import run
+from tests.make.embedded import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.install.settings import Settings
+
+KILLED_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Its folder has `pid/NAME` for each process; `up` starts those that do not run."""
+
+    folder: Path
+    up: str
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and waits until it is gone."""
+        file = self.folder / "pid" / name
+        pid = int(file.read_text(encoding="ascii"))
+        os.kill(pid, signal.SIGKILL)
+        until(f"the end of {name}", lambda: not _runs(pid), KILLED_S)
+        file.unlink()
+
+    def start(self) -> None:
+        """Whatever does not run; waits until the node is ready. kube-proxy goes first: it ends when
+        its configuration is written again, as `up` does.
+        """
+        self.kill("proxy")
+        run("env", f"LASTGOOD_CLUSTER={self.folder}", self.up)
+
+
+def here(settings: Settings) -> Machine | None:
+    """None: the node is another machine, or nothing here starts it."""
+    if settings.node_folder is None or settings.up is None or os.geteuid() != 0:
+        return None
+    return Machine(folder=Path(settings.node_folder), up=settings.up)
+
+
+def pods_processes(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Environment and command line of every process of a pod, and of the cluster itself."""
+    known = {file.read_text(encoding="ascii").strip() for file in (folder / "pid").iterdir()}
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name not in known and b"kubepods" not in _bytes(process / "cgroup"):
+            continue
+        for member in ("environ", "cmdline"):
+            yield f"host {process.name} {member}", _bytes(process / member)
+
+
+def _runs(pid: int) -> bool:
+    """Whether it is there and more than a child that nobody has waited for."""
+    fields = _bytes(Path(f"/proc/{pid}/stat")).rpartition(b") ")[2].split()
+    return bool(fields) and fields[0] not in (b"Z", b"X")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

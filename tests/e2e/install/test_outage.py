@@ -1,0 +1,118 @@
+"""P1 and P10: pods start while the provider, and all of ours, answer nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contract.annotations import RELOAD
+from tests.e2e.cluster import digest
+from tests.e2e.install.kubectl import run
+from tests.e2e.install.team import digests, well
+from tests.e2e.install.world import DB, POLICY, SYSTEM, TEAM, app, deployment, pod
+from tests.make import asking
+from tests.make.embedded import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.install.kubectl import Json
+    from tests.e2e.install.settings import Settings
+    from tests.e2e.install.world import Provider
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+ASKS = {**asking(db=DB), RELOAD: "http://127.0.0.1:8080/reload"}
+OURS = ("lastgood-webhook", "lastgood-controller")
+
+
+@pytest.fixture(scope="module")
+def payments(installed: Provider, settings: Settings) -> Iterator[Provider]:
+    """Two pods by annotation and one by a rendered manifest; then the provider answers nothing."""
+    rendered = render(settings)
+    TEAM.create(deployment("payments", app(settings, LISTEN="1"), ASKS, replicas=2))
+    TEAM.create(rendered)
+    for name in ("payments", "rendered"):
+        TEAM.rolled_out(name)
+    installed.fault("blackhole")
+    installed.forget_calls()
+    try:
+        yield installed
+    finally:
+        well(installed, "/e2e/db")
+
+
+@pytest.fixture(scope="module")
+def all_down(payments: Provider) -> Iterator[Provider]:
+    """Webhook and controller have no process, beside a provider that answers nothing."""
+    try:
+        for name in OURS:
+            SYSTEM.scale(name, 0)
+        payments.forget_calls()
+        yield payments
+    finally:
+        for name in OURS:
+            SYSTEM.kubectl("scale", f"deployment/{name}", "--replicas=2")
+        for name in OURS:
+            SYSTEM.scale(name, 2)
+
+
+def render(settings: Settings) -> Json:
+    """A Deployment as `lastgood render` prints it, by the cluster's own policy."""
+    kinds = (("secretpolicies", POLICY), ("secretaccounts", "moto"), ("namespace", TEAM.namespace))
+    objects = [TEAM.get(kind, name) for kind, name in kinds]
+    folder = REPOSITORY / ".pytest_cache" / "e2e-policy"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, item in enumerate(objects):
+        bare = {key: item[key] for key in ("apiVersion", "kind", "spec") if key in item}
+        kept = {key: item["metadata"].get(key, {}) for key in ("name", "labels")}
+        (folder / f"{number}.yaml").write_text(json.dumps({**bare, "metadata": kept}))
+    words = ["render", "-f", "-", "--policy", str(folder), "-n", TEAM.namespace]
+    image = ["--image", settings.image("agent"), "-o", "json"]
+    manifest = json.dumps(deployment("rendered", app(settings), ASKS))
+    out = run(sys.executable, "-m", "cli", *words, *image, given=manifest)
+    document: Json = json.loads(out)
+    return document
+
+
+def twenty(provider: Provider, name: str, value: str) -> None:
+    """Scales a Deployment from its few pods to 20 and back; none of them calls the provider."""
+    TEAM.scale(name, 20, within_s=180)
+    assert digests(name) == {digest(value)}
+    theirs = {item["status"]["podIP"] for item in TEAM.pods(name)}
+    assert not theirs & provider.calls().keys()
+    TEAM.kubectl("scale", f"deployment/{name}", "--replicas=1")
+
+
+def test_p1_twenty_pods_start_while_the_provider_answers_nothing(
+    payments: Provider, value: str
+) -> None:
+    """P1: provider black-holed, 2 -> 20: all Ready, and no pod has called the provider."""
+    twenty(payments, "payments", value)
+    controllers = {item["status"]["podIP"] for item in SYSTEM.pods("lastgood-controller")}
+    assert payments.calls().keys() <= controllers
+
+
+def test_p10_with_all_of_ours_down_others_start_and_opted_in_pods_are_refused(
+    all_down: Provider, settings: Settings
+) -> None:
+    """P10: webhook, controller and provider down: an unannotated pod starts, an annotated one is
+    refused with a reason, and never let in bare.
+    """
+    TEAM.create(pod("plain", app(settings, FOLDER="/tmp"), {}))
+    TEAM.kubectl("wait", "--for=condition=Ready", "pod/plain", "--timeout=60s")
+    said = TEAM.refused(pod("orphan", app(settings), ASKS))
+    assert "pods.lastgood.dev" in said, said
+    assert all_down.calls() == {}
+
+
+def test_p1_twenty_rendered_pods_start_with_all_of_ours_down(
+    all_down: Provider, value: str
+) -> None:
+    """P1: webhook, controller and provider down: a rendered manifest, 1 -> 20, all Ready, and the
+    provider is called by nobody.
+    """
+    twenty(all_down, "rendered", value)
+    assert all_down.calls() == {}

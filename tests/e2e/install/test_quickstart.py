@@ -1,0 +1,115 @@
+"""The README's quick start, line by line as it stands there. In place of what is the reader's: the
+images are those of these tests, AWS is moto, and the app's image is one that the node has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.chart.rendering import helm
+from tests.e2e.install.kubectl import run
+
+if TYPE_CHECKING:
+    from tests.e2e.install.kubectl import Json
+    from tests.e2e.install.settings import Settings
+    from tests.e2e.install.world import Provider
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## On a cluster\n")[2].partition("\n## ")[0]
+LINES = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```", SECTION, flags=re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+APP = "examples/quickstart/hello.yaml"
+
+
+class Reader:
+    """Follows the README, one line after another."""
+
+    def __init__(self, settings: Settings, provider: Provider, folder: Path) -> None:
+        self._settings = settings
+        self._provider = provider
+        self._folder = folder
+
+    def type(self, line: str) -> str:
+        """The output of a line; it has to succeed."""
+        program, *words = shlex.split(line)
+        if program == "make":
+            return run("make", "--directory", str(ROOT), "--dry-run", *words)
+        if program == "aws":
+            return self._create_secret(words)
+        if program == "helm":
+            return self._helm(words)
+        assert program == "kubectl", line
+        return run(program, *(str(self._app()) if word == APP else word for word in words))
+
+    def _create_secret(self, words: list[str]) -> str:
+        assert words[:2] == ["secretsmanager", "create-secret"]
+        name, value = words[words.index("--name") + 1], words[words.index("--secret-string") + 1]
+        return self._provider.put(name, value)
+
+    def _helm(self, words: list[str]) -> str:
+        file = self._folder / "ours.json"
+        file.write_text(json.dumps(self._ours()), encoding="utf-8")
+        more = ["--values", str(file)] if words[0] in {"install", "upgrade"} else []
+        paths = [str(ROOT / word) if (ROOT / word).exists() else word for word in words]
+        return run(helm() or "helm", *paths, *more)
+
+    def _ours(self) -> Json:
+        """What takes the place of the reader's registry and account."""
+        keys = {"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e"}
+        found: Json = {
+            name: {
+                "image": {
+                    "repository": f"{self._settings.repository}{name}",
+                    "tag": self._settings.tag,
+                    "pullPolicy": "IfNotPresent",
+                }
+            }
+            for name in ("agent", "webhook", "controller")
+        }
+        found["controller"]["extraEnv"] = [{"name": key, "value": keys[key]} for key in keys]
+        endpoint = f"http://{self._provider.address}"
+        found["accounts"] = {"aws-prod": {"aws": {"regions": ["us-east-1"], "endpoint": endpoint}}}
+        return found
+
+    def _app(self) -> Path:
+        text = (ROOT / APP).read_text(encoding="utf-8")
+        image, found = re.subn(
+            r"image: busybox:\S+", f"image: {self._settings.image('agent')}", text
+        )
+        assert found == 1
+        file = self._folder / "hello.yaml"
+        file.write_text(image, encoding="utf-8")
+        return file
+
+
+@pytest.mark.timeout(600)
+def test_p1_the_readmes_quick_start(settings: Settings, provider: Provider, tmp_path: Path) -> None:
+    """From `helm install` to ten pods, and eight with AWS out of reach; nothing stays."""
+    asked = ["helm", "status", "lastgood", "--namespace", "lastgood-system"]
+    asked[0] = helm() or "helm"
+    if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
+        pytest.skip("the chart is installed: this test installs it anew, and runs last")
+    reader = Reader(settings, provider, tmp_path)
+    said = [(line, reader.type(line)) for line in LINES]
+    told = {line: text for line, text in said if " logs " in line}
+    assert all("the password has 13 bytes" in text for text in told.values())
+    assert len(told) == 1
+    tables = [text for line, text in said if "get secretsnapshots" in line]
+    assert [
+        len(re.findall(r"payments .*aws-sm:/prod/payments/db +steady +Fresh", text))
+        for text in tables
+    ] == [1, 1]
+    assert re.search(r"steady +Fresh .* 10\b", tables[1]), "ten consumers"
+    left = run("kubectl", "api-resources", "--cached=false", "-o", "name")
+    assert "lastgood.dev" not in left

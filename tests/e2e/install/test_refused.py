@@ -1,0 +1,81 @@
+"""P6: `onExpired: refuse` holds starting pods, and lets them go by itself."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from contract import layout
+from contract.annotations import MODE
+from contract.reasons import Freshness
+from tests.e2e.cluster import digest
+from tests.e2e.install.team import container, digests, names, one, restarts, state, status_of
+from tests.e2e.install.world import STRICT, TEAM, app, deployment
+from tests.make import asking
+from tests.make.embedded import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.install.settings import Settings
+    from tests.e2e.install.world import Provider
+
+    Record = Callable[[str, object], None]
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+EXPIRES_S = 170.0
+"""The age that the class allows, and what its writing may lag."""
+HELD = ("held", "held-mount")
+
+
+def test_p6_what_has_expired_holds_a_starting_pod_until_it_is_fresh(
+    installed: Provider, settings: Settings, value: str
+) -> None:
+    """P6: expired and refused: a running pod keeps its file and says that it is expired; a starting
+    one, in either mode, is held by its gate, and goes by itself when the provider has it again.
+    """
+    running = one("strict")
+    until("it to expire", lambda: state(STRICT).get("state") == "Expired", EXPIRES_S)
+    until(
+        "the app to see so",
+        lambda: status_of(running).secrets["db"].state is Freshness.EXPIRED,
+        90,
+    )
+    assert digests("strict") == {digest(value)}
+    for name in HELD:
+        mode = {MODE: "mount"} if name == "held-mount" else {}
+        asks = {**asking(db=f"aws-sm:{STRICT}"), **mode}
+        TEAM.create(deployment(name, app(settings), asks))
+    for name in HELD:
+        until(f"a pod of {name}", partial(names, name), 30)
+        until(
+            f"the gate of {name} to say why it waits",
+            partial(_says_expired, name),
+            60,
+        )
+        assert "waiting" in container(one(name), "app")["state"]
+    installed.put(STRICT, value)
+    for name in HELD:
+        TEAM.rolled_out(name, 120)
+        assert digests(name) == {digest(value)}
+        assert set(restarts(one(name)).values()) == {0}
+        ended = container(one(name), layout.GATE)["state"]["terminated"]
+        line = json.loads(ended["message"])
+        assert (line["result"], line["fresh"], line["expired"]) == ("started", 1, 0)
+        assert line["waited_s"] > 0
+    until(
+        "the running one to be fresh",
+        lambda: status_of(running).secrets["db"].state is Freshness.FRESH,
+        90,
+    )
+
+
+def _says_expired(name: str) -> bool:
+    """Whether the gate of its only pod runs, and says that it waits for what has expired."""
+    pod = one(name)
+    if "running" not in container(pod, layout.GATE).get("state", {}):
+        return False
+    return '"expired"' in TEAM.kubectl("logs", pod, "-c", layout.GATE)

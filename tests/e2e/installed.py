@@ -1,0 +1,168 @@
+"""The chart as Helm installs it on an API server that may have no node: its controller is a process
+on this machine, with the identity and the rights that the chart gives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from controller.lease import LEASE
+from policy.load import load_texts
+from tests.chart.rendering import CHART, helm
+from tests.e2e.controlled import ADMIN, FREE, PATIENCE_S, Controlled, Json
+from tests.make.embedded import REPOSITORY, until
+from tests.make.manifests import container
+from webhook.admit import admit
+from webhook.config import Injection
+from webhook.inject import strip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SYSTEM, RELEASE = "lastgood-system", "lastgood"
+IMAGE = "ghcr.io/lastgood/agent:dev"
+KINDS = ("customresourcedefinitions", "secretpolicies", "secretaccounts")
+
+
+class Installed(Controlled):
+    """A release, a team's namespace, and an account and a policy of the namespace's name."""
+
+    def admin(self) -> list[Json]:
+        """The namespace, the account and the policy."""
+        return list(yaml.safe_load_all(ADMIN.format(name=self.name, root=self.provider)))
+
+    @property
+    def provider(self) -> Path:
+        return self.folder / "provider"
+
+    def values(self) -> Json:
+        """What an admin gives the chart."""
+        _, account, policy = self.admin()
+        named = {"accounts": account, "policies": policy}
+        return {key: {item["metadata"]["name"]: item["spec"]} for key, item in named.items()}
+
+    def helm(self, *words: str, code: int = 0) -> str:
+        """What Helm says; it has to end with `code`."""
+        done = subprocess.run(
+            [helm() or "helm", *words, "--namespace", SYSTEM],
+            input=json.dumps(self.values()),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        return done.stderr if code else done.stdout
+
+    def install(self) -> None:
+        """As the README says it, but for no `--wait`: nothing runs here."""
+        self.helm("install", RELEASE, str(CHART), "--create-namespace", "--values", "-")
+        self.kubectl("label", "namespace", self.name, f"lastgood.dev/policy={self.name}")
+
+    def upgrade(self, *words: str) -> None:
+        """The same chart and values once more."""
+        self.helm("upgrade", RELEASE, str(CHART), "--values", "-", *words)
+
+    def uninstall(self) -> None:
+        """What it was is gone when this ends."""
+        self.helm("uninstall", RELEASE, "--wait", "--timeout=60s")
+
+    def forgotten(self) -> bool:
+        """Deletes policy and account; False: that was refused."""
+        words = ["kubectl", "delete", ",".join(KINDS[1:]), self.name, "--ignore-not-found"]
+        return subprocess.run(words, check=False, capture_output=True, timeout=60).returncode == 0
+
+    def pod(self, name: str, *references: str) -> None:
+        """As `lastgood render` makes it, which needs no webhook; no node ever takes it."""
+        notes = {
+            f"lastgood.dev/secret.s{number}": f"file:{reference}"
+            for number, reference in enumerate(references)
+        }
+        self.create(strip(self._injected(opted_in(name, notes))))
+
+    def _injected(self, body: Json) -> Json:
+        policies = load_texts({"admin": ADMIN.format(name=self.name, root=self.provider)})
+        verdict = admit(body, self.name, policies, Injection(image=IMAGE))
+        assert verdict.plan is not None, verdict
+        return verdict.pod
+
+    def lead(self) -> None:
+        """Starts a controller with the chart's identity and waits until it leads: its own check of
+        what must be refused is passed by then.
+        """
+        process = self.start()
+        until(
+            "the controller to lead",
+            lambda: process.poll() is not None or self.said("controller.restored"),
+            PATIENCE_S,
+        )
+        assert process.poll() is None, self.logs[-1].read_text()
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """With a token of the chart's service account."""
+        log = self.folder / f"controller-{len(self.logs)}.log"
+        self.logs.append(log)
+        command = [sys.executable, "-m", "controller", "--cluster", "--namespace", SYSTEM]
+        reach = ["--kubeconfig", str(self._kubeconfig()), "--listen", "127.0.0.1:0", *words]
+        with log.open("wb") as out:
+            process = subprocess.Popen([*command, *reach], cwd=REPOSITORY, stdout=out, stderr=out)
+        self.processes.append(process)
+        return process
+
+    def free(self) -> None:
+        self.kubectl(
+            "patch", "lease", LEASE, "-n", SYSTEM, "--type=merge", "-p", json.dumps({"spec": FREE})
+        )
+
+    def _kubeconfig(self) -> Path:
+        shown = self.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json")
+        found: Json = json.loads(shown)
+        token = self.kubectl("create", "token", "lastgood-controller", "-n", SYSTEM).strip()
+        found["users"][0]["user"] = {"token": token}
+        file = self.folder / "kubeconfig"
+        file.write_text(json.dumps(found), encoding="utf-8")
+        file.chmod(0o600)
+        return file
+
+
+def opted_in(name: str, notes: dict[str, str]) -> Json:
+    """A pod with annotations of ours, which no node takes."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "annotations": notes},
+        "spec": {"schedulerName": "nobody", "containers": [container("app")]},
+    }
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[Installed]:
+    """A team's namespace; nothing is installed yet."""
+    if not os.environ.get("KUBECONFIG") or helm() is None:
+        pytest.skip("needs helm and a cluster: KUBECONFIG is not set")
+    made = Installed(name=f"lgi-{secrets.token_hex(4)}", folder=tmp_path)
+    made.provider.mkdir()
+    if made.get("validatingadmissionpolicy", "lastgood-guard-objects") is not None:
+        pytest.skip("lastgood is installed on this cluster")
+    if made.get("crd", "secretpolicies.lastgood.dev") is not None:
+        made.kubectl("apply", "-f", str(CHART / "crds"))
+    made.kubectl("create", "namespace", made.name)
+    until("its account", lambda: made.get("serviceaccount", "default"), PATIENCE_S)
+    try:
+        yield made
+    finally:
+        made.end()
+        made.helm("uninstall", RELEASE, "--wait", "--timeout=60s", "--ignore-not-found")
+        if made.get("crd", "secretpolicies.lastgood.dev") is not None:
+            # The API server's own copy of the policies is a moment older.
+            until("what is left to be deleted", made.forgotten, PATIENCE_S)
+        made.kubectl("delete", "namespace", made.name, SYSTEM, "--ignore-not-found")

@@ -1,0 +1,94 @@
+"""Admissions at an even rate, whatever becomes of them, and what became of each that failed."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+
+from contract.annotations import INJECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.e2e.enforced import Answer
+
+_THREADS = 24
+_PATIENCE_S = 40.0
+"""For the last answers: the API server waits for a webhook for 30 s at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One admission."""
+
+    at: float
+    """When it was asked for, in seconds since the load began."""
+    message: str
+
+
+class Load:
+    """`create` asks for an opted-in pod; it is called from several threads."""
+
+    def __init__(self, create: Callable[[], Answer], rate: float) -> None:
+        """`rate`: a second."""
+        self._create = create
+        self._rate = rate
+        self._turns = itertools.count()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._begin = 0.0
+        self.admitted = 0
+        self.failed: list[Failed] = []
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Until the block ends, and a last second of it is answered."""
+        self._begin = time.monotonic()
+        threads = [threading.Thread(target=self._go_on, daemon=True) for _ in range(_THREADS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+            time.sleep(1)
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join(timeout=_PATIENCE_S)
+
+    @property
+    def rate(self) -> float:
+        """What was reached so far, a second."""
+        asked = self.admitted + len(self.failed)
+        return asked / (time.monotonic() - self._begin)
+
+    def _go_on(self) -> None:
+        while True:
+            with self._lock:
+                turn = next(self._turns)
+            at = turn / self._rate
+            if self._stop.wait(max(0.0, self._begin + at - time.monotonic())):
+                return
+            problem = self._one()
+            with self._lock:
+                if problem is None:
+                    self.admitted += 1
+                else:
+                    self.failed.append(Failed(at, problem))
+
+    def _one(self) -> str | None:
+        """What failed."""
+        try:
+            answer = self._create()
+        except httpx.HTTPError as error:
+            return f"no answer: {type(error).__name__}"
+        if answer.status != 201:
+            return answer.message
+        if INJECTED not in answer.body["metadata"]["annotations"]:
+            return "let in without its secrets"
+        return None
