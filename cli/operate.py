@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from controller.objects import Name, Spec, Status
 
 
+LATER_S = 1e-3
+"""What makes one moment later than another, of those that statuses can tell apart."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """One change of a spec."""
@@ -42,12 +46,13 @@ class Outcome:
     code: Exit
 
 
-def refresh(now: float) -> Wish:
+def refresh(status: Status, now: float) -> Wish:
     """Fetch now, within the account's budget."""
+    asked = _from_here(status, now)
     return Wish(
         said="refresh asked for",
-        change=lambda spec: objects.refresh_requested(spec, now),
-        done=lambda status: (status.last_attempt or 0.0) >= now or status.refused_since is not None,
+        change=lambda spec: objects.refresh_requested(spec, asked),
+        done=lambda seen: (seen.last_attempt or 0.0) >= asked or seen.refused_since is not None,
     )
 
 
@@ -65,11 +70,12 @@ def pin(status: Status, text: str, now: float) -> Wish:
             f"{version} is revoked, and a revoked version is never served again{_known(status)}"
         )
         raise CommandError(message)
+    asked = _from_here(status, now)
     held = version == status.version or any(item.version == version for item in status.history)
     return Wish(
         said=f"pinned to {version}",
         change=lambda spec: objects.pinned(spec, version),
-        done=lambda seen: seen.version == version or _tried(seen, now),
+        done=lambda seen: seen.version == version or _tried(seen, asked),
         note=None if held else f"{version} is not held; the controller fetches it by name",
     )
 
@@ -155,6 +161,13 @@ def _look(store: Operations, name: Name, wish: Wish, generation: int) -> Outcome
     return Outcome(
         wish=wish, status=status, code=Exit.NOT_RUNNING if running is False else Exit.NOT_YET
     )
+
+
+def _from_here(status: Status, now: float) -> float:
+    """The moment from which an attempt answers a wish: not one that was made already, which `now`,
+    by an API server's clock, may be a second behind.
+    """
+    return max(now, (status.last_attempt or 0.0) + LATER_S)
 
 
 def _tried(status: Status, since: float) -> bool:

@@ -133,7 +133,7 @@ def _operate(arguments: argparse.Namespace, session: Session) -> int:
 def _wish(arguments: argparse.Namespace, status: Status, now: float) -> operate.Wish:
     match arguments.verb:
         case "refresh":
-            return operate.refresh(now)
+            return operate.refresh(status, now)
         case "pin":
             return operate.pin(status, arguments.version, now)
         case "unpin":

@@ -9,39 +9,14 @@ import pytest
 
 from cli.findings import Secret, secrets, standing
 from contract import layout
-from contract.freshness import FreshnessClass
-from controller.objects import Status
 from controller.snapshots import rfc3339
 from tests import make
+from tests.cli.given import NOW, RULES, SERVED
 
 if TYPE_CHECKING:
     from contract.plan import Plan
+    from controller.objects import Status
 
-NOW = 1_800_000_000.0
-RULES = FreshnessClass(
-    name="critical", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="refuse"
-)
-SERVED = Status(
-    account="prod",
-    identity="controller",
-    provider="aws-sm",
-    reference="/prod/payments/db",
-    rules=RULES,
-    serving="served",
-    version="v1",
-    fetched_at=NOW - 60,
-    last_success=NOW - 60,
-    last_attempt=NOW - 60,
-    failures=0,
-    reason=None,
-    latest="v1",
-    pin=None,
-    quarantined=(),
-    revoked=(),
-    history=(),
-    consumers=(),
-    undemanded_since=None,
-)
 NEVER = replace(
     SERVED, serving=None, version=None, fetched_at=None, last_success=None, reason="denied"
 )

@@ -1,0 +1,47 @@
+"""When a wish counts as carried out, by what the snapshot's status shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli import operate
+from controller.objects import Spec
+from tests.cli.given import NOW, SERVED
+
+if TYPE_CHECKING:
+    from controller.objects import Status
+
+FAILED = replace(SERVED, reason="unavailable", last_attempt=NOW + 0.4)
+"""Attempted in the second whose beginning is all that an API server's clock shows."""
+
+
+def _wish(verb: str, status: Status) -> operate.Wish:
+    return (
+        operate.refresh(status, NOW) if verb == "refresh" else operate.pin(status, "not-held", NOW)
+    )
+
+
+@pytest.mark.parametrize("verb", ["refresh", "pin"])
+def test_an_attempt_of_the_same_second_is_not_the_one_asked_for(verb: str) -> None:
+    """It answered before anybody asked, and the controller would take the wish for done too."""
+    wish = _wish(verb, FAILED)
+    assert not wish.done(FAILED)
+    assert wish.done(replace(FAILED, last_attempt=NOW + 0.5))
+
+
+def test_a_refresh_is_asked_for_later_than_the_last_attempt() -> None:
+    """So that the controller, which compares the two, fetches."""
+    asked = operate.refresh(FAILED, NOW).change(Spec()).refresh_requested
+    assert asked is not None
+    assert FAILED.last_attempt is not None
+    assert NOW + 0.4 == FAILED.last_attempt < asked < NOW + 0.5
+
+
+@pytest.mark.parametrize("last", [None, NOW - 60])
+def test_without_an_attempt_of_late_it_is_asked_for_now(last: float | None) -> None:
+    """By the clock of whoever keeps the snapshots."""
+    status = replace(SERVED, last_attempt=last)
+    assert operate.refresh(status, NOW).change(Spec()).refresh_requested == NOW
