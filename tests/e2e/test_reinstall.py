@@ -78,13 +78,21 @@ def test_p11_an_uninstalled_chart_blocks_nothing(installed: Installed) -> None:
 
 
 def _left(world: Installed) -> set[str]:
-    """All that has the chart's label, in the cluster and in the release's namespace."""
+    """All that has the chart's label and is the release's, or in its namespace; other tests keep
+    a copy of the chart's objects under other names meanwhile.
+    """
     kinds = world.kubectl("api-resources", "--verbs=list,delete", "-o", "name").split()
     kinds = [kind for kind in kinds if kind not in {"events", "events.events.k8s.io"}]
     words = ("-l", "app.kubernetes.io/name=lastgood", "-o", "json", "--ignore-not-found")
     found = world.kubectl("get", ",".join(kinds), "-A", *words)
     items = json.loads(found)["items"] if found else []
-    return {f"{item['kind'].lower()}/{item['metadata']['name']}" for item in items}
+    return {f"{item['kind'].lower()}/{item['metadata']['name']}" for item in items if _ours(item)}
+
+
+def _ours(item: Json) -> bool:
+    metadata = item["metadata"]
+    released = (metadata.get("annotations") or {}).get("meta.helm.sh/release-namespace")
+    return SYSTEM in {released, metadata.get("namespace")}
 
 
 def test_p11_a_new_installation_takes_over_what_stayed(installed: Installed) -> None:

@@ -130,9 +130,9 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
     assert "has not done it within 0.2 s; the wish is recorded and holds" in said
     before = _asked(commanded)
     words = ["refresh", SOURCE, "-n", commanded.namespace, "--wait", "60"]
-    waiting = subprocess.Popen(
-        [sys.executable, "-m", "cli", *words], stderr=subprocess.PIPE, text=True
-    )
+    # A shell in the background has its children ignore Ctrl-C.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "cli", *words]
+    waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     until("the second wish", lambda: _asked(commanded) != before, PATIENCE_S)
     waiting.send_signal(signal.SIGINT)
     _, error = waiting.communicate(timeout=20)
