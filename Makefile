@@ -10,6 +10,7 @@ TAG ?= dev
 REPOSITORY ?= localhost/lastgood-
 PYTEST_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
+BENCH_ARGS ?=
 BIN := .venv/bin
 HELM = $(shell go env GOPATH)/bin/helm
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -17,7 +18,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test e2e e2e-bare check bench fuzz images push helm clean
+.PHONY: help setup demo test on-a-cluster e2e e2e-bare bench-cluster check bench fuzz images push helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,14 +52,23 @@ test: setup ## every test but e2e; fuzz and bench have targets of their own
 E2E_REPOSITORY = $(or $(LASTGOOD_E2E_REPOSITORY),localhost/lastgood-)
 E2E_TAG = $(or $(LASTGOOD_E2E_TAG),e2e)
 
-e2e: setup helm ## the story on the cluster of KUBECONFIG: images, chart, pods that start while the provider is down
+# A run that skips all for want of a cluster would look like one that passed.
+on-a-cluster:
+	@[ -n "$$KUBECONFIG" ] || { echo "KUBECONFIG is not set: it names the cluster, which is the tests' alone" >&2; exit 1; }
+	@command -v kubectl >/dev/null || { echo "kubectl is needed" >&2; exit 1; }
+
+e2e: on-a-cluster setup helm ## the story on the cluster of KUBECONFIG: images, chart, pods that start while the provider is down
 	@tests/e2e/images
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
 
-e2e-bare: setup helm ## what needs a cluster that the chart is not installed on: API server, policies, pods without the webhook
+e2e-bare: on-a-cluster setup helm ## every other test of a cluster, which the chart is not installed on: API server, policies, pods without the webhook
 	@tests/e2e/images
 	@LASTGOOD_E2E_AGENT_IMAGE=$(E2E_REPOSITORY)agent:$(E2E_TAG) \
-	  $(BIN)/python -m pytest -m e2e tests/e2e --ignore tests/e2e/install $(PYTEST_ARGS)
+	  $(BIN)/python -m pytest -m e2e --ignore tests/e2e/install $(PYTEST_ARGS)
+
+bench-cluster: on-a-cluster setup helm ## ratios measured on the cluster of KUBECONFIG, half an hour: BENCH_ARGS='start --rounds 5'
+	@tests/e2e/images base
+	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m bench.cluster $(BENCH_ARGS)
 
 check: setup ## format, lint, types and layers
 	@$(BIN)/ruff format --check

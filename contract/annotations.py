@@ -24,8 +24,8 @@ starts. Only where the policy has `allowEnvValue`, for the container runtime kee
 """
 
 CONTAINERS = PREFIX + "containers"
-"""Comma-separated names of the containers that get the mount and the variables; init containers may
-be named. Default: all containers.
+"""Comma-separated names of the containers that get the mount and the variables, init containers
+among them. Default: all containers, and no init container, which may be a stranger's.
 """
 
 MOUNT_PATH = PREFIX + "mount-path"

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 INSTALLED = ("start", "reach", "admission", "agent")
 NAMES = (*INSTALLED, "controller")
-BASE = "LASTGOOD_BENCH_BASE"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -91,7 +90,7 @@ def _with_chart(
     if name == "admission":
         asyncio.run(_admission(settings, words.turns))
     if name == "agent":
-        agent.run(settings, provider, os.environ.get(BASE) or settings.image("agent"))
+        agent.run(settings, provider)
 
 
 async def _start(settings: Settings, provider: Provider, rounds: int) -> None:

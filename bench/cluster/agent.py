@@ -28,8 +28,9 @@ SAMPLES, GAP_S = 5, 10.0
 BARE = ["python3", "-I", "-S", "-c", "import time\nwhile True: time.sleep(3600)"]
 
 
-def run(settings: Settings, provider: Provider, base: str) -> None:
-    """Prints the lines. `base` is the image that the agent's was built on."""
+def run(settings: Settings, provider: Provider) -> None:
+    """Prints the lines; against the image that the agent's is made from."""
+    base = settings.image("base")
     provider.fault("pass")
     version = provider.put(REFERENCE, "a value for the agent")
     TEAM.create(_bare(settings, base))
@@ -59,12 +60,10 @@ def _images(agent: str, base: str) -> None:
     size = {name: item["sizeBytes"] / MIB for item in listed for name in item.get("names", ())}
     found = {name: _of(size, name) for name in (agent, base)}
     ours, below = found[agent], found[base]
-    if ours is None:
-        say(f"the node does not list {agent} among its largest images: its size is not known")
-        return
+    if ours is None or below is None:
+        raise RuntimeError(f"the node does not list {agent} and {base} among its images")
     line("agent-image-mib", ours, IMAGE_AIM_MIB, digits=1)
-    on_top = "not listed by the node" if below is None else f"{below:.1f} MiB"
-    say(f"compressed: the agent's image {ours:.1f} MiB, its base {base} {on_top}")
+    say(f"compressed: the agent's image {ours:.1f} MiB, its base {below:.1f} MiB")
 
 
 def _of(sizes: dict[str, float], name: str) -> float | None:

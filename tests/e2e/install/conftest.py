@@ -65,6 +65,12 @@ def provider(settings: Settings) -> Iterator[Provider]:
             world.remove()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _well(provider: Provider) -> None:
+    """No file meets the outage of another one that failed."""
+    provider.fault("pass")
+
+
 @pytest.fixture(scope="session")
 def value() -> str:
     """What is in the store; no log may have it."""

@@ -49,15 +49,18 @@ for port in sorted(ports):
 
 def attempted(*command: str, given: str | None = None) -> str:
     """Its output and its errors, whatever its end."""
-    done = subprocess.run(
-        command,
-        input=given,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        encoding="utf-8",
-        errors="surrogateescape",
-    )
+    try:
+        done = subprocess.run(
+            command,
+            input=given,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
+    except subprocess.TimeoutExpired as error:
+        return f"{command[:6]} did not end: {error.timeout:.0f} s"
     return done.stdout + done.stderr
 
 
@@ -121,7 +124,11 @@ def keep(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     kinds = "pods,deployments,secretsnapshots,secretaccounts,secretpolicies,configmaps"
     for place in (SYSTEM, PROVIDER, TEAM, OTHER):
-        said = dict(logs(place))
+        said: dict[str, str] = {}
+        try:
+            said.update(logs(place))
+        except (AssertionError, subprocess.SubprocessError) as error:
+            said["not kept"] = repr(error)
         words = ("kubectl", "-n", place.namespace, "get")
         said["events"] = attempted(*words, "events", "--sort-by=.lastTimestamp")
         said["objects"] = attempted(*words, kinds, "-o", "yaml")

@@ -4,12 +4,14 @@ again.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.e2e.install.evidence import attempted
 from tests.e2e.install.kubectl import run
 from tests.make.embedded import until
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tests.e2e.install.settings import Settings
 
 KILLED_S = 20.0
+KNOWN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +32,32 @@ class Machine:
     up: str
 
     def kill(self, name: str) -> None:
-        """SIGKILL, and waits until it is gone."""
+        """SIGKILL, and waits until it is gone; nothing when it is gone already, and somebody else
+        may have its id.
+        """
         file = self.folder / "pid" / name
+        if not file.exists():
+            return
         pid = int(file.read_text(encoding="ascii"))
-        os.kill(pid, signal.SIGKILL)
-        until(f"the end of {name}", lambda: not _runs(pid), KILLED_S)
+        if self._is_ours(pid):
+            os.kill(pid, signal.SIGKILL)
+            until(f"the end of {name}", lambda: not _runs(pid), KILLED_S)
         file.unlink()
 
     def start(self) -> None:
-        """Whatever does not run; waits until the node is ready. kube-proxy goes first: it ends when
+        """Whatever does not run; waits until the node is ready and its kubelet knows its pods: the
+        API server counts a killed kubelet as ready for a while. kube-proxy goes first: it ends when
         its configuration is written again, as `up` does.
         """
         self.kill("proxy")
         run("env", f"LASTGOOD_CLUSTER={self.folder}", self.up)
+        until("the kubelet to know its pods", _knows_its_pods, KNOWN_S)
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/exe").readlink().is_relative_to(self.folder)
+        except OSError:
+            return False
 
 
 def here(settings: Settings) -> Machine | None:
@@ -59,6 +75,19 @@ def pods_processes(folder: Path) -> Iterator[tuple[str, bytes]]:
             continue
         for member in ("environ", "cmdline"):
             yield f"host {process.name} {member}", _bytes(process / member)
+
+
+def _knows_its_pods() -> bool:
+    """Whether each kubelet tells of every pod that the API server says runs there."""
+    words = ("get", "pods", "-A", "--field-selector=status.phase=Running", "-o", "json")
+    running = json.loads(run("kubectl", *words))["items"]
+    known: set[str] = set()
+    for node in {pod["spec"]["nodeName"] for pod in running}:
+        said = attempted("kubectl", "get", "--raw", f"/api/v1/nodes/{node}/proxy/pods")
+        if not said.startswith("{"):
+            return False
+        known |= {pod["metadata"]["uid"] for pod in json.loads(said)["items"] or ()}
+    return {pod["metadata"]["uid"] for pod in running} <= known
 
 
 def _runs(pid: int) -> bool:

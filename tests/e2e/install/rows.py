@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from contract import layout
-from contract.annotations import ENV, MODE, RELOAD
+from contract.annotations import CONTAINERS, ENV, MODE, RELOAD
 from tests.e2e.install.world import DB, SECURITY, app, deployment
 from tests.make import asking
 
@@ -157,6 +157,7 @@ ROWS = (
     ),
     Row(
         name="beside",
+        annotations={CONTAINERS: "app,migrate,side"},
         user=OWNER,
         before=("migrate", "side"),
         inits=(GATE, "migrate", "side"),
@@ -167,6 +168,7 @@ ROWS = (
     Row(
         name="beside-job",
         kind="Job",
+        annotations={CONTAINERS: "app,migrate,side"},
         user=OWNER,
         before=("side", "migrate"),
         inits=(GATE, AGENT, "side", "migrate"),

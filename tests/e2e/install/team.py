@@ -74,7 +74,7 @@ def refresh(reference: str) -> None:
 
 
 def well(provider: Provider, *references: str) -> None:
-    """The provider answers again, and the snapshots have been refreshed since."""
+    """The provider answers again, and no last attempt of these has failed."""
     provider.fault("pass")
     for reference in references:
         refresh(reference)

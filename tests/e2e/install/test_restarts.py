@@ -26,13 +26,11 @@ from tests.make import asking
 from tests.make.embedded import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.e2e.install.machine import Machine
     from tests.e2e.install.settings import Settings
     from tests.e2e.install.world import Provider
-
-    Record = Callable[[str, object], None]
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 STEADY = "/e2e/restarts"
@@ -124,9 +122,11 @@ def test_p11_the_clusters_own_processes_restart(node: Machine, name: str) -> Non
     and files, ages stay true, and no agent restarts.
     """
     before = [restarts(one(each)) for each in APPS]
-    node.kill(name)
-    time.sleep(3)
-    node.start()
+    try:
+        node.kill(name)
+        time.sleep(3)
+    finally:
+        node.start()
     for each in ("lastgood-webhook", "lastgood-controller"):
         SYSTEM.rolled_out(each)
     assert [restarts(one(each)) for each in APPS] == before

@@ -20,6 +20,8 @@ SYSTEM = Place("lastgood-system")
 PROVIDER = Place("lastgood-e2e-provider")
 TEAM = Place("lastgood-e2e-team")
 OTHER = Place("lastgood-e2e-other")
+QUICK = Place("payments")
+"""Of the README's quick start, with a policy of that name."""
 POLICY, OTHER_POLICY = "e2e", "e2e-other"
 DB = "aws-sm:/e2e/db"
 STRICT = "/e2e/strict/old"
@@ -253,14 +255,18 @@ def install(settings: Settings, provider: Provider) -> None:
 
 
 def remove() -> None:
-    """What `install` and `start` made, the CRDs apart."""
-    _delete(TEAM, OTHER)
+    """What `install`, `start` and the README's quick start made, the CRDs apart."""
+    _delete(TEAM, OTHER, QUICK)
     run_helm(
         "uninstall", "lastgood", "--namespace", SYSTEM.namespace, "--wait", "--ignore-not-found"
     )
     _delete(SYSTEM, PROVIDER)
     kinds = run("kubectl", "api-resources", "--cached=false").lower()
-    for kind, *names in (("secretpolicy", POLICY, OTHER_POLICY), ("secretaccount", "moto")):
+    admins = (
+        ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace),
+        ("secretaccount", "moto", "aws-prod"),
+    )
+    for kind, *names in admins:
         if kind in kinds:
             run("kubectl", "delete", kind, *names, "--ignore-not-found", "--timeout=30s")
 
