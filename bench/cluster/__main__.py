@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,17 @@ if TYPE_CHECKING:
 
 INSTALLED = ("start", "reach", "admission", "agent")
 NAMES = (*INSTALLED, "controller")
+
+FAILURES = (
+    ApiError,
+    AssertionError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    subprocess.SubprocessError,
+)
+"""What may end one bench; the others go on."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,7 +77,7 @@ def _tried(name: str, run: Callable[[], None]) -> bool:
     """Whether it failed; then the others are measured all the same."""
     try:
         run()
-    except (ApiError, AssertionError, OSError, RuntimeError, ValueError) as error:
+    except FAILURES as error:
         print(f"{name} did not end: {type(error).__name__}: {error}", file=sys.stderr)
         return True
     return False

@@ -5,7 +5,6 @@ and without annotations in turns.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from bench.cluster.installed import ASKS, TEAM, app
@@ -29,17 +28,16 @@ async def run(api: Api, settings: Settings, turns: int) -> None:
     """Prints the line; `turns` of each."""
     pods = {WITHOUT: _pod(settings, {}), WITH: _pod(settings, ASKS)}
     took_ms: dict[str, list[float]] = {WITHOUT: [], WITH: []}
-    for kind, pod in pods.items():
+    for pod in pods.values():
         await _load(api, pod, WARM_S)
-        took_ms[kind].clear()
     for _ in range(turns):
         for kind, pod in pods.items():
             took_ms[kind] += await _load(api, pod, TURN_S)
     p50, p99 = (
         {kind: percentile(values, share) for kind, values in took_ms.items()} for share in (50, 99)
     )
-    line("admission-added-p50-ms", p50[WITH] - p50[WITHOUT], AIM_MS)
     line("admission-added-p99-ms", p99[WITH] - p99[WITHOUT], AIM_MS)
+    say(f"p50 added: {p50[WITH] - p50[WITHOUT]:.2f} ms")
     for kind, values in took_ms.items():
         say(
             f"{kind} the webhook: p50 {p50[kind]:.2f} ms, p99 {p99[kind]:.2f} ms, at most"
@@ -55,9 +53,8 @@ async def _load(api: Api, pod: Json, seconds: float) -> list[float]:
 
     async def one(at: float) -> None:
         await asyncio.sleep(max(0.0, at - loop.time()))
-        sent = time.perf_counter()
         await api.create(PODS.path(TEAM.namespace), pod, dry_run=True)
-        took_ms.append((time.perf_counter() - sent) * 1000)
+        took_ms.append((loop.time() - at) * 1000)
 
     count = int(RATE * seconds)
     await asyncio.gather(*(one(began + number / RATE) for number in range(count)))

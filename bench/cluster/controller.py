@@ -48,8 +48,11 @@ class NotReadyError(RuntimeError):
 
 
 def run(fleet: Fleet) -> None:
-    """Prints the lines; removes what it made."""
-    subprocess.run(["kubectl", "apply", "-f", CRDS], check=True, stdout=subprocess.DEVNULL)
+    """Prints the lines; removes what it made, the definitions apart, and what a run that was killed
+    has left.
+    """
+    _define()
+    asyncio.run(fleet.remove())
     with tempfile.TemporaryDirectory(prefix="lastgood-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         secrets, log = str(fleet.snapshots), folder / "store.log"
@@ -69,6 +72,12 @@ def run(fleet: Fleet) -> None:
         lease = LeaseWrites(NAME, LEASE, folder / "lease.log")
         stack.callback(lease.stop)
         _measure(fleet, controller, proxy, lease)
+
+
+def _define() -> None:
+    established = ("wait", "--for=condition=Established", "--timeout=30s")
+    for words in (("apply",), established):
+        subprocess.run(["kubectl", *words, "-f", CRDS], check=True, stdout=subprocess.DEVNULL)
 
 
 def _start(fleet: Fleet, folder: Path) -> Process:
@@ -103,7 +112,7 @@ def _measure(fleet: Fleet, controller: Process, proxy: Proxy, lease: LeaseWrites
         time.sleep(max(0.0, min(5.0, fleet.interval_s - elapsed_s)))
     wrote = read_writes() - before
     renewed = lease.count() - renewals
-    counts = proxy.counts()["default"]
+    counts = proxy.counts().get("default", {})
     cores = (_cpu_s(controller.pid) - cpu_s) / elapsed_s
     _report_memory(controller, memory, cores)
     _report_calls(fleet, counts, elapsed_s)

@@ -93,7 +93,6 @@ class Fleet:
             for kind in (SECRET_POLICIES, SECRET_ACCOUNTS):
                 path = kind.path(name=NAME)
                 with suppress(NotFoundError):
-                    await api.merge_patch(path, {"metadata": {"finalizers": None}})
                     await api.delete(path)
             await _each(ours, lambda name: _delete(api, name))
             for name in ours:

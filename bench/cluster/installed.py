@@ -81,15 +81,11 @@ def remove() -> None:
     TEAM.kubectl("delete", "deployments,pods", "--all", "--grace-period=1", "--ignore-not-found")
     run("kubectl", "delete", "namespace", TEAM.namespace, "--ignore-not-found", "--timeout=180s")
     world.remove()
-    # While the chart is there, a policy in use is kept; without it nobody lets go of it.
+    # While the chart is there, a policy in use is kept.
     kinds = run("kubectl", "api-resources", "--cached=false", "-o", "name").split()
-    if "secretpolicies.lastgood.dev" not in kinds:
-        return
-    name = f"secretpolicy/{POLICY}"
-    if run("kubectl", "get", name, "--ignore-not-found", "-o", "name").strip():
-        let_go = json.dumps({"metadata": {"finalizers": None}})
-        run("kubectl", "patch", name, "--type=merge", "-p", let_go)
-        run("kubectl", "delete", name, "--ignore-not-found", "--timeout=30s")
+    if "secretpolicies.lastgood.dev" in kinds:
+        words = ("--ignore-not-found", "--timeout=30s")
+        run("kubectl", "delete", f"secretpolicy/{POLICY}", *words)
 
 
 def snapshot() -> Json:
