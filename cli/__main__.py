@@ -11,7 +11,7 @@ from cli.arguments import parser
 from cli.clock import Clock
 from cli.errors import CommandError, Exit
 from cli.settings import from_environment
-from cli.terminal import Terminal
+from cli.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _carry_out(arguments, settings)
     except CommandError as error:
-        print(f"lastgood: {error}", file=sys.stderr)
+        print(plain(f"lastgood: {error}"), file=sys.stderr)
         return Exit.REFUSED
     except KeyboardInterrupt:
         print("lastgood: interrupted; a wish that was recorded holds", file=sys.stderr)

@@ -75,8 +75,8 @@ class Connection:
         try:
             return self._runner.run(request)
         finally:
-            if self.api.date is not None:
-                heard = parsedate_to_datetime(self.api.date).timestamp()
+            heard = moment(self.api.date)
+            if heard is not None:
                 self._heard = heard, self._clock.monotonic()
 
     def now(self) -> float:
@@ -87,6 +87,14 @@ class Connection:
             return self._clock.now()
         server, heard_at = self._heard
         return server + self._clock.monotonic() - heard_at
+
+
+def moment(date: str | None) -> float | None:
+    """A Date header, in seconds since the epoch; None: there is none, or it can't be read."""
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from cli import fleet
 from cli.cluster import Cluster
 from cli.errors import CommandError, Exit
-from cli.findings import Secret, Standing, secrets, standing
+from cli.findings import Secret, Standing, is_of, secrets, standing
 from cli.sessions import connected
+from cli.terminal import plain
 from contract import layout
 from contract.spelling import suggestion
 from controller.demand import NotADemandError, plan_of
@@ -46,9 +47,9 @@ def explain(
     if arguments.output == "json":
         print(json.dumps(document, indent=2), file=terminal.out)
     else:
-        print(_text(document), file=terminal.out)
+        print(plain(_text(document)), file=terminal.out)
         for note in document["notes"]:
-            print(f"note: {note}", file=terminal.err)
+            print(plain(f"note: {note}"), file=terminal.err)
     return Exit.DONE
 
 
@@ -98,7 +99,7 @@ class _Explainer:
 
     def _refused(self, name: str) -> Json:
         """There is no such pod: perhaps it was never let in."""
-        events = [event for event in self._events(None) if event["about"].startswith(name)]
+        events = [event for event in self._events(None) if is_of(event["about"], name)]
         refused = [event for event in events if event["reason"] == "FailedCreate" and event["ours"]]
         if refused:
             sentence = "is refused: its pods are not let in"

@@ -76,6 +76,13 @@ def secrets(
     ]
 
 
+def is_of(about: str, name: str) -> bool:
+    """Whether an Event about an object of that name may be meant by `name`: it is that, or what
+    makes such pods.
+    """
+    return about == name or about.startswith(name + "-")
+
+
 def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> Standing:
     """Of a pod as the API server has it."""
     status = pod.get("status") or {}

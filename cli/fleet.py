@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cli.terminal import plain
 from contract.freshness import age_s, assess
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ def _verdict(status: Status, version: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns under headings, as wide as needed."""
-    lines = [headings, *rows]
+    """Columns under headings, as wide as needed; a cell is one line of what can be shown."""
+    lines = [headings, *([plain(cell).replace("\n", "\\n") for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

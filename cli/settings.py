@@ -30,13 +30,23 @@ class Settings:
 def load(environment: Mapping[str, str]) -> Settings:
     """Empty variables count as none."""
     store = environment.get(STORE)
-    named = [Path(part).expanduser() for part in environment.get(KUBECONFIG, "").split(":") if part]
+    named = [_expanded(part) for part in environment.get(KUBECONFIG, "").split(":") if part]
     usual = Path(environment.get("HOME", "")) / ".kube/config"
     return Settings(
         store=Path(store) if store else None,
         image=environment.get(IMAGE) or None,
         kubeconfigs=tuple(named) or ((usual,) if usual.is_file() else ()),
     )
+
+
+def _expanded(part: str) -> Path:
+    """A `~user` whom nobody knows stays as it is: the file that it names can't be read, which is
+    said by whoever needs it.
+    """
+    try:
+        return Path(part).expanduser()
+    except RuntimeError:
+        return Path(part)
 
 
 def from_environment() -> Settings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cli import fleet, operate
 from cli.errors import Exit
 from cli.names import find_snapshot, nothing
+from cli.terminal import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -31,11 +32,11 @@ class Session:
 
     def say(self, text: str) -> None:
         """What was asked for."""
-        print(text, file=self.terminal.out, flush=True)
+        print(plain(text), file=self.terminal.out, flush=True)
 
     def note(self, text: str) -> None:
         """What the user should know besides."""
-        print(text, file=self.terminal.err)
+        print(plain(text), file=self.terminal.err)
 
 
 def carry_out(arguments: argparse.Namespace, session: Session) -> int:
