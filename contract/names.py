@@ -15,9 +15,11 @@ def snapshot_name(account: str, identity: str, provider: str, reference: str) ->
     76 characters.
 
     The slug is for people. The hash alone tells sources apart: each part goes in with its length
-    before it, so that no two sources meet, whatever characters they have.
+    before it, so that no two sources meet, whatever characters they have, and every text has a
+    name, also one that UTF-8 can't carry.
     """
     parts = (account, identity, provider, reference)
-    digest = sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+    told = "".join(f"{len(part)}:{part}" for part in parts)
+    digest = sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
     slug = re.sub(r"[^a-z0-9]+", "-", reference.lower())[-SLUG_LENGTH:].strip("-") or "source"
     return f"lg-{slug}-{digest[:HASH_LENGTH]}"

@@ -62,3 +62,14 @@ class Holding(StrEnum):
     """The mounted snapshot names another source or identity than the plan."""
     MALFORMED = "malformed"
     """meta.json can't be read by this version; what is served stays."""
+
+
+class Found(StrEnum):
+    """What the controller finds on the cluster, beside what provider and policy say of a source."""
+
+    FOREIGN_SECRET = "foreign-secret"
+    """A Secret of the snapshot's name is there that is not lastgood's; it is never touched."""
+    RESTORED = "restored"
+    """The snapshot is another cluster's, as a backup leaves it, and the provider has not confirmed
+    it here yet. Its age counts from when its value was fetched.
+    """

@@ -13,16 +13,23 @@ from refresh.sources.registry import UnsupportedAccountError, open_source
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policy.model import SecretAccount
+    from policy.account import SecretAccount
     from refresh.sources.protocol import FetchRequest, Observer, Source
 
     Problem = Callable[[str, str], None]
 
 
+NO_FILES = (
+    "provider file is for embedded runs and tests: on a cluster it would serve the controller's own"
+    " files; name another provider"
+)
+
+
 class Accounts:
     """The accounts in force. `observer(account)` counts provider calls; `problem(account, why)`
     is told when one can't be used, also in threads that fetch; `monotonic` is seconds that never
-    go back.
+    go back. `files`: whether accounts of provider file are served; on a cluster they are not, for
+    there the controller's own files are its token and its host's.
     """
 
     def __init__(
@@ -31,10 +38,12 @@ class Accounts:
         observer: Callable[[str], Observer],
         problem: Problem,
         monotonic: Callable[[], float],
+        files: bool = True,
     ) -> None:
         self._observer = observer
         self._problem = problem
         self._monotonic = monotonic
+        self._files = files
         self._accounts: Mapping[str, SecretAccount] = {}
 
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
@@ -55,6 +64,9 @@ class Accounts:
     def _open(self, account: SecretAccount | None, provider: str) -> Source:
         if account is None:
             return Unusable("NoAccount")
+        if account.spec.file is not None and not self._files:
+            self._problem(account.name, NO_FILES)
+            return Unusable("FileAccount")
         try:
             return open_source(
                 account,

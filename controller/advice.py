@@ -4,9 +4,8 @@ Pure.
 
 from __future__ import annotations
 
-from contract.reasons import FetchFailure
+from contract.reasons import FetchFailure, Found
 
-FOREIGN_SECRET = "foreign-secret"
 _WHAT_TO_DO = {
     FetchFailure.ABSENT.value: "create it at the provider, or correct the annotation",
     FetchFailure.DENIED.value: (
@@ -17,11 +16,14 @@ _WHAT_TO_DO = {
     FetchFailure.INVALID.value: "correct the value at the provider, or the policy's validations",
     FetchFailure.EMPTY.value: "put a value into it at the provider",
     FetchFailure.TOO_LARGE.value: "make the value smaller, or raise the policy's limit",
-    FOREIGN_SECRET: "remove or rename the Secret of this name, which lastgood did not write",
+    Found.FOREIGN_SECRET.value: (
+        "remove or rename the Secret of this name, which lastgood did not write"
+    ),
+    Found.RESTORED.value: "a backup of another cluster; it is fetched again before all else",
 }
 _REFUSED = "policy does not allow it; ask who runs the SecretPolicy of this namespace"
 
 
 def what_to_do(reason: str) -> str:
-    """By a FetchFailure, FOREIGN_SECRET or a refusal of policy, which all else is."""
+    """By a FetchFailure, a Found or a refusal of policy, which all else is."""
     return _WHAT_TO_DO.get(reason, _REFUSED)

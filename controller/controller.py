@@ -152,7 +152,8 @@ class Controller:
         """Takes over every snapshot that was published, and what its status remembers of time."""
         async for remembered in self._past.everything():
             self._turned_at = self._clock.monotonic()
-            self._take(remembered)
+            if remembered is not None:
+                self._take(remembered)
         say(logging.INFO, "controller.restored", snapshots=len(self._known))
 
     async def _recall(self, wanted: Iterable[SnapshotKey]) -> set[SnapshotKey]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from contract import layout, plan, snapshot
 from contract.annotations import PLAN
-from contract.reference import ReferenceRejected, canonicalise
+from contract.reference import ReferenceRejected, canonicalise, is_property
 from contract.wire import WireError
+from policy.fields import LABEL
 from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:
@@ -26,10 +27,13 @@ MOST_SNAPSHOTS = 256
 MOST_PROPERTIES = 256
 """Of one source that one pod may demand; the webhook allows far fewer."""
 
+MOST_IDENTITY = 253
+"""Characters of an identity, as a SecretSnapshot allows."""
+
 _FINISHED = frozenset({"Succeeded", "Failed"})
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_PROPERTY = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,128}(/[A-Za-z0-9_.-]{1,128}){0,15}")
+_IDENTITY = re.compile(rf"[ -~]{{1,{MOST_IDENTITY}}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +167,13 @@ def _projected(spec: dict[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def _asked(namespace: str, planned: plan.PlannedSnapshot) -> SnapshotKey:
+    """The source that is named. Each part is checked: a plan can hold any text, and what is taken
+    from here is named, hashed, kept and shown.
+    """
+    if not LABEL.fullmatch(planned.account):
+        raise NotADemandError("its plan names an account that is none")
+    if not _IDENTITY.fullmatch(planned.identity):
+        raise NotADemandError("its plan names an identity that is none")
     try:
         reference = canonicalise(planned.provider, planned.reference)
     except ReferenceRejected as rejected:
@@ -175,9 +186,7 @@ def _asked(namespace: str, planned: plan.PlannedSnapshot) -> SnapshotKey:
 def _parts(planned: plan.PlannedSnapshot, keys: frozenset[str] | None) -> Parts:
     """What the pod takes of one source; with `keys`, only what the spec projects."""
     named = {file.property for file in planned.files}
-    if len(named) > MOST_PROPERTIES or not all(
-        name is None or _PROPERTY.fullmatch(name) for name in named
-    ):
+    if len(named) > MOST_PROPERTIES or not all(name is None or is_property(name) for name in named):
         raise NotADemandError("its plan names a property that is none, or too many")
     taken = {name for name in named if keys is None or snapshot.data_key(name) in keys}
     return Parts(

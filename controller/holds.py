@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from controller.telemetry import say
 from kube.errors import ApiError, ConflictError, NotFoundError
 from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
-from policy.match import Refused, policy_of
+from policy.match import Reason, Refused, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,11 +60,19 @@ def used(snapshots: Iterable[SnapshotKey], policies: PolicySet) -> Used:
     namespaces are under. Snapshots that nobody demands count until they are forgotten.
     """
     keys = frozenset(snapshots)
-    over = (policy_of(policies, namespace) for namespace in {key.namespace for key in keys})
+    over = (_over(policies, namespace) for namespace in {key.namespace for key in keys})
     return Used(
         accounts=frozenset(key.source.account for key in keys),
-        policies=frozenset(policy.name for policy in over if not isinstance(policy, Refused)),
+        policies=frozenset(name for name in over if name is not None),
     )
+
+
+def _over(policies: PolicySet, namespace: str) -> str | None:
+    """The name of a namespace's policy, also of one that can't be read; None: it has none."""
+    policy = policy_of(policies, namespace)
+    if not isinstance(policy, Refused):
+        return policy.name
+    return policies.namespaces[namespace] if policy.reason is Reason.UNREADABLE else None
 
 
 def changes(objects: Iterable[Holdable], names: frozenset[str]) -> list[Holdable]:

@@ -100,7 +100,8 @@ class Status:
     last_attempt: float | None
     failures: int
     reason: str | None
-    """A FetchFailure of the last attempt, or a refusal of policy; None: nothing is wrong."""
+    """A FetchFailure of the last attempt, a refusal of policy, or a Found; None: nothing is wrong.
+    """
     latest: str | None
     """The version that the provider last gave as current."""
     pin: str | None

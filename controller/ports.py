@@ -57,8 +57,10 @@ class Feed(Protocol[T_co]):
 class Past(Protocol):
     """What was published before this process began."""
 
-    def everything(self) -> AsyncIterator[Remembered]:
-        """Every snapshot that can be found without being asked for by name."""
+    def everything(self) -> AsyncIterator[Remembered | None]:
+        """Every snapshot that can be found without being asked for by name. None: an answer came,
+        and there was nothing.
+        """
         ...
 
     def recall(self, keys: Collection[SnapshotKey]) -> AsyncIterator[SnapshotKey | Remembered]:

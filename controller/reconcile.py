@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from controller.demand import Parts
-from policy.match import Allowed, Refused, policy_of
+from policy.match import Allowed, Reason, Refused, policy_of
 from refresh.model import Checks, Demanded, SnapshotState, Wanted
 from refresh.versions import ROLLED_BACK
 
@@ -60,7 +60,7 @@ class Known:
     undemanded_since: float | None = None
     """None: a pod demands it."""
     refused_since: float | None = None
-    """None: policy allows it."""
+    """None: policy allows it, or it was not known since what policy says."""
     retention_s: float = RETENTION_S
 
 
@@ -240,7 +240,7 @@ def _known(
     parts: Parts | None, before: Known, verdict: Allowed | Refused | _No, now: float
 ) -> Known:
     undemanded = None if parts is not None else _since(before.undemanded_since, now)
-    refused = None if isinstance(verdict, Allowed) else _since(before.refused_since, now)
+    refused = _refused_since(before, verdict, now)
     taken = before.parts if parts is None else parts
     if (taken, undemanded, refused) == (
         before.parts,
@@ -267,7 +267,12 @@ def _decided(
             demanded=None,
             refusal=verdict.reason,
             message=verdict.message,
-            withdraw=known.synced and refused is not None and now >= refused + GRACE_S,
+            withdraw=(
+                known.synced
+                and verdict.reason != Reason.UNREADABLE
+                and refused is not None
+                and now >= refused + GRACE_S
+            ),
             unused=unused,
         )
     if unused:
@@ -277,6 +282,15 @@ def _decided(
         demanded=_demanded(key, known.parts, verdict, wanted),
         nudge=verdict.propagation == NUDGE,
     )
+
+
+def _refused_since(before: Known, verdict: Allowed | Refused | _No, now: float) -> float | None:
+    """What can't be read refuses nothing: a mistake in a policy starts no grace time."""
+    if isinstance(verdict, Allowed):
+        return None
+    if verdict.reason == Reason.UNREADABLE:
+        return before.refused_since
+    return _since(before.refused_since, now)
 
 
 def _since(before: float | None, now: float) -> float:

@@ -29,6 +29,8 @@ class ClusterSettings:
     """Of this process alone, for the Lease and Events."""
     self_check: bool
     """Whether to refuse to start where a forbidden act is not refused."""
+    file_accounts: bool
+    """Whether accounts may serve files of this process; for tests."""
     poll_s: float = 0.2
     """How soon what the watches brought is looked at, in seconds."""
 
@@ -78,6 +80,11 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         help="start on a cluster that does not refuse what the controller must not do; for tests",
     )
     parser.add_argument(
+        "--with-file-accounts",
+        action="store_true",
+        help="serve accounts of provider file on a cluster, from the files here; for tests",
+    )
+    parser.add_argument(
         "--listen",
         metavar="HOST:PORT",
         type=_address,
@@ -99,6 +106,7 @@ def _cluster(arguments: argparse.Namespace) -> ClusterSettings:
         pod=pod,
         identity=f"{pod or os.uname().nodename}-{uuid4().hex[:8]}",
         self_check=not arguments.without_self_check,
+        file_accounts=arguments.with_file_accounts,
     )
 
 

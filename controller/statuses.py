@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from contract.reasons import Found
 from contract.snapshot import META, from_wire
 from controller.objects import Held, Name, Status
 from refresh.model import SnapshotState
@@ -107,6 +108,7 @@ def status_of(
 ) -> Status:
     """The projection of what is known of one snapshot."""
     served = state.served
+    found = None if state.restored is None else Found.RESTORED
     return Status(
         account=key.source.account,
         identity=key.source.identity,
@@ -119,7 +121,7 @@ def status_of(
         last_success=state.last_success,
         last_attempt=state.last_attempt,
         failures=state.failures,
-        reason=decided.refusal or state.reason,
+        reason=decided.refusal or state.reason or found,
         latest=state.latest,
         pin=state.pin,
         quarantined=state.quarantined,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from policy import model, snapshot
+from policy import account, model, objects, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-GROUP, VERSION = model.API_VERSION.split("/")
+GROUP, VERSION = objects.API_VERSION.split("/")
 _DROPPED = frozenset({"title", "additionalProperties", "propertyNames", "$defs"})
 """Keywords of JSON Schema that a structural schema has in another way, or not."""
 
@@ -53,7 +53,7 @@ class Definition:
 
 DEFINITIONS = (
     Definition(
-        kind=model.SecretAccount,
+        kind=account.SecretAccount,
         plural="secretaccounts",
         scope="Cluster",
         short="sacc",
@@ -84,11 +84,12 @@ DEFINITIONS = (
             ("Source", "string", ".status.source"),
             ("Class", "string", ".status.class"),
             ("State", "string", ".status.state"),
-            ("Age", "date", ".status.lastSuccess"),
+            ("Unconfirmed", "date", ".status.unconfirmedSince"),
             ("Version", "string", ".status.version"),
             ("Reason", "string", ".status.reason"),
             ("Consumers", "integer", ".status.consumers"),
-            ("-Attempt", "date", ".status.lastAttempt"),
+            ("-Success at last change", "string", ".status.lastSuccess"),
+            ("-Attempt at last change", "string", ".status.lastAttempt"),
             ("-Latest", "string", ".status.latest"),
             ("-Pin", "string", ".spec.pin"),
         ),
@@ -149,7 +150,7 @@ class _Converter:
 
     def __init__(self, definitions: Mapping[str, Any], module: ModuleType) -> None:
         self._definitions = definitions
-        self._sentences = dict(_sentences(module))
+        self._sentences = dict(_sentences(objects)) | dict(_sentences(module))
 
     def root(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """The whole object; of metadata the API server has its own schema."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from contract.reference import PROVIDERS
 from contract.spelling import suggestion
@@ -20,6 +20,12 @@ _DURATION = re.compile(DURATION_PATTERN)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _NAMESPACE_GLOB = re.compile(r"[-a-z0-9*]{1,63}")
 _ALLOW = re.compile(r"[A-Za-z0-9/_+=.@*-]{1,512}")
+_NOT_ALLOW = (
+    "//|/$|[:/][.]{1,2}(/|$)",  # an empty, "." or ".." segment
+    "[^/:][*][*]|[*][*][^/]",  # ** that is not alone
+    "[*}][a-z0-9-]*[{]namespace[}]|[{]namespace[}][a-z0-9{*-]",  # as _UNDELIMITED
+)
+"""What no `allow` has, for the API server's schema; `_allow` says the same in sentences."""
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}")
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 _UNDELIMITED = re.compile(r"[*}][a-z0-9-]*\{namespace\}|\{namespace\}[a-z0-9{*-]")
@@ -100,7 +106,7 @@ def _quantity(value: object) -> str:
     return str(value)
 
 
-def _schema(**schema: str | int) -> WithJsonSchema:
+def _schema(**schema: JsonValue) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
@@ -116,7 +122,17 @@ Name = Annotated[str, AfterValidator(_name)]
 NamespaceGlob = Annotated[
     str, AfterValidator(_namespace_glob), _schema(pattern=f"^{_NAMESPACE_GLOB.pattern}$")
 ]
-Allow = Annotated[str, AfterValidator(_allow), _schema(maxLength=1024)]
+_NOT: dict[str, JsonValue] = {
+    "not": {"anyOf": [{"pattern": pattern} for pattern in _NOT_ALLOW]},
+}
+_ALLOW_SCHEMA = _schema(
+    pattern=rf"^({'|'.join(PROVIDERS)}):([A-Za-z0-9/_+=.@*-]|[{{]namespace[}}]){{1,512}}$",
+    maxLength=1024,
+    **_NOT,
+)
+"""Patterns, not CEL: its cost is counted for the largest policy, and would be too high."""
+
+Allow = Annotated[str, AfterValidator(_allow), _ALLOW_SCHEMA]
 """`provider:pattern`: `*` stands for characters of one segment, `**` for one or more whole
 segments."""
 Quantity = Annotated[

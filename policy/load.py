@@ -12,8 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from contract.annotations import POLICY_LABEL
 from contract.spelling import suggestion
+from policy.account import SecretAccount
 from policy.match import PolicySet
-from policy.model import SecretAccount, SecretPolicy, known_fields
+from policy.model import SecretPolicy
+from policy.objects import known_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

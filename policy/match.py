@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from contract.freshness import FreshnessClass
-    from policy.model import SecretAccount, SecretPolicy, Source
+    from policy.account import SecretAccount
+    from policy.model import SecretPolicy, Source
 
 CONTROLLER = "controller"
 """The identity that fetches: the only one in this version."""
@@ -39,6 +40,9 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not-allowed"
     UNKNOWN_ACCOUNT = "unknown-account"
     AMBIGUOUS_ACCOUNT = "ambiguous-account"
+    UNREADABLE = "unreadable-policy"
+    """The policy or the account is there, but not in a form that this version can read. So it is
+    not known whether the admin allows it: nothing is fetched, and nothing is taken away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,10 @@ class PolicySet:
     policies: Mapping[str, SecretPolicy] = field(default_factory=dict)
     namespaces: Mapping[str, str | None] = field(default_factory=dict)
     """The value of each namespace's policy label; None: it has none."""
+    unreadable_accounts: frozenset[str] = frozenset()
+    """Names of accounts that are there but could never be read."""
+    unreadable_policies: frozenset[str] = frozenset()
+    """Likewise of policies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +133,8 @@ def decide_under(
         examples = " or ".join(f'"{provider}@{name}:{canonical}"' for name in sorted(accounts))
         return Refused(reason=Reason.AMBIGUOUS_ACCOUNT, message=f"{message} {examples}")
     found = policies.accounts.get(accounts[0])
+    if found is None and accounts[0] in policies.unreadable_accounts:
+        return _unreadable(f"SecretAccount {accounts[0]}")
     if found is None or not found.serves(provider):
         serving = sorted(name for name, item in policies.accounts.items() if item.serves(provider))
         message = (
@@ -143,6 +153,8 @@ def policy_of(policies: PolicySet, namespace: str) -> SecretPolicy | Refused:
         )
         return Refused(reason=Reason.NO_POLICY, message=message)
     policy = policies.policies.get(label)
+    if policy is None and label in policies.unreadable_policies:
+        return _unreadable(f"SecretPolicy {label}")
     if policy is None:
         message = f"namespace {namespace} names the policy {label}, which does not exist"
         return Refused(reason=Reason.UNKNOWN_POLICY, message=message)
@@ -225,6 +237,13 @@ def _allowed(policy: SecretPolicy, source: Source) -> Allowed:
         validations=tuple(check.as_mapping() for check in source.checks),
         max_bytes=policy.spec.limits.bytes_per_secret,
     )
+
+
+def _unreadable(what: str) -> Refused:
+    message = (
+        f"{what} can't be read; an admin has to correct it, the log of the controller says how"
+    )
+    return Refused(reason=Reason.UNREADABLE, message=message)
 
 
 def _not_allowed(

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from contract.snapshot import MOST_VERSION, MOST_VERSIONS
 from policy.fields import Label, Name, Seconds
-from policy.model import rules
+from policy.objects import rules
 
 KIND = "SecretSnapshot"
 RETENTION = "168h"
@@ -98,7 +98,8 @@ class Condition(_Model):
     """As in meta/v1."""
 
     type: str
-    """Ready: a value is served. Fresh: it is within its freshness budget."""
+    """Ready: a value is served. Fresh: it is within its freshness budget. Restored: it is another
+    cluster's, as a backup leaves it."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     reason: str
@@ -151,6 +152,9 @@ class Status(_Model):
     """When that version was fetched."""
     latest: str | None = None
     """The version that the provider last gave as current."""
+    unconfirmed_since: datetime | None = None
+    """When the served version was last confirmed, while that is in doubt: the last attempt did not
+    confirm it, or it is past its budget. Left out: all is well. Its age is the value's."""
     last_success: datetime | None = None
     """When the served version was last confirmed, as of this writing."""
     last_attempt: datetime | None = None
@@ -158,7 +162,9 @@ class Status(_Model):
     failures: int = 0
     """Failed attempts since the last success."""
     reason: str | None = None
-    """Why the last attempt failed, or why policy refuses the source; left out: nothing is wrong."""
+    """Why the last attempt failed, or why policy refuses the source; foreign-secret: a Secret of
+    this name is not lastgood's; restored: a backup of another cluster. Left out: nothing is wrong.
+    """
     pin: str | None = None
     """The pin that is in force."""
     quarantined: tuple[Quarantined, ...] = ()
@@ -174,7 +180,7 @@ class Status(_Model):
     refused_since: datetime | None = None
     """Since when policy does not allow the source; left out: it does."""
     conditions: tuple[Condition, ...] = ()
-    """Ready and Fresh."""
+    """Ready and Fresh; Restored where that is so."""
 
 
 class Metadata(_Model):

@@ -2,6 +2,7 @@
 copy: nothing is asked while it is used.
 
 An object that this version can't read keeps its last good form, as a broken file in a folder does.
+Where there is none, after a restart, its name is kept: it refuses, but it is not gone.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pydantic import BaseModel, ValidationError
 from contract.annotations import POLICY_LABEL
 from policy.load import NotYetError, explain
 from policy.match import PolicySet
-from policy.model import API_VERSION
+from policy.objects import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from policy.model import SecretAccount, SecretPolicy
+    from policy.account import SecretAccount
+    from policy.model import SecretPolicy
 
 _LOG = logging.getLogger("lastgood.policy")
 T = TypeVar("T")
@@ -144,6 +146,8 @@ class WatchedPolicies:
             accounts=_good(self._accounts),
             policies=_good(self._policies),
             namespaces={name: item.policy for (_, name), item in self._namespaces.items.items()},
+            unreadable_accounts=_unreadable(self._accounts),
+            unreadable_policies=_unreadable(self._policies),
         )
         self._seen = seen
         return self._current
@@ -151,3 +155,7 @@ class WatchedPolicies:
 
 def _good(copy: Copy[Held[M]]) -> dict[str, M]:
     return {name: held.good for (_, name), held in copy.items.items() if held.good is not None}
+
+
+def _unreadable(copy: Copy[Held[M]]) -> frozenset[str]:
+    return frozenset(name for (_, name), held in copy.items.items() if held.good is None)

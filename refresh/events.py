@@ -30,6 +30,8 @@ class AlarmKind(StrEnum):
     """The served version was revoked and nothing replaces it."""
     WITHDRAWN = "withdrawn"
     """Policy took the source away, and its value is removed."""
+    RESTORED = "restored"
+    """Another cluster wrote it: a backup. It counts as old as its value and is fetched first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

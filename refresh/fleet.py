@@ -13,6 +13,7 @@ from refresh import backoff, judge, snapshot_data, versions
 from refresh.asks import Asked, Asks
 from refresh.events import (
     Alarm,
+    AlarmKind,
     FetchFailed,
     Operated,
     Publish,
@@ -53,6 +54,10 @@ class Fleet:
         self._observer = observer
         self._states: dict[SnapshotKey, SnapshotState] = {}
         self._names: dict[str, dict[str, SnapshotKey]] = {}
+        self._received: dict[SnapshotKey, str] = {}
+        """The version whose bytes came from the provider to this process, or were compared with
+        those. What was only restored is not in it: a Secret can be changed while nothing of ours
+        guards it, and its namespace's bytes must not become another's."""
         self._demanded: dict[SnapshotKey, Demanded] = {}
         self._wishes: dict[SnapshotKey, Wanted] = {}
         self._pins: dict[SnapshotKey, Task] = {}
@@ -93,7 +98,11 @@ class Fleet:
         state = snapshot_data.restored(
             key, snapshot, history, entry, cluster=self._cluster, now=at.wall
         )
+        self._received.pop(key, None)
         self._remember(key, state)
+        if state.restored is not None:
+            version = None if state.served is None else state.served.version
+            self._observer.alarmed(key, Alarm(AlarmKind.RESTORED, version))
 
     def demand(self, demanded: Iterable[Demanded], at: Moment) -> None:
         """Sets what is to be kept fresh. The whole; what is not in it is kept, not refreshed."""
@@ -134,6 +143,7 @@ class Fleet:
         if key in self._demanded or self._states.pop(key, None) is None:
             return
         self._wishes.pop(key, None)
+        self._received.pop(key, None)
         self._names[key.namespace].pop(key.source.snapshot)
 
     def rewind(self, seconds: float, at: Moment) -> None:
@@ -232,7 +242,9 @@ class Fleet:
         self._asks.put(task)
 
     def _share(self, key: SnapshotKey, item: Demanded, at: Moment) -> bool:
-        """Gives a newly demanding namespace what another holds, if that is fresh by its rules."""
+        """Gives a newly demanding namespace what another was given by the provider, if that is
+        fresh by its rules.
+        """
         known = self._asks.get(Task(key.source))
         if known is None or self._states[key].served is not None:
             return False
@@ -244,9 +256,12 @@ class Fleet:
             kept = versions.held(state, state.latest)
             if kept is None or versions.is_rejected(state, kept.version):
                 continue
+            if self._received.get(other) != kept.version:
+                continue
             material = Material(version=kept.version, value=kept.value)
             event = judge.arrived(self._states[key], item, material, answered_at=state.answered_at)
             self._apply(key, event, at)
+            self._receive(key, material)
             return self._states[key].served is not None
         return False
 
@@ -260,10 +275,20 @@ class Fleet:
             self._observe(task, result)
             for key in list(known.keys.values()):
                 self._apply(key, self._event(key, task, result), at)
+                if isinstance(result, Material) and not task.by_name:
+                    self._receive(key, result)
                 if asked:  # what somebody removed from the sink comes back
                     self.outbox.write(key, at.mono, publish=True, status=True)
         if self._asks.get(task) is known:
             self._asks.put(task)
+
+    def _receive(self, key: SnapshotKey, material: Material) -> None:
+        """Notes whether what is held under this version is what came."""
+        kept = versions.held(self._states[key], material.version)
+        if kept is not None and kept.value == material.value:
+            self._received[key] = kept.version
+        else:
+            self._received.pop(key, None)
 
     def _observe(self, task: Task, result: Material | NotModified | Failed) -> None:
         if isinstance(result, Failed):

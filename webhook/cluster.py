@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
-from policy.model import SecretAccount, SecretPolicy
+from policy.account import SecretAccount
+from policy.model import SecretPolicy
 from policy.watched import Held, Objects, WatchedPolicies, labelled
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from controller.advice import what_to_do
 from controller.snapshots import rfc3339
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
@@ -42,6 +41,10 @@ _ALARMS = {
     ),
     AlarmKind.REVOKED: ("Revoked", "the served version was revoked and nothing replaces it"),
     AlarmKind.WITHDRAWN: ("Withdrawn", "policy took the source away, and its value is removed"),
+    AlarmKind.RESTORED: (
+        "RestoredBackup",
+        "another cluster wrote this snapshot; it counts as old as its value and is fetched first",
+    ),
 }
 
 
@@ -132,12 +135,6 @@ def regarding_pod(namespace: str, name: str, uid: str) -> Regarded:
 def regarding_snapshot(namespace: str, name: str, uid: str) -> Regarded:
     """A SecretSnapshot, to be regarded."""
     return Regarded(KIND, SECRET_SNAPSHOTS.api_version, namespace, name, uid)
-
-
-def waiting_note(source: str, account: str, reason: str) -> str:
-    """Why a pod waits for a source that was never synced, and what to do."""
-    what = what_to_do(reason)
-    return f"waits for {source} of account {account}, never fetched yet: {reason}; {what}"
 
 
 def alarm_note(kind: AlarmKind, version: str | None, code: str | None) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from controller.holds import Holdable
 from controller.objects import Name
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
-from policy.model import SecretAccount, SecretPolicy
+from policy.account import SecretAccount
+from policy.model import SecretPolicy
 from policy.watched import Held, Labelled, Objects, WatchedPolicies, labelled
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ DECLARED = Parts(whole=True)
 MOST_SOURCES = 5000
 """That the pods of one namespace may name together, so that one tenant's plans do not fill our
 memory. A pod that names more is passed over."""
+MOST_OBJECTS = 5000
+"""SecretSnapshots of one namespace that are kept: as many as its pods may name sources, far more
+than a policy's limit, which is 200 unless it says so."""
+MOST_MISNAMED = 32
+"""Of those, with a name that is not their source's: they are only told so."""
 RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 
 
@@ -63,6 +69,38 @@ class Sources:
             )
         parts = {held.setdefault(key.source, key): taken for key, taken in demand.parts.items()}
         return replace(demand, parts=parts)
+
+
+class Declarations:
+    """The SecretSnapshots that are kept of each namespace. `problem(what, why)` is told once of
+    each that has too many; the others have no part in that.
+    """
+
+    def __init__(self, problem: Callable[[str, str], None]) -> None:
+        self._problem = problem
+        self._held: dict[tuple[str, bool], WeakValueDictionary[str, Seen]] = {}
+        self._told: set[tuple[str, bool]] = set()
+
+    def __call__(self, content: Json) -> Seen | None:
+        """None: it is being deleted, or one too many. ValueError: it is none that can be read."""
+        seen = project(content)
+        return None if seen is None else self._bounded(seen)
+
+    def _bounded(self, seen: Seen) -> Seen | None:
+        kind = seen.namespace, seen.named
+        held = self._held.setdefault(kind, WeakValueDictionary())
+        before = held.get(seen.name)
+        if before == seen:
+            return before
+        most = MOST_OBJECTS if seen.named else MOST_MISNAMED
+        if before is None and len(held) >= most:
+            if kind not in self._told:
+                self._told.add(kind)
+                what = "SecretSnapshots" if seen.named else "SecretSnapshots of a wrong name"
+                self._problem(f"namespace {seen.namespace}", f"it has more than {most} {what}")
+            return None
+        held[seen.name] = seen
+        return seen
 
 
 class Copies:
@@ -110,7 +148,12 @@ class Copies:
             api, PODS, pod, field_selector=RUNNING, clock=clock, rng=rng, problem=failed
         )
         self.snapshots = Reflector(
-            api, SECRET_SNAPSHOTS, project, clock=clock, rng=rng, problem=failed
+            api,
+            SECRET_SNAPSHOTS,
+            Declarations(problem),
+            clock=clock,
+            rng=rng,
+            problem=failed,
         )
         self.held_accounts = Reflector(
             api, SECRET_ACCOUNTS, Holdable.from_wire, clock=clock, rng=rng, problem=failed

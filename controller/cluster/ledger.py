@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,11 @@ from controller.cluster import wire
 from controller.cluster.events import regarding_snapshot
 from controller.cluster.publication import publish
 from controller.cluster.secrets import ForeignSecretError
+from controller.cluster.turns import turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
-from kube.errors import AlreadyExistsError, ApiError, FencedError, NotFoundError
+from kube.errors import ApiError, FencedError, NotFoundError
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
 
@@ -47,6 +47,8 @@ RETRY_CAP_S = 30.0
 _AT_ONCE = 8
 """Writes under way."""
 _AT_A_TIME = 64
+_MISNAMED_A_TURN = 16
+"""Objects of a wrong name that are told so between two turns of statuses, which wait for it."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,12 @@ class _Shown:
     failures: int = 0
     observed: int = 0
     foreign: bool = False
+
+    def confirmed(self, state: SnapshotState | None) -> bool:
+        """Whether the provider has confirmed what is said to be unconfirmed."""
+        if state is None or self.written is None or self.written.get("unconfirmedSince") is None:
+            return False
+        return state.last_success != self.state.last_success
 
 
 class ClusterLedger:
@@ -180,20 +188,22 @@ class ClusterLedger:
         say(logging.INFO, "controller.collected", namespace=key.namespace, snapshot=name)
         return True
 
-    async def run(self) -> None:
-        """Writes statuses until cancelled."""
-        turns = asyncio.Semaphore(_AT_ONCE)
+    async def run(self, states: Mapping[SnapshotKey, SnapshotState]) -> None:
+        """Writes statuses until cancelled. `states` is what the engine knows, as it goes on."""
+        permits = asyncio.Semaphore(_AT_ONCE)
         while True:
             await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
             now, mono = self._clock.now(), self._clock.monotonic()
-            for shown in self._shown.values():
+            for key, shown in self._shown.items():
                 if now >= shown.turns_at:
                     shown.turns_at, shown.due_at = float("inf"), min(shown.due_at, mono)
+                if shown.confirmed(states.get(key)):
+                    self._note(key, states[key])
             due = [key for key, shown in self._shown.items() if shown.due_at <= mono]
             for begin in range(0, len(due), _AT_A_TIME):  # others have the loop in between
                 some = due[begin : begin + _AT_A_TIME]
-                await asyncio.gather(*(self._show(key, turns) for key in some))
-            for name in list(self._misnamed):
+                await asyncio.gather(*(self._show(key, permits) for key in some))
+            for name in list(self._misnamed)[:_MISNAMED_A_TURN]:
                 await self._ignore(self._misnamed.pop(name))
 
     def _is_urgent(self, key: SnapshotKey, before: Meta | None, meta: Meta) -> bool:
@@ -229,14 +239,14 @@ class ClusterLedger:
         shown.due_at = min(shown.due_at, self._clock.monotonic())
         return shown
 
-    async def _show(self, key: SnapshotKey, turns: asyncio.Semaphore) -> None:
+    async def _show(self, key: SnapshotKey, permits: asyncio.Semaphore) -> None:
         shown = self._shown.get(key)
         decided = self._decided.get(key)
         if shown is None or decided is None or self.vanished(key.namespace):
             return
         shown.due_at = float("inf")
         try:
-            async with turns:
+            async with permits:
                 wrote = await self._show_now(key, shown, decided)
         except (ApiError, FencedError) as error:
             shown.failures += 1
@@ -270,20 +280,23 @@ class ClusterLedger:
             shown.times and any(document[name] != shown.written.get(name) for name in wire.TIMES)
         ):
             return False
+        before = shown.written  # the watch may tell of the new one before the answer comes
         await self._api.merge_patch(_path(key, "status"), {"status": document})
         shown.written, shown.times = document, False
+        regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
+        for turn, note in turns(before, document):
+            await self._events.say(regarded, f"{turn} {document['version']}", turn, note)
         return True
 
     async def _make(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:
         """Makes the object for a snapshot that policy allows or that is served; a plan alone makes
-        none.
+        none. AlreadyExistsError: one is there that is not seen, as while it hangs in its deletion.
         """
         if decided.demanded is None and not decided.known.synced:
             return False
         body = wire.made(key, shown.state)
         path = SECRET_SNAPSHOTS.path(key.namespace)
-        with suppress(AlreadyExistsError):
-            await self._api.create(path, body)
+        await self._api.create(path, body)
         shown.written = None
         return True
 

@@ -12,12 +12,13 @@ from contract.snapshot import HISTORY_SUFFIX
 from controller.cluster.publication import any_history, names
 from controller.cluster.secrets import ForeignSecretError
 from controller.ports import Published, Remembered
+from controller.reconcile import in_turns
 from controller.snapshots import seconds
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Iterable
 
     from controller.cluster.freshness import FreshnessMaps
     from controller.cluster.secrets import Secrets
@@ -28,6 +29,25 @@ if TYPE_CHECKING:
 _AT_ONCE = 16
 """Requests under way."""
 _TRIES = 3
+MOST_UNSERVED = 64
+"""Snapshots of one namespace that are asked for at the start though their status tells of no value,
+and nobody declared them: an end between a value's write and its status leaves a few of them."""
+
+
+def left(seen: Iterable[Seen]) -> list[SnapshotKey]:
+    """The snapshots that may have been left by the last process, by turns of their namespaces. A
+    declaration without a value is not among them: it is demand, and asked for as such, beside what
+    the others do. So what a tenant only writes down delays no start.
+    """
+    served: list[SnapshotKey] = []
+    unserved: dict[str, list[SnapshotKey]] = {}
+    for item in seen:
+        if item.named and item.served:
+            served.append(item.key)
+        elif item.named and not item.declared:
+            unserved.setdefault(item.namespace, []).append(item.key)
+    few = [key for keys in unserved.values() for key in keys[:MOST_UNSERVED]]
+    return in_turns(served) + in_turns(few)
 
 
 class ClusterPast:
@@ -42,32 +62,31 @@ class ClusterPast:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._maps: dict[str, asyncio.Lock] = {}
 
-    async def everything(self) -> AsyncIterator[Remembered]:
+    async def everything(self) -> AsyncIterator[Remembered | None]:
         """What can't be told after some tries is asked for again when somebody demands it."""
-        waiting = {seen.key for seen in self._snapshots.items.values() if seen.named}
+        waiting = dict.fromkeys(left(self._snapshots.items.values()))
         for turn in range(_TRIES):
             if turn and waiting:
                 await asyncio.sleep(turn)  # noqa: TID251 - the server's moment to come back
-            async for key, found in self._asked(waiting.copy()):
-                waiting.discard(key)
-                if isinstance(found, Remembered):
-                    yield found
+            async for key, found in self._asked(tuple(waiting)):
+                if found is not None:
+                    del waiting[key]
+                yield found if isinstance(found, Remembered) else None
 
     async def recall(
         self, keys: Collection[SnapshotKey]
     ) -> AsyncIterator[SnapshotKey | Remembered]:
         async for _, found in self._asked(keys):
-            yield found
+            if found is not None:
+                yield found
 
     async def _asked(
         self, keys: Collection[SnapshotKey]
-    ) -> AsyncIterator[tuple[SnapshotKey, SnapshotKey | Remembered]]:
+    ) -> AsyncIterator[tuple[SnapshotKey, SnapshotKey | Remembered | None]]:
         tasks = [asyncio.create_task(self._recall(key)) for key in keys]
         try:
             for done in asyncio.as_completed(tasks):
-                key, found = await done
-                if found is not None:
-                    yield key, found
+                yield await done
         finally:
             for task in tasks:
                 task.cancel()

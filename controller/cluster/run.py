@@ -121,7 +121,7 @@ class Cluster:
         clock, rng = self._clock, self._rng
         events = Events(api, clock, self._settings.identity, rng.random)
         nudges = Nudges(api, clock, copies.is_awake)
-        watchman = Watchman(events, copies, self._telemetry)
+        watchman = Watchman(events, copies, self._telemetry, clock)
         secrets, freshness = Secrets(api, self._salt), FreshnessMaps(api)
         ledger = ClusterLedger(
             api,
@@ -136,6 +136,7 @@ class Cluster:
             observer=self._telemetry.requested,
             problem=_account_unusable,
             monotonic=clock.monotonic,
+            files=self._settings.file_accounts,
         )
         engine = Engine(
             sources=accounts.source,
@@ -158,7 +159,7 @@ class Cluster:
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = watchman.run(engine, ledger, lambda: controller.decided)
         holding = _hold(Holds(api, copies.held_accounts, copies.held_policies), controller, copies)
-        async with _beside(ledger.run(), nudges.run(), watching, holding):
+        async with _beside(ledger.run(engine.states()), nudges.run(), watching, holding):
             await controller.run(ending, self._settings.poll_s)
 
 

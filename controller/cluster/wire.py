@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract import freshness
 from contract.annotations import REFRESH_REQUESTED
-from contract.reasons import Freshness, Serving
-from controller.advice import FOREIGN_SECRET
+from contract.reasons import Found, Freshness, Serving
 from controller.objects import Spec
 from controller.snapshots import MADE_FOR, declaration, rfc3339, seconds
 from policy import snapshot
@@ -32,7 +31,7 @@ _STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Seen:
     """What is kept of one SecretSnapshot."""
 
@@ -50,6 +49,11 @@ class Seen:
     def named(self) -> bool:
         """Whether the name is the one that the source gives; others are passed over."""
         return self.name == self.key.source.snapshot
+
+    @property
+    def served(self) -> bool:
+        """Whether there was a value when we last said; nobody else may write that."""
+        return self.status.get("serving") is not None
 
     @property
     def asked(self) -> tuple[SnapshotKey, bool, Spec]:
@@ -113,7 +117,7 @@ def shown(
     change.
     """
     freshness_ = _freshness(status, now)
-    conditions = [_ready(status, state), _fresh(status, freshness_)]
+    conditions = [_ready(status, state), _fresh(status, state, freshness_), *_restored(state)]
     return {
         "observedGeneration": status.observed_generation,
         "source": status.source,
@@ -124,6 +128,7 @@ def shown(
         "version": status.version,
         "fetchedAt": rfc3339(status.fetched_at),
         "latest": status.latest,
+        "unconfirmedSince": rfc3339(_unconfirmed_since(status, freshness_)),
         "lastSuccess": rfc3339(status.last_success),
         "lastAttempt": rfc3339(status.last_attempt),
         "failures": status.failures,
@@ -167,7 +172,7 @@ def conflicting(status: dict[str, Any], before: Mapping[str, Any], now: float) -
     }
     (_, *others) = status["conditions"]
     dated = _dated(condition, status["observedGeneration"], before, now)
-    return status | {"reason": FOREIGN_SECRET, "conditions": [dated, *others]}
+    return status | {"reason": Found.FOREIGN_SECRET, "conditions": [dated, *others]}
 
 
 def timeless(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,6 +195,16 @@ def _freshness(status: Status, now: float) -> Freshness | None:
     if status.version is None or status.rules is None:
         return None
     return freshness.assess(status.rules, status.last_success, now)
+
+
+def _unconfirmed_since(status: Status, freshness_: Freshness | None) -> float | None:
+    """When the served version was confirmed last, in seconds since the epoch; None: all is well.
+
+    While it is not None that time stands still, so what is written stays true: a confirmation ends
+    it, and then the status is written again.
+    """
+    well = status.reason is None and freshness_ is Freshness.FRESH
+    return None if status.version is None or well else status.last_success
 
 
 def _rules(status: Status) -> dict[str, Any] | None:
@@ -223,13 +238,24 @@ def _ready(status: Status, state: SnapshotState) -> dict[str, Any]:
     return _condition("Ready", "False", "NeverSynced", f"not fetched yet{why}")
 
 
-def _fresh(status: Status, freshness_: Freshness | None) -> dict[str, Any]:
+def _fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) -> dict[str, Any]:
     if freshness_ is None:
         return _condition("Fresh", "Unknown", "NothingServed", "there is no age to tell")
     well = freshness_ is Freshness.FRESH
-    why = f"; the last attempt failed: {status.reason}" if status.reason else ""
+    why = f"; the last attempt failed: {state.reason}" if state.reason else ""
     message = f"by class {status.rules.name}{why}" if status.rules is not None else "no class"
     return _condition("Fresh", "True" if well else "False", _STATES[freshness_], message)
+
+
+def _restored(state: SnapshotState) -> list[dict[str, Any]]:
+    """Of another cluster's backup only."""
+    if state.restored is None:
+        return []
+    message = (
+        "it was another cluster's, as a backup leaves it; its age counts from when its value was"
+        " fetched, until the provider confirms it"
+    )
+    return [_condition("Restored", "True", "AnotherCluster", message)]
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, Any]:

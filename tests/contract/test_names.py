@@ -12,7 +12,7 @@ from contract.names import snapshot_name
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 """RFC 1123, as the API server checks the names of Secrets."""
 
-sources = st.tuples(*[st.text("ab\0:1/", max_size=4) | st.text()] * 4)
+sources = st.tuples(*[st.text("ab\0:1/", max_size=4) | st.text() | st.just("\ud800")] * 4)
 
 
 def test_a_name_stays_what_it_was() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from contract.reasons import FetchFailure
-from controller.accounts import Accounts
+from controller.accounts import NO_FILES, Accounts
+from controller.settings import from_arguments
 from policy.load import load_texts
 from refresh.sources.protocol import Failed, FetchRequest, Material
-from tests.make.embedded import ACCOUNT
+from tests.make.embedded import ACCOUNT, REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from policy.model import SecretAccount
+    from policy.account import SecretAccount
     from refresh.sources.protocol import FetchResult, Source
 
 
@@ -50,6 +53,32 @@ def test_a_source_follows_its_account(tmp_path: Path) -> None:
     assert isinstance(second, Material)
     assert (first.value.reveal(), second.value.reveal()) == (b"one", b"two")
     source.close()
+
+
+def test_p7_on_a_cluster_no_account_serves_the_controllers_own_files(tmp_path: Path) -> None:
+    """Among them is its token. It is said, and values that are served stay."""
+    (tmp_path / "x").write_text("one")
+    said: list[tuple[str, str]] = []
+    accounts = Accounts(
+        observer=lambda _: lambda *_: None,
+        problem=lambda account, why: said.append((account, why)),
+        monotonic=time.monotonic,
+        files=False,
+    )
+    accounts.govern(_account(tmp_path))
+    found = _asked(accounts.source("files", "controller", "file"))
+    assert found == Failed(reason=FetchFailure.UNAVAILABLE, code="FileAccount")
+    assert said == [("files", NO_FILES)]
+
+
+@pytest.mark.parametrize("words", [[], ["--with-file-accounts"]])
+def test_p7_only_a_test_says_otherwise(words: list[str]) -> None:
+    """The chart never gives the option."""
+    settings = from_arguments(["--cluster", *words])
+    assert settings.cluster is not None
+    assert settings.cluster.file_accounts is bool(words)
+    charts = (path for path in (REPOSITORY / "charts").rglob("*") if path.is_file())
+    assert not any(b"file-accounts" in path.read_bytes() for path in charts)
 
 
 def test_p4_budgets_are_the_admins(tmp_path: Path) -> None:

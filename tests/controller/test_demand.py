@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract import layout, plan
 from contract.annotations import PLAN
@@ -83,6 +86,15 @@ def test_a_pod_that_does_not_read_demands_nothing(pod: object) -> None:
             _follow(_plan(make.planned_file(part="a..b"))), "property", id="not a property"
         ),
         pytest.param(
+            _follow(_plan(make.planned_file(part="a/.b"))), "property", id="a dot beside a /"
+        ),
+        pytest.param(_follow(_plan(account="\ud800")), "account", id="account: a lone surrogate"),
+        pytest.param(_follow(_plan(account="a" * 64)), "account", id="account: too long"),
+        pytest.param(_follow(_plan(identity="\ud800")), "identity", id="identity: a surrogate"),
+        pytest.param(_follow(_plan(identity="a\n")), "identity", id="identity: a line end"),
+        pytest.param(_follow(_plan(identity="")), "identity", id="identity: none"),
+        pytest.param(_follow(_plan(identity="a" * 254)), "identity", id="identity: too long"),
+        pytest.param(
             make.pod("a", make.container(layout.GATE, args=["gate"]), annotations={}),
             "container lastgood-gate has no --plan",
             id="gate without plan",
@@ -94,6 +106,34 @@ def test_p7_what_is_no_demand_is_said(pod: object, message: str) -> None:
     """A manifest that can't be followed is named, without what it says."""
     with pytest.raises(NotADemandError, match=message):
         from_pod(pod)
+
+
+_HOSTILE = st.one_of(
+    st.text(st.characters(), max_size=300),
+    st.sampled_from(["\ud800", "a\ud800", "é", "a" * 100_000, "a/.b", "\0", ""]),
+)
+"""What a tenant may write; lone surrogates too, which JSON can carry."""
+_FIELDS = ("account", "identity", "provider", "reference", "part", "file", "name", "rules")
+
+
+@given(st.dictionaries(st.sampled_from(_FIELDS), _HOSTILE, max_size=2))
+def test_p13_whatever_text_a_plan_holds_it_is_no_demand_or_one_with_a_name(
+    texts: dict[str, str],
+) -> None:
+    """No text of a tenant's ends the process that serves all."""
+    file = make.planned_file(
+        texts.pop("name", "db"), file=texts.pop("file", None), part=texts.pop("part", None)
+    )
+    rules = make.rules(texts.pop("rules", "steady"))
+    planned = make.planned_snapshot(file, rules=rules, **texts)
+    try:
+        found = from_pod(_follow(plan.to_wire(make.plan(planned))))
+    except NotADemandError:
+        return
+    assert found is not None
+    for key in found.parts:
+        assert key.source.snapshot.isascii()
+        assert all(part.isascii() and len(part) <= 512 for part in astuple(key.source))
 
 
 def test_p7_a_snapshots_name_is_computed_and_never_taken_from_the_plan() -> None:

@@ -1,14 +1,27 @@
-"""What is kept of pods: bounded by namespace, whatever their plans say."""
+"""What is kept of pods and declarations: bounded by namespace, whatever they say."""
 
 from __future__ import annotations
 
 import gc
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.cluster.feeds import MOST_SOURCES, Sources
+from controller.cluster.feeds import (
+    MOST_MISNAMED,
+    MOST_OBJECTS,
+    MOST_SOURCES,
+    Declarations,
+    Sources,
+)
+from controller.cluster.past import MOST_UNSERVED, left
+from controller.cluster.wire import project
 from controller.demand import Demand, NotADemandError, Parts
+from controller.snapshots import MADE_FOR, declaration
 from refresh.model import SnapshotKey, SourceKey
+
+if TYPE_CHECKING:
+    from controller.cluster.wire import Seen
 
 
 def _demand(namespace: str, first: int, count: int) -> Demand:
@@ -29,3 +42,68 @@ def test_p13_one_namespaces_plans_fill_no_memory_and_take_no_room_of_anothers() 
     del full, again
     gc.collect()
     sources.bounded(_demand("crowd", MOST_SOURCES, 250))
+
+
+def _object(
+    namespace: str, number: int, *, name: str | None = None, status: dict[str, str] | None = None
+) -> dict[str, Any]:
+    found = declaration(
+        namespace,
+        account="a",
+        identity="controller",
+        provider="file",
+        reference=f"/declared/{number}",
+    )
+    if name is not None:
+        found["metadata"]["name"] = name
+    return {**found, "status": status or {}}
+
+
+def test_p13_one_namespaces_declarations_fill_no_memory_and_are_told_of_once() -> None:
+    """What is kept already may change; when some go there is room again."""
+    problems: list[str] = []
+    declared = Declarations(lambda what, why: problems.append(f"{what}: {why}"))
+    kept = [declared(_object("crowd", number)) for number in range(MOST_OBJECTS)]
+    assert all(kept)
+    assert [declared(_object("crowd", MOST_OBJECTS + number)) for number in range(3)] == [None] * 3
+    assert problems == [f"namespace crowd: it has more than {MOST_OBJECTS} SecretSnapshots"]
+    assert declared(_object("payments", 0)) is not None
+    assert declared(_object("crowd", 0)) is kept[0]
+    changed = declared(_object("crowd", 1, status={"state": "Fresh"}))
+    assert changed is not None
+    assert changed.status == {"state": "Fresh"}
+    kept.clear()
+    gc.collect()
+    assert declared(_object("crowd", MOST_OBJECTS)) is not None
+
+
+def test_p13_objects_of_a_wrong_name_take_no_room_of_right_ones() -> None:
+    """They are only told so, and a few of a namespace are enough."""
+    declared = Declarations(lambda *_: None)
+    wrong = [declared(_object("crowd", number, name=f"a-{number}")) for number in range(100)]
+    assert sum(seen is not None for seen in wrong) == MOST_MISNAMED
+    assert declared(_object("crowd", 0)) is not None
+
+
+def _seen(
+    namespace: str, number: int, *, serving: str | None = None, name: str | None = None
+) -> Seen:
+    status = {} if serving is None else {"serving": serving}
+    found = project(_object(namespace, number, name=name, status=status))
+    assert found is not None
+    return found
+
+
+def test_p13_what_a_tenant_only_declares_delays_no_restart() -> None:
+    """Served ones come first, by turns of namespaces; bogus ones are not asked for, or few."""
+    objects = [_seen("crowd", number) for number in range(500)]
+    made = [_object("crowd", number) for number in range(500, 1000)]
+    for item in made:
+        item["metadata"]["annotations"] = {MADE_FOR: "pods"}
+    objects += [found for item in made if (found := project(item)) is not None]
+    objects += [_seen("crowd", number, serving="served") for number in range(1000, 1100)]
+    objects += [_seen("crowd", 1, name="wrong", serving="served")]
+    objects += [_seen("payments", number, serving="served") for number in range(2)]
+    asked = left(objects)
+    assert len(asked) == 100 + 2 + MOST_UNSERVED
+    assert [key.namespace for key in asked[:5]] == ["crowd", "payments"] * 2 + ["crowd"]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,6 +76,13 @@ def key(namespace: str, account: str = "one") -> SnapshotKey:
 def test_what_snapshots_need(keys: list[SnapshotKey], expected: Used) -> None:
     """The account of each, and the policy that its namespace is under."""
     assert used(keys, load_texts({"policies.yaml": POLICIES})) == expected
+
+
+def test_p2_a_policy_that_can_not_be_read_stays_in_use() -> None:
+    """It is not known what it says, and it must not go meanwhile."""
+    known = load_texts({"policies.yaml": POLICIES})
+    unread = replace(known, policies={}, unreadable_policies=frozenset({"payments"}))
+    assert used([key("payments")], unread).policies == {"payments"}
 
 
 @pytest.mark.parametrize("needed", [False, True])

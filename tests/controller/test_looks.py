@@ -84,7 +84,7 @@ class SlowLedger:
 class NoPast:
     """Nothing was published."""
 
-    async def everything(self) -> AsyncIterator[Remembered]:
+    async def everything(self) -> AsyncIterator[Remembered | None]:
         nothing: tuple[Remembered, ...] = ()
         for found in nothing:
             yield found
@@ -138,16 +138,13 @@ def _ignore(operation: str, code: str) -> None:
     del operation, code
 
 
-def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
-    """A fleet that changes all the time takes a quarter of it; the last change is decided on."""
-    clock = SlowClock()
-    ledger, pods = SlowLedger(clock), Pods(clock, ends_at=100.0)
+def _controller(clock: SlowClock, past: NoPast, ledger: SlowLedger, pods: Pods) -> Controller:
     accounts = Accounts(
         monotonic=clock.monotonic, observer=lambda _: _ignore, problem=lambda *_: None
     )
     engine = Engine(sources=accounts.source, sink=ledger, clock=clock, rng=Random(1), cluster="c")
-    controller = Controller(
-        past=NoPast(),
+    return Controller(
+        past=past,
         ledger=ledger,
         policies=Policies(),
         pods=pods,
@@ -156,6 +153,37 @@ def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
         engine=engine,
         clock=clock,
     )
+
+
+def test_p13_a_start_that_finds_nothing_in_many_places_is_healthy() -> None:
+    """Each answer says that the loop turns; else its leader would be killed, and the next one."""
+    clock = SlowClock()
+    unhealthy: list[int] = []
+
+    class Empty(NoPast):
+        async def everything(self) -> AsyncIterator[Remembered | None]:
+            for second in range(60):
+                clock.pass_(1.0)
+                if not controller.healthy():
+                    unhealthy.append(second)
+                yield None
+
+    controller = _controller(clock, Empty(), SlowLedger(clock), Pods(clock, ends_at=0.0))
+
+    async def start() -> None:
+        stop = asyncio.Event()
+        stop.set()
+        await controller.run(stop, POLL_S)
+
+    asyncio.run(start())
+    assert unhealthy == []
+
+
+def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
+    """A fleet that changes all the time takes a quarter of it; the last change is decided on."""
+    clock = SlowClock()
+    ledger, pods = SlowLedger(clock), Pods(clock, ends_at=100.0)
+    controller = _controller(clock, NoPast(), ledger, pods)
 
     async def looks() -> None:
         while clock.monotonic() < 120.0:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
+from contract import layout, plan
 from contract.annotations import SYNC_REQUESTED
+from controller.cluster.feeds import Copies
 from controller.cluster.nudges import AT_ONCE, PER_SECOND, Nudges
 from kube.errors import of_status
+from tests import make
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from kube.api import Api
 
 Json = dict[str, Any]
@@ -113,3 +119,51 @@ def test_a_pod_that_ends_while_it_waits_is_not_nudged_and_costs_no_turn() -> Non
     server.asleep = {f"web-{number}" for number in range(200)}
     _nudged(server, Clock(), 203, until=3)
     assert sorted(name for name, _ in server.patches) == ["web-200", "web-201", "web-202"]
+
+
+class Cluster(Server):
+    """Has pods, which a feed reads."""
+
+    def __init__(self, *pods: Json) -> None:
+        super().__init__()
+        self._pods = pods
+
+    async def pages(self, path: str, **_: object) -> AsyncIterator[Json]:
+        items = self._pods if path.endswith("/pods") else ()
+        yield {"items": list(items), "metadata": {"resourceVersion": "1"}}
+
+    async def watch(self, path: str, **_: object) -> AsyncIterator[None]:
+        del path
+        await asyncio.Event().wait()
+        yield
+
+
+def _pod(name: str, **metadata: str) -> Json:
+    args = ["gate", "--plan", plan.to_wire(make.plan())]
+    gate = make.container(layout.GATE, args=args)
+    found: Json = make.pod(name, namespace="payments", annotations={}, initContainers=[gate])
+    found["metadata"] |= metadata
+    return found
+
+
+def test_p12_a_terminating_pod_and_one_that_is_gone_are_not_nudged() -> None:
+    """As the feed reads them: a deletionTimestamp is there while finalizers or a grace time last,
+    and its kubelet looks no more.
+    """
+    ending = _pod("web-0", deletionTimestamp="2026-11-24T17:00:00Z")
+    server = Cluster(ending, _pod("web-1"))
+
+    async def run() -> None:
+        copies = Copies(cast("Api", server), Clock(), Random(1), lambda *_: None)
+        nudges = Nudges(cast("Api", server), Clock(), copies.is_awake)
+        running = [asyncio.create_task(it) for it in (*copies.runs(asyncio.Event()), nudges.run())]
+        await copies.synced()
+        assert [name for _, name in copies.pods.items] == ["web-0", "web-1"]
+        nudges.ask("payments", ["web-0", "web-1", "gone"])
+        await asyncio.sleep(0.05)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    asyncio.run(run())
+    assert [name for name, _ in server.patches] == ["web-1"]

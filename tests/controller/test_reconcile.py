@@ -114,6 +114,40 @@ def test_p2_a_policy_that_comes_back_ends_the_grace_time() -> None:
     assert not again.withdraw
 
 
+_UNREADABLE = [
+    pytest.param(
+        replace(POLICIES, policies={}, unreadable_policies=frozenset(POLICIES.policies)),
+        id="the policy",
+    ),
+    pytest.param(
+        replace(POLICIES, accounts={}, unreadable_accounts=frozenset(POLICIES.accounts)),
+        id="the account",
+    ),
+]
+
+
+@pytest.mark.parametrize("policies", _UNREADABLE)
+def test_p2_a_policy_that_can_not_be_read_refuses_and_takes_nothing_away(
+    policies: PolicySet,
+) -> None:
+    """After a restart its last good form is not known: however long that lasts, values stay."""
+    first = _one(known=SERVED, policies=policies)
+    assert (first.refusal, first.demanded) == (Reason.UNREADABLE, None)
+    assert first.known.refused_since is None
+    later = _one(known=first.known, policies=policies, now=NOW + 30 * GRACE_S)
+    assert not later.withdraw
+    assert _one(known=later.known, now=NOW + 31 * GRACE_S).demanded is not None
+
+
+@pytest.mark.parametrize("policies", _UNREADABLE)
+def test_p2_a_grace_time_ends_nothing_while_policy_can_not_be_read(policies: PolicySet) -> None:
+    """One that had begun goes on only once the policy can be read, and still refuses."""
+    refused = replace(SERVED, refused_since=NOW - 2 * GRACE_S)
+    unknown = _one(known=refused, policies=policies)
+    assert not unknown.withdraw
+    assert _one(known=unknown.known, policies=NONE).withdraw
+
+
 def test_a_snapshot_outlives_its_pods_for_a_week() -> None:
     """It stays fresh for the next pod; after that it keeps its value and is not fetched."""
     left = _one(parts=None, known=replace(SERVED, parts=Parts(properties=frozenset({"a/b"}))))

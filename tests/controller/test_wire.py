@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contract.freshness import FreshnessClass
-from contract.reasons import Serving
+from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
 from controller.cluster.wire import made, next_turn, project, shown, timeless
@@ -106,6 +106,43 @@ def test_p8_a_status_fits_its_schema_and_has_no_value(state: SnapshotState) -> N
     document = _shown(state, NOW)
     Status.model_validate({name: value for name, value in document.items() if value is not None})
     assert "canary" not in str(document)
+
+
+def test_a_restored_backup_says_so_until_it_is_confirmed() -> None:
+    """By a condition, and as the reason where there is none that is worse."""
+    restored = replace(SERVED, restored="uid-of-another-cluster")
+    document = _shown(restored, NOW)
+    assert document["reason"] == Found.RESTORED
+    assert document["unconfirmedSince"] == rfc3339(NOW)
+    found = document["conditions"][2]
+    assert (found["type"], found["status"], found["reason"]) == (
+        "Restored",
+        "True",
+        "AnotherCluster",
+    )
+    assert "failed" not in document["conditions"][1]["message"]
+    failed = _shown(replace(restored, reason=FetchFailure.DENIED), NOW)
+    assert failed["reason"] == FetchFailure.DENIED
+    assert "failed: denied" in failed["conditions"][1]["message"]
+    confirmed = _shown(SERVED, NOW, document)
+    assert [item["type"] for item in confirmed["conditions"]] == ["Ready", "Fresh"]
+    assert confirmed["reason"] is None
+
+
+@pytest.mark.parametrize(
+    ("state", "age_s", "since"),
+    [
+        pytest.param(SERVED, 900, None, id="fresh"),
+        pytest.param(SERVED, 901, NOW, id="late"),
+        pytest.param(replace(SERVED, reason=FetchFailure.DENIED), 60, NOW, id="failing"),
+        pytest.param(SnapshotState(reason=FetchFailure.DENIED), 60, None, id="never synced"),
+    ],
+)
+def test_p5_the_table_counts_from_the_last_success_only_while_it_is_in_doubt(
+    state: SnapshotState, age_s: float, since: float | None
+) -> None:
+    """While all is well it has not to be written again, so it must not seem to age."""
+    assert _shown(state, NOW + age_s)["unconfirmedSince"] == rfc3339(since)
 
 
 def test_times_alone_are_nothing_new() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from policy.account import SecretAccount
 from policy.load import PolicyError, load_texts
-from policy.model import SecretAccount, SecretPolicy
+from policy.model import SecretPolicy
 from policy.quantity import cpu, memory, parse
 from tests.policy.given import CLASSES, account, policy, source, text
 

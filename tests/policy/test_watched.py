@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from policy.account import SecretAccount
 from policy.load import NotYetError
-from policy.model import SecretAccount
 from policy.watched import Held, Objects, WatchedPolicies, labelled
 
 GOOD = {"provider": "file", "file": {"root": "/x"}, "budget": {"callsPerSecond": 1, "burst": 1}}
@@ -45,7 +45,7 @@ def test_nothing_is_known_before_the_first_lists_and_then_only_changes_cost() ->
 
 
 def test_an_object_that_can_not_be_read_keeps_its_last_good_form() -> None:
-    """And is counted; one that never was good is not there."""
+    """And is counted; of one that never was good the name is known, for it is there."""
     accounts = Copied(synced=True)
     read = Objects(SecretAccount, accounts.items.get)
     watched = WatchedPolicies(accounts, Copied(synced=True), Copied(synced=True))
@@ -53,5 +53,7 @@ def test_an_object_that_can_not_be_read_keeps_its_last_good_form() -> None:
         found: Held[SecretAccount] = read({"metadata": {"name": name}, "spec": spec})
         accounts.put(name, found)
     assert list(watched.current().accounts) == ["a"]
+    assert watched.current().unreadable_accounts == {"b"}
+    assert watched.current().unreadable_policies == frozenset()
     assert watched.invalid == 2
     assert "bugdet" in (accounts.items["", "a"].problem or "")

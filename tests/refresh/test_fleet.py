@@ -7,7 +7,7 @@ import pytest
 
 from contract.reasons import FetchFailure, Serving
 from refresh.budget import Budget
-from refresh.events import AlarmKind
+from refresh.events import Alarm, AlarmKind
 from refresh.model import Checks, SnapshotKey, SourceKey
 from tests.refresh.world import (
     BUDGET,
@@ -274,6 +274,7 @@ def test_p5_a_restored_backup_is_refetched_first() -> None:
     again = World(provider, draw=lambda: 0.9, wall=world.wall, store=world.store, cluster="uid-2")
     again.fleet.govern({"aws": BUDGET}, again.at)
     again.restore()
+    assert [item[1] for item in again.recorder.alarms] == [Alarm(AlarmKind.RESTORED, "v1")]
     again.fleet.demand([demanded("a", "/s")], again.at)
     again.run(1)
     assert len(provider.by_value) == 2

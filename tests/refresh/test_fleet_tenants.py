@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 from contract.reasons import FetchFailure
 from refresh.budget import Budget
 from refresh.model import Wanted
@@ -7,6 +9,7 @@ from refresh.sources.protocol import Alone, Fetched
 from tests.refresh.world import (
     BUDGET,
     Provider,
+    World,
     demanded,
     governed,
     plain,
@@ -98,6 +101,54 @@ def test_one_pod_that_names_a_property_of_a_plain_text_holds_only_itself() -> No
     provider.rotate("/s", "v2", b"plainer")
     world.run(900)
     assert served(world, key) == "v2"
+
+
+def _after_a_restart(reference: str, namespaces: str) -> tuple[Provider, World]:
+    """A world that has restored nothing yet of what these namespaces held of a source."""
+    provider = Provider(default=plain)
+    before = governed(provider)
+    before.fleet.demand([demanded(name, reference) for name in namespaces], before.at)
+    before.run(10)
+    before.finish()
+    return provider, World(provider, draw=Random(2).random, wall=before.wall, store=before.store)
+
+
+def test_p13_bytes_that_a_tenant_put_into_its_own_secret_reach_no_other_namespace() -> None:
+    """While the guard was away it changed the value and kept the version: another namespace that
+    demands the same source gets it from the provider.
+    """
+    provider, again = _after_a_restart("/s", "a")
+    again.store.snapshots[snapshot("a", "/s")]["value"] = b'{"a":"forged"}'
+    again.restore()
+    again.fleet.govern({"aws": BUDGET}, again.at)
+    again.fleet.demand([demanded("a", "/s")], again.at)
+    again.run(1000)
+    for names in ("ab", "abc", "ac", "acd"):
+        again.fleet.demand([demanded(name, "/s") for name in names], again.at)
+        again.run(10)
+    again.run(1000)
+    for name in "bcd":
+        state = again.fleet.state(snapshot(name, "/s"))
+        assert state is not None
+        assert state.served is not None
+        assert state.served.value.reveal() == plain("/s")[1]
+    assert "/s" in provider.by_value
+
+
+def test_p4_what_was_restored_is_fetched_once_more_for_all_that_come_later() -> None:
+    """Only the first newcomer asks the provider; then its bytes and the restored ones are known."""
+    provider, again = _after_a_restart("/s", "a")
+    again.restore()
+    again.fleet.govern({"aws": BUDGET}, again.at)
+    calls = provider.calls
+    names = "a"
+    for name in "bcdef":
+        names += name
+        again.fleet.demand([demanded(name, "/s") for name in names], again.at)
+        again.run(5)
+        assert served(again, snapshot(name, "/s")) == "v1"
+    assert provider.calls == calls + 1
+    assert provider.by_value == ["/s", "/s"]
 
 
 def test_a_namespace_that_leaves_takes_nothing_from_those_that_stay() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.reference import PROVIDERS
-from policy.model import SERVES, SecretAccount
+from policy.account import SERVES, SecretAccount
 from refresh.sources.aws_client import Keys
 from refresh.sources.aws_role import UnderRole
 from refresh.sources.aws_secrets_manager import AwsSecretsManager

@@ -1,0 +1,53 @@
+"""What became of a snapshot from one status to the next, as its Events say it. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from controller.advice import what_to_do
+from refresh.versions import ROLLED_BACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Document = Mapping[str, Any]
+
+
+class Turn(StrEnum):
+    """Reasons of Events on a SecretSnapshot."""
+
+    EXPIRED = "Expired"
+    ROLLED_BACK = "RolledBack"
+
+
+def turns(before: Document, after: Document) -> Iterator[tuple[Turn, str]]:
+    """What is new in a status, and a sentence on it. Told by what both say, so once for each
+    change, also over a restart.
+    """
+    if _expired(after) and not _expired(before):
+        yield Turn.EXPIRED, _expiry(after)
+    left = before.get("version")
+    if left is not None and left != after.get("version") and left in _rolled_back_from(after):
+        yield Turn.ROLLED_BACK, f"from version {left}; version {after.get('version')} is served"
+
+
+def _expired(status: Document) -> bool:
+    """By its class; where policy gives none there is no age to tell."""
+    return status.get("state") == "Expired" and status.get("rules") is not None
+
+
+def _expiry(status: Document) -> str:
+    rules, reason = status["rules"], status.get("reason")
+    refused = rules["onExpired"] == "refuse"
+    end = "a pod that starts waits" if refused else "it is served all the same"
+    tried = "no fetch has failed" if reason is None else f"{reason}: {what_to_do(reason)}"
+    return (
+        f"version {status.get('version')}, last confirmed {status.get('lastSuccess')}, is past the"
+        f" {rules['maxAgeSeconds']} s of class {status.get('class')}: {end}; {tried}"
+    )
+
+
+def _rolled_back_from(status: Document) -> list[str]:
+    found = status.get("quarantined") or ()
+    return [item["version"] for item in found if item["reason"] == ROLLED_BACK]

@@ -1,0 +1,77 @@
+"""Why a pod that does not start yet waits, and what to do. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from contract.freshness import age_s, assess
+from contract.reasons import Found, Freshness
+from controller.advice import what_to_do
+
+if TYPE_CHECKING:
+    from controller.reconcile import Decided
+    from refresh.model import SnapshotKey, SnapshotState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What one source keeps a pod from starting for."""
+
+    key: SnapshotKey
+    cause: str
+    """A FetchFailure, a Found, a refusal of policy, or EXPIRED."""
+    reason: str
+    """The Event's."""
+    note: str
+    """The Event's: which source, which error, what to do."""
+
+
+EXPIRED = "expired"
+
+
+def wait(
+    key: SnapshotKey,
+    state: SnapshotState | None,
+    decided: Decided,
+    *,
+    foreign: bool,
+    now: float,
+) -> Wait | None:
+    """What `key` keeps its pods waiting for; None: nothing, or nothing that is known yet.
+
+    `foreign`: a Secret stands in its place that is not ours. `now` in seconds since the epoch.
+    """
+    if state is not None and state.serving is not None:
+        if foreign:
+            return _never_synced(key, Found.FOREIGN_SECRET)
+        return _expired(key, state, decided, now)
+    reason = decided.refusal or (None if state is None else state.reason)
+    return None if reason is None else _never_synced(key, str(reason))
+
+
+def _never_synced(key: SnapshotKey, cause: str) -> Wait:
+    note = f"waits for {_named(key)}, never fetched yet: {cause}; {what_to_do(cause)}"
+    return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
+
+
+def _expired(key: SnapshotKey, state: SnapshotState, decided: Decided, now: float) -> Wait | None:
+    """Of a class that refuses what has expired."""
+    rules = None if decided.demanded is None else decided.demanded.rules
+    if rules is None or not rules.refuses:
+        return None
+    if assess(rules, state.last_success, now) is not Freshness.EXPIRED:
+        return None
+    age = age_s(state.last_success, now)
+    old = "of unknown age" if age is None else f"{age:.0f} s old"
+    last = "no fetch has failed since" if state.reason is None else f"last fetch: {state.reason}"
+    todo = "it is fetched as soon as may be" if state.reason is None else what_to_do(state.reason)
+    note = (
+        f"waits for {_named(key)}, which has expired: it is {old}, and class {rules.name} refuses"
+        f" to start with what is older than {rules.max_age_s:.0f} s; {last}; {todo}"
+    )
+    return Wait(key=key, cause=EXPIRED, reason="SecretExpired", note=note)
+
+
+def _named(key: SnapshotKey) -> str:
+    return f"{key.source.provider}:{key.source.reference} of account {key.source.account}"

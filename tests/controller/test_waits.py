@@ -1,0 +1,102 @@
+"""Why a pod waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from contract.freshness import FreshnessClass
+from contract.reasons import FetchFailure, Found, Serving
+from contract.secret_bytes import SecretBytes
+from controller.reconcile import Decided, Known
+from controller.waits import Wait, wait
+from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
+
+NOW = 1_800_000_000.0
+KEY = SnapshotKey(
+    "payments",
+    SourceKey(account="prod", identity="controller", provider="aws-sm", reference="/prod/db"),
+)
+REFUSES = FreshnessClass(
+    name="critical", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="refuse"
+)
+SERVES = FreshnessClass(
+    name="steady", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="serve"
+)
+SERVED = SnapshotState(
+    serving=Serving.SERVED,
+    served=Kept(version="v1", value=SecretBytes(b"canary"), fetched_at=NOW - 1000),
+    last_success=NOW - 1000,
+    reason=FetchFailure.UNAVAILABLE,
+)
+
+
+def _why(
+    state: SnapshotState | None,
+    rules: FreshnessClass = REFUSES,
+    *,
+    refusal: str | None = None,
+    foreign: bool = False,
+) -> Wait | None:
+    demanded = Demanded(key=KEY, rules=rules, checks=Checks(max_bytes=1000))
+    decided = Decided(known=Known(), demanded=demanded, refusal=refusal)
+    return wait(KEY, state, decided, foreign=foreign, now=NOW)
+
+
+def test_p6_a_pod_that_is_held_for_an_expired_value_is_told_so() -> None:
+    """Which source, how old, what the class says, the provider's last word, what to do."""
+    found = _why(SERVED)
+    assert found is not None
+    assert found.reason == "SecretExpired"
+    assert found.note == (
+        "waits for aws-sm:/prod/db of account prod, which has expired: it is 1000 s old, and class"
+        " critical refuses to start with what is older than 900 s; last fetch: unavailable; the"
+        " provider does not answer; it is tried again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "rules"),
+    [
+        pytest.param(SERVED, SERVES, id="the class serves what has expired"),
+        pytest.param(replace(SERVED, last_success=NOW - 900), REFUSES, id="stale, not expired"),
+        pytest.param(None, REFUSES, id="nothing is known yet"),
+        pytest.param(SnapshotState(), REFUSES, id="not tried yet"),
+    ],
+)
+def test_what_is_no_cause_is_not_said(state: SnapshotState | None, rules: FreshnessClass) -> None:
+    """The pod waits for something else, or the first fetch is under way."""
+    assert _why(state, rules) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "foreign", "refusal", "cause"),
+    [
+        pytest.param(
+            SnapshotState(reason=FetchFailure.DENIED), False, None, "denied", id="never fetched"
+        ),
+        pytest.param(SERVED, True, None, Found.FOREIGN_SECRET, id="a foreign Secret in its place"),
+        pytest.param(None, False, "not-allowed", "not-allowed", id="refused by policy"),
+    ],
+)
+def test_what_was_never_synced_says_its_error_and_what_to_do(
+    state: SnapshotState | None,
+    foreign: bool,  # noqa: FBT001 - a column of the table
+    refusal: str | None,
+    cause: str,
+) -> None:
+    """Whatever kept it from being there."""
+    found = _why(state, refusal=refusal, foreign=foreign)
+    assert found is not None
+    assert (found.reason, found.cause) == ("SecretNotSynced", cause)
+    assert f"aws-sm:/prod/db of account prod, never fetched yet: {cause}; " in found.note
+    assert not found.note.endswith("; ")
+
+
+def test_an_age_that_nobody_can_know_is_said_to_be_so() -> None:
+    """A time in the future counts as expired (P5)."""
+    found = _why(replace(SERVED, last_success=NOW + 3600, reason=None))
+    assert found is not None
+    assert "it is of unknown age" in found.note
+    assert "no fetch has failed since; it is fetched as soon as may be" in found.note
