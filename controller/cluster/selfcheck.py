@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kube.errors import ForbiddenError, InvalidError, NotFoundError
@@ -22,7 +21,9 @@ READS = ("get", "list", "watch", "deletecollection", "update")
 
 
 class NotRefusedError(Exception):
-    """Something forbidden was granted; the message says what. Caught by main."""
+    """Something forbidden was granted, or could not be tried; the message says what. Caught by
+    main.
+    """
 
 
 async def check(api: Api, namespace: str, pod: str | None) -> None:
@@ -30,7 +31,6 @@ async def check(api: Api, namespace: str, pod: str | None) -> None:
     for verb in READS:
         if await _may(api, verb):
             raise NotRefusedError(f"this identity may {verb} Secrets; take that right away from it")
-    probe = SECRETS.path(namespace, PROBE)
     opaque = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -39,15 +39,24 @@ async def check(api: Api, namespace: str, pod: str | None) -> None:
     }
     path = SECRETS.path(namespace)
     await _refused("create a Secret of another type", api.create(path, opaque, dry_run=True))
-    with suppress(NotFoundError):
-        await _refused("read a foreign Secret by an empty patch", api.merge_patch(probe, {}))
-    with suppress(NotFoundError):
-        delete = api.delete(probe, dry_run=True)
-        await _refused("read a foreign Secret by a dry-run delete", delete)
+    await _kept_from_us(api, namespace)
     if pod is not None:
         label = {"metadata": {"labels": {"lastgood.dev/self-check": "granted"}}}
         patch = api.merge_patch(PODS.path(namespace, pod), label, dry_run=True)
         await _refused("label a pod", patch)
+
+
+async def _kept_from_us(api: Api, namespace: str) -> None:
+    probe = SECRETS.path(namespace, PROBE)
+    try:
+        await _refused("read a foreign Secret by an empty patch", api.merge_patch(probe, {}))
+        delete = api.delete(probe, dry_run=True)
+        await _refused("read a foreign Secret by a dry-run delete", delete)
+    except NotFoundError:
+        raise NotRefusedError(
+            f"there is no Secret {namespace}/{PROBE}, so it can't be tried whether foreign Secrets"
+            " are kept from us; it is the chart's, and `helm upgrade` makes it again"
+        ) from None
 
 
 async def _refused(what: str, act: Awaitable[object]) -> None:

@@ -80,9 +80,11 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(server: Server) -> Iterator[Place]:
-    """Two namespaces, an account and a policy."""
-    suffix = secrets.token_hex(4)
+def place(server: Server, suffix: str | None = None) -> Iterator[Place]:
+    """Two namespaces, an account and a policy. With the suffix of `Enforced` the chart's policies
+    hold there too.
+    """
+    suffix = suffix or secrets.token_hex(4)
     found = Place(server, suffix, f"lg-wh-system-{suffix}", f"lg-wh-team-{suffix}")
     crds = REPOSITORY / "charts/lastgood/crds"
     kubectl("apply", "-f", str(crds))

@@ -200,6 +200,7 @@ class Controlled:
         self.logs.append(log)
         command = [sys.executable, "-m", "controller", "--cluster", "--namespace", self.name]
         reach = ["--kubeconfig", os.environ["KUBECONFIG"], "--listen", "127.0.0.1:0"]
+        command.append("--with-file-accounts")
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [*command, *reach, *words], cwd=REPOSITORY, stdout=out, stderr=out

@@ -112,6 +112,7 @@ class Installed(Controlled):
         log = self.folder / f"controller-{len(self.logs)}.log"
         self.logs.append(log)
         command = [sys.executable, "-m", "controller", "--cluster", "--namespace", SYSTEM]
+        command.append("--with-file-accounts")
         reach = ["--kubeconfig", str(self._kubeconfig()), "--listen", "127.0.0.1:0", *words]
         with log.open("wb") as out:
             process = subprocess.Popen([*command, *reach], cwd=REPOSITORY, stdout=out, stderr=out)

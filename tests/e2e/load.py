@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.enforced import Answer
 
+BARE = "let in without its secrets"
 _THREADS = 24
 _PATIENCE_S = 40.0
 """For the last answers: the API server waits for a webhook for 30 s at most."""
@@ -33,16 +34,18 @@ class Failed:
 
 
 class Load:
-    """`create` asks for an opted-in pod; it is called from several threads."""
+    """`create` asks for a pod; it is called from several threads."""
 
-    def __init__(self, create: Callable[[], Answer], rate: float) -> None:
-        """`rate`: a second."""
+    def __init__(self, create: Callable[[], Answer], rate: float, *, opted_in: bool = True) -> None:
+        """`rate`: a second. `opted_in`: the pod has to be injected; else it has not to be."""
         self._create = create
         self._rate = rate
+        self._opted_in = opted_in
         self._turns = itertools.count()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._begin = 0.0
+        self._asked_s = 0.0
         self.admitted = 0
         self.failed: list[Failed] = []
 
@@ -58,14 +61,24 @@ class Load:
             time.sleep(1)
         finally:
             self._stop.set()
+            self._asked_s = time.monotonic() - self._begin
             for thread in threads:
                 thread.join(timeout=_PATIENCE_S)
 
     @property
-    def rate(self) -> float:
-        """What was reached so far, a second."""
-        asked = self.admitted + len(self.failed)
-        return asked / (time.monotonic() - self._begin)
+    def now(self) -> float:
+        """Seconds since the load began, as `Failed.at`."""
+        return time.monotonic() - self._begin
+
+    @property
+    def asked(self) -> int:
+        """How many pods were answered for."""
+        return self.admitted + len(self.failed)
+
+    @property
+    def reached(self) -> float:
+        """Which part of the wanted rate was reached, when the load is over."""
+        return self.asked / (self._rate * self._asked_s)
 
     def _go_on(self) -> None:
         while True:
@@ -89,6 +102,7 @@ class Load:
             return f"no answer: {type(error).__name__}"
         if answer.status != 201:
             return answer.message
-        if INJECTED not in answer.body["metadata"]["annotations"]:
-            return "let in without its secrets"
-        return None
+        injected = INJECTED in answer.body["metadata"].get("annotations", {})
+        if injected == self._opted_in:
+            return None
+        return BARE if self._opted_in else "injected, though it did not opt in"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +18,31 @@ from typing import TYPE_CHECKING, Any
 from tests.make.embedded import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Json = dict[str, Any]
 
 
-class Other:
-    """A mutating webhook of somebody else: adds one container, once."""
+def adding(pod: Json) -> list[Json]:
+    """One container, once."""
+    if any(item["name"] == "added" for item in pod["spec"]["containers"]):
+        return []
+    value = {"name": "added", "image": "registry.example/added:1"}
+    return [{"op": "add", "path": "/spec/containers/-", "value": value}]
 
-    def __init__(self, folder: Path) -> None:
+
+class Other:
+    """A mutating webhook of somebody else: makes `change` of every pod that it is asked about, a
+    JSON patch.
+    """
+
+    def __init__(self, folder: Path, change: Callable[[Json], list[Json]]) -> None:
         command = [sys.executable, REPOSITORY / "certs/dev_ca.py", folder, "--san", "127.0.0.1"]
         subprocess.run([*map(str, command)], check=True, timeout=60)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
         self._ca = (folder / "ca.crt").read_bytes()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Adding)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Changing, change))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -47,17 +58,18 @@ class Other:
         self._server.server_close()
 
 
-class _Adding(BaseHTTPRequestHandler):
+class _Changing(BaseHTTPRequestHandler):
+    def __init__(self, change: Callable[[Json], list[Json]], *given: Any) -> None:  # noqa: ANN401 - the server's
+        self._change = change
+        super().__init__(*given)
+
     def do_POST(self) -> None:
         """An AdmissionReview."""
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
         response: Json = {"uid": request["uid"], "allowed": True}
-        names = [item["name"] for item in request["object"]["spec"]["containers"]]
-        if "added" not in names:
-            value = {"name": "added", "image": "registry.example/added:1"}
-            patch = json.dumps([{"op": "add", "path": "/spec/containers/-", "value": value}])
+        if change := self._change(request["object"]):
             response["patchType"] = "JSONPatch"
-            response["patch"] = base64.b64encode(patch.encode()).decode()
+            response["patch"] = base64.b64encode(json.dumps(change).encode()).decode()
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
         body = json.dumps({**review, "response": response}).encode()
         self.send_response(200)
@@ -71,10 +83,10 @@ class _Adding(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def other_webhook() -> Iterator[Other]:
+def other_webhook(change: Callable[[Json], list[Json]] = adding) -> Iterator[Other]:
     """It serves."""
     with tempfile.TemporaryDirectory() as folder:
-        found = Other(Path(folder))
+        found = Other(Path(folder), change)
         try:
             yield found
         finally:

@@ -32,8 +32,8 @@ class Relay:
         self.port: int = self._listening.getsockname()[1]
         self._open: list[socket.socket] = []
         self._pumps: list[threading.Thread] = []
-        self._flows = threading.Event()
-        self._flows.set()
+        self._flows = _open_gate()
+        self._forsaken: list[threading.Event] = []
         self.from_long_ago = False
         """Watches are asked for from the first resource version on, which the API server answers
         with 410. In plain text only."""
@@ -44,7 +44,9 @@ class Relay:
 
     def cut(self) -> None:
         """Every connection ends, and no new one comes to be."""
-        self._flows.set()
+        for flows in (self._flows, *self._forsaken):
+            flows.set()
+        self._forsaken.clear()
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -71,6 +73,14 @@ class Relay:
         """After `hold`: what was held goes on its way."""
         self._flows.set()
 
+    def forsake(self) -> None:
+        """The connections of now stay, and nothing gets through them any more; new ones are as
+        before.
+        """
+        self._flows.clear()
+        self._forsaken.append(self._flows)
+        self._flows = _open_gate()
+
     def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
@@ -80,19 +90,27 @@ class Relay:
             far = socket.create_connection(self._address)
             self._open += [near, far]
             for ends in ((near, far), (far, near)):
-                self._pumps.append(threading.Thread(target=self._pump, args=ends, daemon=True))
+                given = (*ends, self._flows)
+                self._pumps.append(threading.Thread(target=self._pump, args=given, daemon=True))
                 self._pumps[-1].start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, flows: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while content := source.recv(65536):
-                self._flows.wait()
+                flows.wait()
                 sink.sendall(
                     _WATCHED_FROM.sub(rb"\1=1", content) if self.from_long_ago else content
                 )
         for one in (source, sink):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+
+
+def _open_gate() -> threading.Event:
+    """Set while something gets through."""
+    gate = threading.Event()
+    gate.set()
+    return gate
 
 
 @contextlib.contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contract.annotations import SYNC_REQUESTED
 from contract.snapshot import HISTORY_SUFFIX, META, SECRET_TYPE
+from policy.snapshot import KIND
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.embedded import until
 
@@ -32,9 +34,14 @@ def _served(world: Controlled) -> None:
 def _rotate(world: Controlled) -> None:
     """The provider has a second version, and it is served."""
     world.provide(DB, TWO)
-    name = world.snapshot(DB)
-    world.kubectl("annotate", "snap", name, "lastgood.dev/refresh-requested=2100-01-01T00:00:00Z")
+    _refresh(world)
     world.serves(DB, TWO)
+
+
+def _refresh(world: Controlled) -> None:
+    """An operator asks for a fetch."""
+    asked = "lastgood.dev/refresh-requested=2100-01-01T00:00:00Z"
+    world.kubectl("annotate", "snap", world.snapshot(DB), asked)
 
 
 def test_what_pods_demand_becomes_secret_age_and_snapshot(controlled: Controlled) -> None:
@@ -75,6 +82,10 @@ def test_p12_pin_rollback_and_revocation_need_no_provider(controlled: Controlled
     controlled.serves(DB, TWO)
     controlled.patch("snap", name, {"spec": {"quarantined": [second]}})
     controlled.serves(DB, ONE)
+    until("the Event", lambda: controlled.events("RolledBack"), PATIENCE_S)
+    (event,) = controlled.events("RolledBack")
+    assert event["involvedObject"]["name"] == name
+    assert event["message"] == f"from version {second}; version {first} is served"
     controlled.patch("snap", name, {"spec": {"revoked": [first, second], "quarantined": []}})
     until("the tombstone", lambda: controlled.keys(DB)["value"] == b"", PATIENCE_S)
     assert controlled.keys(DB)["p.password"] == b"", "mount pods project it; see the ledger"
@@ -175,6 +186,37 @@ def test_a_waiting_pods_event_names_source_error_and_what_to_do(controlled: Cont
     assert controlled.status(DB)["state"] == "NeverSynced"
 
 
+def test_p12_a_terminating_pod_is_not_nudged_and_its_neighbour_is(controlled: Controlled) -> None:
+    """A finalizer of others holds it, so it still counts as one that has the source."""
+    controlled.provide(DB, ONE)
+    for name in ("web-0", "web-1"):
+        controlled.pod(name, DB)
+    held: dict[str, Any] = {"metadata": {"finalizers": ["lastgood.dev/held"]}}
+    controlled.patch("pod", "web-0", held)
+    try:
+        controlled.kubectl("delete", "pod", "web-0", "--wait=false")
+        controlled.lead()
+        controlled.serves(DB, ONE)
+        until("the first nudge", lambda: _nudged(controlled, "web-1"), PATIENCE_S)
+        first = _nudged(controlled, "web-1")
+        _rotate(controlled)
+        quarantined = {"spec": {"quarantined": [controlled.meta(DB)["version"]]}}
+        controlled.patch("snap", controlled.snapshot(DB), quarantined)
+        until("another", lambda: _nudged(controlled, "web-1") != first, PATIENCE_S)
+        assert controlled.status(DB)["consumers"] == 2
+        assert _nudged(controlled, "web-0") is None
+    finally:
+        controlled.patch("pod", "web-0", {"metadata": {"finalizers": None}})
+
+
+def _nudged(world: Controlled, pod: str) -> str | None:
+    """When; None: never. The pod is there."""
+    found = world.get("pod", pod)
+    assert found is not None
+    stamp: str | None = found["metadata"].get("annotations", {}).get(SYNC_REQUESTED)
+    return stamp
+
+
 def test_another_name_than_the_sources_is_ignored_and_told_the_right_one(
     controlled: Controlled,
 ) -> None:
@@ -228,6 +270,19 @@ def test_p5_a_restored_backup_is_as_old_as_its_value(controlled: Controlled) -> 
     until("it to be expired", lambda: controlled.status(DB)["state"] == "Expired", PATIENCE_S)
     assert controlled.status(DB)["lastSuccess"].startswith("2001-09-09")
     assert controlled.keys(DB)["value"] == ONE
+    for reason in ("RestoredBackup", "Expired"):
+        until(f"the Event {reason}", partial(controlled.events, reason), PATIENCE_S)
+        assert {it["involvedObject"]["kind"] for it in controlled.events(reason)} == {KIND}
+    assert "another cluster" in controlled.events("RestoredBackup")[0]["message"]
+    status = controlled.status(DB)
+    assert status["unconfirmedSince"] == status["lastSuccess"]
+    assert [item["type"] for item in status["conditions"]] == ["Ready", "Fresh", "Restored"]
+    (alarm,) = controlled.said("controller.alarm")
+    assert (alarm["kind"], alarm["snapshot"]) == ("restored", controlled.snapshot(DB))
+    controlled.provide(DB, ONE)
+    _refresh(controlled)
+    until("it to be ours", lambda: len(controlled.status(DB)["conditions"]) == 2, PATIENCE_S)
+    assert {"unconfirmedSince", "reason"}.isdisjoint(controlled.status(DB))
 
 
 def test_an_identity_that_may_read_secrets_does_not_start(controlled: Controlled) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,12 @@ import pytest
 
 from tests.e2e import enforced
 from tests.e2e.enforced import kubectl
+from tests.e2e.opted_in import injected
 from tests.e2e.test_policies_objects import refused, secret, secrets_of
 from tests.make.embedded import until
 
 if TYPE_CHECKING:
+    from tests.chart.rendering import Manifest
     from tests.e2e.enforced import Enforced
 
 pytestmark = pytest.mark.e2e
@@ -33,6 +36,63 @@ def test_p11_a_namespace_with_snapshots_can_be_deleted(guarded: Enforced) -> Non
     subprocess.run(["kubectl", "delete", "namespace", name, "--wait=false"], check=True)
     gone = f"/api/v1/namespaces/{name}"
     until("the namespace to go", lambda: act(None, "GET", gone).status == 404, 100)
+
+
+def _options(propagation: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
+
+
+def _replica_set(name: str) -> Manifest:
+    """Of two opted-in pods as the webhook makes them."""
+    made = injected()
+    labels = {"app": name}
+    template = {
+        "metadata": {"labels": labels, "annotations": made["metadata"]["annotations"]},
+        "spec": made["spec"],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": name},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("propagation", "left"), [("Background", 0), ("Foreground", 0), ("Orphan", 2)]
+)
+def test_p11_a_replica_set_of_injected_pods_can_be_deleted(
+    guarded: Enforced, propagation: str, left: int
+) -> None:
+    """Its pods are made, go with it, or stay without an owner; the garbage collector changes owners
+    and finalizers of pods that opted in.
+    """
+    act, name = guarded.server.act, f"web-{secrets.token_hex(4)}"
+    sets = f"/apis/apps/v1/namespaces/{guarded.team}/replicasets"
+    pods = f"/api/v1/namespaces/{guarded.team}/pods?labelSelector=app={name}"
+
+    def owners() -> list[int]:
+        items = act(None, "GET", pods).body["items"]
+        return [len(item["metadata"].get("ownerReferences", [])) for item in items]
+
+    answer = act("alice", "POST", sets, _replica_set(name))
+    assert answer.status == 201, answer.message
+    until("two pods", lambda: owners() == [1, 1])
+    assert act("alice", "DELETE", f"{sets}/{name}", _options(propagation)).status == 200
+    until("the set to go", lambda: act(None, "GET", f"{sets}/{name}").status == 404)
+    until("the pods to be let go", lambda: owners() == [0] * left)
+    assert act("alice", "DELETE", pods).status == 200
+
+
+@pytest.mark.parametrize("propagation", ["Foreground", "Orphan"])
+def test_p11_an_injected_pod_loses_the_collectors_finalizer(
+    guarded: Enforced, running: str, propagation: str
+) -> None:
+    """The API server puts it on, and only the garbage collector takes it off."""
+    act = guarded.server.act
+    assert act("alice", "DELETE", running, _options(propagation)).status == 200
+    until("the pod to go", lambda: act(None, "GET", running).status == 404)
 
 
 @pytest.mark.parametrize("resource", ["secrets", "configmaps", "pods"])

@@ -92,8 +92,8 @@ def test_p10_an_annotation_in_other_letters_is_refused(guarded: Enforced) -> Non
     assert answer.by_policy, (answer.status, answer.body)
 
 
-def test_p10_a_pod_annotated_by_a_later_webhook_is_refused(guarded: Enforced) -> None:
-    """Ours is not called again for what it did not match at first, and nothing else would tell."""
+def test_p10_an_annotated_pod_that_ours_was_not_asked_about_is_refused(guarded: Enforced) -> None:
+    """In a labelled namespace; a later webhook that annotates is in test_later_webhook.py."""
     path = f"/api/v1/namespaces/{guarded.system}"
     label = {"metadata": {"labels": {keys.POLICY_LABEL: "payments"}}}
     assert guarded.server.act(None, "PATCH", path, label).status == 200

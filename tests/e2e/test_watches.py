@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kube.api import Api
+from kube.clock import SystemClock
+from kube.config import load
+from kube.reflector import Pace, Reflector
+from kube.resources import SECRET_POLICIES
 from tests.e2e import admission
 from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.relay import relay
@@ -84,6 +91,47 @@ def test_p2_a_way_that_hangs(place: Place, way: Relay) -> None:
         until("the new policy", lambda: sees(place, 48 * 3600))
         change(place, "24h")
         until("the old policy", lambda: sees(place, 24 * 3600))
+
+
+def test_p2_a_watch_that_is_dead_for_good_is_left_for_a_new_one(place: Place, way: Relay) -> None:
+    """Its connection stays, and says nothing any more. The processes' own watches, at a quicker
+    pace: theirs would take five minutes.
+    """
+    asyncio.run(_recovers(place, way))
+
+
+async def _recovers(place: Place, way: Relay) -> None:
+    configuration = await load(way.kubeconfig)
+    problems: list[str] = []
+    async with Api(configuration, timeout_s=3, watch_grace_s=1) as api:
+        copy = Reflector(
+            api,
+            SECRET_POLICIES,
+            lambda found: str(found["spec"]["classes"]["steady"]["maxAge"]),
+            field_selector=f"metadata.name={place.policy}",
+            clock=SystemClock(),
+            rng=random.Random(),
+            pace=Pace(watch_least_s=8, watch_most_s=10),
+            problem=problems.append,
+        )
+        stop = asyncio.Event()
+        running = asyncio.create_task(copy.run(stop))
+        await asyncio.wait_for(copy.wait_synced(), 20)
+        await _until_seen(copy, "24h")
+        way.forsake()
+        await asyncio.to_thread(change, place, "48h")
+        await _until_seen(copy, "48h")
+        assert problems, "it was the dead watch that said so"
+        await asyncio.to_thread(change, place, "24h")
+        await _until_seen(copy, "24h")
+        stop.set()
+        await running
+
+
+async def _until_seen(copy: Reflector[str], max_age: str) -> None:
+    async with asyncio.timeout(40):
+        while list(copy.items.values()) != [max_age]:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0.1)
 
 
 def test_a_resource_version_that_is_gone_means_another_list(place: Place) -> None:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.install import evidence, world
+from tests.e2e.install import admissions, evidence, world
 from tests.e2e.install.settings import Settings, from_environment
 from tests.e2e.install.world import STRICT
 from tests.make.canary import CANARY
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
 
+    from tests.e2e.enforced import Server
     from tests.e2e.install.world import Provider
 
 RESULTS = pytest.StashKey[list[tuple[str, str, float, str]]]()
@@ -84,6 +86,18 @@ def installed(settings: Settings, provider: Provider, value: str) -> Provider:
     provider.put(STRICT, value)
     world.install(settings, provider)
     return provider
+
+
+@pytest.fixture
+def load(
+    installed: Provider,
+    server: Server,
+    settings: Settings,
+    record_property: Callable[[str, object], None],
+) -> AbstractContextManager[None]:
+    """While its block lasts opted-in pods are created, fifty a second, and none may fail."""
+    del installed
+    return admissions.none_fails(admissions.opted_in(server, settings), record_property)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,6 +18,7 @@ from tests.make.embedded import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.e2e.install.kubectl import Json
     from tests.e2e.install.settings import Settings
 
 KILLED_S = 20.0
@@ -65,6 +66,20 @@ def here(settings: Settings) -> Machine | None:
     if settings.node_folder is None or settings.up is None or os.geteuid() != 0:
         return None
     return Machine(folder=Path(settings.node_folder), up=settings.up)
+
+
+def kill_container(pod: Json, name: str) -> None:
+    """SIGKILL for every process of a pod's container, where the node is this machine."""
+    (found,) = (item for item in pod["status"]["containerStatuses"] if item["name"] == name)
+    cgroup = found["containerID"].rpartition("/")[2].encode()
+    processes = [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if cgroup in _bytes(process / "cgroup")
+    ]
+    assert processes, "the container's processes are this machine's"
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
 
 
 def pods_processes(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contract import layout
 from contract.annotations import CONTAINERS, ENV, MODE, RELOAD
-from tests.e2e.install.world import DB, SECURITY, app, deployment
+from tests.e2e.install.world import DB, NOTHING, SECURITY, app, deployment
 from tests.make import asking
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class Row:
     """What the pod's security context says of user and group."""
     before: tuple[str, ...] = ()
     """Init containers that the team has: `side` keeps running, another ends."""
+    mesh: tuple[str, ...] = ()
+    """A mesh's native sidecars, which lead."""
+    uids: dict[str, int] = field(default_factory=dict)
+    """The containers that run as users of their own, the app among them."""
     inits: tuple[str, ...]
     """Init containers as injected, in order."""
     containers: tuple[str, ...]
@@ -51,6 +55,11 @@ class Row:
     """Mode and owner of the file that the app reads."""
     folder: Json | None = None
     """Of the folder, in `follow` mode."""
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """The containers that get the files."""
+        return tuple(dict.fromkeys(("app", *self.uids, *self.before)))
 
     @property
     def ends(self) -> bool:
@@ -92,6 +101,24 @@ ROWS = (
         containers=FOLLOW,
         file=BY_ALL,
         folder={"mode": "0o755", "uid": OUR_UID},
+    ),
+    Row(
+        name="users",
+        user=NEITHER,
+        uids={"app": APP_UID, "other": APP_UID + 1},
+        inits=(GATE,),
+        containers=("app", "other", AGENT),
+        file=BY_ALL,
+        folder={"mode": "0o755", "uid": OUR_UID},
+    ),
+    Row(
+        name="meshed",
+        user=OWNER,
+        mesh=("istio-proxy",),
+        inits=("istio-proxy", GATE),
+        containers=FOLLOW,
+        file=BY_OWNER,
+        folder=OF_OWNER,
     ),
     Row(
         name="job",
@@ -189,8 +216,11 @@ def manifest(settings: Settings, row: Row) -> Json:
         "seccompProfile": {"type": "RuntimeDefault"},
         **row.user,
     }
-    if row.before:
-        spec["initContainers"] = [_own(main, name) for name in row.before]
+    inits = [*(_proxy(main, name) for name in row.mesh), *(_own(main, name) for name in row.before)]
+    if inits:
+        spec["initContainers"] = inits
+    if row.uids:
+        spec["containers"] = [_as_user(main, name, uid) for name, uid in row.uids.items()]
     asks = {**asking(db=row.source), MODE: row.mode, ENV + "DB_FILE": "db", **row.annotations}
     made = deployment(row.name, spec, asks)
     if not row.ends:
@@ -210,3 +240,14 @@ def _own(main: Json, name: str) -> Json:
     env = [] if side else [{"name": "ONCE", "value": "1"}]
     made = {**main, "name": name, "env": env, "securityContext": SECURITY}
     return {**made, "restartPolicy": "Always"} if side else made
+
+
+def _proxy(main: Json, name: str) -> Json:
+    """What a mesh's injector adds, with the app's program; it looks for no file of ours."""
+    env = [{"name": "FOLDER", "value": NOTHING}]
+    return {**main, "name": name, "env": env, "restartPolicy": "Always"}
+
+
+def _as_user(main: Json, name: str, uid: int) -> Json:
+    env = main["env"] if name == "app" else []
+    return {**main, "name": name, "env": env, "securityContext": {**SECURITY, "runAsUser": uid}}

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tests.e2e.install.world import Provider
 
 NUDGED_S = 20.0
-"""Until all apps have read a change, in seconds: the controller looks, writes and nudges."""
+"""Until all apps have read a change, in seconds: the controller looks, writes and nudges. The
+kubelet may look by itself as early, so whether it was nudged is told by its mark."""
 READ_STATUS = "print(open({path!r}).read())"
 
 

@@ -12,9 +12,9 @@ from contract.annotations import RELOAD
 from tests.e2e.cluster import digest
 from tests.e2e.install.kubectl import run
 from tests.e2e.install.team import digests, well
-from tests.e2e.install.world import DB, POLICY, SYSTEM, TEAM, app, deployment, pod
+from tests.e2e.install.world import DB, NOTHING, POLICY, SYSTEM, TEAM, app, deployment, pod
 from tests.make import asking
-from tests.make.embedded import REPOSITORY
+from tests.make.embedded import REPOSITORY, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,21 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 ASKS = {**asking(db=DB), RELOAD: "http://127.0.0.1:8080/reload"}
 OURS = ("lastgood-webhook", "lastgood-controller")
+COUNTED_S = 60.0
+CALL = """
+import urllib.request
+try:
+    urllib.request.urlopen("http://{address}", timeout=1)
+except OSError as error:
+    print(error)
+"""
 
 
 @pytest.fixture(scope="module")
 def payments(installed: Provider, settings: Settings) -> Iterator[Provider]:
-    """Two pods by annotation and one by a rendered manifest; then the provider answers nothing."""
+    """Two pods by annotation and one by a rendered manifest; then the provider answers nothing, and
+    counts who asks: the controllers do.
+    """
     rendered = render(settings)
     TEAM.create(deployment("payments", app(settings, LISTEN="1"), ASKS, replicas=2))
     TEAM.create(rendered)
@@ -39,6 +49,7 @@ def payments(installed: Provider, settings: Settings) -> Iterator[Provider]:
     installed.fault("blackhole")
     installed.forget_calls()
     try:
+        until("a controller's call", lambda: installed.calls().keys() & controllers(), COUNTED_S)
         yield installed
     finally:
         well(installed, "/e2e/db")
@@ -77,6 +88,11 @@ def render(settings: Settings) -> Json:
     return document
 
 
+def controllers() -> set[str]:
+    """Their addresses."""
+    return {item["status"].get("podIP", "") for item in SYSTEM.pods("lastgood-controller")}
+
+
 def twenty(provider: Provider, name: str, value: str) -> None:
     """Scales a Deployment from its few pods to 20 and back; none of them calls the provider."""
     TEAM.scale(name, 20, within_s=180)
@@ -91,8 +107,7 @@ def test_p1_twenty_pods_start_while_the_provider_answers_nothing(
 ) -> None:
     """P1: provider black-holed, 2 -> 20: all Ready, and no pod has called the provider."""
     twenty(payments, "payments", value)
-    controllers = {item["status"]["podIP"] for item in SYSTEM.pods("lastgood-controller")}
-    assert payments.calls().keys() <= controllers
+    assert payments.calls().keys() <= controllers()
 
 
 def test_p10_with_all_of_ours_down_others_start_and_opted_in_pods_are_refused(
@@ -101,7 +116,7 @@ def test_p10_with_all_of_ours_down_others_start_and_opted_in_pods_are_refused(
     """P10: webhook, controller and provider down: an unannotated pod starts, an annotated one is
     refused with a reason, and never let in bare.
     """
-    TEAM.create(pod("plain", app(settings, FOLDER="/tmp"), {}))
+    TEAM.create(pod("plain", app(settings, FOLDER=NOTHING), {}))
     TEAM.kubectl("wait", "--for=condition=Ready", "pod/plain", "--timeout=60s")
     said = TEAM.refused(pod("orphan", app(settings), ASKS))
     assert "pods.lastgood.dev" in said, said
@@ -112,7 +127,10 @@ def test_p1_twenty_rendered_pods_start_with_all_of_ours_down(
     all_down: Provider, value: str
 ) -> None:
     """P1: webhook, controller and provider down: a rendered manifest, 1 -> 20, all Ready, and the
-    provider is called by nobody.
+    provider is called by nobody. A pod that did call it would be counted.
     """
     twenty(all_down, "rendered", value)
     assert all_down.calls() == {}
+    caller = TEAM.pods("payments")[0]
+    TEAM.execute(caller["metadata"]["name"], "app", CALL.format(address=all_down.address))
+    assert all_down.calls().keys() == {caller["status"]["podIP"]}

@@ -12,7 +12,16 @@ from contract import layout
 from contract.annotations import MODE
 from contract.reasons import Freshness
 from tests.e2e.cluster import digest
-from tests.e2e.install.team import container, digests, names, one, restarts, state, status_of
+from tests.e2e.install.team import (
+    container,
+    digests,
+    events_of,
+    names,
+    one,
+    restarts,
+    state,
+    status_of,
+)
 from tests.e2e.install.world import STRICT, TEAM, app, deployment
 from tests.make import asking
 from tests.make.embedded import until
@@ -57,6 +66,7 @@ def test_p6_what_has_expired_holds_a_starting_pod_until_it_is_fresh(
             60,
         )
         assert "waiting" in container(one(name), "app")["state"]
+        until(f"an Event of {name}", partial(_is_told, name), 30)
     installed.put(STRICT, value)
     for name in HELD:
         TEAM.rolled_out(name, 120)
@@ -79,3 +89,14 @@ def _says_expired(name: str) -> bool:
     if "running" not in container(pod, layout.GATE).get("state", {}):
         return False
     return '"expired"' in TEAM.kubectl("logs", pod, "-c", layout.GATE)
+
+
+def _is_told(name: str) -> bool:
+    """Whether an Event of its only pod says which source has expired, that its class refuses it,
+    the provider's last error and what to do.
+    """
+    words = (f"aws-sm:{STRICT}", "class strict refuses", "absent", "create it at the provider")
+    return any(
+        said.startswith("SecretExpired: ") and all(word in said for word in words)
+        for said in events_of(one(name))
+    )

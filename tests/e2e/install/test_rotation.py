@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.annotations import RELOAD
+from contract.annotations import RELOAD, SYNC_REQUESTED
 from tests.e2e.cluster import digest
 from tests.e2e.install.team import (
     NUDGED_S,
@@ -61,6 +61,12 @@ def running(installed: Provider, settings: Settings, values: tuple[str, str, str
     return installed
 
 
+def nudges(name: str) -> dict[str, str]:
+    """The last mark of the controller's on each pod; empty: it made none."""
+    found = (item["metadata"] for item in TEAM.pods(name))
+    return {item["name"]: item["annotations"].get(SYNC_REQUESTED, "") for item in found}
+
+
 def reloaded(name: str) -> None:
     """Every app was told, and none was restarted for it."""
     for pod in names(name):
@@ -80,8 +86,9 @@ def test_a_rotation_reaches_running_pods_and_reloads_them(
     running: Provider, values: tuple[str, str, str], record_property: Record
 ) -> None:
     """A rotation reaches running pods by a nudge in seconds; apps are told to reload, and none
-    restarts. A class without nudges gets it within the kubelet's minute.
+    restarts. Pods of a class without nudges get none, and it within the kubelet's minute.
     """
+    before, quiet = nudges("rotated"), nudges("quiet")
     latest = running.put(QUIET, values[1])
     refresh(QUIET)
     until("a fetch", lambda: state(QUIET).get("version") == latest, NUDGED_S)
@@ -90,9 +97,13 @@ def test_a_rotation_reaches_running_pods_and_reloads_them(
     refresh(ROTATED)
     record_property("nudged after s", round(read_by_all(values[1], "rotated"), 1))
     reloaded("rotated")
+    after = nudges("rotated")
+    assert after.keys() == before.keys()
+    assert all(after[name] and after[name] != before[name] for name in before)
     read_by_all(values[1], "quiet", KUBELET_S)
     record_property("not nudged after s", round(time.monotonic() - began, 1))
     reloaded("quiet")
+    assert nudges("quiet") == quiet
 
 
 def test_p12_a_rollback_reaches_pods_while_the_provider_is_down(

@@ -10,6 +10,7 @@ from contract import layout
 from tests.e2e.cluster import digest
 from tests.e2e.install import rows
 from tests.e2e.install.rows import ROWS, Row
+from tests.e2e.install.team import container
 from tests.e2e.install.world import TEAM, app, pod
 from tests.make.embedded import until
 
@@ -61,10 +62,11 @@ def test_p9_a_row_of_the_table(row: Row, value: str) -> None:
     name, spec = found["metadata"]["name"], found["spec"]
     assert [item["name"] for item in spec.get("initContainers", ())] == list(row.inits)
     assert [item["name"] for item in spec["containers"]] == list(row.containers)
-    for container in ("app", *row.before):
-        started = TEAM.said(name, container)[0]
+    for reader in row.readers:
+        started = TEAM.said(name, reader)[0]
         assert started["event"] == "started"
         assert started["files"]["db"].items() >= {**row.file, "digest": digest(value)}.items()
+        assert reader not in row.uids or started["uid"] == row.uids[reader]
         assert started["write"] in ("Read-only file system", "Permission denied")
         assert_memory(started["mounts"], fixed=row.mode == "follow")
         if row.folder is not None:
@@ -73,6 +75,15 @@ def test_p9_a_row_of_the_table(row: Row, value: str) -> None:
     assert TEAM.said(name)[0]["variables"] == {"DB_FILE": f"{MOUNT}/db"}
     assert TEAM.said(name)[0]["token"], "the app keeps its own"
     assert_no_token(found)
+    for proxy in row.mesh:
+        assert_after(name, proxy)
+
+
+def assert_after(name: str, proxy: str) -> None:
+    """The kubelet has started the gate when the mesh's proxy ran, which sees no file of ours."""
+    running = container(name, proxy)["state"]["running"]["startedAt"]
+    assert container(name, layout.GATE)["state"]["terminated"]["startedAt"] >= running
+    assert "db" not in TEAM.said(name, proxy)[0]["files"]
 
 
 def assert_memory(mounts: str, *, fixed: bool) -> None:

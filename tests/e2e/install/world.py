@@ -23,9 +23,16 @@ OTHER = Place("lastgood-e2e-other")
 QUICK = Place("payments")
 """Of the README's quick start, with a policy of that name."""
 POLICY, OTHER_POLICY = "e2e", "e2e-other"
+DEFINITIONS = [
+    f"{name}.lastgood.dev" for name in ("secretsnapshots", "secretpolicies", "secretaccounts")
+]
 DB = "aws-sm:/e2e/db"
 STRICT = "/e2e/strict/old"
 """What will be too old to start with."""
+SHOWN = "shown-5c1e-in-a-variable"
+"""The value of the other namespace's variable: where the runtime keeps that, and nowhere else."""
+NOTHING = "/dev/shm"
+"""An empty folder that every container has."""
 SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 RESTRICTED = {
     "runAsNonRoot": True,
@@ -229,6 +236,7 @@ def values(settings: Settings, provider: Provider) -> Json:
                     {"account": "moto", "allow": ["aws-sm:/other/*"], "class": "steady"},
                 ],
                 "classes": {"steady": CLASSES["steady"]},
+                "allowEnvValue": True,
             },
         },
     }
@@ -254,13 +262,16 @@ def install(settings: Settings, provider: Provider) -> None:
         run("kubectl", "apply", "-f", "-", given=json.dumps(namespace(place.namespace, labels)))
 
 
+def upgrade(*words: str) -> None:
+    """`helm upgrade` to what `words` change of the values."""
+    options = ("--namespace", SYSTEM.namespace, "--reuse-values", "--wait", "--timeout=180s")
+    run_helm("upgrade", "lastgood", str(CHART), *options, *words)
+
+
 def remove() -> None:
     """What `install`, `start` and the README's quick start made, the CRDs apart."""
-    _delete(TEAM, OTHER, QUICK)
-    run_helm(
-        "uninstall", "lastgood", "--namespace", SYSTEM.namespace, "--wait", "--ignore-not-found"
-    )
-    _delete(SYSTEM, PROVIDER)
+    _uninstall()
+    _delete(PROVIDER)
     kinds = run("kubectl", "api-resources", "--cached=false").lower()
     admins = (
         ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace),
@@ -269,6 +280,22 @@ def remove() -> None:
     for kind, *names in admins:
         if kind in kinds:
             run("kubectl", "delete", kind, *names, "--ignore-not-found", "--timeout=30s")
+
+
+def forget() -> None:
+    """All of ours, with the CRDs and so every account, policy and snapshot: the cluster is new to
+    us. The provider stays.
+    """
+    _uninstall()
+    run("kubectl", "delete", "crd", *DEFINITIONS, "--ignore-not-found", "--timeout=60s")
+
+
+def _uninstall() -> None:
+    _delete(TEAM, OTHER, QUICK)
+    run_helm(
+        "uninstall", "lastgood", "--namespace", SYSTEM.namespace, "--wait", "--ignore-not-found"
+    )
+    _delete(SYSTEM)
 
 
 def _delete(*places: Place) -> None:

@@ -1,0 +1,197 @@
+"""Objects of lastgood's kinds that the API server takes, and what is changed in them to break a
+rule.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.chart.rendering import CHART
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+STEADY = {"refreshInterval": "15m", "freshnessBudget": "1h", "maxAge": "24h"}
+ACCEPTED: dict[str, Json] = {
+    "secretaccounts": {
+        "kind": "SecretAccount",
+        "spec": {
+            "provider": "aws",
+            "aws": {"regions": ["eu-west-1"]},
+            "budget": {"callsPerSecond": 0.5, "burst": 1},
+        },
+    },
+    "secretpolicies": {
+        "kind": "SecretPolicy",
+        "spec": {
+            "namespaces": ["team-*"],
+            "sources": [
+                {"account": "prod", "allow": ["aws-sm:/prod/{namespace}/**"], "class": "steady"}
+            ],
+            "classes": {"steady": STEADY},
+        },
+    },
+    "secretsnapshots": {
+        "kind": "SecretSnapshot",
+        "spec": {"source": {"account": "prod", "provider": "aws-sm", "reference": "/prod/db"}},
+    },
+}
+"""By plural; the shortest that is taken."""
+NAME = "e2e-definitions"
+
+
+def made(plural: str, name: str = NAME, **changes: object) -> Json:
+    """A whole object. A change is by path: `spec__budget__burst`; a number is a list's index."""
+    metadata = {"name": name}
+    found: Json = {"apiVersion": "lastgood.dev/v1alpha1", "metadata": metadata}
+    found |= copy.deepcopy(ACCEPTED[plural])
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place: Any = found
+        for part in parents:
+            place = place[int(part) if part.isdigit() else part]
+        place[last] = value
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What is not taken."""
+
+    plural: str
+    says: str
+    """Part of the API server's message."""
+    changes: Json = field(default_factory=dict)
+    name: str = NAME
+
+    @property
+    def body(self) -> Json:
+        return made(self.plural, self.name, **self.changes)
+
+
+ACCOUNT_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
+BLOCK = "exactly the block that provider names must be set"
+ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
+OWN_NAME = "reference must be the secret's own name: A-Z a-z 0-9 / _ + = . @ - and no ARN"
+SEGMENT = 'reference must have no empty, "." or ".." segment'
+ITSELF = "reference must name the secret itself, not one of another store"
+CLASS = "the class of each source must be one of this policy's classes"
+ONE_CHECK = "an item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes"
+BUDGET = "freshnessBudget must be at least 4/3 of refreshInterval and 90s"
+MAX_AGE = "maxAge must be at least freshnessBudget"
+IMMUTABLE = "source is immutable: another source is another SecretSnapshot"
+GROWS = "revoked grows only: a version that was revoked stays so"
+
+
+def _account(says: str, **changes: object) -> Refused:
+    return Refused("secretaccounts", says, changes)
+
+
+def _revoked(says: str, reference: str) -> Refused:
+    return _account(says, spec__revoked=[{"reference": reference, "version": "1"}])
+
+
+def _policy(says: str, **changes: object) -> Refused:
+    return Refused("secretpolicies", says, changes)
+
+
+def _class(says: str, **changes: str) -> Refused:
+    return _policy(says, spec__classes={"steady": STEADY | changes})
+
+
+def _check(**check: object) -> Refused:
+    return _policy(ONE_CHECK, spec__sources__0__validate=[check])
+
+
+def _allow(says: str, pattern: str) -> Refused:
+    return _policy(says, spec__sources__0__allow=[pattern])
+
+
+def _snapshot(says: str, **changes: object) -> Refused:
+    return Refused("secretsnapshots", says, changes)
+
+
+RULES = (
+    Refused("secretaccounts", ACCOUNT_NAME, name="prod.eu"),
+    Refused("secretaccounts", ACCOUNT_NAME, name="p" * 64),
+    _account(BLOCK, spec__provider="file"),
+    _account(BLOCK, spec__file={"root": "/srv"}),
+    _account(ROLE, spec__aws__externalID="lastgood"),
+    _account(ROLE, spec__aws__stsEndpoint="https://sts.example"),
+    _revoked(OWN_NAME, "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"),
+    _revoked(OWN_NAME, "prod/d b"),
+    _revoked(SEGMENT, "prod//db"),
+    _revoked(SEGMENT, "prod/../db"),
+    _revoked(SEGMENT, "prod/db/"),
+    _revoked(ITSELF, "/aws/reference/secretsmanager"),
+    _revoked(ITSELF, "AWS/Reference/x"),
+    _policy(CLASS, spec__sources__0__class="stedy"),
+    _policy(CLASS, spec__classes={}),
+    _check(),
+    _check(pem=True, json=True),
+    _check(minBytes=1, maxBytes=2),
+    _check(requiredKeys=["a"], json=True),
+    _class(BUDGET, refreshInterval="15m", freshnessBudget="21m59s"),
+    _class(BUDGET, refreshInterval="1s", freshnessBudget="121s"),
+    _class(BUDGET, refreshInterval="999999h", freshnessBudget="24h"),
+    _class(MAX_AGE, maxAge="59m59s"),
+)
+"""Every rule in CEL of what is created."""
+BOUNDS = (
+    _account("spec.provider: Unsupported value", spec__provider="vault"),
+    _account("spec.budget: Required value", spec={"provider": "aws", "aws": {"regions": ["a"]}}),
+    _account("spec.budget.callsPerSecond", spec__budget__callsPerSecond=0),
+    _account("spec.budget.burst", spec__budget__burst=0),
+    _account("spec.aws.roleARN", spec__aws__roleARN="arn:aws:iam::1:user/alice"),
+    _account("spec.aws.endpoint", spec__aws__endpoint="https://example.com/path"),
+    _policy("spec.namespaces[0]", spec__namespaces=["Team"]),
+    _policy("spec.sources[0].account", spec__sources__0__account="prod.eu"),
+    _allow("spec.sources[0].allow[0]", "vault:/prod/x"),
+    _allow("spec.sources[0].allow[0]", "aws-sm:/prod//x"),
+    _allow("spec.sources[0].allow[0]", "aws-sm:/prod**/x"),
+    _allow("spec.sources[0].allow[0]", "aws-sm:/prod-{namespace}x"),
+    _class("spec.classes.steady.refreshInterval", refreshInterval="15 minutes"),
+    _class("spec.classes.steady.onExpired", onExpired="stop"),
+    _policy("spec.limits.secretsPerPod", spec__limits={"secretsPerPod": 257}),
+    _policy("spec.limits.bytesPerSecret", spec__limits={"bytesPerSecret": 786433}),
+    _policy("spec.agent.mode", spec__agent={"mode": "sidecar"}),
+    _snapshot("spec.source: Required value", spec={}),
+    _snapshot("spec.source.account", spec__source__account="Prod"),
+    _snapshot("spec.retention", spec__retention="a week"),
+    _snapshot("spec.revoked", spec__revoked=[""]),
+    _snapshot("spec.quarantined: Too many", spec__quarantined=[str(at) for at in range(129)]),
+    _snapshot("spec.pin", spec__pin=""),
+)
+"""Names, patterns and bounds, which have no message of ours: it names the field."""
+KEPT: tuple[tuple[str, Json], ...] = (
+    (IMMUTABLE, {"source": {"reference": "/prod/other"}}),
+    (IMMUTABLE, {"source": {"account": "other"}}),
+    (IMMUTABLE, {"source": {"provider": "file"}}),
+    (IMMUTABLE, {"source": {"identity": "other"}}),
+    (GROWS, {"revoked": ["one"]}),
+    (GROWS, {"revoked": ["two", "three"]}),
+    (GROWS, {"revoked": []}),
+    (GROWS, {"revoked": None}),
+)
+"""Changes of a SecretSnapshot that has revoked `one` and `two`, refused by what it was."""
+
+
+def rules() -> Iterator[str]:
+    """The message of every rule in the chart's definitions."""
+    for file in sorted((CHART / "crds").glob("*.yaml")):
+        yield from _messages(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def _messages(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (rule["message"] for rule in node.get("x-kubernetes-validations", []))
+        for item in node.values():
+            yield from _messages(item)
+    if isinstance(node, list):
+        for item in node:
+            yield from _messages(item)
