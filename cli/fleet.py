@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.terminal import plain
 from contract.freshness import age_s, assess
+from contract.reasons import FetchFailure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +126,8 @@ def summary(name: Name, status: Status, now: float) -> str:
     if status.pin is not None:
         notes.append(f"pinned to {status.pin}")
     if status.reason is not None:
-        notes.append(f"last attempt: {status.reason}")
+        attempted = status.reason in set(FetchFailure)
+        notes.append(f"last attempt: {status.reason}" if attempted else status.reason)
     return f"{name.namespace}/{name.snapshot} ({status.source}): {'; '.join(notes)}"
 
 

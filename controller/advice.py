@@ -5,6 +5,7 @@ Pure.
 from __future__ import annotations
 
 from contract.reasons import FetchFailure, Found
+from policy.match import Reason
 
 _WHAT_TO_DO = {
     FetchFailure.ABSENT.value: "create it at the provider, or correct the annotation",
@@ -18,6 +19,10 @@ _WHAT_TO_DO = {
     FetchFailure.TOO_LARGE.value: "make the value smaller, or raise the policy's limit",
     Found.FOREIGN_SECRET.value: (
         "remove or rename the Secret of this name, which lastgood did not write"
+    ),
+    Reason.UNREADABLE.value: (
+        "its SecretPolicy or SecretAccount can't be read, which the controller's log explains; ask"
+        " who runs it"
     ),
     Found.RESTORED.value: "a backup of another cluster; it is fetched again before all else",
 }

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli import operate
-from controller.objects import Spec
+from cli import fleet, operate
+from controller.objects import Name, Spec
 from tests.cli.given import NOW, SERVED
 
 if TYPE_CHECKING:
@@ -45,3 +45,13 @@ def test_without_an_attempt_of_late_it_is_asked_for_now(last: float | None) -> N
     """By the clock of whoever keeps the snapshots."""
     status = replace(SERVED, last_attempt=last)
     assert operate.refresh(status, NOW).change(Spec()).refresh_requested == NOW
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("denied", "last attempt: denied"), ("restored", "restored"), ("no-policy", "no-policy")],
+)
+def test_only_what_the_provider_answered_is_called_an_attempt(reason: str, said: str) -> None:
+    """In the line that closes a verb."""
+    line = fleet.summary(Name("payments", "lg-db"), replace(SERVED, reason=reason), NOW)
+    assert line.endswith(f"; {said}")

@@ -9,8 +9,10 @@ import pytest
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
+from controller.advice import what_to_do
 from controller.reconcile import Decided, Known
 from controller.waits import Wait, wait
+from policy.match import Reason
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
 NOW = 1_800_000_000.0
@@ -100,3 +102,11 @@ def test_an_age_that_nobody_can_know_is_said_to_be_so() -> None:
     assert found is not None
     assert "it is of unknown age" in found.note
     assert "no fetch has failed since; it is fetched as soon as may be" in found.note
+
+
+def test_every_reason_says_what_to_do() -> None:
+    """Of provider, cluster and a policy that can't be read; all else is a refusal of policy."""
+    general = what_to_do("not-allowed")
+    special = [*FetchFailure, *Found, Reason.UNREADABLE]
+    assert general not in {what_to_do(reason) for reason in special}
+    assert general.startswith("policy does not allow it")

@@ -126,6 +126,8 @@ async def _recovers(place: Place, way: Relay) -> None:
         await _until_seen(copy, "24h")
         stop.set()
         await running
+        await asyncio.to_thread(way.cut)  # TLS waits for an answer to its end, and gets none here
+    await asyncio.sleep(0.2)
 
 
 async def _until_seen(copy: Reflector[str], max_age: str) -> None:
