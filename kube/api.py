@@ -212,7 +212,8 @@ class Api:
     ) -> Json:
         """With preconditions `uid` and `resource_version`; ConflictError when they don't hold.
 
-        The answer may hold the object that was deleted.
+        The answer may hold the object that was deleted. A dry run says so in the body: the API
+        server passes over the query of a deletion that has one.
         """
         given = {"uid": uid, "resourceVersion": resource_version}
         body = {
@@ -220,8 +221,9 @@ class Api:
             "apiVersion": "v1",
             "propagationPolicy": propagation,
             "preconditions": {key: value for key, value in given.items() if value is not None},
+            **({"dryRun": ["All"]} if dry_run else {}),
         }
-        return await self._call("DELETE", path, _dry(dry_run), body, JSON)
+        return await self._call("DELETE", path, None, body, JSON)
 
     async def watch(
         self,
