@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,18 @@ def _processes(pids: Iterable[int]) -> Iterable[tuple[str, bytes]]:
 
 
 def holders(cast: Cast, value: SecretBytes) -> list[str]:
-    """The files of every volume, of pods and of the store, that hold a value."""
+    """The files of every volume, of pods and of the store, that hold a value. What goes while one
+    looks holds none.
+    """
     found = []
-    for path in sorted(cast.world.folder.rglob("*")):
-        if "volumes" in path.parts and path.is_file() and not path.is_symlink():
+    for folder, _, names in os.walk(cast.world.folder):
+        if "volumes" not in Path(folder).parts:
+            continue
+        for path in (Path(folder, name) for name in sorted(names)):
             try:
-                content = path.read_bytes()
+                holds = not path.is_symlink() and value.reveal() in path.read_bytes()
             except FileNotFoundError:
                 continue
-            if value.reveal() in content:
+            if holds:
                 found.append("/".join(path.relative_to(cast.world.folder).parts))
-    return found
+    return sorted(found)

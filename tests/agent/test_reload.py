@@ -162,4 +162,5 @@ def _child(pid: int) -> str:
 def _notes(main: tuple[str, ...], sink: Path) -> subprocess.Popen[bytes]:
     traps = f"trap 'echo hup >> {sink}' HUP; trap 'echo usr1 >> {sink}' USR1"
     script = f"{traps}; echo up > {sink}; while :; do sleep 0.05; done"
-    return subprocess.Popen([*main, "sh", "-c", script])
+    # A shell can't trap what its parent ignores, as under nohup.
+    return subprocess.Popen([*main, "env", "--default-signal=HUP", "sh", "-c", script])

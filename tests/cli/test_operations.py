@@ -277,8 +277,10 @@ def test_ctrl_c_while_waiting_says_that_the_wish_holds(
     """Exit 130, no traceback."""
     assert world.process is not None
     world.process.send_signal(signal.SIGSTOP)
+    # A shell in the background has its children ignore Ctrl-C.
+    unignored = ["env", "--default-signal=INT", sys.executable]
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "cli", "rollback", SOURCE, "--wait", "60"],
+        [*unignored, "-m", "cli", "rollback", SOURCE, "--wait", "60"],
         cwd=REPOSITORY,
         env={**os.environ, "LASTGOOD_STORE": str(world.store)},
         stderr=subprocess.PIPE,
