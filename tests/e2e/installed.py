@@ -79,7 +79,13 @@ class Installed(Controlled):
     def forgotten(self) -> bool:
         """Deletes policy and account; False: that was refused."""
         words = ["kubectl", "delete", ",".join(KINDS[1:]), self.name, "--ignore-not-found"]
+        words += ["--timeout=30s"]
         return subprocess.run(words, check=False, capture_output=True, timeout=60).returncode == 0
+
+    def let_go(self) -> None:
+        """Takes a finalizer off that a test which failed has left on its policy."""
+        if self.get("secretpolicy", self.name) is not None:
+            self.patch("secretpolicy", self.name, {"metadata": {"finalizers": None}})
 
     def pod(self, name: str, *references: str) -> None:
         """As `lastgood render` makes it, which needs no webhook; no node ever takes it."""
@@ -153,7 +159,7 @@ def installed(tmp_path: Path) -> Iterator[Installed]:
     made = Installed(name=f"lgi-{secrets.token_hex(4)}", folder=tmp_path)
     made.provider.mkdir()
     if made.get("validatingadmissionpolicy", "lastgood-guard-objects") is not None:
-        pytest.skip("lastgood is installed on this cluster")
+        pytest.fail("lastgood is installed in this cluster; uninstall it before these tests")
     if made.get("crd", "secretpolicies.lastgood.dev") is not None:
         made.kubectl("apply", "-f", str(CHART / "crds"))
     made.kubectl("create", "namespace", made.name)
@@ -164,6 +170,7 @@ def installed(tmp_path: Path) -> Iterator[Installed]:
         made.end()
         made.helm("uninstall", RELEASE, "--wait", "--timeout=60s", "--ignore-not-found")
         if made.get("crd", "secretpolicies.lastgood.dev") is not None:
+            made.let_go()
             # The API server's own copy of the policies is a moment older.
             until("what is left to be deleted", made.forgotten, PATIENCE_S)
         made.kubectl("delete", "namespace", made.name, SYSTEM, "--ignore-not-found")
