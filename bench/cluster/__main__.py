@@ -42,6 +42,7 @@ FAILURES = (
     LookupError,
     OSError,
     RuntimeError,
+    TypeError,
     ValueError,
     subprocess.SubprocessError,
 )

@@ -57,7 +57,7 @@ def run(settings: Settings, provider: Provider) -> None:
 def _images(agent: str, base: str) -> None:
     node = TEAM.get("pod", "agent")["spec"]["nodeName"]
     listed = json.loads(command("kubectl", "get", "node", node, "-o", "json"))["status"]["images"]
-    size = {name: item["sizeBytes"] / MIB for item in listed for name in item.get("names", ())}
+    size = {name: item["sizeBytes"] / MIB for item in listed for name in item.get("names") or ()}
     found = {name: _of(size, name) for name in (agent, base)}
     ours, below = found[agent], found[base]
     if ours is None or below is None:

@@ -57,12 +57,15 @@ def _reached(
     second = provider.put(REFERENCE, "the value after")
     served(second)
     _changed(pods, "db", _digest("the value after"), NUDGED_S)
-    alone = _measured(pods, "plain", "after", KUBELET_S, lambda: TEAM.apply(_plain("after")))
+    after = _digest("after")
+    alone = _measured(pods, "plain", after.__eq__, KUBELET_S, lambda: TEAM.apply(_plain("after")))
     provider.fault("blackhole")
     name = snapshot()["metadata"]["name"]
     rollback, revoke = ({"quarantined": [second]}, {"revoked": [first]})
-    rolled = _measured(pods, "db", "the value before", NUDGED_S, lambda: _wish(name, rollback))
-    revoked = _measured(pods, "db", None, NUDGED_S, lambda: _wish(name, revoke))
+    before = _digest("the value before")
+    rolled = _measured(pods, "db", before.__eq__, NUDGED_S, lambda: _wish(name, rollback))
+    # An older version that is held takes its place.
+    revoked = _measured(pods, "db", before.__ne__, NUDGED_S, lambda: _wish(name, revoke))
     return alone, rolled, revoked
 
 
@@ -80,36 +83,38 @@ def _report(alone: list[float], rolled: list[float], revoked: list[float]) -> No
 
 
 def _measured(
-    pods: int, name: str, value: str | None, within_s: float, act: Callable[[], None]
+    pods: int,
+    name: str,
+    is_it: Callable[[str], bool],
+    within_s: float,
+    act: Callable[[], None],
 ) -> list[float]:
-    """Seconds from the act until each pod's app has read that value; None: no value any more."""
+    """Seconds from the act until each pod's app has read a value of which the digest is it."""
     began = time.time()
     act()
-    none = {"", _digest("")}
-    wanted = none if value is None else {_digest(value)}
-    return [at - began for at in _seen(pods, name, wanted, within_s)]
+    return [at - began for at in _seen(pods, name, is_it, within_s)]
 
 
 def _changed(pods: int, name: str, digest: str, within_s: float) -> None:
-    _seen(pods, name, {digest}, within_s)
+    _seen(pods, name, digest.__eq__, within_s)
 
 
-def _seen(pods: int, name: str, digests: set[str], within_s: float) -> list[float]:
-    """When each pod's app has said one of these digests, once all have."""
+def _seen(pods: int, name: str, is_it: Callable[[str], bool], within_s: float) -> list[float]:
+    """When each pod's app has said such a digest, once all have."""
 
     def times() -> list[float]:
-        found = [_when(lines, name, digests) for lines in _said().values()]
+        found = [_when(lines, name, is_it) for lines in _said().values()]
         known = [at for at in found if at is not None]
         return known if len(known) == pods else []
 
     return until(f"{pods} pods to have read {name}", times, within_s)
 
 
-def _when(lines: list[Json], name: str, digests: set[str]) -> float | None:
-    """Since when the last word of an app is one of these digests; None: it is not."""
+def _when(lines: list[Json], name: str, is_it: Callable[[str], bool]) -> float | None:
+    """Since when the last word of an app is such a digest; None: it is not."""
     since: float | None = None
     for said in lines:
-        if said["files"][name] not in digests:
+        if not is_it(said["files"][name]):
             since = None
         elif since is None:
             since = said["at"]

@@ -97,6 +97,7 @@ def _pod(settings: Settings, kind: str, name: str) -> Json:
     spec = app(settings, {"db": f"{CACHE}/db"})
     notes = {**ASKS, MODE: kind} if kind in {MOUNT, FOLLOW} else {}
     if kind == INIT:
-        nothing = {**spec["containers"][0], "name": "nothing", "env": []}
+        image = settings.image("base")  # ours has no such command
+        nothing = {**spec["containers"][0], "name": "nothing", "image": image, "env": []}
         spec["initContainers"] = [{**nothing, "command": ["true"]}]
     return world.pod(name, spec, notes)
