@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.terminal import plain
 from contract.freshness import age_s, assess
-from contract.reasons import FetchFailure
+from contract.reasons import FetchFailure, Found
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +64,10 @@ def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
 
 def state(status: Status, now: float) -> str:
     """`fresh`, `stale` or `expired`; `never-synced`, `revoked` or `withdrawn` when nothing is
-    served; `held` without a class.
+    served; `foreign` where a Secret that is not ours stands in its place; `held` without a class.
     """
+    if status.reason == Found.FOREIGN_SECRET:
+        return "foreign"
     if status.serving is None:
         return "never-synced"
     if status.version is None:

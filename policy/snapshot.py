@@ -125,7 +125,9 @@ class Rules(_Model):
     """What an expired value means for a starting pod."""
 
 
-State = Literal["Fresh", "Stale", "Expired", "NeverSynced", "Revoked", "Withdrawn", "Ignored"]
+State = Literal[
+    "Fresh", "Stale", "Expired", "NeverSynced", "Revoked", "Withdrawn", "Foreign", "Ignored"
+]
 
 
 class Status(_Model):
@@ -143,7 +145,8 @@ class Status(_Model):
     """What that class says; left out with it."""
     state: State = "NeverSynced"
     """By the class: within the budget, past it, past the maximum age; or why nothing is served.
-    Ignored: the object's name is not the one that its source gives."""
+    Foreign: a Secret of this name is not lastgood's. Ignored: the object's name is not the one that
+    its source gives."""
     serving: str | None = None
     """served, revoked or withdrawn; left out: never synced."""
     version: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from controller.snapshots import rfc3339
@@ -48,6 +49,14 @@ _ALARMS = {
 }
 
 
+class Severity(StrEnum):
+    """An Event's `type`, as Kubernetes has it."""
+
+    NORMAL = "Normal"
+    """What somebody asked for has been done."""
+    WARNING = "Warning"
+
+
 class Regarded(NamedTuple):
     """What an Event is about."""
 
@@ -74,7 +83,14 @@ class Events:
         self._by_namespace: dict[str, Bucket] = {}
         self._tidied_at = clock.monotonic()
 
-    async def say(self, of: Regarded, about: str, reason: str, note: str) -> None:
+    async def say(
+        self,
+        of: Regarded,
+        about: str,
+        reason: str,
+        note: str,
+        severity: Severity = Severity.WARNING,
+    ) -> None:
         """Says it now, if it is time to say that of the object."""
         now = self._clock.monotonic()
         if now - self._said.get((of.uid, about), float("-inf")) < AGAIN_S:
@@ -92,7 +108,7 @@ class Events:
             "reportingInstance": self._instance[:128],
             "action": "Refresh",
             "reason": reason,
-            "type": "Warning",
+            "type": severity,
             "note": note[:MOST_NOTE],
             "regarding": {
                 "kind": of.kind,

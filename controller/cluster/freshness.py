@@ -25,15 +25,15 @@ class FreshnessMaps:
         self._held: dict[str, dict[str, str] | None] = {}
         self._dropped: dict[str, set[str]] = {}
 
-    async def entries(self, namespace: str) -> dict[str, ages.Entry]:
-        """By the snapshot's name; one that can't be read is left out, which errs towards older."""
-        found = {}
-        for name, raw in (await self._load(namespace) or {}).items():
-            try:
-                found[name] = ages.from_wire(raw)
-            except WireError:
-                continue
-        return found
+    async def entry(self, namespace: str, name: str) -> ages.Entry | None:
+        """A snapshot's; None: there is none, or one that can't be read, which errs towards older.
+        The ConfigMap is asked for once.
+        """
+        raw = (await self._load(namespace) or {}).get(name)
+        try:
+            return None if raw is None else ages.from_wire(raw)
+        except WireError:
+            return None
 
     async def report(self, namespace: str, entries: Mapping[str, ages.Entry]) -> None:
         """Writes the entries that are others than before."""

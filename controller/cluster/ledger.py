@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from contract.reasons import Serving
 from contract.snapshot import HISTORY_SUFFIX, META, from_wire
 from controller.cluster import wire
-from controller.cluster.events import regarding_snapshot
+from controller.cluster.events import Severity, regarding_snapshot
 from controller.cluster.publication import publish
 from controller.cluster.secrets import ForeignSecretError
-from controller.cluster.turns import turns
+from controller.cluster.turns import Turn, turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
@@ -285,7 +285,9 @@ class ClusterLedger:
         shown.written, shown.times = document, False
         regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
         for turn, note in turns(before, document):
-            await self._events.say(regarded, f"{turn} {document['version']}", turn, note)
+            severity = Severity.NORMAL if turn is Turn.ROLLED_BACK else Severity.WARNING
+            about = f"{turn} {document['version']}"
+            await self._events.say(regarded, about, turn, note, severity)
         return True
 
     async def _make(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:

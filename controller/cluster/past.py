@@ -113,8 +113,7 @@ class ClusterPast:
             return key
         history = await self._secrets.read(namespace, name + HISTORY_SUFFIX, any_history)
         async with self._maps.setdefault(namespace, asyncio.Lock()):
-            entries = await self._freshness.entries(namespace)
-        entry = entries.get(name)
+            entry = await self._freshness.entry(namespace, name)
         seen = self._snapshots.items.get((namespace, name))
         status = {} if seen is None else seen.status
         attempts = (

@@ -164,15 +164,20 @@ def ignored(seen: Seen, now: float) -> dict[str, Any]:
 
 def conflicting(status: dict[str, Any], before: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The same, where a Secret of the name is there that is not ours."""
-    condition = {
-        "type": "Ready",
-        "status": "False",
-        "reason": "ForeignSecret",
-        "message": "a Secret of this name is there that is not lastgood's; remove or rename it",
+    ready = _condition(
+        "Ready",
+        "False",
+        "ForeignSecret",
+        "a Secret of this name is there that is not lastgood's; remove or rename it",
+    )
+    fresh = _condition("Fresh", "Unknown", "ForeignSecret", "pods are not given this snapshot")
+    (_, _, *others) = status["conditions"]
+    dated = [_dated(it, status["observedGeneration"], before, now) for it in (ready, fresh)]
+    return status | {
+        "state": "Foreign",
+        "reason": Found.FOREIGN_SECRET,
+        "conditions": [*dated, *others],
     }
-    (_, *others) = status["conditions"]
-    dated = _dated(condition, status["observedGeneration"], before, now)
-    return status | {"reason": Found.FOREIGN_SECRET, "conditions": [dated, *others]}
 
 
 def timeless(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,6 +86,14 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             "its version was revoked and nothing replaces it",
             id="revoked",
         ),
+        pytest.param(
+            replace(SERVED, reason="foreign-secret"),
+            None,
+            "foreign",
+            True,
+            "foreign-secret: remove or rename the Secret of this name",
+            id="a foreign Secret in its place",
+        ),
         pytest.param(None, None, "never-synced", True, "no SecretSnapshot", id="no object"),
         pytest.param(
             SERVED,

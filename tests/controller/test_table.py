@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
+from contract.snapshot import Quarantined
 from controller.cluster.ledger import ClusterLedger
 from controller.cluster.wire import Seen
 from controller.demand import Parts
@@ -82,9 +83,9 @@ class World:
         for tell in self._watching:
             tell(Change(key=("payments", NAME), before=before, after=after))
 
-    async def say(self, of: object, about: str, reason: str, note: str) -> None:
+    async def say(self, of: object, about: str, reason: str, note: str, severity: str) -> None:
         del of, about, note
-        self.told.append(reason)
+        self.told.append(f"{severity} {reason}")
 
     async def at(self, passed_s: float) -> None:
         """Time has passed, and the ledger has looked."""
@@ -148,7 +149,7 @@ def test_p5_in_an_outage_the_table_counts_from_the_last_success_until_it_is_over
         ("Expired", last, "unavailable"),
         ("Fresh", None, None),
     ]
-    assert world.told == ["Expired"]
+    assert world.told == ["Warning Expired"]
 
 
 def test_p5_a_confirmation_after_a_delay_without_a_failure_is_written() -> None:
@@ -164,3 +165,14 @@ def test_p5_a_confirmation_after_a_delay_without_a_failure_is_written() -> None:
         ("Stale", rfc3339(BEGAN)),
         ("Fresh", None),
     ]
+
+
+def test_p12_a_rollback_is_said_as_what_was_asked_for() -> None:
+    """And no Warning, which somebody would be called for."""
+
+    async def rollback(world: World) -> None:
+        left = Quarantined(version="v1", reason="rolled-back")
+        older = Kept(version="v0", value=SecretBytes(b"canary"), fetched_at=BEGAN - 60)
+        await world.reports(10, served=older, quarantined=(left,))
+
+    assert _run(rollback).told == ["Normal RolledBack"]

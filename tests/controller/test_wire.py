@@ -11,7 +11,7 @@ from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
-from controller.cluster.wire import made, next_turn, project, shown, timeless
+from controller.cluster.wire import conflicting, made, next_turn, project, shown, timeless
 from controller.demand import Parts
 from controller.reconcile import Decided, Known
 from controller.snapshots import rfc3339
@@ -106,6 +106,19 @@ def test_p8_a_status_fits_its_schema_and_has_no_value(state: SnapshotState) -> N
     document = _shown(state, NOW)
     Status.model_validate({name: value for name, value in document.items() if value is not None})
     assert "canary" not in str(document)
+
+
+def test_p5_a_foreign_secret_in_its_place_is_what_the_table_says() -> None:
+    """Not that it is fresh: what pods are given is not the snapshot."""
+    document = conflicting(_shown(SERVED, NOW), {}, NOW)
+    Status.model_validate({name: value for name, value in document.items() if value is not None})
+    assert (document["state"], document["reason"]) == ("Foreign", Found.FOREIGN_SECRET)
+    assert [(it["type"], it["status"]) for it in document["conditions"]] == [
+        ("Ready", "False"),
+        ("Fresh", "Unknown"),
+    ]
+    again = _shown(SERVED, NOW + 60, document)
+    assert [it["lastTransitionTime"] for it in again["conditions"]] == [rfc3339(NOW + 60)] * 2
 
 
 def test_a_restored_backup_says_so_until_it_is_confirmed() -> None:

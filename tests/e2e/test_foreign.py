@@ -43,6 +43,7 @@ def _told(world: Installed, kind: str) -> Json:
     assert event["involvedObject"]["name"] == "web-1"
     for words in (f"file:{DB}", "foreign-secret", "remove or rename"):
         assert words in event["message"]
+    assert world.status(DB)["state"] == "Foreign"
     (ready,) = [it for it in world.status(DB)["conditions"] if it["type"] == "Ready"]
     assert (ready["status"], ready["reason"]) == ("False", "ForeignSecret")
     return before
@@ -59,6 +60,10 @@ def test_p13_a_secret_of_before_the_installation_is_never_adopted(installed: Ins
 
 
 def test_p13_one_of_our_type_is_not_adopted_either(installed: Installed) -> None:
-    """The policies let the controller read it; its meta.json names another source."""
+    """The policies let the controller read it; its meta.json names another source. Whoever may
+    delete Secrets there can remove it, for the controller did not make it.
+    """
     before = _told(installed, SECRET_TYPE)
     assert _secret(installed) == before
+    installed.kubectl("delete", "secret", installed.snapshot(DB))
+    installed.serves(DB, ONE)

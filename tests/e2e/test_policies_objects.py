@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 SNAPSHOT = "lastgood.dev/snapshot"
+MARK = {"app.kubernetes.io/managed-by": "lastgood"}
+"""On what the controller made."""
 CANARY = "canary-5d1c0f"
 NAME = snapshot_name("aws-prod", "", "aws-sm", "/prod/payments/db")
 
@@ -65,7 +67,8 @@ def foreign(guarded: Enforced) -> str:
 def snapshot(guarded: Enforced) -> Iterator[str]:
     """A snapshot that the controller made."""
     place, path = guarded.server, secrets_of(guarded.team, "lg-db-1")
-    answer = place.act(guarded.controller, "POST", secrets_of(guarded.team), secret("lg-db-1"))
+    made = secret("lg-db-1", labels=MARK)
+    answer = place.act(guarded.controller, "POST", secrets_of(guarded.team), made)
     assert answer.status == 201, answer.message
     yield path
     assert place.act(guarded.controller, "DELETE", path).status in {200, 404}
@@ -188,15 +191,28 @@ def test_the_controller_writes_one_config_map(guarded: Enforced, ages: str) -> N
         ("PATCH", {"data": {"value": "Zm9yZ2Vk"}}),
         ("PATCH", {"metadata": {"annotations": {"a": "b"}}}),
         ("PATCH", {"metadata": {"finalizers": ["example.com/keep"]}}),
+        ("PATCH", {"metadata": {"labels": dict.fromkeys(MARK)}}),
         ("DELETE", None),
     ],
-    ids=["value", "annotation", "finalizer", "delete"],
+    ids=["value", "annotation", "finalizer", "mark", "delete"],
 )
 def test_p13_nobody_else_touches_a_snapshot(
     guarded: Enforced, snapshot: str, user: str | None, method: str, body: object
 ) -> None:
     """What pods are given is the controller's alone."""
     refused(guarded.server.act(user, method, snapshot, body))
+
+
+@pytest.mark.parametrize("user", ["alice", None], ids=["the namespace's admin", "the cluster's"])
+def test_a_forgery_of_our_type_can_be_removed(guarded: Enforced, user: str | None) -> None:
+    """One that was there before the policies has not the controller's mark, and stands in a
+    snapshot's place. It can't be given the mark, nor be changed.
+    """
+    act, path = guarded.server.act, secrets_of(guarded.team, "lg-db-1")
+    forged = act(guarded.controller, "POST", secrets_of(guarded.team), secret("lg-db-1"))
+    assert forged.status == 201, forged.message
+    refused(act(user, "PATCH", path, {"metadata": {"labels": MARK}}))
+    assert act(user, "DELETE", path).status == 200
 
 
 @pytest.mark.parametrize("user", ["alice", None], ids=["the namespace's admin", "the cluster's"])
