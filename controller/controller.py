@@ -23,6 +23,7 @@ from controller.reconcile import (
 )
 from controller.telemetry import say
 from controller.verdicts import Verdicts
+from kube.race import unless
 from refresh.engine import CLOCK_STEP_S
 from refresh.model import SnapshotKey, SourceKey
 
@@ -99,7 +100,8 @@ class Controller:
 
     async def run(self, stop: asyncio.Event, poll_s: float) -> None:
         """Works until `stop` is set, or until the engine fails, which is raised."""
-        await self._restore()
+        if not await unless(stop, self._restore()):
+            return
         await self.look()
         engine = asyncio.create_task(self._engine.run(stop))
         stopping = asyncio.create_task(stop.wait())

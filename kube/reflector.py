@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kube.errors import ApiError, GoneError, MalformedError
+from kube.race import unless
 
 if TYPE_CHECKING:
     import random
@@ -124,17 +125,7 @@ class Reflector(Generic[T]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set, which it follows at once."""
-        turning = asyncio.create_task(self._turn_on())
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait((turning, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if turning.done():
-                turning.result()
-        finally:
-            for task in (turning, stopping):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await unless(stop, self._turn_on())
 
     async def _turn_on(self) -> None:
         while True:

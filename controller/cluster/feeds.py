@@ -10,6 +10,7 @@ from controller.cluster.wire import Seen, project
 from controller.demand import Demand, NotADemandError, Parts, from_pod
 from controller.holds import Holdable
 from controller.objects import Name
+from controller.starts import started_at
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from policy.account import SecretAccount
@@ -49,6 +50,8 @@ class Pod:
     demand: Demand
     waiting: bool
     """Its containers have not started yet."""
+    started_at: float | None
+    """When the first of them did, in seconds since the epoch."""
     ending: bool
     """It is being deleted."""
 
@@ -197,11 +200,12 @@ def pod_of(content: Json) -> Pod | None:
     demand = from_pod(content)
     if demand is None:
         return None
-    metadata = content["metadata"]
+    metadata, status = content["metadata"], content.get("status") or {}
     return Pod(
         uid=str(metadata.get("uid")),
         demand=demand,
-        waiting=(content.get("status") or {}).get("phase", "Pending") == "Pending",
+        waiting=status.get("phase", "Pending") == "Pending",
+        started_at=started_at(status),
         ending=metadata.get("deletionTimestamp") is not None,
     )
 

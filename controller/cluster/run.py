@@ -25,6 +25,7 @@ from controller.leader import Leader, lead
 from controller.lease import LEASE
 from controller.telemetry import Ages, Staleness, Telemetry, say
 from kube.errors import FencedError, TemporaryError
+from kube.race import unless
 from kube.resources import NAMESPACES
 from refresh.engine import Engine
 
@@ -92,8 +93,8 @@ class Cluster:
         )
 
         async def work(ending: asyncio.Event) -> None:
-            await copies.synced()
-            await self._work(ending, copies, self._api.fenced(leader.remaining_s), cluster)
+            if await unless(ending, copies.synced()):
+                await self._work(ending, copies, self._api.fenced(leader.remaining_s), cluster)
 
         async with _beside(*copies.runs(stop)):
             if not await lead(leader, stop, work):
@@ -121,7 +122,7 @@ class Cluster:
         clock, rng = self._clock, self._rng
         events = Events(api, clock, self._settings.identity, rng.random)
         nudges = Nudges(api, clock, copies.is_awake)
-        watchman = Watchman(events, copies, self._telemetry, clock)
+        watchman = Watchman(events, copies, self._telemetry, clock, self._telemetry.started_stale)
         secrets, freshness = Secrets(api, self._salt), FreshnessMaps(api)
         ledger = ClusterLedger(
             api,

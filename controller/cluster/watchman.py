@@ -1,4 +1,4 @@
-"""Says on pods that wait, and on snapshots with alarms, what is the matter."""
+"""Says on pods that wait or started stale, and on snapshots with alarms, what is the matter."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from controller.cluster.events import alarm_note, regarding_pod, regarding_snapshot
+from controller.starts import REASON, Source, started_stale
 from controller.waits import wait
 
 if TYPE_CHECKING:
@@ -14,20 +15,25 @@ if TYPE_CHECKING:
 
     from contract.reasons import FetchFailure
     from controller.cluster.events import Events
-    from controller.cluster.feeds import Copies
+    from controller.cluster.feeds import Copies, Pod
     from controller.cluster.ledger import ClusterLedger
     from controller.reconcile import Decided
     from controller.waits import Wait
     from kube.clock import Clock
+    from kube.reflector import Change
     from refresh.engine import Engine
     from refresh.events import Alarm
     from refresh.model import SnapshotKey, Task
     from refresh.observer import Observer
 
+    Decisions = Mapping[SnapshotKey, Decided]
+
 TURN_S = 1.0
 LATE_S = 60.0
 """An alarm waits so long for its snapshot's object, which may be made only now: as that of a backup
-without objects."""
+without objects. A pod that has started waits so long for what is known of its sources."""
+STARTED_S = 600.0
+"""Pods that had started longer before this process saw them are passed over."""
 MOST_TOLD = 8
 """Sources that one pod waits for, so that the Events of one with hundreds can be read."""
 
@@ -35,13 +41,25 @@ MOST_TOLD = 8
 class Watchman:
     """Looks at waiting pods each second. Stands between the engine and who counts for it."""
 
-    def __init__(self, events: Events, copies: Copies, observer: Observer, clock: Clock) -> None:
+    def __init__(
+        self,
+        events: Events,
+        copies: Copies,
+        observer: Observer,
+        clock: Clock,
+        counted: Callable[[str], None],
+    ) -> None:
+        """`counted(namespace)` is told of each pod that started stale, once by each leader."""
         self._events = events
         self._clock = clock
         self._copies = copies
         self._observer = observer
+        self._counted = counted
         self._alarms: list[tuple[float, SnapshotKey, Alarm]] = []
         """With the monotonic time."""
+        self._started: dict[str, tuple[float, Pod]] = {}
+        """By UID, with the monotonic time."""
+        copies.pods.subscribe(self._pod)
 
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
         self._observer.refreshed(task, reason, code)
@@ -60,7 +78,7 @@ class Watchman:
         self,
         engine: Engine,
         ledger: ClusterLedger,
-        decided: Callable[[], Mapping[SnapshotKey, Decided]],
+        decided: Callable[[], Decisions],
     ) -> None:
         """Until cancelled."""
         while True:
@@ -73,6 +91,10 @@ class Watchman:
                 about = f"{found.key.source.snapshot} {found.cause}"
                 regarded = regarding_pod(found.key.namespace, name, uid)
                 await self._events.say(regarded, about, found.reason, found.note)
+            for pod, note in self._stale(engine, decided()):
+                self._counted(pod.demand.namespace)
+                regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
+                await self._events.say(regarded, REASON, REASON, note)
 
     def _take(self) -> list[tuple[float, SnapshotKey, Alarm]]:
         taken, self._alarms = self._alarms, []
@@ -90,7 +112,7 @@ class Watchman:
         return True
 
     def _waiting(
-        self, engine: Engine, ledger: ClusterLedger, decided: Mapping[SnapshotKey, Decided]
+        self, engine: Engine, ledger: ClusterLedger, decided: Decisions
     ) -> Iterator[tuple[str, str, Wait]]:
         """Each waiting pod with the first sources that it waits for, and why."""
         now = self._clock.now()
@@ -107,3 +129,37 @@ class Watchman:
             if pod.waiting and not pod.ending:
                 for found in islice(why(pod.demand.parts), MOST_TOLD):
                     yield name, pod.uid, found
+
+    def _pod(self, change: Change[Pod]) -> None:
+        """A pod has started, or is seen for the first time, started a while ago."""
+        before, pod = change.before, change.after
+        if pod is None or pod.started_at is None:
+            return
+        started = before is None or before.uid != pod.uid or before.started_at is None
+        if started and self._clock.now() - pod.started_at < STARTED_S:
+            self._started[pod.uid] = self._clock.monotonic(), pod
+
+    def _stale(self, engine: Engine, decided: Decisions) -> list[tuple[Pod, str]]:
+        """The pods that started with stale values, each once, as soon as that can be told."""
+        found = []
+        now = self._clock.monotonic()
+        for uid, (seen_at, pod) in list(self._started.items()):
+            keys = pod.demand.parts
+            known = all(key in decided and engine.state(key) is not None for key in keys)
+            if known or now - seen_at >= LATE_S:
+                del self._started[uid]
+                note = _note(pod, engine, decided)
+                if note is not None:
+                    found.append((pod, note))
+        return found
+
+
+def _note(pod: Pod, engine: Engine, decided: Decisions) -> str | None:
+    if pod.started_at is None:
+        return None
+    sources = []
+    for key in pod.demand.parts:
+        state, item = engine.state(key), decided.get(key)
+        if state is not None and item is not None and item.demanded is not None:
+            sources.append(Source(key=key, state=state, rules=item.demanded.rules))
+    return started_stale(sources, pod.started_at)

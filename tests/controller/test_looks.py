@@ -167,16 +167,35 @@ def test_p13_a_start_that_finds_nothing_in_many_places_is_healthy() -> None:
                 if not controller.healthy():
                     unhealthy.append(second)
                 yield None
+            stop.set()
 
-    controller = _controller(clock, Empty(), SlowLedger(clock), Pods(clock, ends_at=0.0))
+    ledger = SlowLedger(clock)
+    controller = _controller(clock, Empty(), ledger, Pods(clock, ends_at=0.0))
+    stop = asyncio.Event()
+    asyncio.run(controller.run(stop, POLL_S))
+    assert unhealthy == []
+    assert len(ledger.decided_at) == 1
+
+
+def test_a_start_that_waits_for_what_was_published_ends_when_it_is_told_to() -> None:
+    """Else the kubelet would kill it half a minute later, and the next one could not lead yet."""
+    clock, stop = SlowClock(), asyncio.Event()
+
+    class Silent(NoPast):
+        async def everything(self) -> AsyncIterator[Remembered | None]:
+            yield None
+            stop.set()
+            await asyncio.Event().wait()
+
+    ledger = SlowLedger(clock)
+    controller = _controller(clock, Silent(), ledger, Pods(clock, ends_at=0.0))
 
     async def start() -> None:
-        stop = asyncio.Event()
-        stop.set()
-        await controller.run(stop, POLL_S)
+        async with asyncio.timeout(30):
+            await controller.run(stop, POLL_S)
 
     asyncio.run(start())
-    assert unhealthy == []
+    assert ledger.decided_at == []
 
 
 def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:

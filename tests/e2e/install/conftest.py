@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.install import admissions, evidence, world
 from tests.e2e.install.settings import Settings, from_environment
-from tests.e2e.install.world import STRICT
+from tests.e2e.install.world import BRIEF, STRICT
 from tests.make.canary import CANARY
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def installed(settings: Settings, provider: Provider, value: str) -> Provider:
     """The chart, with an account at the provider, a policy, and a namespace for a team."""
     provider.put("/e2e/db", value)
     provider.put(STRICT, value)
+    provider.put(BRIEF, value)
     world.install(settings, provider)
     return provider
 

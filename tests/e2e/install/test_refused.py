@@ -1,8 +1,11 @@
-"""P6: `onExpired: refuse` holds starting pods, and lets them go by itself."""
+"""P6: `onExpired: refuse` holds starting pods, and lets them go by itself; who starts with what is
+stale is told.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,7 @@ from contract import layout
 from contract.annotations import MODE
 from contract.reasons import Freshness
 from tests.e2e.cluster import digest
+from tests.e2e.install import evidence
 from tests.e2e.install.team import (
     container,
     digests,
@@ -22,7 +26,7 @@ from tests.e2e.install.team import (
     state,
     status_of,
 )
-from tests.e2e.install.world import STRICT, TEAM, app, deployment
+from tests.e2e.install.world import BRIEF, STRICT, SYSTEM, TEAM, app, deployment
 from tests.make import asking
 from tests.make.embedded import until
 
@@ -38,6 +42,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 EXPIRES_S = 170.0
 """The age that the class allows, and what its writing may lag."""
 HELD = ("held", "held-mount")
+LATE = ("late", "late-mount")
 
 
 def test_p6_what_has_expired_holds_a_starting_pod_until_it_is_fresh(
@@ -80,6 +85,41 @@ def test_p6_what_has_expired_holds_a_starting_pod_until_it_is_fresh(
         "the running one to be fresh",
         lambda: status_of(running).secrets["db"].state is Freshness.FRESH,
         90,
+    )
+
+
+def test_p5_a_pod_that_starts_with_a_stale_value_is_told_so(
+    installed: Provider, settings: Settings, value: str
+) -> None:
+    """P5: stale and served: a pod starts, in either mode; the gate's last line counts it, an Event
+    says which source, how old, the provider's last error and what to do, and a metric counts pods.
+    """
+    until("it to be stale", lambda: state(BRIEF).get("state") == "Stale", EXPIRES_S)
+    for name in LATE:
+        mode = {MODE: "mount"} if name == "late-mount" else {}
+        asks = {**asking(db=f"aws-sm:{BRIEF}"), **mode}
+        TEAM.create(deployment(name, app(settings), asks))
+    for name in LATE:
+        TEAM.rolled_out(name, 120)
+        assert digests(name) == {digest(value)}
+        until(f"an Event of {name}", partial(_is_told_stale, name), 30)
+    line = json.loads(container(one("late"), layout.GATE)["state"]["terminated"]["message"])
+    assert (line["result"], line["fresh"], line["stale"]) == ("started", 0, 1)
+    counted = "".join(page for _, page in evidence.metrics(SYSTEM))
+    found = re.findall(
+        rf'^lastgood_pods_started_stale_total{{namespace="{TEAM.namespace}"}} (.*)$',
+        counted,
+        re.MULTILINE,
+    )
+    assert sum(map(float, found)) >= len(LATE), found
+    installed.put(BRIEF, value)
+
+
+def _is_told_stale(name: str) -> bool:
+    words = (f"aws-sm:{BRIEF}", "past the 130 s of class brief", "absent", "create it at the")
+    return any(
+        said.startswith("SecretStartedStale: ") and all(word in said for word in words)
+        for said in events_of(one(name))
     )
 
 

@@ -29,6 +29,8 @@ DEFINITIONS = [
 DB = "aws-sm:/e2e/db"
 STRICT = "/e2e/strict/old"
 """What will be too old to start with."""
+BRIEF = "/e2e/brief/old"
+"""What will be stale, and is served all the same."""
 SHOWN = "shown-5c1e-in-a-variable"
 """The value of the other namespace's variable: where the runtime keeps that, and nowhere else."""
 NOTHING = "/dev/shm"
@@ -79,8 +81,14 @@ CLASSES = {
         "onExpired": "refuse",
         "propagation": "nudge",
     },
+    "brief": {
+        "refreshInterval": "5s",
+        "freshnessBudget": "130s",
+        "maxAge": "24h",
+        "onExpired": "serve",
+    },
 }
-"""The shortest age that the rules allow is in `strict`."""
+"""The shortest age and budget that the rules allow are in `strict` and `brief`."""
 ASK = """
 import json, urllib.request
 body = {body!r}
@@ -227,6 +235,7 @@ def values(settings: Settings, provider: Provider) -> Json:
                     {"account": "moto", "allow": ["aws-sm:/e2e/*"], "class": "steady"},
                     {"account": "moto", "allow": ["aws-sm:/e2e/quiet/*"], "class": "quiet"},
                     {"account": "moto", "allow": ["aws-sm:/e2e/strict/*"], "class": "strict"},
+                    {"account": "moto", "allow": ["aws-sm:/e2e/brief/*"], "class": "brief"},
                 ],
                 "classes": CLASSES,
             },
