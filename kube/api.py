@@ -5,13 +5,13 @@ survive. Each request has a time-out, and none is repeated here.
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from kube.connections import JSON, Connections
+from kube.depth import parsed
 from kube.errors import FencedError, GoneError, MalformedError, UnavailableError, of_status
 from kube.lines import Lines, TooLongError
 
@@ -319,7 +319,7 @@ async def _check(answer: aiohttp.ClientResponse, method: str, path: str) -> None
     """Raises what the server refused."""
     if answer.status < _REDIRECTS:
         return
-    content = _parsed(await answer.read())
+    content = parsed(await answer.read())
     status = content if isinstance(content, dict) else {}
     raise _of_status_object(status, answer.status, method, path, answer.headers.get("Retry-After"))
 
@@ -344,18 +344,10 @@ def _of_status_object(
 
 
 def _object(content: bytes, method: str, path: str) -> Json:
-    parsed = _parsed(content)
-    if not isinstance(parsed, dict):
+    found = parsed(content)
+    if not isinstance(found, dict):
         raise _malformed(method, path)
-    return parsed
-
-
-def _parsed(content: bytes) -> object:
-    """None: not JSON. An exception would hold the bytes."""
-    try:
-        return cast("object", json.loads(content))
-    except ValueError:
-        return None
+    return found
 
 
 def _unavailable(reason: str, method: str, path: str) -> UnavailableError:
