@@ -62,6 +62,27 @@ def test_a_provided_certificate_needs_both_parts(provided: Manifest, named: str)
     assert f"certificates.provided.{named} is needed" in done.stderr
 
 
+OWN_LABELS = (
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+)
+
+
+@pytest.mark.parametrize("label", [*OWN_LABELS, "rbac.authorization.k8s.io/aggregate-to-edit"])
+def test_common_labels_replace_none_of_the_charts(label: str) -> None:
+    """Else selectors found no pods, or everybody's role had the controller's rights. It is said
+    which label it is, and which others it may not be.
+    """
+    done = run_template(values={"commonLabels": {"team": "platform", label: "mine"}})
+    assert done.returncode != 0
+    assert f"commonLabels may not have {label}: " in done.stderr
+    assert f"is none of {', '.join(OWN_LABELS)}" in done.stderr
+
+
 def _keys(values: object, schema: Manifest, at: str) -> list[str]:
     """The values' keys that the schema doesn't have, and the schema's that the values don't."""
     known = schema.get("properties")
