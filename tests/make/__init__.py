@@ -6,6 +6,14 @@
 
 from __future__ import annotations
 
+from tests.make.admins import (
+    CRITICAL,
+    STEADY,
+    account,
+    as_file,
+    policy,
+    source,
+)
 from tests.make.canary import CANARY, leaks
 from tests.make.contracts import (
     NOW,
@@ -32,7 +40,11 @@ from tests.make.manifests import (
 
 __all__ = [
     "CANARY",
+    "CRITICAL",
     "NOW",
+    "STEADY",
+    "account",
+    "as_file",
     "asking",
     "container",
     "cron_job",
@@ -47,8 +59,10 @@ __all__ = [
     "planned_file",
     "planned_snapshot",
     "pod",
+    "policy",
     "rules",
     "secret_status",
+    "source",
     "stateful_set",
     "status",
 ]
