@@ -11,6 +11,7 @@ from tests.make.admins import (
     STEADY,
     account,
     as_file,
+    file_account,
     policy,
     source,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "daemon_set",
     "deployment",
     "entry",
+    "file_account",
     "job",
     "leaks",
     "meta",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.make.manifests import Manifest
 
 STEADY = {"refreshInterval": "15m", "freshnessBudget": "1h", "maxAge": "24h"}
@@ -26,6 +28,13 @@ def account(name: str = "aws-prod", **spec: object) -> Manifest:
         "budget": {"callsPerSecond": 20, "burst": 40},
     }
     return _object("SecretAccount", name, {**whole, **spec})
+
+
+def file_account(name: str, root: Path) -> Manifest:
+    """A SecretAccount whose provider is a folder."""
+    budget = {"callsPerSecond": 100, "burst": 100}
+    spec = {"provider": "file", "file": {"root": str(root)}, "budget": budget}
+    return _object("SecretAccount", name, spec)
 
 
 def policy(*sources: Manifest, name: str = "payments", **spec: object) -> Manifest:
