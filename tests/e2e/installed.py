@@ -5,7 +5,6 @@ on this machine, with the identity and the rights that the chart gives.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import pytest
 from policy.load import load_texts
 from tests import make
 from tests.chart.rendering import CHART, helm
+from tests.e2e import needs
 from tests.e2e.controlled import PATIENCE_S, Controlled, Json
 from tests.make.embedded import until
 from tests.make.manifests import container
@@ -126,12 +126,10 @@ def opted_in(name: str, notes: dict[str, str]) -> Json:
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Installed]:
     """A team's namespace; nothing is installed yet."""
-    if not os.environ.get("KUBECONFIG") or helm() is None:
-        pytest.skip("needs helm and a cluster: KUBECONFIG is not set")
+    needs.helm()
+    needs.no_chart()
     made = Installed(name=f"lgi-{secrets.token_hex(4)}", folder=tmp_path)
     made.provider.mkdir()
-    if made.get("validatingadmissionpolicy", "lastgood-guard-objects") is not None:
-        pytest.fail("lastgood is installed in this cluster; uninstall it before these tests")
     if made.get("crd", "secretpolicies.lastgood.dev") is not None:
         made.kubectl("apply", "-f", str(CHART / "crds"))
     made.kubectl("create", "namespace", made.name)
