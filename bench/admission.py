@@ -19,6 +19,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import make
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,28 +30,14 @@ CONNECTIONS = 16
 RATE_AIM, MEMORY_AIM = 0.6, 1.5
 ROOT = Path(__file__).parent.parent
 
-POLICY = """
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretAccount
-metadata: {name: aws-prod}
-spec: {provider: aws, aws: {regions: [eu-west-1]}, budget: {callsPerSecond: 20, burst: 40}}
----
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretPolicy
-metadata: {name: payments}
-spec:
-  namespaces: ["payments", "payments-*"]
-  sources:
-    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/*"], class: steady}
-    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/signing/*"], class: critical}
-  classes:
-    steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}
-    critical: {refreshInterval: 1m, freshnessBudget: 5m, maxAge: 15m, onExpired: refuse}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
-"""
+POLICY = make.as_file(
+    make.account(),
+    make.policy(
+        make.source("aws-prod", "aws-sm:/prod/{namespace}/*"),
+        make.source("aws-prod", "aws-sm:/prod/{namespace}/signing/*", rules="critical"),
+    ),
+    make.namespace(),
+)
 
 
 def pod() -> dict[str, Any]:

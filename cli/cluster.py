@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from controller.snapshots import Snapshot
 
 Json = dict[str, Any]
-USUAL_NAMESPACE = "lastgood-system"
 RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 LEASE_LOOK_S = 1.0
 _TRIES = 20

@@ -42,9 +42,6 @@ RELOAD = PREFIX + "reload"
 process namespace.
 """
 
-PREFIXES = (SECRET, FILE, ENV, ENV_VALUE)
-"""Keys with a name behind them."""
-
 PLAIN = (CONTAINERS, MOUNT_PATH, MODE, BUNDLE, RELOAD)
 """Keys that stand alone."""
 

@@ -43,16 +43,6 @@ class Policies(Protocol):
         ...
 
 
-class FixedPolicies:
-    """Policies that do not change."""
-
-    def __init__(self, policies: PolicySet) -> None:
-        self._policies = policies
-
-    def current(self) -> PolicySet:
-        return self._policies
-
-
 class FolderPolicies:
     """The policies of a folder: read at once, and again on `refresh`. A broken file leaves the
     last good set in force.

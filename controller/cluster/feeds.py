@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from controller.cluster.wire import Seen, project
@@ -15,7 +16,7 @@ from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from policy.account import SecretAccount
 from policy.model import SecretPolicy
-from policy.watched import Held, Labelled, Objects, WatchedPolicies, labelled
+from policy.watched import Objects, WatchedPolicies, labelled
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from controller.objects import Spec
     from kube.api import Api, Json
     from kube.clock import Clock
-    from kube.reflector import Change
+    from kube.reflector import Change, Key
+    from kube.resources import Resource
     from policy.match import PolicySet
+    from policy.watched import Held
     from refresh.model import SnapshotKey, SourceKey
 
+T = TypeVar("T")
 DECLARED = Parts(whole=True)
 """What a declaration takes of its source, so that a value of any form will do."""
 MOST_SOURCES = 5000
@@ -74,6 +78,28 @@ class Sources:
         return replace(demand, parts=parts)
 
 
+class Pods:
+    """Reads pods. `problem(what, why)` is told of each with a demand that can't be read or is too
+    much.
+    """
+
+    def __init__(self, problem: Callable[[str, str], None]) -> None:
+        self._problem = problem
+        self._sources = Sources()
+
+    def __call__(self, content: Json) -> Pod | None:
+        """As `pod_of`; None also for one that was told of."""
+        try:
+            found = pod_of(content)
+            if found is None:
+                return None
+            return replace(found, demand=self._sources.bounded(found.demand))
+        except NotADemandError as error:
+            metadata = content["metadata"]
+            self._problem(f"pod {metadata.get('namespace')}/{metadata.get('name')}", str(error))
+            return None
+
+
 class Declarations:
     """The SecretSnapshots that are kept of each namespace. `problem(what, why)` is told once of
     each that has too many; the others have no part in that.
@@ -112,60 +138,28 @@ class Copies:
     def __init__(
         self, api: Api, clock: Clock, rng: random.Random, problem: Callable[[str, str], None]
     ) -> None:
-        sources = Sources()
+        def copy(
+            resource: Resource, read: Callable[[Json], T | None], *, fields: str | None = None
+        ) -> Reflector[T]:
+            return Reflector(
+                api,
+                resource,
+                read,
+                field_selector=fields,
+                clock=clock,
+                rng=rng,
+                problem=partial(problem, "watch"),
+            )
 
-        def failed(why: str) -> None:
-            problem("watch", why)
-
-        def pod(content: Json) -> Pod | None:
-            try:
-                found = pod_of(content)
-                if found is None:
-                    return None
-                return replace(found, demand=sources.bounded(found.demand))
-            except NotADemandError as error:
-                metadata = content["metadata"]
-                problem(f"pod {metadata.get('namespace')}/{metadata.get('name')}", str(error))
-                return None
-
-        self.accounts: Reflector[Held[SecretAccount]] = Reflector(
-            api,
-            SECRET_ACCOUNTS,
-            Objects(SecretAccount, lambda key: self.accounts.items.get(key)),  # noqa: PLW0108 - there is no reflector yet
-            clock=clock,
-            rng=rng,
-            problem=failed,
-        )
-        self.policies: Reflector[Held[SecretPolicy]] = Reflector(
-            api,
-            SECRET_POLICIES,
-            Objects(SecretPolicy, lambda key: self.policies.items.get(key)),  # noqa: PLW0108 - likewise
-            clock=clock,
-            rng=rng,
-            problem=failed,
-        )
-        self.namespaces: Reflector[Labelled] = Reflector(
-            api, NAMESPACES, labelled, clock=clock, rng=rng, problem=failed
-        )
-        self.pods = Reflector(
-            api, PODS, pod, field_selector=RUNNING, clock=clock, rng=rng, problem=failed
-        )
-        self.snapshots = Reflector(
-            api,
-            SECRET_SNAPSHOTS,
-            Declarations(problem),
-            clock=clock,
-            rng=rng,
-            problem=failed,
-        )
-        self.held_accounts = Reflector(
-            api, SECRET_ACCOUNTS, Holdable.from_wire, clock=clock, rng=rng, problem=failed
-        )
-        self.held_policies = Reflector(
-            api, SECRET_POLICIES, Holdable.from_wire, clock=clock, rng=rng, problem=failed
-        )
-        self._all: tuple[Reflector[object], ...] = (
-            self.accounts,  # type: ignore[assignment]  # Reflectors are only run here
+        self.accounts = copy(SECRET_ACCOUNTS, Objects(SecretAccount, self._account))
+        self.policies = copy(SECRET_POLICIES, Objects(SecretPolicy, self._policy))
+        self.namespaces = copy(NAMESPACES, labelled)
+        self.pods = copy(PODS, Pods(problem), fields=RUNNING)
+        self.snapshots = copy(SECRET_SNAPSHOTS, Declarations(problem))
+        self.held_accounts = copy(SECRET_ACCOUNTS, Holdable.from_wire)
+        self.held_policies = copy(SECRET_POLICIES, Holdable.from_wire)
+        self._all: tuple[Reflector[Any], ...] = (
+            self.accounts,
             self.policies,
             self.namespaces,
             self.pods,
@@ -193,6 +187,12 @@ class Copies:
     def runs(self, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:
         """A coroutine for each, which follows the API server until `stop`."""
         return [reflector.run(stop) for reflector in self._all]
+
+    def _account(self, key: Key) -> Held[SecretAccount] | None:
+        return self.accounts.items.get(key)
+
+    def _policy(self, key: Key) -> Held[SecretPolicy] | None:
+        return self.policies.items.get(key)
 
 
 def pod_of(content: Json) -> Pod | None:

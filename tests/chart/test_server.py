@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 
 import pytest
 
 from tests.chart.rendering import of_kind, render
 from tests.chart.test_render import CASES
+from tests.e2e import needs
 from tests.e2e.enforced import as_list
 
 pytestmark = pytest.mark.e2e
@@ -22,8 +21,7 @@ FOREIGN = ("cert-manager.io/", "monitoring.coreos.com/", "lastgood.dev/")
 @pytest.mark.parametrize("case", CASES)
 def test_the_api_server_accepts_every_object(case: str) -> None:
     """By a dry run of its own, with strict field validation: no unknown field, no bad value."""
-    if not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None:
-        pytest.skip("needs KUBECONFIG and kubectl")
+    needs.cluster()
     documents = render(values=CASES[case], namespace="default")
     found = [item for item in documents if not item["apiVersion"].startswith(FOREIGN)]
     assert len(found) >= 30

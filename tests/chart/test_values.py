@@ -33,7 +33,6 @@ def test_the_chart_lints() -> None:
         ({"certificates": {"certManager": {"issuer": "a"}}}, "issuer"),
         ({"agent": {"uid": 0}}, "uid"),
         ({"agent": {"image": {"digest": "sha256:1"}}}, "digest"),
-        ({"agent": {"image": {"repository": ""}}}, "repository"),
         ({"webhook": {"timeoutSeconds": 31}}, "timeoutSeconds"),
         ({"webhook": {"replicas": 0}}, "replicas"),
         ({"policies": {"Payments": {}}}, "Payments"),
@@ -49,6 +48,49 @@ def test_an_unknown_or_wrong_value_is_refused(values: Manifest, named: str) -> N
     assert named in done.stderr
 
 
+IMAGES = ("agent", "webhook", "controller")
+REPOSITORIES = (
+    "agent",
+    "lastgood/agent",
+    "localhost/lastgood-agent",
+    "localhost:5000/lastgood__agent",
+    "registry.example:5000/a.b/c-d/agent",
+)
+NO_REPOSITORIES = {
+    "empty": "",
+    "a tag": "agent:0.1.0",
+    "a tag behind a host": "registry.example:5000/agent:0.1.0",
+    "a digest": "registry.example/agent@sha256:" + "0" * 64,
+    "a scheme": "https://registry.example/agent",
+    "quotes": "registry.example/'agent'",
+    "double quotes": '"registry.example/agent"',
+    "white space": "registry.example/agent ",
+    "a line": "registry.example/agent\n",
+    "upper case": "registry.example/Agent",
+    "an open end": "registry.example/agent/",
+    "a host alone": "registry.example:5000/",
+}
+
+
+@pytest.mark.parametrize("repository", NO_REPOSITORIES.values(), ids=NO_REPOSITORIES)
+def test_a_repository_is_no_more_than_that(repository: str) -> None:
+    """Tag and digest have values of their own, and the policies on pods compare the rest."""
+    values: Manifest = {part: {"image": {"repository": repository}} for part in IMAGES}
+    values["agent"]["acceptedRepositories"] = [repository]
+    done = run_template(values=values)
+    assert done.returncode != 0
+    places = [f"/{part}/image/repository" for part in IMAGES] + ["/agent/acceptedRepositories/0"]
+    assert [place for place in places if f"at '{place}': " not in done.stderr] == []
+
+
+@pytest.mark.parametrize("repository", REPOSITORIES)
+def test_a_repository_may_be_anywhere(repository: str) -> None:
+    """With or without host, port and folders."""
+    images = {part: {"image": {"repository": repository}} for part in IMAGES}
+    done = run_template(values=images)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("provided", "named"),
     [({"caBundle": "a"}, "secretName"), ({"secretName": "a"}, "caBundle")],
@@ -60,6 +102,27 @@ def test_a_provided_certificate_needs_both_parts(provided: Manifest, named: str)
     done = run_template(values=values)
     assert done.returncode != 0
     assert f"certificates.provided.{named} is needed" in done.stderr
+
+
+OWN_LABELS = (
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+)
+
+
+@pytest.mark.parametrize("label", [*OWN_LABELS, "rbac.authorization.k8s.io/aggregate-to-edit"])
+def test_common_labels_replace_none_of_the_charts(label: str) -> None:
+    """Else selectors found no pods, or everybody's role had the controller's rights. It is said
+    which label it is, and which others it may not be.
+    """
+    done = run_template(values={"commonLabels": {"team": "platform", label: "mine"}})
+    assert done.returncode != 0
+    assert f"commonLabels may not have {label}: " in done.stderr
+    assert f"is none of {', '.join(OWN_LABELS)}" in done.stderr
 
 
 def _keys(values: object, schema: Manifest, at: str) -> list[str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tests.make.embedded import World
 
 DB = "/prod/payments/db"
-API = "/prod/payments/api"
 SOURCE = f"file:{DB}"
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract.annotations import POLICY_LABEL
+from tests import make
 from tests.e2e.enforced import LABEL, as_list, kubectl
 from tests.make.embedded import REPOSITORY, until
 
@@ -111,33 +112,15 @@ def _namespaces(found: Place) -> list[Json]:
 
 def admins(found: Place, *, allow_env_value: bool = False, max_age: str = "24h") -> list[Json]:
     """The account and the policy."""
-    account = {
-        "provider": "aws",
-        "aws": {"regions": ["eu-west-1"]},
-        "budget": {"callsPerSecond": 20, "burst": 40},
-    }
-    steady = {"refreshInterval": "15m", "freshnessBudget": "1h", "maxAge": max_age}
-    allow = ["aws-sm:/prod/{namespace}/*"]
-    policy = {
-        "namespaces": [found.team],
-        "sources": [{"account": found.policy, "allow": allow, "class": "steady"}],
-        "classes": {"steady": steady},
-        "allowEnvValue": allow_env_value,
-    }
-    return [
-        _admins("SecretAccount", found, account),
-        _admins("SecretPolicy", found, policy),
-    ]
-
-
-def _admins(kind: str, found: Place, spec: Json) -> Json:
-    metadata = {"name": found.policy}
-    return {
-        "apiVersion": "lastgood.dev/v1alpha1",
-        "kind": kind,
-        "metadata": metadata,
-        "spec": spec,
-    }
+    allowed = make.source(found.policy, "aws-sm:/prod/{namespace}/*")
+    policy = make.policy(
+        allowed,
+        name=found.policy,
+        namespaces=[found.team],
+        classes={"steady": {**make.STEADY, "maxAge": max_age}},
+        allowEnvValue=allow_env_value,
+    )
+    return [make.account(found.policy), policy]
 
 
 def free_port() -> int:

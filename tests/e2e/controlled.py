@@ -23,6 +23,7 @@ from contract.names import snapshot_name
 from contract.snapshot import META
 from controller.lease import LEASE
 from tests import make
+from tests.e2e import needs
 from tests.make.embedded import REPOSITORY, until
 
 if TYPE_CHECKING:
@@ -31,29 +32,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 PATIENCE_S = 30.0
-ADMIN = """\
-apiVersion: v1
-kind: Namespace
-metadata: {{name: {name}, labels: {{lastgood.dev/policy: {name}}}}}
----
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretAccount
-metadata: {{name: {name}}}
-spec:
-  provider: file
-  file: {{root: {root}}}
-  budget: {{callsPerSecond: 100, burst: 100}}
----
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretPolicy
-metadata: {{name: {name}}}
-spec:
-  namespaces: ["{name}"]
-  sources:
-    - {{account: {name}, allow: ["file:/**"], class: steady}}
-  classes:
-    steady: {{refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}}
-"""
 FREE = {"holderIdentity": "", "leaseDurationSeconds": 1}
 
 
@@ -64,8 +42,18 @@ class Controlled:
     name: str
     """Of namespace, account and policy."""
     folder: Path
+    """For the provider's files and the logs."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     logs: list[Path] = field(default_factory=list)
+
+    @property
+    def provider(self) -> Path:
+        return self.folder / "provider"
+
+    @property
+    def system(self) -> str:
+        """The controller's own namespace."""
+        return self.name
 
     def kubectl(self, *words: str, stdin: str | None = None, code: int = 0) -> str:
         """Its output; it has to end with `code`."""
@@ -85,8 +73,25 @@ class Controlled:
         crds = ("-f", str(REPOSITORY / "charts/lastgood/crds"))
         self.kubectl("apply", *crds)
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *crds)
-        admin = ADMIN.format(name=self.name, root=self.folder / "provider")
-        self.kubectl("apply", "-f", "-", stdin=admin)
+        self.apply(*self.admin())
+
+    def admin(self) -> list[Json]:
+        """The namespace, the account and the policy."""
+        account = make.file_account(self.name, self.provider)
+        return [make.namespace(self.name, self.name), account, self.policy()]
+
+    def policy(self, *more: Json) -> Json:
+        """Allows every file, and `more` sources."""
+        return make.policy(
+            make.source(self.name, "file:/**"),
+            *more,
+            name=self.name,
+            namespaces=[self.name],
+            classes={"steady": make.STEADY},
+        )
+
+    def apply(self, *objects: Json) -> None:
+        self.kubectl("apply", "-f", "-", stdin=make.as_file(*objects))
 
     def create(self, manifest: Json) -> None:
         self.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
@@ -105,7 +110,7 @@ class Controlled:
 
     def provide(self, reference: str, value: bytes) -> None:
         """Sets what the provider has."""
-        path = self.folder / "provider" / reference.removeprefix("/")
+        path = self.provider / reference.removeprefix("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_name(path.name + ".new").write_bytes(value)
         path.with_name(path.name + ".new").rename(path)
@@ -192,26 +197,32 @@ class Controlled:
 
     def free(self) -> None:
         """Makes the Lease nobody's, as a leader does that ends well; so no start has to wait."""
-        self.patch("lease", LEASE, {"spec": FREE})
+        self.patch("lease", LEASE, {"spec": FREE}, "--namespace", self.system)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """One more controller."""
         log = self.folder / f"controller-{len(self.logs)}.log"
         self.logs.append(log)
-        command = [sys.executable, "-m", "controller", "--cluster", "--namespace", self.name]
-        reach = ["--kubeconfig", os.environ["KUBECONFIG"], "--listen", "127.0.0.1:0"]
-        command.append("--with-file-accounts")
+        command = [sys.executable, "-m", "controller", "--cluster", "--namespace", self.system]
+        reach = ["--kubeconfig", self.kubeconfig(), "--listen", "127.0.0.1:0"]
+        command += ["--with-file-accounts", *reach, *words]
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                [*command, *reach, *words], cwd=REPOSITORY, stdout=out, stderr=out
-            )
+            process = subprocess.Popen(command, cwd=REPOSITORY, stdout=out, stderr=out)
         self.processes.append(process)
         return process
+
+    def kubeconfig(self) -> str:
+        """The path of the controller's."""
+        return os.environ["KUBECONFIG"]
 
     def lead(self) -> None:
         """Starts a controller, and waits until it leads and knows what was there."""
         self.free()
-        process = self.start("--without-self-check")
+        self._lead("--without-self-check")
+
+    def _lead(self, *words: str) -> None:
+        """The same, with these words and a Lease that is as it is."""
+        process = self.start(*words)
         until(
             "the controller to lead",
             lambda: process.poll() is not None or self.said("controller.restored"),
@@ -253,13 +264,10 @@ class Controlled:
 @pytest.fixture
 def controlled(tmp_path: Path) -> Iterator[Controlled]:
     """A namespace, an account and a policy; no controller is started yet."""
-    if not os.environ.get("KUBECONFIG"):
-        pytest.skip("needs a cluster: KUBECONFIG is not set")
+    needs.no_chart()
     name = f"lgc-{secrets.token_hex(4)}"
     made = Controlled(name=name, folder=tmp_path)
-    (tmp_path / "provider").mkdir()
-    if made.get("validatingadmissionpolicy", "lastgood-guard-objects") is not None:
-        pytest.skip("lastgood is installed on this cluster: its controller would be a second one")
+    made.provider.mkdir()
     made.administer()
     try:
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": FREE}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chart.rendering import helm, of_kind, render
-from tests.e2e import enforced
+from tests.chart.rendering import of_kind, render
+from tests.e2e import enforced, needs
 from tests.e2e.enforced import Enforced, Server, as_list, kubectl
 
 if TYPE_CHECKING:
@@ -23,8 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The API server, as its administrator."""
-    if not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None:
-        pytest.skip("needs KUBECONFIG and kubectl")
+    needs.cluster()
     command = ["kubectl", "proxy", "--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as proxy:
         assert proxy.stdout is not None
@@ -41,11 +38,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def guarded(server: Server) -> Iterator[Enforced]:
     """The chart's rights and policies, in force for two new namespaces."""
-    if helm() is None:
-        pytest.skip("needs helm")
-    path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
-    if server.act(None, "GET", f"{path}/lastgood-guard-objects").status == 200:
-        pytest.fail("lastgood is installed in this cluster; uninstall it before these tests")
+    needs.helm()
+    needs.no_chart()
     suffix = secrets.token_hex(4)
     system, team = f"lg-system-{suffix}", f"lg-team-{suffix}"
     kinds = as_list(of_kind(render(), "CustomResourceDefinition"))

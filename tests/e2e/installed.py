@@ -5,20 +5,18 @@ on this machine, with the identity and the rights that the chart gives.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from controller.lease import LEASE
 from policy.load import load_texts
+from tests import make
 from tests.chart.rendering import CHART, helm
-from tests.e2e.controlled import ADMIN, FREE, PATIENCE_S, Controlled, Json
-from tests.make.embedded import REPOSITORY, until
+from tests.e2e import needs
+from tests.e2e.controlled import PATIENCE_S, Controlled, Json
+from tests.make.embedded import until
 from tests.make.manifests import container
 from webhook.admit import admit
 from webhook.config import Injection
@@ -36,13 +34,9 @@ KINDS = ("customresourcedefinitions", "secretpolicies", "secretaccounts")
 class Installed(Controlled):
     """A release, a team's namespace, and an account and a policy of the namespace's name."""
 
-    def admin(self) -> list[Json]:
-        """The namespace, the account and the policy."""
-        return list(yaml.safe_load_all(ADMIN.format(name=self.name, root=self.provider)))
-
     @property
-    def provider(self) -> Path:
-        return self.folder / "provider"
+    def system(self) -> str:
+        return SYSTEM
 
     def values(self) -> Json:
         """What an admin gives the chart."""
@@ -96,7 +90,7 @@ class Installed(Controlled):
         self.create(strip(self._injected(opted_in(name, notes))))
 
     def _injected(self, body: Json) -> Json:
-        policies = load_texts({"admin": ADMIN.format(name=self.name, root=self.provider)})
+        policies = load_texts({"admin": make.as_file(*self.admin())})
         verdict = admit(body, self.name, policies, Injection(image=IMAGE))
         assert verdict.plan is not None, verdict
         return verdict.pod
@@ -105,32 +99,10 @@ class Installed(Controlled):
         """Starts a controller with the chart's identity and waits until it leads: its own check of
         what must be refused is passed by then.
         """
-        process = self.start()
-        until(
-            "the controller to lead",
-            lambda: process.poll() is not None or self.said("controller.restored"),
-            PATIENCE_S,
-        )
-        assert process.poll() is None, self.logs[-1].read_text()
+        self._lead()
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def kubeconfig(self) -> str:
         """With a token of the chart's service account."""
-        log = self.folder / f"controller-{len(self.logs)}.log"
-        self.logs.append(log)
-        command = [sys.executable, "-m", "controller", "--cluster", "--namespace", SYSTEM]
-        command.append("--with-file-accounts")
-        reach = ["--kubeconfig", str(self._kubeconfig()), "--listen", "127.0.0.1:0", *words]
-        with log.open("wb") as out:
-            process = subprocess.Popen([*command, *reach], cwd=REPOSITORY, stdout=out, stderr=out)
-        self.processes.append(process)
-        return process
-
-    def free(self) -> None:
-        self.kubectl(
-            "patch", "lease", LEASE, "-n", SYSTEM, "--type=merge", "-p", json.dumps({"spec": FREE})
-        )
-
-    def _kubeconfig(self) -> Path:
         shown = self.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json")
         found: Json = json.loads(shown)
         token = self.kubectl("create", "token", "lastgood-controller", "-n", SYSTEM).strip()
@@ -138,7 +110,7 @@ class Installed(Controlled):
         file = self.folder / "kubeconfig"
         file.write_text(json.dumps(found), encoding="utf-8")
         file.chmod(0o600)
-        return file
+        return str(file)
 
 
 def opted_in(name: str, notes: dict[str, str]) -> Json:
@@ -154,12 +126,10 @@ def opted_in(name: str, notes: dict[str, str]) -> Json:
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Installed]:
     """A team's namespace; nothing is installed yet."""
-    if not os.environ.get("KUBECONFIG") or helm() is None:
-        pytest.skip("needs helm and a cluster: KUBECONFIG is not set")
+    needs.helm()
+    needs.no_chart()
     made = Installed(name=f"lgi-{secrets.token_hex(4)}", folder=tmp_path)
     made.provider.mkdir()
-    if made.get("validatingadmissionpolicy", "lastgood-guard-objects") is not None:
-        pytest.fail("lastgood is installed in this cluster; uninstall it before these tests")
     if made.get("crd", "secretpolicies.lastgood.dev") is not None:
         made.kubectl("apply", "-f", str(CHART / "crds"))
     made.kubectl("create", "namespace", made.name)

@@ -10,6 +10,7 @@ import pytest
 
 from contract import annotations as keys
 from policy.load import load_texts
+from tests import make
 from tests.e2e.enforced import AGENT
 from tests.make.manifests import container, pod
 from webhook.admit import admit
@@ -23,28 +24,16 @@ if TYPE_CHECKING:
 
 STRATEGIC = "application/strategic-merge-patch+json"
 IMAGE = f"{AGENT}:dev"
-POLICY = """
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretAccount
-metadata: {name: aws-prod}
-spec: {provider: aws, aws: {regions: [eu-west-1]}, budget: {callsPerSecond: 20, burst: 40}}
----
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretPolicy
-metadata: {name: payments}
-spec:
-  namespaces: ["payments"]
-  sources:
-    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/*"], class: steady}
-    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/strict/*"], class: strict}
-  classes:
-    steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}
-    strict: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h, onExpired: refuse}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
-"""
+POLICY = make.as_file(
+    make.account(),
+    make.policy(
+        make.source("aws-prod", "aws-sm:/prod/{namespace}/*"),
+        make.source("aws-prod", "aws-sm:/prod/{namespace}/strict/*", rules="strict"),
+        namespaces=["payments"],
+        classes={"steady": make.STEADY, "strict": {**make.STEADY, "onExpired": "refuse"}},
+    ),
+    make.namespace(),
+)
 RELOAD = {keys.RELOAD: "http://127.0.0.1:8080/reload"}
 MOUNT = {keys.MODE: "mount"}
 STRICT = {keys.SECRET + "key": "aws-sm:/prod/payments/strict/key"}

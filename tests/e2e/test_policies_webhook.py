@@ -57,7 +57,6 @@ def _replace(path: str, value: object) -> list[dict[str, object]]:
     return [{"op": "add", "path": path, "value": value}]
 
 
-CA = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCi0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
 FIRST = "/webhooks/0"
 JSON_PATCH = "application/json-patch+json"
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 Json = dict[str, Any]
-PATH = "/api/v1/pods"
 
 
 class Watch:

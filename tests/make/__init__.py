@@ -6,6 +6,15 @@
 
 from __future__ import annotations
 
+from tests.make.admins import (
+    CRITICAL,
+    STEADY,
+    account,
+    as_file,
+    file_account,
+    policy,
+    source,
+)
 from tests.make.canary import CANARY, leaks
 from tests.make.contracts import (
     NOW,
@@ -32,13 +41,18 @@ from tests.make.manifests import (
 
 __all__ = [
     "CANARY",
+    "CRITICAL",
     "NOW",
+    "STEADY",
+    "account",
+    "as_file",
     "asking",
     "container",
     "cron_job",
     "daemon_set",
     "deployment",
     "entry",
+    "file_account",
     "job",
     "leaks",
     "meta",
@@ -47,8 +61,10 @@ __all__ = [
     "planned_file",
     "planned_snapshot",
     "pod",
+    "policy",
     "rules",
     "secret_status",
+    "source",
     "stateful_set",
     "status",
 ]

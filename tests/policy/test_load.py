@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from policy.load import FolderPolicies, PolicyError, load_texts
-from tests.policy.given import account, namespace, policy, source, text
+from tests import make
+from tests.policy.given import account, namespace, policy, source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-GOOD = text(account(), policy(source("aws-sm:/x/*")), namespace("pay"))
+GOOD = make.as_file(account(), policy(source("aws-sm:/x/*")), namespace("pay"))
 
 MISTAKES = {
     "not YAML": (
@@ -31,18 +32,18 @@ MISTAKES = {
         ),
     ),
     "twice": (
-        text(account(), account()),
+        make.as_file(account(), account()),
         "a.yaml, document 2: SecretAccount prod is already in a.yaml, document 1",
     ),
     "missing account": (
-        text(account(), policy(source("aws-sm:/x", account="prot"))),
+        make.as_file(account(), policy(source("aws-sm:/x", account="prot"))),
         (
             "a.yaml, document 2: spec.sources[0].account: there is no SecretAccount prot;"
             ' did you mean "prod"?'
         ),
     ),
     "account of another provider": (
-        text(account(), policy(source("file:/x"))),
+        make.as_file(account(), policy(source("file:/x"))),
         "a.yaml, document 2: spec.sources[0].allow: account prod is of aws, not for file:/x",
     ),
 }
@@ -75,7 +76,7 @@ def test_a_broken_file_keeps_the_last_good_policies(tmp_path: Path) -> None:
     assert found.current() is before
     assert found.problem is not None
     assert "document 1" in found.problem
-    file.write_text(GOOD + "---\n" + text(namespace("new")), encoding="utf-8")
+    file.write_text(GOOD + "---\n" + make.as_file(namespace("new")), encoding="utf-8")
     assert found.refresh() is True
     assert found.problem is None
     assert set(found.current().namespaces) == {"pay", "new"}
@@ -90,4 +91,4 @@ def test_a_folder_that_is_broken_at_the_start_is_an_error(tmp_path: Path) -> Non
 def test_of_a_namespace_only_name_and_label_are_read() -> None:
     """Whatever else a namespace has is not ours."""
     document = namespace("pay") | {"spec": {"finalizers": ["kubernetes"]}, "status": {}}
-    assert load_texts({"a.yaml": text(document)}).namespaces == {"pay": "team"}
+    assert load_texts({"a.yaml": make.as_file(document)}).namespaces == {"pay": "team"}

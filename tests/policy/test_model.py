@@ -10,7 +10,8 @@ from policy.account import SecretAccount
 from policy.load import PolicyError, load_texts
 from policy.model import SecretPolicy
 from policy.quantity import cpu, memory, parse
-from tests.policy.given import CLASSES, account, policy, source, text
+from tests import make
+from tests.policy.given import CLASSES, account, policy, source
 
 X = source("aws-sm:/x/*")
 
@@ -147,7 +148,7 @@ def test_each_mistake_has_its_sentence(document: dict[str, Any], message: str) -
     """Which file, which document, which field, and what is allowed."""
     documents = [document] if document["kind"] == "SecretAccount" else [account(), document]
     with pytest.raises(PolicyError) as caught:
-        load_texts({"a.yaml": text(*documents)})
+        load_texts({"a.yaml": make.as_file(*documents)})
     assert str(caught.value) == f"a.yaml, document {len(documents)}: {message}"
 
 

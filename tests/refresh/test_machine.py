@@ -48,7 +48,6 @@ class Refreshing(RuleBasedStateMachine):
         self.wishes: dict[SnapshotKey, Wanted] = {}
         self.revoked: dict[SnapshotKey, set[str]] = {}
         self.calls: list[float] = []
-        self.start_s = 0.0
         self.stepped_back = False
         self.world = self._boot(World(self.provider, draw=self.rng.random))
         self._run(30)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract import layout
 from policy.load import load_texts
+from tests import make
 from webhook.admit import admit
 from webhook.config import Injection
 
@@ -16,41 +17,28 @@ if TYPE_CHECKING:
     from webhook.verdict import Verdict
 
 CONFIG = Injection(image="registry.example/lastgood@sha256:0")
-POLICY = """
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretAccount
-metadata: {name: aws-prod}
-spec: {provider: aws, aws: {regions: [eu-west-1]}, budget: {callsPerSecond: 20, burst: 40}}
----
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretAccount
-metadata: {name: aws-test}
-spec: {provider: aws, aws: {regions: [eu-west-1]}, budget: {callsPerSecond: 20, burst: 40}}
----
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretPolicy
-metadata: {name: payments}
-spec:
-  namespaces: ["payments", "payments-*"]
-  sources:
-    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/*", "aws-sm:/both/*"], class: steady}
-    - {account: aws-prod, allow: ["aws-sm:/prod/{namespace}/signing/*"], class: critical}
-    - {account: aws-test, allow: ["aws-sm:/test/**", "aws-sm:/both/*"], class: steady}
-  classes:
-    steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}
-    critical: {refreshInterval: 1m, freshnessBudget: 5m, maxAge: 15m, onExpired: refuse}
-  limits: {secretsPerPod: 4}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
----
-{apiVersion: v1, kind: Namespace, metadata: {name: lost, labels: {lastgood.dev/policy: payment}}}
----
-{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {lastgood.dev/policy: payments}}}
----
-{apiVersion: v1, kind: Namespace, metadata: {name: bare}}
-"""
+
+
+def written(**spec: object) -> str:
+    """What the admins of `payments` wrote, with `spec` in their policy."""
+    return make.as_file(
+        make.account("aws-prod"),
+        make.account("aws-test"),
+        make.policy(
+            make.source("aws-prod", "aws-sm:/prod/{namespace}/*", "aws-sm:/both/*"),
+            make.source("aws-prod", "aws-sm:/prod/{namespace}/signing/*", rules="critical"),
+            make.source("aws-test", "aws-sm:/test/**", "aws-sm:/both/*"),
+            name="payments",
+            **spec,
+        ),
+        make.namespace("payments"),
+        make.namespace("lost", "payment"),
+        make.namespace("other", "payments"),
+        make.namespace("bare", None),
+    )
+
+
+POLICY = written(limits={"secretsPerPod": 4})
 
 
 @functools.cache

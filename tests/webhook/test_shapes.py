@@ -11,7 +11,7 @@ from contract import annotations as keys
 from contract import layout, plan
 from policy.load import load_texts
 from tests import make
-from tests.webhook.given import CONFIG, POLICY, admitted, agent, gate, named, names
+from tests.webhook.given import CONFIG, admitted, agent, gate, named, names, written
 from tests.webhook.restricted import violations
 from webhook.admit import admit
 from webhook.inject import strip
@@ -166,8 +166,7 @@ def test_p8_a_value_goes_into_a_variable_only_by_reference(mode: dict[str, str])
     """`env-value.<VAR>`, where policy allows it: the kubelet reads the Secret, and the pod that is
     sent again stays as it is.
     """
-    allowing = POLICY.replace("limits: {secretsPerPod: 4}", "allowEnvValue: true")
-    policies = load_texts({"policy.yaml": allowing})
+    policies = load_texts({"policy.yaml": written(allowEnvValue=True)})
     asked = make.asking(db="aws-sm:/prod/payments/db#password", all="aws-sm:/prod/payments/db")
     asked |= {keys.ENV_VALUE + "PASSWORD": "db", keys.ENV_VALUE + "ALL": "all"} | mode
     verdict = admit(make.pod("web-1", annotations=asked), "payments", policies, CONFIG)

@@ -1,14 +1,21 @@
 {{/* One installation per cluster: names don't follow the release's. */}}
 {{- define "lastgood.labels" -}}
-app.kubernetes.io/name: lastgood
-app.kubernetes.io/instance: {{ .root.Release.Name }}
-app.kubernetes.io/component: {{ .component }}
+{{- $own := include "lastgood.ownLabels" . }}
+{{- $own }}
+{{- range $key, $value := .root.Values.commonLabels }}
+{{- /* Of two with one key the last would count. In the schema's words a refusal would not say why. */ -}}
+{{- if or (hasKey (fromYaml $own) $key) (hasPrefix "rbac.authorization.k8s.io/" $key) }}
+{{- fail (printf "commonLabels may not have %s: selectors, Helm or the cluster's roles go by it. Any label may stand there that does not begin with rbac.authorization.k8s.io/ and is none of %s" $key (fromYaml $own | keys | sortAlpha | join ", ")) }}
+{{- end }}
+{{ dict $key $value | toYaml }}
+{{- end }}
+{{- end }}
+
+{{- define "lastgood.ownLabels" -}}
+{{ include "lastgood.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{- define "lastgood.selector" -}}

@@ -62,12 +62,7 @@ def test_a_pod_that_waits_for_what_was_never_fetched(commanded: Commanded) -> No
 def test_a_pod_whose_source_policy_refuses(commanded: Commanded) -> None:
     """Nothing is made of its plan; the Event names the reason."""
     commanded.pod()
-    policy = {
-        "spec": {
-            "sources": [{"account": commanded.namespace, "allow": ["file:/**"], "class": "steady"}]
-        }
-    }
-    commanded.controlled.patch("secretpolicy", commanded.namespace, policy)
+    commanded.controlled.apply(commanded.controlled.policy())
     commanded.controlled.lead()
     until("the Event", lambda: commanded.controlled.events("SecretNotSynced"), PATIENCE_S)
     said = commanded.here("explain", "web-1")

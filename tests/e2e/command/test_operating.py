@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.annotations import REFRESH_REQUESTED
-from tests.e2e.command.world import DB, ONE, SOURCE, TWO
+from tests.e2e.command.world import DB, MANIFEST, ONE, SOURCE, TWO
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.embedded import until
 
@@ -161,7 +161,7 @@ def test_a_mistake_is_named_and_changes_nothing(
     commanded.lastgood(
         *("presync", "-f", "-", "--apply", "--wait", "0", "-n", commanded.namespace),
         *("--system-namespace", commanded.namespace),  # a test before may have left another Lease
-        stdin=_manifest(),
+        stdin=MANIFEST,
         code=3,
     )
     before = commanded.controlled.get("snap", commanded.snapshot)
@@ -207,14 +207,3 @@ def _asked(commanded: Commanded) -> str | None:
     notes = {} if found is None else found["metadata"].get("annotations", {})
     asked: str | None = notes.get(REFRESH_REQUESTED)
     return asked
-
-
-def _manifest() -> str:
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "a", "annotations": {"lastgood.dev/secret.db": SOURCE}},
-            "spec": {"containers": [{"name": "app", "image": "example/app"}]},
-        }
-    )

@@ -10,13 +10,12 @@ import yaml
 
 from contract import layout
 from controller.snapshots import MADE_FOR
-from tests.e2e.command.world import ONE, POD, SOURCE
+from tests.e2e.command.world import MANIFEST, ONE, POD
 
 if TYPE_CHECKING:
     from tests.e2e.command.world import Commanded
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-MANIFEST = POD.format(source=SOURCE)
 
 
 def test_p7_render_decides_by_the_clusters_policies_and_the_namespaces_label(
@@ -50,7 +49,7 @@ def test_presync_prints_what_will_be_needed_once_and_without_our_mark(
     as_json = commanded.lastgood(*words, "--output", "json", stdin=MANIFEST).stdout
     assert json.loads(as_json)["items"] == [document]
     commanded.controlled.kubectl("apply", "-f", "-", stdin=printed)
-    plain = POD.format(source=SOURCE).replace("lastgood.dev/secret.db", "team")
+    plain = MANIFEST.replace("lastgood.dev/secret.db", "team")
     done = commanded.lastgood(*words, stdin=plain)
     assert (done.stdout, done.stderr) == ("", "no pod in them asks for a secret\n")
 

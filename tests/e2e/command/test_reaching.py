@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chart.rendering import helm, of_kind, render
+from tests.chart.rendering import of_kind, render
+from tests.e2e import needs
 from tests.e2e.command.world import SOURCE
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.embedded import REPOSITORY, until
@@ -40,8 +41,7 @@ MAY = [
 @pytest.fixture
 def roles(commanded: Commanded) -> Iterator[Commanded]:
     """The chart's ClusterRoles for people, and one bound to each of two service accounts."""
-    if helm() is None:
-        pytest.skip("needs helm")
+    needs.helm()
     found = [item for item in of_kind(render(), "ClusterRole") if item["metadata"]["name"] in ROLES]
     assert len(found) == len(ROLES)
     kubectl = commanded.controlled.kubectl

@@ -17,6 +17,7 @@ import pytest
 from contract.names import snapshot_name
 from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, Provider, Proxy
+from tests import make
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.embedded import REPOSITORY, until
 
@@ -31,26 +32,6 @@ REGION = "eu-west-1"
 DB = "/prod/db"
 SOURCE = f"aws-sm:{DB}"
 ONE, TWO = b'{"password":"one"}', b'{"password":"two"}'
-ADMIN = """\
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretAccount
-metadata: {{name: {name}-aws}}
-spec:
-  provider: aws
-  aws: {{regions: [{region}], endpoint: "http://{address}"}}
-  budget: {{callsPerSecond: 50, burst: 100}}
----
-apiVersion: lastgood.dev/v1alpha1
-kind: SecretPolicy
-metadata: {{name: {name}}}
-spec:
-  namespaces: ["{name}"]
-  sources:
-    - {{account: {name}, allow: ["file:/**"], class: steady}}
-    - {{account: {name}-aws, allow: ["aws-sm:/prod/*"], class: steady}}
-  classes:
-    steady: {{refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}}
-"""
 POD = """\
 apiVersion: v1
 kind: Pod
@@ -61,6 +42,8 @@ spec:
   nodeSelector: {{lastgood.dev/none: none}}
   containers: [{{name: app, image: example/app}}]
 """
+MANIFEST = POD.format(source=SOURCE)
+"""A pod that asks for DB; no node ever takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +95,9 @@ class Commanded:
         return self.provider.put(DB, SecretBytes(value))
 
     def pod(self) -> None:
-        """A pod that asks for DB, as rendered by the cluster's policies; no node ever takes it."""
-        manifest = POD.format(source=SOURCE)
+        """MANIFEST as rendered by the cluster's policies."""
         words = ("render", "-f", "-", "-n", self.namespace, "-o", "json", "--image", "example/a")
-        rendered = self.lastgood(*words, stdin=manifest).stdout
+        rendered = self.lastgood(*words, stdin=MANIFEST).stdout
         self.controlled.create(json.loads(rendered))
 
     def value(self) -> bytes:
@@ -143,10 +125,12 @@ def commanded(
     proxy = Proxy(log=tmp_path / "proxy.log", upstream=provider.address)
     account = f"{controlled.name}-aws"
     try:
-        admin = ADMIN.format(
-            name=controlled.name, region=REGION, address=proxy.addresses["default"]
+        aws = {"regions": [REGION], "endpoint": f"http://{proxy.addresses['default']}"}
+        budget = {"callsPerSecond": 50, "burst": 100}
+        controlled.apply(
+            make.account(account, aws=aws, budget=budget),
+            controlled.policy(make.source(account, "aws-sm:/prod/*")),
         )
-        controlled.kubectl("apply", "-f", "-", stdin=admin)
         yield Commanded(controlled=controlled, provider=provider, proxy=proxy)
     finally:
         controlled.end()

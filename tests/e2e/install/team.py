@@ -13,7 +13,6 @@ from contract import ages, layout, status
 from contract.annotations import REFRESH_REQUESTED
 from contract.snapshot import HISTORY_SUFFIX, SECRET_TYPE
 from tests.e2e.cluster import digest
-from tests.e2e.install import evidence
 from tests.e2e.install.world import TEAM
 from tests.make.embedded import until
 
@@ -118,12 +117,6 @@ def restarts(pod: str) -> dict[str, int]:
     found = TEAM.get("pod", pod)["status"]
     items = (*found["containerStatuses"], *found.get("initContainerStatuses", ()))
     return {item["name"]: item["restartCount"] for item in items}
-
-
-def has_condition(application: str, name: str, value: str) -> bool:
-    """Whether all its pods have this condition with this value."""
-    conditions = [evidence.condition(item, name).get("status") for item in TEAM.pods(application)]
-    return bool(conditions) and set(conditions) == {value}
 
 
 def events_of(pod: str) -> list[str]:
