@@ -134,6 +134,23 @@ def test_p11_a_deleted_snapshot_object_takes_no_value_and_no_wish_with_it(
     assert controlled.meta(DB)["pin"] == version
 
 
+def test_p13_a_pod_as_deep_as_the_api_server_takes_it_stops_nobody(controlled: Controlled) -> None:
+    """Python's parser goes 1,000 levels; a tenant may write 9,900 into its pod's managedFields."""
+    levels = 9900
+    fields = '{"f:a":' * levels + "{}" + "}" * levels
+    manager = {"manager": "deep", "operation": "Update", "apiVersion": "v1", "fieldsV1": "DEEP"}
+    metadata = {"name": "deep", "managedFields": [{**manager, "fieldsType": "FieldsV1"}]}
+    spec = {"nodeName": "nowhere", "containers": [{"name": "app", "image": "app"}]}
+    pod = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    path = f"/api/v1/namespaces/{controlled.name}/pods"
+    text = pod.replace('"DEEP"', fields)
+    made = controlled.kubectl("create", "--raw", path, "-f", "-", stdin=text)
+    assert made.count('{"f:a":') == levels
+    _served(controlled)
+    controlled.kubectl("delete", "pod", "deep", "--force", "--grace-period=0")
+    _rotate(controlled)
+
+
 def test_a_foreign_secret_is_never_adopted_and_says_so(controlled: Controlled) -> None:
     """One of another type keeps its content; status and an Event on the pod tell what to do."""
     controlled.provide(DB, ONE)
