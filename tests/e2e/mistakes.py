@@ -30,11 +30,13 @@ WHOLE: dict[str, tuple[Json, ...]] = {
     "secretaccounts": (
         made(
             "secretaccounts",
+            "e2e-mistakes",
             spec__aws=_AWS,
             spec__revoked=[{"reference": "prod/db", "version": "one"}],
         ),
         made(
             "secretaccounts",
+            "e2e-mistakes",
             spec={
                 "provider": "file",
                 "file": {"root": "/srv"},
@@ -46,6 +48,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
     "secretpolicies": (
         made(
             "secretpolicies",
+            "e2e-mistakes",
             spec__sources__0__validate=[
                 {"pem": True},
                 {"json": True},
@@ -65,6 +68,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
     "secretsnapshots": (
         made(
             "secretsnapshots",
+            "e2e-mistakes",
             spec__source__identity="controller",
             spec__pin="one",
             spec__quarantined=["two"],
