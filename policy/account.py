@@ -9,13 +9,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from contract.reference import ReferenceRejected, canonicalise
-from policy.fields import ExternalId, RoleArn
+from policy.fields import Endpoint, ExternalId, Region, RoleArn, Version
 from policy.objects import LIST, SOME, Metadata, Model, Status, rules
 
 SERVES = {"aws": ("aws-sm",), "file": ("file",)}
 """The providers that references name, by an account's `provider`."""
 
-_Endpoint = Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+$")]
 _NEEDS_ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
 
 
@@ -26,17 +25,17 @@ class Aws(Model):
         {_NEEDS_ROLE: "has(self.roleARN) || !(has(self.externalID) || has(self.stsEndpoint))"}
     )
 
-    regions: Annotated[tuple[str, ...], LIST, Field(max_length=16), SOME]
+    regions: Annotated[tuple[Region, ...], LIST, Field(max_length=16), SOME]
     """In order of preference."""
     role_arn: RoleArn | None = Field(default=None, alias="roleARN")
     """A role that the controller's own identity assumes for this account; left out: the
     controller's own identity."""
     external_id: ExternalId | None = Field(default=None, alias="externalID")
     """What the role's trust policy asks for, sts:ExternalId; left out: nothing."""
-    endpoint: _Endpoint | None = None
+    endpoint: Endpoint | None = None
     """Another endpoint of Secrets Manager than the region's own, without a path; left out: the
     region's own."""
-    sts_endpoint: _Endpoint | None = None
+    sts_endpoint: Endpoint | None = None
     """Another endpoint of STS, where the role is assumed; left out: the region's own."""
 
     @model_validator(mode="after")
@@ -56,7 +55,7 @@ class File(Model):
 class Budget(Model):
     """How much to call one account, whoever asks."""
 
-    calls_per_second: Annotated[float, Field(gt=0, le=10_000, strict=False)]
+    calls_per_second: Annotated[float, Field(gt=0, le=10_000)]
     """Calls a second in the long run."""
     burst: Annotated[int, Field(ge=1, le=10_000)]
     """Calls that may be made at once after a quiet time."""
@@ -73,15 +72,12 @@ class Revoked(Model):
             'reference must have no empty, "." or ".." segment': (
                 "!self.reference.matches('//|/$|(^|/)[.]{1,2}(/|$)')"
             ),
-            "reference must name the secret itself, not one of another store": (
-                "!self.reference.matches('^/?(?i:aws/reference/)')"
-            ),
         }
     )
 
     reference: Annotated[str, Field(min_length=1, max_length=512)]
     """The secret's name at the provider, without the provider's own."""
-    version: Annotated[str, Field(min_length=1)]
+    version: Version
     """The provider's name of the version."""
 
 
@@ -93,7 +89,15 @@ class AccountSpec(Model):
             "exactly the block that provider names must be set": (
                 "self.provider == 'aws' ? has(self.aws) && !has(self.file)"
                 " : has(self.file) && !has(self.aws)"
-            )
+            ),
+            "a revoked reference must name the secret itself, not one of another store": (
+                "self.provider != 'aws' || !has(self.revoked) || self.revoked.all(it,"
+                " !it.reference.matches('^/?(?i:aws/reference/)'))"
+            ),
+            "a revoked reference of provider file must be a path that starts with /": (
+                "self.provider != 'file' || !has(self.revoked) || self.revoked.all(it,"
+                " it.reference.startsWith('/'))"
+            ),
         }
     )
 

@@ -165,7 +165,7 @@ class _Converter:
         if "$ref" in schema:
             target = self._converted(self._definitions[schema["$ref"].rpartition("/")[2]])
             return target | self._own(schema)
-        if "anyOf" in schema:
+        if "anyOf" in schema and "x-kubernetes-int-or-string" not in schema:
             (only,) = (item for item in schema["anyOf"] if item.get("type") != "null")
             return self._converted(only) | self._own(schema)
         found = self._own(schema)
@@ -185,6 +185,7 @@ class _Converter:
         values = _values(schema)
         if values is not None:
             found["additionalProperties"] = self._converted(values)
+            found["x-kubernetes-validations"] = list(_names(schema))
         return found
 
     def _property(self, owner: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,6 +197,8 @@ class _Converter:
         """The keywords that stay as they are."""
         nested = _DROPPED | {"$ref", "anyOf", "items", "properties", "patternProperties"}
         found = {name: value for name, value in schema.items() if name not in nested}
+        if "x-kubernetes-int-or-string" in schema:
+            found["anyOf"] = [dict(kind) for kind in schema["anyOf"]]
         if "default" in found:
             found["default"] = _without_none(found["default"])
             if found["default"] is None:
@@ -209,6 +212,16 @@ def _values(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return dict(values)
     values = schema.get("additionalProperties")
     return values if isinstance(values, dict) else None
+
+
+def _names(schema: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """The rule of a mapping's names, which a structural schema has no keyword for."""
+    for pattern in schema.get("patternProperties", {}):
+        says = schema["propertyNames"]["description"]
+        yield {
+            "rule": f"self.all(name, name.matches('{pattern}'))",
+            "message": says,
+        }
 
 
 def _without_none(value: object) -> object:

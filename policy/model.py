@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contract.freshness import FreshnessClass, smallest_budget_s
 from contract.spelling import suggestion
-from policy.fields import Allow, Count, Label, NamespaceGlob, Quantity, Seconds
+from policy.fields import Allow, Count, Label, NamespaceGlob, Quantity, Seconds, Yes
 from policy.objects import LIST, SOME, Metadata, Model, Status, rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MIB = 1 << 20
+_NAME = "a policy's name has at most 63 characters, for a namespace's label names it"
 
 
 class Validation(Model):
@@ -34,9 +35,9 @@ class Validation(Model):
         }
     )
 
-    pem: Literal[True] | None = None
+    pem: Yes | None = None
     """The value is PEM."""
-    is_json: Annotated[Literal[True] | None, Field(alias="json")] = None
+    is_json: Annotated[Yes | None, Field(alias="json")] = None
     """The value is JSON."""
     required_keys: Annotated[tuple[str, ...], LIST, Field(max_length=64), SOME] | None = None
     """The value is a JSON object that has these members."""
@@ -66,7 +67,7 @@ class Source(Model):
     allow: Annotated[tuple[Allow, ...], LIST, Field(max_length=64), SOME]
     """Patterns `provider:pattern`: `*` stands for characters of one segment, `**` for whole
     segments, `{namespace}` for the pod's namespace."""
-    rules: Annotated[str, Field(max_length=63)] = Field(alias="class")
+    rules: Label = Field(alias="class")
     """The name of a class of this policy."""
     checks: Annotated[tuple[Validation, ...], LIST, Field(max_length=16)] = Field(
         default=(), alias="validate"
@@ -200,6 +201,8 @@ class PolicySpec(Model):
 class SecretPolicy(Model):
     """A policy. It applies to a namespace that it lists and whose label names it."""
 
+    model_config = rules({_NAME: "self.metadata.name.size() <= 63"})
+
     api_version: Literal["lastgood.dev/v1alpha1"]
     kind: Literal["SecretPolicy"]
     metadata: Metadata
@@ -207,6 +210,13 @@ class SecretPolicy(Model):
     """What is allowed, and by which rules."""
     status: Status | None = None
     """What the controller says of it."""
+
+    @field_validator("metadata")
+    @classmethod
+    def _fits_a_label(cls, metadata: Metadata) -> Metadata:
+        if len(metadata.name) > 63:  # noqa: PLR2004 - a label's longest value
+            raise ValueError(_NAME)
+        return metadata
 
     @property
     def name(self) -> str:

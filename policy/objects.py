@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
+from policy.constraints import NotEmpty
 from policy.fields import Name
 
 if TYPE_CHECKING:
@@ -25,14 +26,8 @@ LIST = Field(strict=False)
 """YAML has lists; the models hold tuples of strictly checked items."""
 
 
-def _not_empty(items: tuple[object, ...]) -> tuple[object, ...]:
-    if not items:
-        raise ValueError("there must be at least one")
-    return items
-
-
-SOME = AfterValidator(_not_empty)
-"""Likewise, with at least one item; checked after the items, so that a wrong one is told alone."""
+SOME = NotEmpty()
+"""Likewise, with at least one item."""
 
 
 class Model(BaseModel):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(m|[kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?")
+PATTERN = "([0-9]+(?:[.][0-9]*)?|[.][0-9]+)(m|[kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?"
+SENTENCE = 'a quantity is a number with m, k, M, G, Ki, Mi or Gi, for example "100m"'
+
+_QUANTITY = re.compile(PATTERN)
 _SUFFIXES = {
     "m": Fraction(1, 1000),
     **{suffix: Fraction(1000 ** (power + 1)) for power, suffix in enumerate("kMGTPE")},
@@ -17,7 +20,7 @@ def parse(text: str | float) -> Fraction:
     """The amount, in cores or bytes. ValueError when `text` is no non-negative quantity."""
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
-        raise ValueError('a quantity is a number with m, k, M, G, Ki, Mi or Gi, for example "100m"')
+        raise ValueError(SENTENCE)
     number, suffix = match.groups()
     if suffix is None:
         return Fraction(number)

@@ -13,15 +13,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from contract.snapshot import MOST_VERSION, MOST_VERSIONS
-from policy.fields import Label, Name, Seconds
+from contract.snapshot import MOST_VERSIONS
+from policy.fields import Label, Name, Seconds, Version
 from policy.objects import rules
 
 KIND = "SecretSnapshot"
 RETENTION = "168h"
 """How long a snapshot is kept that nobody uses, when it does not say so itself."""
 
-Version = Annotated[str, Field(min_length=1, max_length=MOST_VERSION)]
 Versions = Annotated[tuple[Version, ...], Field(max_length=MOST_VERSIONS)]
 
 

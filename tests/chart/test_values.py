@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from tests.chart.rendering import CHART, KUBERNETES, run_helm, run_template
+from tests.e2e.definitions import made
+from tests.e2e.mistakes import problem
 
 if TYPE_CHECKING:
     from tests.chart.rendering import Manifest
@@ -36,6 +39,8 @@ def test_the_chart_lints() -> None:
         ({"webhook": {"timeoutSeconds": 31}}, "timeoutSeconds"),
         ({"webhook": {"replicas": 0}}, "replicas"),
         ({"policies": {"Payments": {}}}, "Payments"),
+        ({"policies": {"p" * 64: {}}}, "p" * 64),
+        ({"accounts": {"prod.eu": {}}}, "prod.eu"),
         ({"enforcement": {"restoreUsers": ["it's"]}}, "restoreUsers"),
         ({"monitoring": {"monitors": True}}, "monitors"),
     ],
@@ -139,3 +144,14 @@ def _keys(values: object, schema: Manifest, at: str) -> list[str]:
 def test_the_schema_and_the_defaults_have_the_same_keys() -> None:
     """At every level, and no level takes keys that it doesn't know."""
     assert _keys(VALUES, SCHEMA, "values") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "plural"), [("accounts", "secretaccounts"), ("policies", "secretpolicies")]
+)
+@pytest.mark.parametrize("name", ["a", "a-b", "a.b", "A", "-a", "a-", "a_b", "a" * 63, "a" * 64])
+def test_names_are_those_that_the_definitions_take(values: str, plural: str, name: str) -> None:
+    """What is in an object is the definitions' to say: Helm has no CEL."""
+    pattern = SCHEMA["properties"][values]["propertyNames"]["pattern"]
+    whole = made(plural, name)
+    assert (re.search(pattern, name) is None) == (problem(plural, whole) is not None)

@@ -75,15 +75,25 @@ class Refused:
 
 
 ACCOUNT_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
+POLICY_NAME = "a policy's name has at most 63 characters, for a namespace's label names it"
 BLOCK = "exactly the block that provider names must be set"
 ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
 OWN_NAME = "reference must be the secret's own name: A-Z a-z 0-9 / _ + = . @ - and no ARN"
 SEGMENT = 'reference must have no empty, "." or ".." segment'
-ITSELF = "reference must name the secret itself, not one of another store"
+ITSELF = "a revoked reference must name the secret itself, not one of another store"
+PATH = "a revoked reference of provider file must be a path that starts with /"
 CLASS = "the class of each source must be one of this policy's classes"
 ONE_CHECK = "an item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes"
 BUDGET = "freshnessBudget must be at least 4/3 of refreshInterval and 90s"
 MAX_AGE = "maxAge must be at least freshnessBudget"
+ZERO = "a duration must be longer than 0s"
+CLASS_NAME = "allowed are 1 to 63 of a-z, 0-9 and - inside"
+SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
+STARS = "** stands for whole segments: write it alone between two /"
+DELIMITED = (
+    "{namespace} must end where no other namespace's name could go on (at / . _ + = @ or the end),"
+    " and no wildcard may run into it"
+)
 IMMUTABLE = "source is immutable: another source is another SecretSnapshot"
 GROWS = "revoked grows only: a version that was revoked stays so"
 
@@ -108,6 +118,12 @@ def _check(**check: object) -> Refused:
     return _policy(ONE_CHECK, spec__sources__0__validate=[check])
 
 
+def _amount(**amounts: object) -> Refused:
+    (name,) = amounts
+    says = f"spec.agent.resources.requests.{name}"
+    return _policy(says, spec__agent={"resources": {"requests": amounts}})
+
+
 def _allow(says: str, pattern: str) -> Refused:
     return _policy(says, spec__sources__0__allow=[pattern])
 
@@ -119,6 +135,7 @@ def _snapshot(says: str, **changes: object) -> Refused:
 RULES = (
     Refused("secretaccounts", ACCOUNT_NAME, name="prod.eu"),
     Refused("secretaccounts", ACCOUNT_NAME, name="p" * 64),
+    Refused("secretpolicies", POLICY_NAME, name="p" * 64),
     _account(BLOCK, spec__provider="file"),
     _account(BLOCK, spec__file={"root": "/srv"}),
     _account(ROLE, spec__aws__externalID="lastgood"),
@@ -130,6 +147,15 @@ RULES = (
     _revoked(SEGMENT, "prod/db/"),
     _revoked(ITSELF, "/aws/reference/secretsmanager"),
     _revoked(ITSELF, "AWS/Reference/x"),
+    _account(
+        PATH,
+        spec={
+            "provider": "file",
+            "file": {"root": "/srv"},
+            "budget": {"callsPerSecond": 1, "burst": 1},
+            "revoked": [{"reference": "db", "version": "1"}],
+        },
+    ),
     _policy(CLASS, spec__sources__0__class="stedy"),
     _policy(CLASS, spec__classes={}),
     _check(),
@@ -140,6 +166,16 @@ RULES = (
     _class(BUDGET, refreshInterval="1s", freshnessBudget="121s"),
     _class(BUDGET, refreshInterval="999999h", freshnessBudget="24h"),
     _class(MAX_AGE, maxAge="59m59s"),
+    _class(ZERO, refreshInterval="0s"),
+    _class(ZERO, maxAge="0h0m0s"),
+    _snapshot(ZERO, spec__retention="0s"),
+    _policy(CLASS_NAME, spec__classes={"steady": STEADY, "A_b": STEADY}),
+    _policy(CLASS_NAME, spec__classes={"steady": STEADY, "c" * 64: STEADY}),
+    _allow(SEGMENTS, "aws-sm:/prod//x"),
+    _allow(SEGMENTS, "aws-sm:.."),
+    _allow(STARS, "aws-sm:/prod**/x"),
+    _allow(DELIMITED, "aws-sm:/prod-{namespace}x"),
+    _allow(DELIMITED, "aws-sm:/*{namespace}"),
 )
 """Every rule in CEL of what is created."""
 BOUNDS = (
@@ -149,12 +185,23 @@ BOUNDS = (
     _account("spec.budget.burst", spec__budget__burst=0),
     _account("spec.aws.roleARN", spec__aws__roleARN="arn:aws:iam::1:user/alice"),
     _account("spec.aws.endpoint", spec__aws__endpoint="https://example.com/path"),
+    _account("spec.aws.endpoint", spec__aws__endpoint="https://a\u00a0b"),
+    _account("spec.aws.regions: Invalid value: 0", spec__aws__regions=[]),
+    _account("spec.aws.regions[0]", spec__aws__regions=["Ireland"]),
+    _account("spec.revoked[0].version", spec__revoked=[{"reference": "a", "version": "v" * 513}]),
+    _policy("spec.namespaces: Invalid value: 0", spec__namespaces=[]),
     _policy("spec.namespaces[0]", spec__namespaces=["Team"]),
+    _policy("spec.sources[0].allow: Invalid value: 0", spec__sources__0__allow=[]),
+    _policy("requiredKeys: Invalid value: 0", spec__sources__0__validate=[{"requiredKeys": []}]),
+    _policy("spec.sources[0].class", spec__sources__0__class="A_b"),
+    _amount(cpu="lots"),
+    _amount(cpu=-1),
+    _amount(memory="1 Gi"),
+    _amount(memory="1" * 33),
     _policy("spec.sources[0].account", spec__sources__0__account="prod.eu"),
     _allow("spec.sources[0].allow[0]", "vault:/prod/x"),
-    _allow("spec.sources[0].allow[0]", "aws-sm:/prod//x"),
-    _allow("spec.sources[0].allow[0]", "aws-sm:/prod**/x"),
-    _allow("spec.sources[0].allow[0]", "aws-sm:/prod-{namespace}x"),
+    _allow("spec.sources[0].allow[0]", "aws-sm:/prod/a b"),
+    _allow("spec.sources[0].allow[0]: Too long", "aws-sm:" + "a" * 394),
     _class("spec.classes.steady.refreshInterval", refreshInterval="15 minutes"),
     _class("spec.classes.steady.onExpired", onExpired="stop"),
     _policy("spec.limits.secretsPerPod", spec__limits={"secretsPerPod": 257}),

@@ -10,12 +10,14 @@ import pytest
 from tests.chart.rendering import CHART
 from tests.e2e.definitions import BOUNDS, KEPT, NAME, RULES, made, rules
 from tests.e2e.enforced import kubectl
+from tests.e2e.mistakes import PLACES, mistakes, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.definitions import Json, Refused
     from tests.e2e.enforced import Answer, Server
+    from tests.e2e.mistakes import Path
 
 pytestmark = pytest.mark.e2e
 API = "/apis/lastgood.dev/v1alpha1"
@@ -93,7 +95,21 @@ def test_p12_more_can_be_revoked_and_the_same_source_written_again(world: World)
 
 def test_each_rule_of_the_chart_has_a_case() -> None:
     """A new one needs one above."""
-    assert set(rules()) == {case.says for case in RULES} | {says for says, _ in KEPT}
+    tried = {case.says for case in RULES} | {says for says, _ in KEPT}
+    assert set(rules()) == tried
+
+
+@pytest.mark.parametrize(("plural", "number", "path"), PLACES)
+def test_p2_what_is_taken_can_be_read(world: World, plural: str, number: int, path: Path) -> None:
+    """Whatever stands in one field, and what can be read is taken."""
+    different = {}
+    for what, body in mistakes(plural, number, path):
+        answer = world.create(plural, body)
+        assert answer.status in {201, 400, 422}, answer.body
+        found = problem(plural, answer.body if answer.status == 201 else body)
+        if (answer.status == 201) != (found is None):
+            different[what] = answer.message or found
+    assert different == {}
 
 
 @pytest.mark.parametrize(
