@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,8 +10,8 @@ if TYPE_CHECKING:
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
-    """Whether `work` came to its end: it is cancelled when `stop` is set first. What it raises is
-    raised.
+    """Whether `work` came to its end, whose error is raised: it is cancelled when `stop` is set
+    first.
     """
     working = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
@@ -23,7 +22,6 @@ async def unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool
         working.result()
         return True
     finally:
-        for task in (working, stopping):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)

@@ -105,6 +105,8 @@ class ClusterLedger:
         self._altered: set[SnapshotKey] = set()
         self._shown: dict[SnapshotKey, _Shown] = {}
         self._misnamed: dict[tuple[str, str], Seen] = {}
+        self._removals: set[asyncio.Task[None]] = set()
+        """Under way; the loop itself holds its tasks weakly."""
         copies.snapshots.subscribe(self._changed)
 
     def restored(self, key: SnapshotKey, meta: Meta) -> None:
@@ -167,7 +169,9 @@ class ClusterLedger:
             self._freshness.forget(key.namespace)
         elif shown is not None:
             self._misnamed.pop((key.namespace, key.source.snapshot), None)
-            self._removing = asyncio.ensure_future(self._remove_made(key))
+            removal = asyncio.create_task(self._remove_made(key))
+            self._removals.add(removal)
+            removal.add_done_callback(self._removals.discard)
 
     def vanished(self, namespace: str) -> bool:
         return ("", namespace) not in self._copies.namespaces.items
