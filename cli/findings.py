@@ -169,7 +169,7 @@ def _secret(
     why = _why(planned, status, state, now)
     if held is not None:
         why = _held(held, file, state, why)
-    refused = state == "foreign" or (state == Freshness.EXPIRED and planned.rules.refuses)
+    refused = state == fleet.FOREIGN or (state == Freshness.EXPIRED and planned.rules.refuses)
     property_ = "" if file.property is None else f"#{file.property}"
     return Secret(
         name=file.name,

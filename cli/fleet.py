@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from controller.objects import Name, Status
 
 NONE = "-"
+FOREIGN = "foreign"
+"""A state: a Secret that is not ours stands in the snapshot's place."""
 _VERSION_SHOWN = 12
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -67,7 +69,7 @@ def state(status: Status, now: float) -> str:
     served; `foreign` where a Secret that is not ours stands in its place; `held` without a class.
     """
     if status.reason == Found.FOREIGN_SECRET:
-        return "foreign"
+        return FOREIGN
     if status.serving is None:
         return "never-synced"
     if status.version is None:
@@ -118,12 +120,13 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def summary(name: Name, status: Status, now: float) -> str:
     """What is served now, in a line or two."""
-    served = (
-        f"serves {status.version}, {state(status, now)}, "
-        f"last confirmed {ago(status.last_success, now)}"
-        if status.version is not None
-        else f"serves nothing ({state(status, now)})"
-    )
+    found = state(status, now)
+    if found == FOREIGN:
+        served = "another Secret stands in its place, which pods are given"
+    elif status.version is None:
+        served = f"serves nothing ({found})"
+    else:
+        served = f"serves {status.version}, {found}, last confirmed {ago(status.last_success, now)}"
     notes = [served]
     if status.pin is not None:
         notes.append(f"pinned to {status.pin}")

@@ -31,16 +31,19 @@ class Source:
 
 def started_at(status: Mapping[str, Any]) -> float | None:
     """When the first of a pod's containers started, in seconds since the epoch, by the pod's
-    status; None: none has. One that was started again counts from the start before, which is the
-    oldest that the kubelet tells of.
+    status; None: none has. Of one that was started more than once again the kubelet tells no
+    first time: then it is when the kubelet took the pod up, which is no later.
     """
+    containers = status.get("containerStatuses") or ()
+    again = any(container.get("restartCount", 0) > 1 for container in containers)
     found = (
         seconds(((container.get(state) or {}).get(phase) or {}).get("startedAt"))
-        for container in status.get("containerStatuses") or ()
+        for container in containers
         for state in ("state", "lastState")
         for phase in ("running", "terminated")
     )
-    return min((at for at in found if at is not None), default=None)
+    started = min((at for at in found if at is not None), default=None)
+    return seconds(status.get("startTime")) if again else started
 
 
 def started_stale(sources: Iterable[Source], at: float) -> str | None:
@@ -50,38 +53,54 @@ def started_stale(sources: Iterable[Source], at: float) -> str | None:
     that time, and is passed over: so what is said is true, and too little where the controller
     comes late.
     """
-    stale = [source for source in sources if _stale(source, at)]
+    assessed = (_assessed(source, at) for source in sources)
+    stale = [item for item in assessed if item is not None]
     if not stale:
         return None
-    worst = max(stale, key=lambda source: _age(source, at))
+    worst = max(stale, key=lambda item: (item.expired, item.age_s))
     others = len(stale) - 1
     more = f"; so {'is' if others == 1 else 'are'} {others} more" if others else ""
-    return f"started with {_described(worst, at)}{more}"
+    return f"started with {_described(worst)}{more}"
 
 
-def _stale(source: Source, at: float) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stale:
+    source: Source
+    age_s: float
+    """Infinite: not known."""
+    expired: bool
+
+
+def _assessed(source: Source, at: float) -> _Stale | None:
+    """None: not known to have been stale."""
     state = source.state
     if state.served is None or (state.last_success is not None and state.last_success > at):
-        return False
-    return assess(source.rules, state.last_success, at) is not Freshness.FRESH
+        return None
+    verdict = assess(source.rules, state.last_success, at)
+    if verdict is Freshness.FRESH:
+        return None
+    age = age_s(state.last_success, at)
+    return _Stale(
+        source=source,
+        age_s=float("inf") if age is None else age,
+        expired=verdict is Freshness.EXPIRED,
+    )
 
 
-def _age(source: Source, at: float) -> float:
-    age = age_s(source.state.last_success, at)
-    return float("inf") if age is None else age
-
-
-def _described(source: Source, at: float) -> str:
-    key, rules, reason = source.key.source, source.rules, source.state.reason
-    age = age_s(source.state.last_success, at)
-    old = "of unknown age" if age is None else f"{age:.0f} s old"
-    if assess(rules, source.state.last_success, at) is Freshness.EXPIRED:
-        limit = f"expired, past the {rules.max_age_s:.0f} s of class {rules.name}"
-    else:
-        limit = f"stale, past the {rules.budget_s:.0f} s of class {rules.name}"
-    tried = "no fetch has failed since" if reason is None else f"last fetch: {reason}"
-    todo = "" if reason is None else f"; {what_to_do(reason)}"
+def _described(item: _Stale) -> str:
+    key, rules, reason = item.source.key.source, item.source.rules, item.source.state.reason
+    old = "of unknown age" if item.age_s == float("inf") else f"{item.age_s:.0f} s old"
+    limit = (
+        f"expired, past the {rules.max_age_s:.0f} s"
+        if item.expired
+        else f"stale, past the {rules.budget_s:.0f} s"
+    )
+    tried = (
+        "no fetch has failed since"
+        if reason is None
+        else f"last fetch: {reason}; {what_to_do(reason)}"
+    )
     return (
-        f"{key.provider}:{key.reference} of account {key.account}, which was {old}: {limit};"
-        f" {tried}{todo}"
+        f"{key.provider}:{key.reference} of account {key.account}, which was {old}: {limit} of"
+        f" class {rules.name}; {tried}"
     )

@@ -42,9 +42,11 @@ def wait(
 
     `foreign`: a Secret stands in its place that is not ours. `now` in seconds since the epoch.
     """
+    if foreign:
+        cause = str(Found.FOREIGN_SECRET)
+        note = f"waits for {_named(key)}: {cause}; {what_to_do(cause)}"
+        return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
     if state is not None and state.serving is not None:
-        if foreign:
-            return _never_synced(key, Found.FOREIGN_SECRET)
         return _expired(key, state, decided, now)
     reason = decided.refusal or (None if state is None else state.reason)
     return None if reason is None else _never_synced(key, str(reason))

@@ -9,8 +9,8 @@ import re
 from typing import cast
 
 MOST_LEVELS = 200
-"""That are kept of what is too deep: far more than what we read has, and than what has our calls
-above it can parse.
+"""Levels that are kept of what is too deep: far more than what we read has, and few enough to be
+parsed below our own calls.
 """
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _OPENS = frozenset(b"[{")

@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
-    """Whether `work` came to its end, whose error is raised: it is cancelled when `stop` is set
-    first.
+    """True: `work` came to its end. False: `stop` was set first, and `work` was cancelled and has
+    ended. What it raises is raised, also while it is being cancelled.
     """
     working = asyncio.create_task(work)
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            return False
-        working.result()
-        return True
+        ended = working.done()
     finally:
         working.cancel()
         stopping.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)
+    if not working.cancelled():
+        working.result()
+    return ended

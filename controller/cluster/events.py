@@ -1,11 +1,11 @@
-"""Events on pods that wait and on snapshots: which source, which error, what to do."""
+"""Events on pods that wait or started stale, and on snapshots: what is the matter, what to do."""
 
 from __future__ import annotations
 
 import logging
-from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from controller.cluster.turns import Severity
 from controller.snapshots import rfc3339
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
@@ -49,14 +49,6 @@ _ALARMS = {
 }
 
 
-class Severity(StrEnum):
-    """An Event's `type`, as Kubernetes has it."""
-
-    NORMAL = "Normal"
-    """What somebody asked for has been done."""
-    WARNING = "Warning"
-
-
 class Regarded(NamedTuple):
     """What an Event is about."""
 
@@ -89,6 +81,7 @@ class Events:
         about: str,
         reason: str,
         note: str,
+        *,
         severity: Severity = Severity.WARNING,
     ) -> None:
         """Says it now, if it is time to say that of the object."""

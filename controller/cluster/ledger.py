@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from contract.reasons import Serving
 from contract.snapshot import HISTORY_SUFFIX, META, from_wire
 from controller.cluster import wire
-from controller.cluster.events import Severity, regarding_snapshot
+from controller.cluster.events import regarding_snapshot
 from controller.cluster.publication import publish
 from controller.cluster.secrets import ForeignSecretError
-from controller.cluster.turns import Turn, turns
+from controller.cluster.turns import turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
@@ -47,8 +48,10 @@ RETRY_CAP_S = 30.0
 _AT_ONCE = 8
 """Writes under way."""
 _AT_A_TIME = 64
-_MISNAMED_A_TURN = 16
-"""Objects of a wrong name that are told so between two turns of statuses, which wait for it."""
+_FEW_A_TURN = 16
+"""Objects of a wrong name that are told so, and objects that are removed, between two turns of
+statuses, which wait for it.
+"""
 
 
 @dataclass(slots=True)
@@ -104,9 +107,10 @@ class ClusterLedger:
         self._consumers: Mapping[SnapshotKey, tuple[str, ...]] = {}
         self._altered: set[SnapshotKey] = set()
         self._shown: dict[SnapshotKey, _Shown] = {}
-        self._misnamed: dict[tuple[str, str], Seen] = {}
-        self._removals: set[asyncio.Task[None]] = set()
-        """Under way; the loop itself holds its tasks weakly."""
+        self._misnamed: dict[tuple[str, str], tuple[float, Seen]] = {}
+        """To be told so, and when: monotonic."""
+        self._unwanted: dict[SnapshotKey, float] = {}
+        """Whose object is to be removed if it was made for pods, and when: monotonic."""
         copies.snapshots.subscribe(self._changed)
 
     def restored(self, key: SnapshotKey, meta: Meta) -> None:
@@ -168,10 +172,7 @@ class ClusterLedger:
         if self.vanished(key.namespace):
             self._freshness.forget(key.namespace)
         elif shown is not None:
-            self._misnamed.pop((key.namespace, key.source.snapshot), None)
-            removal = asyncio.create_task(self._remove_made(key))
-            self._removals.add(removal)
-            removal.add_done_callback(self._removals.discard)
+            self._unwanted[key] = self._clock.monotonic()
 
     def vanished(self, namespace: str) -> bool:
         return ("", namespace) not in self._copies.namespaces.items
@@ -193,7 +194,9 @@ class ClusterLedger:
         return True
 
     async def run(self, states: Mapping[SnapshotKey, SnapshotState]) -> None:
-        """Writes statuses until cancelled. `states` is what the engine knows, as it goes on."""
+        """Writes statuses, and removes objects that nobody wants, until cancelled. `states` is what
+        the engine knows, as it goes on.
+        """
         permits = asyncio.Semaphore(_AT_ONCE)
         while True:
             await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
@@ -207,8 +210,11 @@ class ClusterLedger:
             for begin in range(0, len(due), _AT_A_TIME):  # others have the loop in between
                 some = due[begin : begin + _AT_A_TIME]
                 await asyncio.gather(*(self._show(key, permits) for key in some))
-            for name in list(self._misnamed)[:_MISNAMED_A_TURN]:
-                await self._ignore(self._misnamed.pop(name))
+            for key in [key for key, at in self._unwanted.items() if at <= mono][:_FEW_A_TURN]:
+                await self._tidy(key)
+            named = [name for name, (at, _) in self._misnamed.items() if at <= mono]
+            for name in named[:_FEW_A_TURN]:
+                await self._ignore(self._misnamed.pop(name)[1])
 
     def _is_urgent(self, key: SnapshotKey, before: Meta | None, meta: Meta) -> bool:
         """Whether pods are to see it at once: it is the first, or operators' doing, or the class
@@ -231,6 +237,10 @@ class ClusterLedger:
         shown = self._shown.setdefault(key, _Shown())
         if shown.foreign != foreign:
             shown.foreign, shown.due_at = foreign, self._clock.monotonic()
+
+    def found_foreign(self, key: SnapshotKey) -> None:
+        """A Secret of the name is there that is not ours, as it turned out when it was read."""
+        self._conflicting(key, foreign=True)
 
     def is_foreign(self, key: SnapshotKey) -> bool:
         """Whether a Secret of the name is there that is not ours."""
@@ -289,9 +299,8 @@ class ClusterLedger:
         shown.written, shown.times = document, False
         regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
         for turn, note in turns(before, document):
-            severity = Severity.NORMAL if turn is Turn.ROLLED_BACK else Severity.WARNING
             about = f"{turn} {document['version']}"
-            await self._events.say(regarded, about, turn, note, severity)
+            await self._events.say(regarded, about, turn, note, severity=turn.severity)
         return True
 
     async def _make(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:
@@ -306,17 +315,25 @@ class ClusterLedger:
         shown.written = None
         return True
 
+    async def _tidy(self, key: SnapshotKey) -> None:
+        """Removes the object of what was never served, unless it is wanted again."""
+        del self._unwanted[key]
+        if key in self._decided:
+            return
+        try:
+            await self._remove_made(key)
+        except (ApiError, FencedError) as error:
+            self._unwanted[key] = self._clock.monotonic() + RETRY_CAP_S
+            name = key.source.snapshot
+            say(logging.INFO, "controller.not_removed", snapshot=name, why=str(error))
+
     async def _remove_made(self, key: SnapshotKey) -> None:
+        """ApiError, FencedError: it may be there still."""
         seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
         if seen is None or seen.declared:
             return
-        try:
+        with suppress(NotFoundError):
             await self._api.delete(_path(key), uid=seen.uid)
-        except NotFoundError:
-            return
-        except (ApiError, FencedError) as error:
-            name = key.source.snapshot
-            say(logging.INFO, "controller.not_removed", snapshot=name, why=str(error))
 
     async def _ignore(self, seen: Seen) -> None:
         document = wire.ignored(seen, self._clock.now())
@@ -326,7 +343,10 @@ class ClusterLedger:
         try:
             await self._api.merge_patch(path, {"status": document})
         except (ApiError, FencedError) as error:
+            again = self._clock.monotonic() + RETRY_CAP_S, seen
+            self._misnamed.setdefault((seen.namespace, seen.name), again)
             say(logging.INFO, "controller.status_not_written", snapshot=seen.name, why=str(error))
+            return
         regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
         note = document["conditions"][0]["message"]
         await self._events.say(regarded, "WrongName", "WrongName", note)
@@ -338,7 +358,7 @@ class ClusterLedger:
             return
         if not seen.named:
             if change.after is not None:
-                self._misnamed[change.key] = seen
+                self._misnamed[change.key] = self._clock.monotonic(), seen
             return
         shown = self._shown.get(seen.key)
         if shown is None or shown.written is None:

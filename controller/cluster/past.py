@@ -18,7 +18,7 @@ from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
     from controller.cluster.freshness import FreshnessMaps
     from controller.cluster.secrets import Secrets
@@ -54,8 +54,14 @@ class ClusterPast:
     """Reads Secrets and ages by name."""
 
     def __init__(
-        self, secrets: Secrets, freshness: FreshnessMaps, snapshots: Reflector[Seen]
+        self,
+        secrets: Secrets,
+        freshness: FreshnessMaps,
+        snapshots: Reflector[Seen],
+        foreign: Callable[[SnapshotKey], None],
     ) -> None:
+        """`foreign` is told where a Secret is not ours."""
+        self._foreign = foreign
         self._secrets = secrets
         self._freshness = freshness
         self._snapshots = snapshots
@@ -101,6 +107,7 @@ class ClusterPast:
                 return key, await self._read(key)
         except ForeignSecretError:
             say(logging.WARNING, "controller.foreign_secret", **where, decision="never touched")
+            self._foreign(key)
             return key, key
         except (ApiError, FencedError) as error:
             say(logging.WARNING, "controller.not_recalled", **where, why=str(error))

@@ -148,7 +148,7 @@ class Cluster:
             observer=watchman,
         )
         controller = self._controller = Controller(
-            past=ClusterPast(secrets, freshness, copies.snapshots),
+            past=ClusterPast(secrets, freshness, copies.snapshots, ledger.found_foreign),
             ledger=ledger,
             policies=PolicyFeed(copies),
             pods=DemandFeed(copies),

@@ -14,11 +14,23 @@ if TYPE_CHECKING:
     Document = Mapping[str, Any]
 
 
+class Severity(StrEnum):
+    """An Event's `type`, as Kubernetes has it."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
 class Turn(StrEnum):
     """Reasons of Events on a SecretSnapshot."""
 
     EXPIRED = "Expired"
     ROLLED_BACK = "RolledBack"
+
+    @property
+    def severity(self) -> Severity:
+        """What somebody asked for has been done, or something is wrong."""
+        return Severity.NORMAL if self is Turn.ROLLED_BACK else Severity.WARNING
 
 
 def turns(before: Document, after: Document) -> Iterator[tuple[Turn, str]]:

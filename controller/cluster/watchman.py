@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 TURN_S = 1.0
 LATE_S = 60.0
 """An alarm waits so long for its snapshot's object, which may be made only now: as that of a backup
-without objects. A pod that has started waits so long for what is known of its sources."""
+without objects. A pod that has started waits so long, from the first decision on, for what is known
+of its sources."""
 STARTED_S = 600.0
 """Pods that had started longer before this process saw them are passed over."""
 MOST_TOLD = 8
@@ -59,6 +60,8 @@ class Watchman:
         """With the monotonic time."""
         self._started: dict[str, tuple[float, Pod]] = {}
         """By UID, with the monotonic time."""
+        self._decided_at: float | None = None
+        """When it was first decided on something, monotonic; before, nothing is known."""
         copies.pods.subscribe(self._pod)
 
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
@@ -91,7 +94,7 @@ class Watchman:
                 about = f"{found.key.source.snapshot} {found.cause}"
                 regarded = regarding_pod(found.key.namespace, name, uid)
                 await self._events.say(regarded, about, found.reason, found.note)
-            for pod, note in self._stale(engine, decided()):
+            for pod, note in self._take_stale(engine, ledger, decided()):
                 self._counted(pod.demand.namespace)
                 regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
                 await self._events.say(regarded, REASON, REASON, note)
@@ -139,27 +142,34 @@ class Watchman:
         if started and self._clock.now() - pod.started_at < STARTED_S:
             self._started[pod.uid] = self._clock.monotonic(), pod
 
-    def _stale(self, engine: Engine, decided: Decisions) -> list[tuple[Pod, str]]:
+    def _take_stale(
+        self, engine: Engine, ledger: ClusterLedger, decided: Decisions
+    ) -> list[tuple[Pod, str]]:
         """The pods that started with stale values, each once, as soon as that can be told."""
-        found = []
+        if not decided:
+            return []
         now = self._clock.monotonic()
+        if self._decided_at is None:
+            self._decided_at = now
+        found = []
         for uid, (seen_at, pod) in list(self._started.items()):
             keys = pod.demand.parts
             known = all(key in decided and engine.state(key) is not None for key in keys)
-            if known or now - seen_at >= LATE_S:
+            if known or now - max(seen_at, self._decided_at) >= LATE_S:
                 del self._started[uid]
-                note = _note(pod, engine, decided)
+                note = _note(pod, engine, ledger, decided)
                 if note is not None:
                     found.append((pod, note))
         return found
 
 
-def _note(pod: Pod, engine: Engine, decided: Decisions) -> str | None:
+def _note(pod: Pod, engine: Engine, ledger: ClusterLedger, decided: Decisions) -> str | None:
     if pod.started_at is None:
         return None
     sources = []
     for key in pod.demand.parts:
         state, item = engine.state(key), decided.get(key)
-        if state is not None and item is not None and item.demanded is not None:
-            sources.append(Source(key=key, state=state, rules=item.demanded.rules))
+        if state is None or item is None or item.demanded is None or ledger.is_foreign(key):
+            continue
+        sources.append(Source(key=key, state=state, rules=item.demanded.rules))
     return started_stale(sources, pod.started_at)

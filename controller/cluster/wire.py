@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TIMES = ("lastSuccess", "lastAttempt")
 """What goes on in a status without anything being new."""
+_FOREIGN = "ForeignSecret"
 _STATES = {
     Freshness.FRESH: "Fresh",
     Freshness.STALE: "Stale",
@@ -167,11 +168,11 @@ def conflicting(status: dict[str, Any], before: Mapping[str, Any], now: float) -
     ready = _condition(
         "Ready",
         "False",
-        "ForeignSecret",
+        _FOREIGN,
         "a Secret of this name is there that is not lastgood's; remove or rename it",
     )
-    fresh = _condition("Fresh", "Unknown", "ForeignSecret", "pods are not given this snapshot")
-    (_, _, *others) = status["conditions"]
+    fresh = _condition("Fresh", "Unknown", _FOREIGN, "pods are not given this snapshot")
+    others = [it for it in status["conditions"] if it["type"] not in {"Ready", "Fresh"}]
     dated = [_dated(it, status["observedGeneration"], before, now) for it in (ready, fresh)]
     return status | {
         "state": "Foreign",

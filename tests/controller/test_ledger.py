@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from controller.cluster.ledger import ClusterLedger
+from controller.cluster.ledger import RETRY_CAP_S, ClusterLedger
 from controller.reconcile import Decided, Known
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SourceKey
@@ -40,25 +40,105 @@ class Hanging:
         raise of_status(409, reason="AlreadyExists", method="POST", path=path)
 
 
+class Removing:
+    """An API server that takes deletions, but for the first ones."""
+
+    def __init__(self, failing: int = 0) -> None:
+        self.failing = failing
+        self.asked: list[str] = []
+        self.under_way = self.most = 0
+
+    async def delete(self, path: str, *, uid: str) -> None:
+        assert uid == "1"
+        self.asked.append(path.rpartition("/")[2])
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(0)
+        self.under_way -= 1
+        if len(self.asked) <= self.failing:
+            raise of_status(503, reason="", method="DELETE", path=path)
+
+
+def _key(number: int) -> SnapshotKey:
+    return SnapshotKey("payments", SourceKey("prod", "controller", "file", f"/forged/{number}"))
+
+
+def _made(*keys: SnapshotKey) -> SimpleNamespace:
+    """Copies with an object of each, made for pods."""
+    objects = {
+        (key.namespace, key.source.snapshot): SimpleNamespace(uid="1", declared=False)
+        for key in keys
+    }
+    return SimpleNamespace(
+        snapshots=SimpleNamespace(items=objects, subscribe=lambda _: None),
+        namespaces=SimpleNamespace(items={("", "payments"): None}),
+    )
+
+
+def _ledger(api: object, copies: SimpleNamespace) -> ClusterLedger:
+    unused = cast("Any", None)
+    return ClusterLedger(
+        cast("Any", api),
+        copies=cast("Any", copies),
+        secrets=unused,
+        freshness=unused,
+        nudges=unused,
+        events=unused,
+        clock=cast("Any", FastClock()),
+    )
+
+
+def _forgotten(
+    api: object, keys: list[SnapshotKey], lasts_s: float, *, again: bool = False
+) -> None:
+    """Nobody wants them any more; `again`: and then somebody does."""
+
+    async def turns() -> None:
+        ledger = _ledger(api, _made(*keys))
+        wanted = {key: Decided(known=Known(), demanded=None) for key in keys}
+        for key in keys:
+            ledger.write(key, None)
+        ledger.decided({}, {}, {})
+        for key in keys:
+            ledger.forget(key)
+        if again:
+            ledger.decided(wanted, {}, {})
+        running = asyncio.create_task(ledger.run({}))
+        await asyncio.sleep(lasts_s / FASTER)
+        running.cancel()
+
+    asyncio.run(turns())
+
+
+def test_p13_many_objects_that_nobody_wants_are_removed_a_few_at_a_time() -> None:
+    """A tenant that takes a thousand pods away costs no thousand requests at once."""
+    api, keys = Removing(), [_key(number) for number in range(40)]
+    _forgotten(api, keys, 6.0)
+    assert set(api.asked) == {key.source.snapshot for key in keys}
+    assert api.most == 1
+
+
+def test_a_removal_that_fails_is_made_again_later() -> None:
+    """Else the object would stay until another process leads."""
+    api = Removing(failing=1)
+    _forgotten(api, [_key(1)], RETRY_CAP_S + 3)
+    assert api.asked == [_key(1).source.snapshot] * 2
+
+
+def test_what_is_wanted_again_is_not_removed() -> None:
+    """Its object is the one that is used."""
+    api = Removing()
+    _forgotten(api, [_key(1)], 3.0, again=True)
+    assert api.asked == []
+
+
 def test_p4_an_object_that_hangs_in_its_deletion_is_made_again_with_backoff() -> None:
     """It is not seen and can't be made: that is a failure, and no reason to ask each second."""
     api = Hanging()
-    copies = SimpleNamespace(
-        snapshots=SimpleNamespace(items={}, subscribe=lambda _: None),
-        namespaces=SimpleNamespace(items={("", "payments"): None}),
-    )
-    unused = cast("Any", None)
+    copies = _made()
 
     async def turns() -> None:
-        ledger = ClusterLedger(
-            cast("Any", api),
-            copies=cast("Any", copies),
-            secrets=unused,
-            freshness=unused,
-            nudges=unused,
-            events=unused,
-            clock=cast("Any", FastClock()),
-        )
+        ledger = _ledger(api, copies)
         ledger.decided({KEY: Decided(known=Known(synced=True), demanded=None)}, {}, {})
         ledger.write(KEY, None)
         running = asyncio.create_task(ledger.run({}))

@@ -20,6 +20,10 @@ STEADY = FreshnessClass(
     name="steady", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="serve"
 )
 
+PATIENT = FreshnessClass(
+    name="patient", refresh_s=60.0, budget_s=300.0, max_age_s=9000.0, on_expired="serve"
+)
+
 
 def _source(age_s: float | None, reference: str = "/prod/db", **changes: Any) -> Source:  # noqa: ANN401 - a state's members
     state = SnapshotState(
@@ -74,7 +78,7 @@ def test_what_is_not_known_to_have_been_stale_is_not_said(source: Source) -> Non
     assert started_stale([source], AT) is None
 
 
-def test_the_oldest_is_named_and_the_others_are_counted() -> None:
+def test_the_worst_is_named_and_the_others_are_counted() -> None:
     """One Event a pod, however many sources it has."""
     sources = [_source(400.0, "/a"), _source(800.0, "/b"), _source(500.0, "/c")]
     note = started_stale(sources, AT)
@@ -82,6 +86,9 @@ def test_the_oldest_is_named_and_the_others_are_counted() -> None:
     assert "aws-sm:/b " in note
     assert note.endswith("; so are 2 more")
     assert str(started_stale(sources[:2], AT)).endswith("; so is 1 more")
+    patient = replace(_source(5000.0, "/d"), rules=PATIENT)
+    expired = _source(1000.0, "/e")
+    assert "aws-sm:/e " in str(started_stale([patient, expired], AT)), "older, and within its class"
 
 
 @given(st.lists(st.floats(-100.0, 2000.0), max_size=5))
@@ -112,10 +119,22 @@ def _container(second: int, *, ended: bool = False) -> dict[str, Any]:
             AT + 4,
             id="about to be started again",
         ),
+        pytest.param(
+            [
+                {
+                    "state": _container(40),
+                    "lastState": _container(30, ended=True),
+                    "restartCount": 2,
+                }
+            ],
+            AT + 1,
+            id="started again and again: since the kubelet took it up",
+        ),
     ],
 )
 def test_when_a_pod_started_is_read_from_its_status(
     containers: list[dict[str, Any]], at: float | None
 ) -> None:
     """As a kubelet writes it, to the second."""
-    assert started_at({"containerStatuses": containers}) == at
+    status = {"startTime": "2027-01-15T08:00:01Z", "containerStatuses": containers}
+    assert started_at(status) == at

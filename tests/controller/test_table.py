@@ -83,7 +83,7 @@ class World:
         for tell in self._watching:
             tell(Change(key=("payments", NAME), before=before, after=after))
 
-    async def say(self, of: object, about: str, reason: str, note: str, severity: str) -> None:
+    async def say(self, of: object, about: str, reason: str, note: str, *, severity: str) -> None:
         del of, about, note
         self.told.append(f"{severity} {reason}")
 

@@ -73,27 +73,33 @@ def test_what_is_no_cause_is_not_said(state: SnapshotState | None, rules: Freshn
 
 
 @pytest.mark.parametrize(
-    ("state", "foreign", "refusal", "cause"),
+    ("state", "refusal", "cause"),
     [
-        pytest.param(
-            SnapshotState(reason=FetchFailure.DENIED), False, None, "denied", id="never fetched"
-        ),
-        pytest.param(SERVED, True, None, Found.FOREIGN_SECRET, id="a foreign Secret in its place"),
-        pytest.param(None, False, "not-allowed", "not-allowed", id="refused by policy"),
+        pytest.param(SnapshotState(reason=FetchFailure.DENIED), None, "denied", id="never fetched"),
+        pytest.param(None, "not-allowed", "not-allowed", id="refused by policy"),
     ],
 )
 def test_what_was_never_synced_says_its_error_and_what_to_do(
-    state: SnapshotState | None,
-    foreign: bool,  # noqa: FBT001 - a column of the table
-    refusal: str | None,
-    cause: str,
+    state: SnapshotState | None, refusal: str | None, cause: str
 ) -> None:
     """Whatever kept it from being there."""
-    found = _why(state, refusal=refusal, foreign=foreign)
+    found = _why(state, refusal=refusal)
     assert found is not None
     assert (found.reason, found.cause) == ("SecretNotSynced", cause)
     assert f"aws-sm:/prod/db of account prod, never fetched yet: {cause}; " in found.note
     assert not found.note.endswith("; ")
+
+
+@pytest.mark.parametrize("state", [SERVED, None], ids=["fetched", "never fetched"])
+def test_a_foreign_secret_in_its_place_is_what_a_pod_waits_for(state: SnapshotState | None) -> None:
+    """Whatever is known of the source itself."""
+    found = _why(state, foreign=True)
+    assert found is not None
+    assert (found.reason, found.cause) == ("SecretNotSynced", Found.FOREIGN_SECRET)
+    assert found.note == (
+        "waits for aws-sm:/prod/db of account prod: foreign-secret; remove or rename the Secret of"
+        " this name, which lastgood did not write"
+    )
 
 
 def test_an_age_that_nobody_can_know_is_said_to_be_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +22,7 @@ from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, So
 from refresh.observer import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from controller.cluster.events import Regarded
 
@@ -108,6 +109,7 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
 STEADY = FreshnessClass(
     name="steady", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="serve"
 )
+WHOLE = Parts(whole=True)
 STALE = SnapshotState(
     serving=Serving.SERVED,
     served=Kept(version="v1", value=SecretBytes(b"canary"), fetched_at=Clock().now() - 1000),
@@ -117,37 +119,110 @@ STALE = SnapshotState(
 
 def _pod(name: str, started_ago_s: float | None) -> Pod:
     at = None if started_ago_s is None else Clock().now() - started_ago_s
-    demand = Demand(namespace="payments", pod=name, parts={KEY: Parts(whole=True)})
+    demand = Demand(namespace="payments", pod=name, parts={KEY: WHOLE})
     return Pod(uid=f"uid-{name}", demand=demand, waiting=at is None, started_at=at, ending=False)
+
+
+class World:
+    """A watchman beside a clock that stands still until it is set."""
+
+    def __init__(self, *pods: Pod, foreign: bool = False) -> None:
+        self.events, self.clock, self.counted = Events(), Clock(), list[str]()
+        self.pods = Pods(*pods)
+        self.decided: dict[SnapshotKey, Decided] = {}
+        self.states: dict[SnapshotKey, SnapshotState] = {KEY: STALE}
+        copies = SimpleNamespace(snapshots=SimpleNamespace(items={}), pods=self.pods)
+        self.watchman = Watchman(
+            cast("Any", self.events),
+            cast("Any", copies),
+            Silent(),
+            self.clock,
+            self.counted.append,
+        )
+        self._engine = SimpleNamespace(state=self.states.get)
+        self._ledger = SimpleNamespace(is_foreign=lambda _: foreign)
+
+    def decide(self, key: SnapshotKey) -> None:
+        """The controller has come to it."""
+        demanded = Demanded(key=key, rules=STEADY, checks=Checks(max_bytes=1000))
+        self.decided[key] = Decided(known=Known(), demanded=demanded)
+
+    def run(self, scenario: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]) -> World:
+        """`scenario` gets a look of the watchman's, to be awaited."""
+        engine, ledger = cast("Any", self._engine), cast("Any", self._ledger)
+
+        async def look() -> None:
+            await asyncio.sleep(1.2 * TURN_S)
+
+        async def run() -> None:
+            running = asyncio.create_task(self.watchman.run(engine, ledger, lambda: self.decided))
+            await scenario(look)
+            running.cancel()
+
+        asyncio.run(run())
+        return self
 
 
 def test_p5_a_pod_that_started_stale_is_told_and_counted_once() -> None:
     """Also one that started while no controller was there, unless that is long ago; and a container
     that starts again is no other start.
     """
-    events, counted = Events(), list[str]()
-    early, old = _pod("early", STARTED_S - 1), _pod("old", STARTED_S + 1)
-    pods = Pods(early, old, _pod("late", None))
-    copies = SimpleNamespace(snapshots=SimpleNamespace(items={}), pods=pods)
-    watchman = Watchman(cast("Any", events), cast("Any", copies), Silent(), Clock(), counted.append)
-    demanded = Demanded(key=KEY, rules=STEADY, checks=Checks(max_bytes=1000))
-    decided: dict[SnapshotKey, Decided] = {}
-    engine = SimpleNamespace(state={KEY: STALE}.get)
-    ledger = SimpleNamespace(is_foreign=lambda _: False)
+    world = World(_pod("early", STARTED_S - 1), _pod("old", STARTED_S + 1), _pod("late", None))
 
-    async def run() -> None:
-        running = asyncio.create_task(
-            watchman.run(cast("Any", engine), cast("Any", ledger), lambda: decided)
-        )
-        await asyncio.sleep(1.2 * TURN_S)
-        assert events.said == [], "nothing is known of its source yet"
-        decided[KEY] = Decided(known=Known(), demanded=demanded)
-        pods.put(_pod("late", 0.0))
-        await asyncio.sleep(1.2 * TURN_S)
-        pods.put(_pod("late", -1.0))
-        await asyncio.sleep(1.2 * TURN_S)
-        running.cancel()
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        await look()
+        assert world.events.said == [], "nothing is known of its source yet"
+        world.decide(KEY)
+        world.pods.put(_pod("late", 0.0))
+        await look()
+        world.pods.put(_pod("late", -1.0))
+        await look()
 
-    asyncio.run(run())
-    assert events.said == [("early", "SecretStartedStale"), ("late", "SecretStartedStale")]
-    assert counted == ["payments", "payments"]
+    world.run(scenario)
+    assert world.events.said == [("early", "SecretStartedStale"), ("late", "SecretStartedStale")]
+    assert world.counted == ["payments", "payments"]
+
+
+def test_p5_a_pod_of_a_large_fleet_waits_for_the_first_decision() -> None:
+    """What was published is read for minutes there; then the other source is waited for a while."""
+    other = SnapshotKey("payments", SourceKey("prod", "controller", "file", "/prod/other"))
+    both = _pod("web", 5.0)
+    both = replace(both, demand=replace(both.demand, parts=dict.fromkeys((KEY, other), WHOLE)))
+    world = World(both)
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        world.clock.mono = 10 * LATE_S
+        await look()
+        world.decide(KEY)
+        await look()
+        assert world.events.said == [], "the other source may be worse"
+        world.clock.mono += LATE_S
+        await look()
+
+    assert world.run(scenario).events.said == [("web", "SecretStartedStale")]
+
+
+def test_a_pod_that_was_given_a_foreign_secret_is_not_told_of_the_snapshots_age() -> None:
+    """It has started with something else."""
+    world = World(_pod("web", 5.0), foreign=True)
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        world.decide(KEY)
+        await look()
+
+    world.run(scenario)
+    assert "SecretStartedStale" not in dict(world.events.said).values()
+    assert world.counted == []
+
+
+def test_another_pod_of_the_same_name_is_another_start() -> None:
+    """A StatefulSet's, for example."""
+    world = World(_pod("web-0", 5.0))
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        world.decide(KEY)
+        await look()
+        world.pods.put(replace(_pod("web-0", 0.0), uid="another"))
+        await look()
+
+    assert world.run(scenario).counted == ["payments", "payments"]

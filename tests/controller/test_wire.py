@@ -110,12 +110,14 @@ def test_p8_a_status_fits_its_schema_and_has_no_value(state: SnapshotState) -> N
 
 def test_p5_a_foreign_secret_in_its_place_is_what_the_table_says() -> None:
     """Not that it is fresh: what pods are given is not the snapshot."""
-    document = conflicting(_shown(SERVED, NOW), {}, NOW)
+    restored = replace(SERVED, restored="uid-of-another-cluster")
+    document = conflicting(_shown(restored, NOW), {}, NOW)
     Status.model_validate({name: value for name, value in document.items() if value is not None})
     assert (document["state"], document["reason"]) == ("Foreign", Found.FOREIGN_SECRET)
     assert [(it["type"], it["status"]) for it in document["conditions"]] == [
         ("Ready", "False"),
         ("Fresh", "Unknown"),
+        ("Restored", "True"),
     ]
     again = _shown(SERVED, NOW + 60, document)
     assert [it["lastTransitionTime"] for it in again["conditions"]] == [rfc3339(NOW + 60)] * 2
