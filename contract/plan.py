@@ -26,6 +26,10 @@ FILE_MODES = {"owner": 0o400, "group": 0o440, "world": 0o444}
 (DESIGN.md section 7).
 """
 
+MOST_PLAN = 64 << 10
+"""Bytes of a plan: an argument may have 128 KiB (Linux MAX_ARG_STRLEN), and etcd keeps it with each
+pod.
+"""
 MOST_NAME = 253
 """Bytes in a name that becomes a path element: a Kubernetes key's limit, below every file system's.
 """

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from contract.record import Record
-from contract.spelling import suggestion
+from contract.spelling import quick_suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def canonicalise(provider: str, raw: str) -> str:
     """
     check = _PROVIDERS.get(provider)
     if check is None:
-        hint = suggestion(provider, PROVIDERS)
+        hint = quick_suggestion(provider, PROVIDERS)
         message = f"{_shown(provider)} is not a provider; allowed: {', '.join(PROVIDERS)}{hint}"
         raise ReferenceRejected(message)
     check(raw)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MOST_LETTERS = 64
+MOST_WORDS = 64
+"""For `quick_suggestion`."""
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
@@ -20,3 +25,13 @@ def suggestion(word: str, allowed: Iterable[str]) -> str:
     """`; did you mean "x"?`, or nothing."""
     found = nearest(word, allowed)
     return f'; did you mean "{found}"?' if found is not None else ""
+
+
+def quick_suggestion(word: str, allowed: Iterable[str]) -> str:
+    """Likewise, among the first MOST_WORDS of no more than MOST_LETTERS: comparing takes time, and
+    what a tenant writes can be of any length and number.
+    """
+    if len(word) > MOST_LETTERS:
+        return ""
+    short = (candidate for candidate in allowed if len(candidate) <= MOST_LETTERS)
+    return suggestion(word, islice(short, MOST_WORDS))

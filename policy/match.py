@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from contract.annotations import POLICY_LABEL
 from contract.reference import ReferenceRejected, canonicalise
-from contract.spelling import suggestion
+from contract.spelling import quick_suggestion
 from policy.fields import LABEL, NAMESPACE
 
 if TYPE_CHECKING:
@@ -137,9 +137,8 @@ def decide_under(
         return _unreadable(f"SecretAccount {accounts[0]}")
     if found is None or not found.serves(provider):
         serving = sorted(name for name, item in policies.accounts.items() if item.serves(provider))
-        message = (
-            f"there is no account {accounts[0]} for {provider}{suggestion(accounts[0], serving)}"
-        )
+        hint = quick_suggestion(accounts[0], serving)
+        message = f"there is no account {accounts[0]} for {provider}{hint}"
         return Refused(reason=Reason.UNKNOWN_ACCOUNT, message=message)
     return _allowed(policy, min(matches, key=lambda match: match.rank).source)
 
@@ -254,7 +253,7 @@ def _not_allowed(
         known = sorted({source.account for source in policy.spec.sources})
         message = (
             f"policy {policy.name} has no account {account}; it has {', '.join(known) or 'none'}"
-            f"{suggestion(account, known)}"
+            f"{quick_suggestion(account, known)}"
         )
         return Refused(reason=Reason.UNKNOWN_ACCOUNT, message=message)
     patterns = [allow.replace(NAMESPACE, namespace) for source in sources for allow in source.allow]

@@ -5,24 +5,25 @@ mistake at once. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from contract import layout
 from contract.annotations import CONTAINERS, ENV, ENV_VALUE, MOUNT_PATH, RELOAD, SECRET
 from contract.names import snapshot_name
-from contract.plan import FOLLOW, Plan, PlannedFile, PlannedSnapshot, to_wire
+from contract.plan import FOLLOW, MOST_PLAN, Plan, PlannedFile, PlannedSnapshot, to_wire
 from contract.snapshot import data_key
-from contract.spelling import suggestion
+from contract.spelling import quick_suggestion
 from policy import match
 from policy.match import Allowed, Refused
 from webhook import pods
 from webhook.access import Access, access_of
 from webhook.resources import cache_size
-from webhook.verdict import Mistake, Reason
-from webhook.wishes import Wish, Wishes, ours, overlaps, read
+from webhook.verdict import MOST_HINTS, Mistake, Reason
+from webhook.wishes import Wish, Wishes, cut, ours, overlaps, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from contract.plan import Reload
     from policy.match import PolicySet
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
     from webhook.memo import Memo, Template
     from webhook.verdict import Pod
 
-PLAN_LENGTH = 64 << 10
-"""The longest plan: an argument may have 128 KiB (Linux MAX_ARG_STRLEN), and etcd keeps it with
-each pod.
-"""
+MOST_SHOWN = 10
+"""Names of containers in one message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +98,8 @@ def decide(
         ("plan", namespace, access.access),
         lambda: _plan(granted, mode=mode, access=access.access, reload=wishes.reload),
     )
-    if len(wire) > PLAN_LENGTH:
-        message = f"the plan has {len(wire)} bytes; allowed are {PLAN_LENGTH}: take fewer secrets"
+    if len(wire) > MOST_PLAN:
+        message = f"the plan has {len(wire)} bytes; allowed are {MOST_PLAN}: take fewer secrets"
         return [Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)]
     follow = mode == FOLLOW
     agent = follow or plan.reload is not None
@@ -110,7 +109,7 @@ def decide(
         namespace=namespace,
         plan=plan,
         wire=wire,
-        chosen=frozenset(chosen),
+        chosen=chosen,
         mount_path=wishes.mount_path,
         variables=variables,
         access=access,
@@ -162,7 +161,8 @@ def _grant(
 ) -> tuple[tuple[_Granted, ...], tuple[Mistake, ...]]:
     """The wishes that policy allows, and a mistake for each other one."""
     granted, mistakes = [], []
-    for wish in wishes.secrets:
+    count, most = len(wishes.secrets), policy.spec.limits.secrets_per_pod
+    for wish in wishes.secrets[:most]:  # which bounds the time that one pod takes
         source = wish.source
         answer = match.decide_under(
             policies,
@@ -177,7 +177,6 @@ def _grant(
         else:
             field = SECRET + wish.name
             mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=answer.message))
-    count, most = len(wishes.secrets), policy.spec.limits.secrets_per_pod
     if count > most:
         message = f"there are {count}; policy {policy.name} allows {most} per pod"
         mistakes.append(Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message))
@@ -219,25 +218,31 @@ def _key(item: _Granted) -> tuple[str, str, str, str]:
     return item.allowed.account, item.allowed.identity, source.provider, source.reference
 
 
-def _choose(spec: Pod, wishes: Wishes) -> tuple[list[str], list[Mistake]]:
+def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
     """The names of the containers that get mount and variables, and what is wrong with them."""
     main = [item["name"] for item in pods.user_containers(spec)]
     if wishes.containers is None:
-        return [name for name in main if name not in pods.MESH], []
+        return frozenset(name for name in main if name not in pods.MESH), []
     inits = [item["name"] for item in pods.user_containers(spec, "initContainers")]
     early = _before_gate(inits)
-    mistakes = []
+    allowed = dict.fromkeys([*main, *inits[len(early) :]])
+    mistakes: list[Mistake] = []
     for name in wishes.containers:
         if name in early:
             message = f"{name} runs before the secrets are there, as meshes need; leave it out"
-        elif name not in main and name not in inits:
-            allowed = [*main, *inits[len(early) :]]
-            hint = suggestion(name, allowed)
-            message = f'there is no container "{name}"; allowed: {", ".join(allowed)}{hint}'
+        elif name not in allowed:
+            hint = quick_suggestion(name, allowed) if len(mistakes) < MOST_HINTS else ""
+            message = f'there is no container "{cut(name)}"; allowed: {_few(allowed)}{hint}'
         else:
             continue
         mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=CONTAINERS, message=message))
-    return list(wishes.containers), mistakes
+    return frozenset(wishes.containers), mistakes
+
+
+def _few(names: Collection[str]) -> str:
+    """As many as a message has room for."""
+    shown = ", ".join(cut(name) for name in islice(names, MOST_SHOWN))
+    return shown if len(names) <= MOST_SHOWN else f"{shown} and {len(names) - MOST_SHOWN} more"
 
 
 def _before_gate(inits: list[str]) -> list[str]:
@@ -245,7 +250,7 @@ def _before_gate(inits: list[str]) -> list[str]:
 
 
 def _collisions(
-    spec: Pod, wishes: Wishes, chosen: list[str], variables: tuple[dict[str, Any], ...]
+    spec: Pod, wishes: Wishes, chosen: frozenset[str], variables: tuple[dict[str, Any], ...]
 ) -> Iterator[Mistake]:
     """Mounts and variables of the chosen containers that stand where ours would."""
     wanted = {item["name"]: item for item in variables}

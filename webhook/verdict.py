@@ -17,6 +17,8 @@ WARNING_LENGTH = 256
 
 
 MOST_MISTAKES = 50
+MOST_HINTS = 8
+"""Mistakes of one kind that are told the nearest valid spelling: finding it takes time."""
 """As many are told of one pod; nobody reads more, and an answer must stay small."""
 
 

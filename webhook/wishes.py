@@ -7,6 +7,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from contract import annotations as keys
@@ -14,9 +15,9 @@ from contract import layout
 from contract.plan import MODES, Reload
 from contract.reference import ReferenceRejected, SourceRequest, parse_source
 from contract.snapshot import property_key
-from contract.spelling import suggestion
+from contract.spelling import quick_suggestion
 from webhook.pods import is_mine
-from webhook.verdict import Mistake, Reason
+from webhook.verdict import MOST_HINTS, Mistake, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Parsed = TypeVar("Parsed")
 
 SIGNALS = ("HUP", "USR1", "USR2")
+MOST_CONTAINERS = 64
+"""That an annotation may name."""
 KEY_LENGTH = 253
 """The longest key of a Secret's data (corev1, validated as a file name)."""
 
@@ -88,6 +91,7 @@ def read(found: dict[str, str]) -> tuple[Wishes, list[Mistake]]:
 class _Reader:
     def __init__(self, found: dict[str, str]) -> None:
         self._found = found
+        self._hints = 0
         self.mistakes: list[Mistake] = []
 
     def read(self) -> Wishes:
@@ -110,7 +114,12 @@ class _Reader:
         )
 
     def _mistake(self, field: str, message: str, reason: Reason = Reason.BAD_ANNOTATION) -> None:
-        self.mistakes.append(Mistake(reason=reason, field=field, message=message))
+        self.mistakes.append(Mistake(reason=reason, field=cut(field), message=message))
+
+    def _hint(self, find: Callable[[], str]) -> str:
+        """The nearest valid spelling, for the first mistakes."""
+        self._hints += 1
+        return find() if self._hints <= MOST_HINTS else ""
 
     def _unknown(self) -> None:
         for key in self._found:
@@ -118,7 +127,8 @@ class _Reader:
                 self._mistake(key, "not available in this version", Reason.NOT_AVAILABLE)
             elif key not in keys.PLAIN and not key.startswith(tuple(KINDS)):
                 allowed = ", ".join(AVAILABLE)
-                message = f"unknown annotation{_nearest_key(key)}; allowed are {allowed}"
+                hint = self._hint(partial(_nearest_key, key))
+                message = f"unknown annotation{hint}; allowed are {allowed}"
                 self._mistake(key, message, Reason.UNKNOWN_ANNOTATION)
 
     def _of(self, prefix: str) -> Iterable[tuple[str, str, str]]:
@@ -136,7 +146,8 @@ class _Reader:
             else:
                 self._mistake(
                     key,
-                    f'"{name}" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside, - and .',
+                    f'"{cut(name)}" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside,'
+                    " - and .",
                 )
         return names
 
@@ -144,11 +155,13 @@ class _Reader:
         files = {name: name for name in names}
         for key, name, file in self._of(keys.FILE):
             if name not in files:
-                self._mistake(key, f"there is no {keys.SECRET}{name}{suggestion(name, names)}")
+                hint = self._hint(partial(quick_suggestion, name, names))
+                missing = f"there is no {keys.SECRET}{cut(name)}{hint}"
+                self._mistake(key, missing)
             elif not _FILE.fullmatch(file):
                 self._mistake(
                     key,
-                    f'"{_cut(file)}" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
+                    f'"{cut(file)}" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
                     " without a leading .",
                 )
             else:
@@ -191,13 +204,13 @@ class _Reader:
             if not _VARIABLE.fullmatch(variable):
                 self._mistake(
                     key,
-                    f'"{variable}" is not a variable; allowed are A-Z a-z 0-9 _'
+                    f'"{cut(variable)}" is not a variable; allowed are A-Z a-z 0-9 _'
                     " without a leading digit",
                 )
             elif name not in files:
-                hint = suggestion(name, files)
+                hint = self._hint(partial(quick_suggestion, name, files))
                 self._mistake(
-                    key, f'there is no {keys.SECRET}<name> with the name "{_cut(name)}"{hint}'
+                    key, f'there is no {keys.SECRET}<name> with the name "{cut(name)}"{hint}'
                 )
             else:
                 variables.append((variable, name))
@@ -215,7 +228,9 @@ class _Reader:
 
 
 def _containers(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
+    names = tuple(name.strip() for name in text.split(",", MOST_CONTAINERS))
+    if len(names) > MOST_CONTAINERS:
+        raise ValueError(f"at most {MOST_CONTAINERS} containers can be named; leave it out for all")
     if not all(names):
         raise ValueError('write names of containers, divided by commas, for example "app,worker"')
     if len(set(names)) != len(names):
@@ -226,13 +241,13 @@ def _containers(text: str) -> tuple[str, ...]:
 def _mount_path(text: str) -> str:
     if not _PATH.fullmatch(text) or posixpath.normpath(text) != text or len(text) > 1024:  # noqa: PLR2004 - see below
         raise ValueError(
-            f'"{_cut(text)}" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ - without'
+            f'"{cut(text)}" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ - without'
             ' "." or ".." steps, a trailing / or more than 1024 characters'
         )
     for taken in _UNUSABLE:
         if overlaps(text, taken):
             raise ValueError(
-                f'"{_cut(text)}" meets {taken}, which belongs to the system; choose another path'
+                f'"{cut(text)}" meets {taken}, which belongs to the system; choose another path'
             )
     return text
 
@@ -244,9 +259,8 @@ def overlaps(one: str, other: str) -> bool:
 
 def _mode(text: str) -> str:
     if text not in MODES:
-        raise ValueError(
-            f'"{_cut(text)}" is not a mode; allowed: {", ".join(MODES)}{suggestion(text, MODES)}'
-        )
+        hint = quick_suggestion(text, MODES)
+        raise ValueError(f'"{cut(text)}" is not a mode; allowed: {", ".join(MODES)}{hint}')
     return text
 
 
@@ -256,14 +270,13 @@ def _reload(text: str) -> Reload:
         if signal not in SIGNALS:
             allowed = ", ".join(f"signal:{name}" for name in SIGNALS)
             bare = signal.upper().removeprefix("SIG")
-            raise ValueError(
-                f'"{_cut(signal)}" is not a signal; allowed: {allowed}{suggestion(bare, SIGNALS)}'
-            )
+            hint = quick_suggestion(bare, SIGNALS)
+            raise ValueError(f'"{cut(signal)}" is not a signal; allowed: {allowed}{hint}')
         return Reload(signal=signal)
     match = _URL.fullmatch(text)
     if match is None or int(match[1]) > 65535 or len(text) > 256:  # noqa: PLR2004 - ports end there; a URL needs no more
         raise ValueError(
-            f'"{_cut(text)}" is not a reload; write http://127.0.0.1:PORT/PATH or signal:HUP'
+            f'"{cut(text)}" is not a reload; write http://127.0.0.1:PORT/PATH or signal:HUP'
         )
     if int(match[1]) == layout.AGENT_PORT:
         raise ValueError(f"port {layout.AGENT_PORT} is the agent's own; write the app's")
@@ -276,16 +289,16 @@ def _nearest_key(key: str) -> str:
     head, dot, rest = word.partition(".")
     if dot:
         kinds = [prefix.removeprefix(keys.PREFIX).removesuffix(".") for prefix in KINDS]
-        hint = suggestion(head, kinds)
+        hint = quick_suggestion(head, kinds)
         return (
-            hint.replace('"?', f'.{rest}"?').replace('mean "', f'mean "{keys.PREFIX}')
+            hint.replace('"?', f'.{cut(rest)}"?').replace('mean "', f'mean "{keys.PREFIX}')
             if hint
             else ""
         )
-    return suggestion(word, plain).replace('mean "', f'mean "{keys.PREFIX}')
+    return quick_suggestion(word, plain).replace('mean "', f'mean "{keys.PREFIX}')
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     """A user's text in a message: short, and with nothing unprintable."""
     shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - enough to recognise it
     return shown.encode("unicode_escape").decode()
