@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from kube.connections import JSON, Connections
-from kube.depth import parsed
-from kube.errors import FencedError, GoneError, MalformedError, UnavailableError, of_status
-from kube.lines import Lines, TooLongError
+from kube.errors import (
+    FencedError,
+    GoneError,
+    MalformedError,
+    TooLargeError,
+    UnavailableError,
+    of_status,
+)
+from kube.lines import MOST_BYTES, Lines, TooLongError
+from kube.reading import parsed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -125,7 +132,7 @@ class Api:
         field_selector: str | None = None,
     ) -> Json:
         """One page. `metadata.continue` of the answer asks for the next one; GoneError: it is too
-        old.
+        old. TooLargeError: ask for fewer.
         """
         query = _selected(label_selector, field_selector)
         query["limit"] = str(limit)
@@ -167,18 +174,27 @@ class Api:
         field_selector: str | None = None,
     ) -> AsyncGenerator[Json, None]:
         """The pages of a list, one in memory at a time; all have one resource version. `limit` 0:
-        one page. GoneError on the way: begin anew.
+        one page; else fewer objects are asked for where they are so large that a page would not
+        fit. GoneError on the way: begin anew.
         """
         continue_: str | None = None
+        asked = limit
         while True:
-            page = await self.list_(
-                path,
-                limit=limit,
-                continue_=continue_,
-                label_selector=label_selector,
-                field_selector=field_selector,
-            )
+            try:
+                page = await self.list_(
+                    path,
+                    limit=asked,
+                    continue_=continue_,
+                    label_selector=label_selector,
+                    field_selector=field_selector,
+                )
+            except TooLargeError:
+                if asked <= 1:
+                    raise
+                asked = max(1, asked // 4)
+                continue
             yield page
+            asked = min(limit, 2 * asked)
             continue_ = (page.get("metadata") or {}).get("continue")
             if not continue_:
                 return
@@ -294,12 +310,25 @@ class Api:
                 async with answer:
                     self.date = answer.headers.get("Date")
                     await _check(answer, method, path)
-                    return _object(await answer.read(), method, path)
+                    return _object(await _content(answer, method, path), method, path)
         except TimeoutError:
             pass
         except (aiohttp.ClientError, OSError) as error:
             reason = type(error).__name__
         raise _unavailable(reason, method, path)
+
+
+async def _content(answer: aiohttp.ClientResponse, method: str, path: str) -> bytes:
+    """TooLargeError."""
+    parts = []
+    size = 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            answer.close()
+            raise TooLargeError(status=0, reason="TooLarge", method=method, path=path)
+    return b"".join(parts)
 
 
 async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[Event, None]:

@@ -87,6 +87,10 @@ class MalformedError(UnavailableError):
     """An answer that is no JSON object, or no event of a watch."""
 
 
+class TooLargeError(UnavailableError):
+    """An answer of more bytes than fit into our memory: ask for less."""
+
+
 class FencedError(Exception):
     """The time in which we may write is over. Nothing was sent."""
 

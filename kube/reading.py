@@ -1,5 +1,5 @@
-"""JSON of any depth. One object that is nested deeper than Python's parser goes would otherwise end
-the list or the watch of all: a tenant may write 10,000 levels into `metadata.managedFields`.
+"""JSON as the API server sends it. A tenant may write 10,000 levels, and bytes that are no UTF-8,
+into `metadata.managedFields`: one such object must not end the list or the watch of all.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ _CLOSES = frozenset(b"]}")
 
 
 def parsed(content: bytes) -> object:
-    """What it says; objects and lists below MOST_LEVELS are empty where it is too deep. None: not
-    JSON; an exception would hold the bytes.
+    """What it says; where it is too deep for Python's parser, objects and lists below MOST_LEVELS
+    are empty, and what is no UTF-8 is replaced. None: not JSON; an exception would hold the bytes.
     """
     try:
         try:
-            return cast("object", json.loads(content))
+            return _loaded(content)
         except RecursionError:
-            return cast("object", json.loads(shallow(content)))
+            return _loaded(shallow(content))
     except ValueError:
         return None
+
+
+def _loaded(content: bytes) -> object:
+    return cast("object", json.loads(content.decode("utf-8", "replace")))
 
 
 def shallow(content: bytes) -> bytes:

@@ -23,8 +23,10 @@ from kube.errors import (
     MalformedError,
     NotFoundError,
     ThrottledError,
+    TooLargeError,
     UnavailableError,
 )
+from kube.lines import MOST_BYTES
 from kube.resources import LEASES, NAMESPACES, PODS, SECRET_SNAPSHOTS, SECRETS
 from tests.kube.server import Server, hang_up, never, refuse, say, serving
 from tests.make import CANARY, leaks
@@ -308,3 +310,33 @@ def test_unknown_fields_survive() -> None:
         return await api.get(SECRET)
 
     assert asked(act)[0] == sent
+
+
+def test_p13_a_page_of_objects_that_are_very_large_is_asked_for_in_smaller_ones() -> None:
+    """What one tenant writes would else fill the memory of all: and every object comes, once."""
+    large = "x" * (3 << 20)
+
+    async def act(api: Api, server: Server) -> list[str]:
+        for number in range(24):
+            server.put(f"pod-{number:02}", note=large if number < 12 else "small")
+        pages = [page async for page in api.pages("/api/v1/pods", limit=20)]
+        return [item["metadata"]["name"] for page in pages for item in page["items"]]
+
+    names, server = asked(act)
+    assert names == [f"pod-{number:02}" for number in range(24)]
+    limits = [int(request.query["limit"]) for request in server.lists()]
+    assert limits[:2] == [20, 5]
+    assert limits[-1] > min(limits), "small ones come by larger pages again"
+
+
+def test_an_object_that_is_larger_than_any_can_be_is_an_error() -> None:
+    """It is not asked for for ever."""
+
+    async def act(api: Api, server: Server) -> None:
+        server.put("pod", note="x" * MOST_BYTES)
+        with pytest.raises(TooLargeError):
+            async for _ in api.pages("/api/v1/pods", limit=20):
+                pass
+
+    _, server = asked(act)
+    assert [request.query["limit"] for request in server.lists()] == ["20", "5", "1"]

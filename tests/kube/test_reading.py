@@ -1,4 +1,4 @@
-"""JSON that is nested deeper than a parser goes."""
+"""JSON that is nested deeper than a parser goes, or not all text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kube.depth import MOST_LEVELS, parsed, shallow
+from kube.reading import MOST_LEVELS, parsed, shallow
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()
 TREES = st.recursive(
@@ -49,11 +49,21 @@ def test_what_is_not_too_deep_stays(tree: object, around: int) -> None:
     assert shallow(content) == content
 
 
+@pytest.mark.parametrize("levels", [1, 5000])
+def test_p13_one_object_with_bytes_that_are_no_text_costs_no_other(levels: int) -> None:
+    """They are replaced; what stands beside them is read as it is."""
+    page = b'{"items":[%s,{"name":"w\xc3\xa9b"}]}' % _deep(levels, b'{"f:\xff":%s}')
+    found = parsed(page)
+    assert isinstance(found, dict)
+    assert found["items"][1] == {"name": "w\u00e9b"}
+    assert list(found["items"][0]) == ["f:\ufffd"]
+
+
 @given(st.binary(max_size=60) | st.text('{}[]",:\\0a', max_size=60).map(str.encode))
 def test_what_is_no_json_is_none_and_raises_nothing(content: bytes) -> None:
     """An exception would hold the bytes."""
     try:
-        wanted = json.loads(content)
+        wanted = json.loads(content.decode("utf-8", "replace"))
     except ValueError:
         wanted = None
     assert repr(parsed(content)) == repr(wanted)
