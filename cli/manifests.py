@@ -26,9 +26,16 @@ TEMPLATES = {
 }
 """Where each kind, by its API group, keeps its pod or pod template."""
 
+MOST_NODES = 1_000_000
+"""Values in one file, with what its aliases stand for written out."""
+
 Manifest = dict[str, Any]
 Files = list[tuple[str, list[Any]]]
 """Documents by the name that messages give their file."""
+
+
+class TooManyNodesError(ValueError):
+    """Caught by `load`, for its words."""
 
 
 def load(file: str, stdin: TextIO) -> list[Any]:
@@ -39,6 +46,8 @@ def load(file: str, stdin: TextIO) -> list[Any]:
     except OSError as error:
         message = f"{file}: {error.strerror}"
         raise CommandError(message) from error
+    except TooManyNodesError as error:
+        raise CommandError(f"{file}: {error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
@@ -49,8 +58,26 @@ def load(file: str, stdin: TextIO) -> list[Any]:
 
 
 def read(text: str) -> list[Any]:
-    """The documents of a YAML or JSON text. yaml.YAMLError when it is neither."""
-    return [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+    """The documents of a YAML or JSON text. yaml.YAMLError when it is neither; ValueError where its
+    aliases make it larger than any manifest.
+    """
+    documents = list(yaml.load_all(text, Loader=_Loader))
+    _bound(documents)
+    return [document for document in documents if document is not None]
+
+
+def _bound(documents: list[Any]) -> None:
+    """An alias of what it stands in has no end; a few lines of aliases can stand for millions."""
+    waiting: list[Any] = [documents]
+    for _ in range(MOST_NODES):
+        if not waiting:
+            return
+        node = waiting.pop()
+        if isinstance(node, dict):
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    raise TooManyNodesError(f"with its aliases written out it has more than {MOST_NODES} values")
 
 
 def write(documents: list[Any]) -> str:

@@ -47,6 +47,9 @@ class Parts:
     def __or__(self, other: Parts) -> Parts:
         return Parts(properties=self.properties | other.properties, whole=self.whole or other.whole)
 
+    def __le__(self, other: Parts) -> bool:
+        return self.properties <= other.properties and self.whole <= other.whole
+
     def __bool__(self) -> bool:
         return self.whole or bool(self.properties)
 
@@ -117,7 +120,9 @@ def parts(demands: Iterable[Demand]) -> dict[SnapshotKey, Parts]:
     found: dict[SnapshotKey, Parts] = {}
     for demand in demands:
         for asked, taken in demand.parts.items():
-            found[asked] = found.get(asked, Parts()) | taken
+            held = found.setdefault(asked, taken)
+            if not taken <= held:
+                found[asked] = held | taken
     return found
 
 
@@ -135,6 +140,8 @@ def _plan(
 def _read(raw: object) -> plan.Plan:
     if not isinstance(raw, str):
         raise NotADemandError("the plan must be text")
+    if len(raw) > plan.MOST_PLAN:
+        raise NotADemandError(f"its plan is longer than {plan.MOST_PLAN} bytes")
     try:
         return plan.from_wire(raw)
     except WireError as error:

@@ -14,7 +14,7 @@ and no reference in a label.
 | `snapshot_rejected_total` | new versions that failed a check | reason |
 | `snapshot_alarms_total` | what somebody should look at | kind |
 | `snapshots_refused` | demanded, and not allowed by policy | reason |
-| `pods_started_stale_total` | pods that started with stale values, as Events say it | namespace |
+| `pods_started_stale_total` | pods that started with stale values, also those without an Event | |
 | `writes_failed_total` | writes that will be repeated | what, error |
 | `watch_staleness_seconds` | since the API server was last heard of | kind |
 
@@ -98,12 +98,11 @@ class Telemetry:
         self._started_stale = Counter(
             "lastgood_pods_started_stale",
             "Pods that started with stale values.",
-            ("namespace",),
             registry=registry,
         )
 
-    def started_stale(self, namespace: str) -> None:
-        self._started_stale.labels(namespace).inc()
+    def started_stale(self) -> None:
+        self._started_stale.inc()
 
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
         result = code if reason is None else "failed"

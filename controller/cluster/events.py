@@ -27,7 +27,7 @@ OF_ONE_NAMESPACE = Budget(calls_per_second=2, burst=50)
 """So that one tenant's many pods take no other's Events."""
 _TIDY_S = 60.0
 MOST_NOTE = 1000
-"""Characters; the API server takes 1024 bytes."""
+"""Bytes; the API server takes 1024."""
 _ALARMS = {
     AlarmKind.REJECTED: ("VersionRejected", "a new version failed its checks and is not served"),
     AlarmKind.CHANGED_IN_PLACE: (
@@ -102,7 +102,7 @@ class Events:
             "action": "Refresh",
             "reason": reason,
             "type": severity,
-            "note": note[:MOST_NOTE],
+            "note": _shown(note),
             "regarding": {
                 "kind": of.kind,
                 "apiVersion": of.api_version,
@@ -134,6 +134,12 @@ class Events:
             bucket.take(1, now)
             bucket.settle(1, 1, now)
         return True
+
+
+def _shown(note: str) -> str:
+    """In one line, and with nothing that steers a terminal: a version may be a tenant's words."""
+    plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in note)
+    return plain.encode()[:MOST_NOTE].decode("utf-8", "ignore")
 
 
 def regarding_pod(namespace: str, name: str, uid: str) -> Regarded:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Ours = Callable[[Mapping[str, bytes]], bool]
 
 
+MARK = {"app.kubernetes.io/managed-by": "lastgood"}
+"""By which the chart's policy knows what nobody else may delete."""
 _NOT_FOUND = "NotFound"
 """The API server's own word; a 404 of something on the way to it says nothing of the Secret."""
 _KEPT_FROM_US = 422
@@ -74,9 +76,12 @@ class Secrets:
         self._held: dict[tuple[str, str], _Held] = {}
 
     async def read(self, namespace: str, name: str, ours: Ours) -> dict[str, bytes] | None:
-        """The keys; None: there is no such Secret. ForeignSecretError: it is none of ours, by its
-        type or by `ours`. ApiError: neither is certain, as after a 401 or 403: a right of ours that
-        is missing for a moment must not make what is published count as lost.
+        """The keys; None: there is no such Secret. One of ours without our mark, as a restore may
+        leave it, gets it again.
+
+        ForeignSecretError: it is none of ours, by its type or by `ours`. ApiError: neither is
+        certain, as after a 401 or 403: a right of ours that is missing for a moment must not make
+        what is published count as lost.
         """
         self._held.pop((namespace, name), None)
         try:
@@ -92,6 +97,10 @@ class Secrets:
         data = _decoded(found)
         if found.get("type") != SECRET_TYPE or not ours(data):
             raise ForeignSecretError(f"{namespace}/{name} is not ours")
+        if MARK.items() - (found["metadata"].get("labels") or {}).items():
+            version = found["metadata"]["resourceVersion"]
+            mark = {"metadata": {"resourceVersion": version, "labels": MARK}}
+            found = await self._api.merge_patch(SECRETS.path(namespace, name), mark)
         self._hold(namespace, name, found, data)
         return data
 
@@ -148,7 +157,7 @@ class Secrets:
             "apiVersion": SECRETS.api_version,
             "kind": "Secret",
             "type": SECRET_TYPE,
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "lastgood"}},
+            "metadata": {"name": name, "labels": MARK},
             "data": _encoded(data),
         }
         self._hold(namespace, name, await self._api.create(SECRETS.path(namespace), body), data)

@@ -35,6 +35,10 @@ without objects. A pod that has started waits so long, from the first decision o
 of its sources."""
 STARTED_S = 600.0
 """Pods that had started longer before this process saw them are passed over."""
+REST_SHARE = 3.0
+"""After a turn that took long, others have the loop for so many times as long."""
+FEW = 50
+"""Waiting pods that are looked at without a pause."""
 MOST_TOLD = 8
 """Sources that one pod waits for, so that the Events of one with hundreds can be read."""
 
@@ -48,9 +52,9 @@ class Watchman:
         copies: Copies,
         observer: Observer,
         clock: Clock,
-        counted: Callable[[str], None],
+        counted: Callable[[], None],
     ) -> None:
-        """`counted(namespace)` is told of each pod that started stale, once by each leader."""
+        """`counted` is told of each pod that started stale, once by each leader."""
         self._events = events
         self._clock = clock
         self._copies = copies
@@ -84,20 +88,20 @@ class Watchman:
         decided: Callable[[], Decisions],
     ) -> None:
         """Until cancelled."""
+        rest_s = TURN_S
         while True:
-            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
+            await asyncio.sleep(rest_s)  # noqa: TID251 - a turn, or longer after a long one
+            began = self._clock.monotonic()
             for raised_at, key, alarm in self._take():
                 told = await self._tell_alarm(key, alarm)
                 if not told and self._clock.monotonic() - raised_at < LATE_S:
                     self._alarms.append((raised_at, key, alarm))
-            for name, uid, found in list(self._waiting(engine, ledger, decided())):
-                about = f"{found.key.source.snapshot} {found.cause}"
-                regarded = regarding_pod(found.key.namespace, name, uid)
-                await self._events.say(regarded, about, found.reason, found.note)
+            await self._tell_waiting(engine, ledger, decided())
             for pod, note in self._take_stale(engine, ledger, decided()):
-                self._counted(pod.demand.namespace)
+                self._counted()
                 regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
                 await self._events.say(regarded, REASON, REASON, note)
+            rest_s = max(TURN_S, REST_SHARE * (self._clock.monotonic() - began))
 
     def _take(self) -> list[tuple[float, SnapshotKey, Alarm]]:
         taken, self._alarms = self._alarms, []
@@ -114,10 +118,12 @@ class Watchman:
         await self._events.say(regarded, f"{reason} {alarm.version}", reason, note)
         return True
 
-    def _waiting(
+    async def _tell_waiting(
         self, engine: Engine, ledger: ClusterLedger, decided: Decisions
-    ) -> Iterator[tuple[str, str, Wait]]:
-        """Each waiting pod with the first sources that it waits for, and why."""
+    ) -> None:
+        """Each waiting pod is told the first sources that it waits for, and why. Others have the
+        loop in between, however many there are.
+        """
         now = self._clock.now()
 
         def why(keys: Iterable[SnapshotKey]) -> Iterator[Wait]:
@@ -128,14 +134,21 @@ class Watchman:
                     if found is not None:
                         yield found
 
-        for (_, name), pod in self._copies.pods.items.items():
-            if pod.waiting and not pod.ending:
-                for found in islice(why(pod.demand.parts), MOST_TOLD):
-                    yield name, pod.uid, found
+        pods = self._copies.pods.items.values()
+        waiting = [pod for pod in pods if pod.waiting and not pod.ending]
+        for number, pod in enumerate(waiting):
+            regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
+            for found in islice(why(pod.demand.parts), MOST_TOLD):
+                about = f"{found.key.source.snapshot} {found.cause}"
+                await self._events.say(regarded, about, found.reason, found.note)
+            if number % FEW == FEW - 1:
+                await asyncio.sleep(0)  # noqa: TID251 - no time passes
 
     def _pod(self, change: Change[Pod]) -> None:
         """A pod has started, or is seen for the first time, started a while ago."""
         before, pod = change.before, change.after
+        if before is not None and (pod is None or pod.uid != before.uid):
+            self._started.pop(before.uid, None)
         if pod is None or pod.started_at is None:
             return
         started = before is None or before.uid != pod.uid or before.started_at is None
@@ -157,19 +170,21 @@ class Watchman:
             known = all(key in decided and engine.state(key) is not None for key in keys)
             if known or now - max(seen_at, self._decided_at) >= LATE_S:
                 del self._started[uid]
-                note = _note(pod, engine, ledger, decided)
+                note = self._note(pod, engine, ledger, decided)
                 if note is not None:
                     found.append((pod, note))
         return found
 
-
-def _note(pod: Pod, engine: Engine, ledger: ClusterLedger, decided: Decisions) -> str | None:
-    if pod.started_at is None:
-        return None
-    sources = []
-    for key in pod.demand.parts:
-        state, item = engine.state(key), decided.get(key)
-        if state is None or item is None or item.demanded is None or ledger.is_foreign(key):
-            continue
-        sources.append(Source(key=key, state=state, rules=item.demanded.rules))
-    return started_stale(sources, pod.started_at)
+    def _note(
+        self, pod: Pod, engine: Engine, ledger: ClusterLedger, decided: Decisions
+    ) -> str | None:
+        """A node's clock that is ahead of ours makes no value look older."""
+        if pod.started_at is None:
+            return None
+        sources = []
+        for key in pod.demand.parts:
+            state, item = engine.state(key), decided.get(key)
+            if state is None or item is None or item.demanded is None or ledger.is_foreign(key):
+                continue
+            sources.append(Source(key=key, state=state, rules=item.demanded.rules))
+        return started_stale(sources, min(pod.started_at, self._clock.now()))

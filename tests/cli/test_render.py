@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import manifests
+from cli.errors import CommandError
 from contract import layout
 from contract.annotations import INJECTED, PLAN, PREFIX
 from policy.load import load_folder
@@ -207,3 +210,21 @@ def test_text_that_another_reader_takes_for_something_else_is_quoted(text: str) 
     """YAML 1.1 and 1.2 differ, and kubectl's reader from PyYAML."""
     assert f'"{text}"' in manifests.write([{"value": text}])
     assert manifests.read(f"value: '{text}'") == [{"value": text}]
+
+
+ALIASES = {
+    "of what it stands in": "a: &a [*a]",
+    "of aliases": "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+    + "\n".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]" for old, new in pairwise("abcdefg")
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALIASES)
+def test_aliases_without_end_are_refused(case: str, tmp_path: Path) -> None:
+    """Where pipelines render what others wrote, a few lines must not fill the memory."""
+    path = tmp_path / "manifest.yaml"
+    path.write_text(ALIASES[case])
+    with pytest.raises(CommandError, match="with its aliases written out it has more than 1000000"):
+        manifests.load(str(path), io.StringIO())

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
-from controller.cluster.events import AGAIN_S, OF_ONE_NAMESPACE, Events, regarding_pod
+from controller.cluster.events import (
+    AGAIN_S,
+    MOST_NOTE,
+    OF_ONE_NAMESPACE,
+    Events,
+    regarding_pod,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,3 +82,17 @@ def test_the_same_is_said_again_after_ten_minutes_and_not_before() -> None:
             await events.say(_pod("payments", 2), f"at {moment}", "SecretNotSynced", "why")
 
     assert _run(told).regarding().count("payments-1") == 2
+
+
+def test_p13_a_note_is_one_line_and_fits_whatever_a_tenant_wrote() -> None:
+    """The API server counts bytes, and refuses the Event otherwise."""
+
+    async def told(events: Events, clock: Clock) -> None:
+        del clock
+        pod = _pod("payments", 1)
+        await events.say(pod, "a", "PinNotServed", "version v1\n\x1b[31mfine\u202e")
+        await events.say(pod, "b", "PinNotServed", "\N{SNOWMAN}" * 600)
+
+    steered, wide = (body["note"] for body in _run(told).bodies)
+    assert steered == r"version v1\n\x1b[31mfine\u202e"
+    assert wide == "\N{SNOWMAN}" * (MOST_NOTE // 3)

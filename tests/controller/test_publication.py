@@ -10,7 +10,7 @@ import pytest
 
 from contract.snapshot import HISTORY_SUFFIX, META, SECRET_TYPE
 from controller.cluster.publication import any_history, names, publish
-from controller.cluster.secrets import ForeignSecretError, Secrets
+from controller.cluster.secrets import MARK, ForeignSecretError, Secrets
 from controller.volumes import revealed
 from kube.errors import ApiError, of_status
 from refresh.snapshot_data import data, history_data, restored
@@ -55,10 +55,12 @@ class Server:
             return found
         if body["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
             raise _refusal(409, "Conflict")
-        merged = found["data"] | body["data"]
+        merged = found["data"] | body.get("data", {})
         kept = {key: value for key, value in merged.items() if value is not None}
         self.sent.append(dict(body))
-        return self._put(path, {**found, "data": kept})
+        return self._put(
+            path, {**found, "metadata": found["metadata"] | body["metadata"], "data": kept}
+        )
 
     async def delete(self, path: str, *, resource_version: str | None = None) -> Json:
         assert resource_version == self.objects[path]["metadata"]["resourceVersion"]
@@ -169,6 +171,21 @@ def test_somebody_elses_write_is_read_and_then_written_over() -> None:
         await _publish(other, after)
         await _publish(secrets, after)
         assert (await _read(server))[1] == {"v1", "v2"}
+
+    asyncio.run(run())
+
+
+def test_p2_one_of_ours_that_has_lost_its_mark_gets_it_again() -> None:
+    """Without it the chart's policy would let whoever may delete Secrets there delete it."""
+
+    async def run() -> None:
+        server = Server()
+        await _publish(Secrets(server, b"salt"), STEPS["rotation"][0])
+        for stored in server.objects.values():
+            del stored["metadata"]["labels"]
+        secrets, _ = await _read(server)
+        assert [stored["metadata"]["labels"] for stored in server.objects.values()] == [MARK] * 2
+        await _publish(secrets, STEPS["rotation"][1])
 
     asyncio.run(run())
 

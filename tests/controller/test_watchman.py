@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from contract.freshness import FreshnessClass
-from contract.reasons import Serving
+from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from controller.cluster.feeds import Pod
 from controller.cluster.watchman import LATE_S, STARTED_S, TURN_S, Watchman
@@ -64,6 +65,10 @@ class Pods:
         for key, pod in self.items.items():
             tell(Change(key=key, before=None, after=pod))
 
+    def remove(self, name: str) -> None:
+        before = self.items.pop(("payments", name))
+        self._tell(Change(key=("payments", name), before=before, after=None))
+
     def put(self, pod: Pod) -> None:
         key = ("payments", pod.demand.pod)
         before = self.items.get(key)
@@ -71,8 +76,8 @@ class Pods:
         self._tell(Change(key=key, before=before, after=pod))
 
 
-def _uncounted(namespace: str) -> None:
-    raise AssertionError(namespace)
+def _uncounted() -> None:
+    raise AssertionError
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ class World:
     """A watchman beside a clock that stands still until it is set."""
 
     def __init__(self, *pods: Pod, foreign: bool = False) -> None:
-        self.events, self.clock, self.counted = Events(), Clock(), list[str]()
+        self.events, self.clock, self.counted = Events(), Clock(), list[int]()
         self.pods = Pods(*pods)
         self.decided: dict[SnapshotKey, Decided] = {}
         self.states: dict[SnapshotKey, SnapshotState] = {KEY: STALE}
@@ -137,7 +142,7 @@ class World:
             cast("Any", copies),
             Silent(),
             self.clock,
-            self.counted.append,
+            partial(self.counted.append, 1),
         )
         self._engine = SimpleNamespace(state=self.states.get)
         self._ledger = SimpleNamespace(is_foreign=lambda _: foreign)
@@ -180,7 +185,7 @@ def test_p5_a_pod_that_started_stale_is_told_and_counted_once() -> None:
 
     world.run(scenario)
     assert world.events.said == [("early", "SecretStartedStale"), ("late", "SecretStartedStale")]
-    assert world.counted == ["payments", "payments"]
+    assert world.counted == [1, 1]
 
 
 def test_p5_a_pod_of_a_large_fleet_waits_for_the_first_decision() -> None:
@@ -225,4 +230,50 @@ def test_another_pod_of_the_same_name_is_another_start() -> None:
         world.pods.put(replace(_pod("web-0", 0.0), uid="another"))
         await look()
 
-    assert world.run(scenario).counted == ["payments", "payments"]
+    assert world.run(scenario).counted == [1, 1]
+
+
+def test_a_node_whose_clock_is_ahead_makes_no_value_look_stale() -> None:
+    """What is fresh now was not stale at a time that is yet to come."""
+    world = World(_pod("web", -5000.0))
+    world.states[KEY] = replace(STALE, last_success=world.clock.now() - 10)
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        world.decide(KEY)
+        await look()
+
+    assert world.run(scenario).counted == []
+
+
+def test_a_pod_that_is_gone_before_it_could_be_told_is_let_go() -> None:
+    """There is nothing to regard."""
+    world = World(_pod("web", 5.0))
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        world.pods.remove("web")
+        world.decide(KEY)
+        await look()
+
+    assert world.run(scenario).counted == []
+
+
+def test_p13_thousands_of_waiting_pods_leave_the_loop_to_others() -> None:
+    """Among them who renews the Lease."""
+    world = World(*(_pod(f"web-{number}", None) for number in range(2000)))
+    turns: list[int] = []
+
+    async def other() -> None:
+        while True:
+            await asyncio.sleep(0)
+            turns.append(len(world.events.said))
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        world.decide(KEY)
+        world.states[KEY] = SnapshotState(reason=FetchFailure.ABSENT)
+        beside = asyncio.create_task(other())
+        await look()
+        beside.cancel()
+
+    world.run(scenario)
+    assert len(world.events.said) >= 2000
+    assert len(set(turns)) > 20
