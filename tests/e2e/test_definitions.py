@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chart.rendering import CHART
-from tests.e2e.definitions import BOUNDS, KEPT, NAME, RULES, made, rules
+from tests.e2e.definitions import BOUNDS, KEPT, NAME, RULES, made
 from tests.e2e.enforced import kubectl
 from tests.e2e.mistakes import PLACES, mistakes, problem
 
@@ -91,12 +91,6 @@ def test_p12_more_can_be_revoked_and_the_same_source_written_again(world: World)
     path = f"{world.path(SNAPSHOTS)}/{NAME}"
     answer = world.server.act(None, "PUT", path, body, dry=True)
     assert answer.status == 200, answer.message
-
-
-def test_each_rule_of_the_chart_has_a_case() -> None:
-    """A new one needs one above."""
-    tried = {case.says for case in RULES} | {says for says, _ in KEPT}
-    assert set(rules()) == tried
 
 
 @pytest.mark.parametrize(("plural", "number", "path"), PLACES)

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.e2e.definitions import ACCEPTED, BOUNDS, RULES, made
-from tests.e2e.mistakes import PLACES, WHOLE, mistakes, problem
+from policy.crd import DEFINITIONS, manifest
+from tests.e2e.definitions import ACCEPTED, BOUNDS, KEPT, RULES, made, rules
+from tests.e2e.mistakes import PLACES, WHOLE, mistakes, places, problem
 from tests.policy.server import answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from policy.crd import Definition
     from tests.e2e.definitions import Json, Refused
     from tests.e2e.mistakes import Path
 
@@ -54,6 +58,39 @@ def test_what_a_cluster_is_tried_with_is_wrong_here_too(case: Refused) -> None:
     _, wrong = answer(case.plural, case.body)
     assert wrong
     assert problem(case.plural, case.body) is not None
+
+
+def test_each_rule_of_the_chart_has_a_case_for_a_cluster() -> None:
+    """A new one needs one in tests/e2e."""
+    tried = {case.says for case in RULES} | {says for says, _ in KEPT}
+    assert set(rules()) == tried
+
+
+def _fields(schema: Json, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Of a schema; an item of a list and a name of a mapping are `*`."""
+    yield path
+    for name, inner in schema.get("properties", {}).items():
+        yield from _fields(inner, (*path, name))
+    for inner in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(inner, dict):
+            yield from _fields(inner, (*path, "*"))
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda it: it.plural)
+def test_every_field_is_tried(definition: Definition) -> None:
+    """A new one has to stand in one of the whole objects, or it would be compared nowhere."""
+    (version,) = manifest(definition)["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    filled = {
+        tuple("*" if isinstance(step, int) else str(step) for step in path)
+        for _, _, path in places(definition.plural)
+    }
+    mappings = {path[:-1] for path in _fields(spec, ("spec",)) if path[-1] == "*"}
+    filled |= {
+        tuple("*" if path[:at] in mappings else step for at, step in enumerate(path))
+        for path in filled
+    }
+    assert set(_fields(spec, ("spec",))) <= filled
 
 
 _PIECES = ["aws-sm", "file", ":", "/", ".", "*", "**", "{namespace}", "prod", "a-", "Z", "é", "}"]
