@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -134,21 +135,45 @@ def test_p11_a_deleted_snapshot_object_takes_no_value_and_no_wish_with_it(
     assert controlled.meta(DB)["pin"] == version
 
 
-def test_p13_a_pod_as_deep_as_the_api_server_takes_it_stops_nobody(controlled: Controlled) -> None:
-    """Python's parser goes 1,000 levels; a tenant may write 9,900 into its pod's managedFields."""
-    levels = 9900
-    fields = '{"f:a":' * levels + "{}" + "}" * levels
-    manager = {"manager": "deep", "operation": "Update", "apiVersion": "v1", "fieldsV1": "DEEP"}
-    metadata = {"name": "deep", "managedFields": [{**manager, "fieldsType": "FieldsV1"}]}
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(b'{"f:a":' * 9900 + b"{}" + b"}" * 9900, id="9,900 levels"),
+        pytest.param(b'{"f:\xff":{}}', id="no UTF-8"),
+    ],
+)
+def test_p13_a_pod_that_cant_be_parsed_stops_nobody(controlled: Controlled, fields: bytes) -> None:
+    """The API server takes what a tenant writes into managedFields, and lists it; Python's parser
+    goes 1,000 levels.
+    """
+    manager = {"manager": "odd", "operation": "Update", "apiVersion": "v1", "fieldsV1": "FIELDS"}
+    metadata = {"name": "odd", "managedFields": [{**manager, "fieldsType": "FieldsV1"}]}
     spec = {"nodeName": "nowhere", "containers": [{"name": "app", "image": "app"}]}
     pod = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    path = f"/api/v1/namespaces/{controlled.name}/pods"
-    text = pod.replace('"DEEP"', fields)
-    made = controlled.kubectl("create", "--raw", path, "-f", "-", stdin=text)
-    assert made.count('{"f:a":') == levels
+    made = subprocess.run(
+        ["kubectl", "create", "-f-", "--raw", f"/api/v1/namespaces/{controlled.name}/pods"],
+        input=pod.encode().replace(b'"FIELDS"', fields),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert fields in made.stdout
     _served(controlled)
-    controlled.kubectl("delete", "pod", "deep", "--force", "--grace-period=0")
+    controlled.kubectl("delete", "pod", "odd", "--force", "--grace-period=0")
     _rotate(controlled)
+
+
+def test_a_foreign_secret_is_told_of_though_the_provider_gives_nothing(
+    controlled: Controlled,
+) -> None:
+    """As in an outage, when another controller takes over: what to do is not the provider's."""
+    foreign = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": controlled.snapshot(DB)}}
+    controlled.create({**foreign, "type": "Opaque", "stringData": {"mine": "yes"}})
+    controlled.pod("web-1", DB)
+    controlled.lead()
+    until("the Event", lambda: controlled.events("SecretNotSynced"), PATIENCE_S)
+    until("its state", lambda: controlled.status(DB).get("state") == "Foreign", PATIENCE_S)
+    assert "remove or rename" in controlled.events("SecretNotSynced")[-1]["message"]
 
 
 def test_a_foreign_secret_is_never_adopted_and_says_so(controlled: Controlled) -> None:
