@@ -9,12 +9,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from contract.reference import ReferenceRejected, canonicalise
-from policy.fields import Endpoint, ExternalId, Region, RoleArn, Version
+from policy.fields import LABEL, Endpoint, ExternalId, Region, RoleArn, Version
 from policy.objects import LIST, SOME, Metadata, Model, Status, rules
 
 SERVES = {"aws": ("aws-sm",), "file": ("file",)}
 """The providers that references name, by an account's `provider`."""
 
+_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
 _NEEDS_ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
 
 
@@ -134,13 +135,7 @@ class AccountSpec(Model):
 class SecretAccount(Model):
     """A provider with how to log in and how much to call."""
 
-    model_config = rules(
-        {
-            "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it": (
-                "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')"
-            )
-        }
-    )
+    model_config = rules({_NAME: f"self.metadata.name.matches('^{LABEL.pattern}$')"})
 
     api_version: Literal["lastgood.dev/v1alpha1"]
     kind: Literal["SecretAccount"]
@@ -153,10 +148,8 @@ class SecretAccount(Model):
     @field_validator("metadata")
     @classmethod
     def _label_name(cls, metadata: Metadata) -> Metadata:
-        if "." in metadata.name or len(metadata.name) > 63:  # noqa: PLR2004 - as in annotations
-            raise ValueError(
-                "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
-            )
+        if not LABEL.fullmatch(metadata.name):
+            raise ValueError(_NAME)
         return metadata
 
     @property

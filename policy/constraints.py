@@ -1,9 +1,10 @@
 """Constraints that are said once: the model refuses with a sentence, and the schema that the API
 server refuses by is generated from the same pattern and bounds.
 
-Between fields a rule is written twice, in Python and in CEL (`policy.objects.rules`). No rule is
-the models' alone: tests/policy/test_definitions.py compares the verdicts, field by field. Patterns
-are in the syntax that Python and RE2 share: no look-around, no repetition beyond 1000.
+Between fields, and of objects' names and references, a rule is written twice, in Python and in CEL
+(`policy.objects.rules`). No rule is the models' alone: tests/policy/test_definitions.py compares
+the verdicts, field by field. Patterns are in the syntax that Python and RE2 share: no look-around,
+no repetition beyond 1000.
 """
 
 from __future__ import annotations

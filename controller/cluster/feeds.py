@@ -168,7 +168,7 @@ class Copies:
             self.held_policies,
         )
 
-    async def synced(self) -> None:
+    async def wait_synced(self) -> None:
         """Until each has been listed once."""
         for reflector in self._all:
             await reflector.wait_synced()
@@ -180,9 +180,14 @@ class Copies:
 
     def staleness_s(self, now: float) -> dict[str, float]:
         """Seconds since the API server was last heard of, by kind; `now` is monotonic."""
-        names = ("secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots")
-        found = zip(names, self._all[: len(names)], strict=True)
-        return {name: reflector.staleness_s(now) for name, reflector in found}
+        found: dict[str, Reflector[Any]] = {
+            "secretaccounts": self.accounts,
+            "secretpolicies": self.policies,
+            "namespaces": self.namespaces,
+            "pods": self.pods,
+            "secretsnapshots": self.snapshots,
+        }
+        return {name: reflector.staleness_s(now) for name, reflector in found.items()}
 
     def runs(self, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:
         """A coroutine for each, which follows the API server until `stop`."""

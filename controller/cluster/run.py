@@ -93,7 +93,7 @@ class Cluster:
         )
 
         async def work(ending: asyncio.Event) -> None:
-            if await unless(ending, copies.synced()):
+            if await unless(ending, copies.wait_synced()):
                 await self._work(ending, copies, self._api.fenced(leader.remaining_s), cluster)
 
         async with _beside(*copies.runs(stop)):

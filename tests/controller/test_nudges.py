@@ -157,7 +157,7 @@ def test_p12_a_terminating_pod_and_one_that_is_gone_are_not_nudged() -> None:
         copies = Copies(cast("Api", server), Clock(), Random(1), lambda *_: None)
         nudges = Nudges(cast("Api", server), Clock(), copies.is_awake)
         running = [asyncio.create_task(it) for it in (*copies.runs(asyncio.Event()), nudges.run())]
-        await copies.synced()
+        await copies.wait_synced()
         assert [name for _, name in copies.pods.items] == ["web-0", "web-1"]
         nudges.ask("payments", ["web-0", "web-1", "gone"])
         await asyncio.sleep(0.05)
