@@ -36,7 +36,8 @@ of its sources."""
 STARTED_S = 600.0
 """Pods that had started longer before this process saw them are passed over."""
 REST_SHARE = 3.0
-"""After a turn that took long, others have the loop for so many times as long."""
+MOST_REST_S = 10.0
+"""After a turn that took long, others have the loop for so many times as long, and no longer."""
 FEW = 50
 """Waiting pods that are looked at without a pause."""
 MOST_TOLD = 8
@@ -101,7 +102,8 @@ class Watchman:
                 self._counted()
                 regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
                 await self._events.say(regarded, REASON, REASON, note)
-            rest_s = max(TURN_S, REST_SHARE * (self._clock.monotonic() - began))
+            took_s = self._clock.monotonic() - began
+            rest_s = min(MOST_REST_S, max(TURN_S, REST_SHARE * took_s))
 
     def _take(self) -> list[tuple[float, SnapshotKey, Alarm]]:
         taken, self._alarms = self._alarms, []
