@@ -27,6 +27,8 @@ RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBi
 AGENT = "localhost/lastgood-agent"
 """The configured repository of gate and agent."""
 MERGE = "application/merge-patch+json"
+RESTORER = "system:serviceaccount:velero:velero"
+"""Whom the values name in `enforcement.restoreUsers`."""
 
 
 def kubectl(*arguments: str, given: object = None) -> str:
@@ -132,7 +134,7 @@ class Enforced:
     system: str
     """The release's namespace."""
     team: str
-    """A namespace whose admin is `alice`."""
+    """A namespace whose admins are `alice` and who restores backups."""
 
     @property
     def controller(self) -> str:
@@ -162,7 +164,11 @@ def namespaces(suffix: str, *names: str) -> list[Manifest]:
 
 def objects(suffix: str, system: str) -> list[Manifest]:
     """The chart's rights and policies under names of their own."""
-    documents = render(namespace=system, values={"agent": {"image": {"repository": AGENT}}})
+    values = {
+        "agent": {"image": {"repository": AGENT}},
+        "enforcement": {"restoreUsers": [RESTORER]},
+    }
+    documents = render(namespace=system, values=values)
     found = [
         _suffixed(document, suffix)
         for document in of_kind(documents, *RIGHTS, POLICY, BINDING)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.chart.rendering import of_kind, render
 from tests.e2e import enforced, needs
-from tests.e2e.enforced import Enforced, Server, as_list, kubectl
+from tests.e2e.enforced import RESTORER, Enforced, Server, as_list, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def guarded(server: Server) -> Iterator[Enforced]:
     kubectl("apply", "-f", "-", given=kinds)
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", "-", given=kinds)
     places = as_list(enforced.namespaces(suffix, system, team))
-    rights = as_list([*enforced.objects(suffix, system), _admin_of(team)])
+    rights = as_list([*enforced.objects(suffix, system), _admins_of(team)])
     try:
         kubectl("apply", "-f", "-", given=places)
         kubectl("apply", "-f", "-", given=rights)
@@ -58,14 +58,14 @@ def guarded(server: Server) -> Iterator[Enforced]:
         kubectl("delete", "--ignore-not-found", "--wait=false", "-f", "-", given=places)
 
 
-def _admin_of(team: str) -> dict[str, object]:
+def _admins_of(team: str) -> dict[str, object]:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"}
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": "alice", "namespace": team},
+        "metadata": {"name": "admins", "namespace": team},
         "roleRef": role,
-        "subjects": [{"kind": "User", "name": "alice"}],
+        "subjects": [{"kind": "User", "name": name} for name in ("alice", RESTORER)],
     }
 
 

@@ -13,6 +13,7 @@ import pytest
 from contract.annotations import SYNC_REQUESTED
 from contract.snapshot import HISTORY_SUFFIX, META, SECRET_TYPE
 from policy.snapshot import KIND
+from tests import make
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.embedded import until
 
@@ -94,6 +95,34 @@ def test_p12_pin_rollback_and_revocation_need_no_provider(controlled: Controlled
     controlled.observed(DB)
     assert controlled.status(DB)["state"] == "Revoked"
     assert controlled.calls() == calls
+
+
+def test_p2_a_version_that_fails_its_checks_is_shown_and_not_served(controlled: Controlled) -> None:
+    """An outage's error page where JSON belongs: status and an Event name version and check, and
+    what pods are given stays to the byte.
+    """
+    source = make.source(controlled.name, "file:/**")
+    checked = {**source, "validate": [{"json": True}]}
+    controlled.patch("secretpolicy", controlled.name, {"spec": {"sources": [checked]}})
+    _served(controlled)
+    good, before = controlled.meta(DB)["version"], controlled.keys(DB)
+    controlled.provide(DB, b"<html>502 Bad Gateway</html>")
+    _refresh(controlled)
+    until("the Event", lambda: controlled.events("VersionRejected"), PATIENCE_S)
+    (event,) = controlled.events("VersionRejected")
+    assert event["involvedObject"]["kind"] == KIND
+    assert event["involvedObject"]["name"] == controlled.snapshot(DB)
+    until("the status", lambda: controlled.status(DB).get("quarantined"), PATIENCE_S)
+    status = controlled.status(DB)
+    (bad,) = status["quarantined"]
+    assert bad == {"version": status["latest"], "reason": "json"}
+    assert event["message"] == (
+        f"a new version failed its checks and is not served (version {bad['version']}, json)"
+    )
+    assert (status["version"], status["state"], status["reason"]) == (good, "Fresh", "invalid")
+    assert bad["version"] != good
+    after = controlled.keys(DB)
+    assert {**after, META: b""} == {**before, META: b""}
 
 
 def test_p5_a_killed_controller_forgets_nothing_and_asks_nothing(controlled: Controlled) -> None:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import make
 from tests.e2e.enforced import LABEL
 from tests.e2e.test_policies_objects import refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.chart.rendering import Manifest
     from tests.e2e.enforced import Enforced
 
 pytestmark = pytest.mark.e2e
@@ -43,6 +45,7 @@ def test_p5_nobody_else_writes_a_snapshots_status(guarded: Enforced) -> None:
     assert act("alice", "DELETE", path).status == 200
 
 
+PLURALS = {"SecretAccount": "secretaccounts", "SecretPolicy": "secretpolicies"}
 ACCOUNT = {
     "provider": "aws",
     "aws": {"regions": ["eu-west-1"]},
@@ -50,60 +53,71 @@ ACCOUNT = {
 }
 
 
+def _made(guarded: Enforced, body: Manifest) -> Iterator[str]:
+    """The path of an object that an admin makes; in the end it is deleted."""
+    act, plural = guarded.server.act, PLURALS[body["kind"]]
+    folder = f"/apis/lastgood.dev/v1alpha1/{plural}"
+    body["metadata"]["labels"] = {LABEL: guarded.suffix}
+    answer = act(None, "POST", folder, body)
+    assert answer.status == 201, answer.message
+    path = f"{folder}/{body['metadata']['name']}"
+    yield path
+    act(None, "PATCH", path, {"metadata": {"annotations": {"lastgood.dev/delete-in-use": "yes"}}})
+    act(None, "DELETE", path)
+
+
 @pytest.fixture
 def account(guarded: Enforced) -> Iterator[str]:
     """The path of a SecretAccount."""
-    folder, name = "/apis/lastgood.dev/v1alpha1/secretaccounts", f"acc-{guarded.suffix}"
-    body = {
-        "apiVersion": "lastgood.dev/v1alpha1",
-        "kind": "SecretAccount",
-        "metadata": {"name": name, "labels": {LABEL: guarded.suffix}},
-        "spec": ACCOUNT,
-    }
-    answer = guarded.server.act(None, "POST", folder, body)
-    assert answer.status == 201, answer.message
-    yield f"{folder}/{name}"
-    allowed = {"metadata": {"annotations": {"lastgood.dev/delete-in-use": "yes"}}}
-    guarded.server.act(None, "PATCH", f"{folder}/{name}", allowed)
-    guarded.server.act(None, "DELETE", f"{folder}/{name}")
+    yield from _made(guarded, make.account(f"acc-{guarded.suffix}", **ACCOUNT))
 
 
-def _used(guarded: Enforced, account: str, *, used: bool) -> None:
+@pytest.fixture(params=["account", "policy"])
+def admins(guarded: Enforced, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The path of a SecretAccount, and of a SecretPolicy."""
+    name = f"used-{guarded.suffix}"
+    allowed = make.source("aws-prod", "aws-sm:/prod/{namespace}/*")
+    whole = {"account": make.account(name), "policy": make.policy(allowed, name=name)}
+    yield from _made(guarded, whole[request.param])
+
+
+def _used(guarded: Enforced, path: str, *, used: bool) -> None:
     body = {"status": {"inUse": used}}
-    answer = guarded.server.act(guarded.controller, "PATCH", f"{account}/status", body)
+    answer = guarded.server.act(guarded.controller, "PATCH", f"{path}/status", body)
     assert answer.status == 200, answer.message
 
 
-def test_an_account_in_use_is_not_deleted(guarded: Enforced, account: str) -> None:
+def test_what_is_in_use_is_not_deleted(guarded: Enforced, admins: str) -> None:
     """Neither by its name nor with its collection; what is not in use is, and at once."""
-    act, folder = guarded.server.act, account.rpartition("/")[0]
-    _used(guarded, account, used=True)
+    act, (folder, _, name) = guarded.server.act, admins.rpartition("/")
+    _used(guarded, admins, used=True)
+    kind = act(None, "GET", admins).body["kind"].lower()
     mine = f"{folder}?labelSelector={LABEL}={guarded.suffix}"
-    for path in (account, mine):
+    for path in (admins, mine):
         answer = act(None, "DELETE", path)
         refused(answer)
         assert "it is in use" in answer.message
-        assert "lastgood.dev/delete-in-use=yes" in answer.message
-    found = act(None, "GET", account)
+        assert f"annotate {kind} {name} lastgood.dev/delete-in-use=yes" in answer.message
+    found = act(None, "GET", admins)
     assert "deletionTimestamp" not in found.body["metadata"]
-    _used(guarded, account, used=False)
+    _used(guarded, admins, used=False)
     assert act(None, "DELETE", mine).status == 200
-    assert act(None, "GET", account).status == 404
+    assert act(None, "GET", admins).status == 404
 
 
-def test_an_account_in_use_is_deleted_by_one_who_means_it(guarded: Enforced, account: str) -> None:
+def test_what_is_in_use_is_deleted_by_one_who_means_it(guarded: Enforced, admins: str) -> None:
     """With the annotation that the refusal names."""
     act = guarded.server.act
-    _used(guarded, account, used=True)
+    _used(guarded, admins, used=True)
     for text, status in (("no", 403), ("yes", 200)):
         change = {"metadata": {"annotations": {"lastgood.dev/delete-in-use": text}}}
-        assert act(None, "PATCH", account, change).status == 200
-        assert act(None, "DELETE", account).status == status
+        assert act(None, "PATCH", admins, change).status == 200
+        assert act(None, "DELETE", admins).status == status
 
 
-def test_nobody_else_says_that_an_account_is_not_in_use(guarded: Enforced, account: str) -> None:
+def test_nobody_else_says_what_is_in_use(guarded: Enforced, admins: str) -> None:
     """Not the cluster's admin either."""
-    refused(guarded.server.act(None, "PATCH", f"{account}/status", {"status": {"inUse": True}}))
+    refused(guarded.server.act(None, "PATCH", f"{admins}/status", {"status": {"inUse": True}}))
 
 
 @pytest.mark.parametrize(

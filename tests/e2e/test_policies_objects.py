@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.names import snapshot_name
-from tests.e2e.enforced import POLICY, kubectl
+from tests.e2e.enforced import POLICY, RESTORER, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,16 @@ pytestmark = pytest.mark.e2e
 SNAPSHOT = "lastgood.dev/snapshot"
 MARK = {"app.kubernetes.io/managed-by": "lastgood"}
 """On what the controller made."""
+NAMESPACE_CONTROLLER = "system:serviceaccount:kube-system:namespace-controller"
+"""May delete everything, as it does when a namespace goes."""
 CANARY = "canary-5d1c0f"
 NAME = snapshot_name("aws-prod", "", "aws-sm", "/prod/payments/db")
+AGES = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "lastgood-freshness"},
+    "data": {"a": "1"},
+}
 
 
 def secret(name: str, kind: str = SNAPSHOT, **metadata: object) -> dict[str, Any]:
@@ -78,13 +86,7 @@ def snapshot(guarded: Enforced) -> Iterator[str]:
 def ages(guarded: Enforced) -> str:
     """The ConfigMap of ages that the controller made, which stays."""
     folder = f"/api/v1/namespaces/{guarded.team}/configmaps"
-    body = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "lastgood-freshness"},
-        "data": {"a": "1"},
-    }
-    answer = guarded.server.act(guarded.controller, "POST", folder, body)
+    answer = guarded.server.act(guarded.controller, "POST", folder, AGES)
     assert answer.status in {201, 409}, answer.message
     return f"{folder}/lastgood-freshness"
 
@@ -254,10 +256,58 @@ def test_p5_nobody_else_makes_a_value_look_fresh(
 
 def test_p5_nobody_else_squats_the_ages(guarded: Enforced) -> None:
     """Nor before the controller has written any."""
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lastgood-freshness"}}
     path = f"/api/v1/namespaces/{guarded.team}/configmaps"
     for user in ("alice", None):
-        refused(guarded.server.act(user, "POST", path, body, dry=True))
+        refused(guarded.server.act(user, "POST", path, AGES, dry=True))
+
+
+def _cleared(guarded: Enforced, path: str) -> None:
+    """Nothing is there, or no longer."""
+    answer = guarded.server.act(NAMESPACE_CONTROLLER, "DELETE", path)
+    assert answer.status in {200, 404}, answer.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("secrets", secret(NAME, labels=MARK)),
+        ("secrets", secret(f"{NAME}-history", labels=MARK)),
+        ("configmaps", AGES),
+    ],
+    ids=["snapshot", "history", "ages"],
+)
+def test_who_restores_backups_makes_what_is_in_them_and_nothing_else(
+    guarded: Enforced, kind: str, body: dict[str, Any]
+) -> None:
+    """As `enforcement.restoreUsers` names them. They change and delete none of it, and for others
+    than them it is as forbidden to make as ever.
+    """
+    act, folder = guarded.server.act, f"/api/v1/namespaces/{guarded.team}/{kind}"
+    path = f"{folder}/{body['metadata']['name']}"
+    _cleared(guarded, path)
+    for user in ("alice", None):
+        refused(act(user, "POST", folder, body))
+    made = act(RESTORER, "POST", folder, body)
+    assert made.status == 201, made.message
+    for change in (
+        {"data": {"value": "Zm9yZ2Vk"}},
+        {"metadata": {"annotations": {"velero.io/restore-name": "a"}}},
+        {"metadata": {"labels": {**dict.fromkeys(MARK), "velero.io/restore-name": "a"}}},
+    ):
+        refused(act(RESTORER, "PATCH", path, change))
+    refused(act(RESTORER, "DELETE", path))
+    assert act(None, "GET", path).body == made.body
+    _cleared(guarded, path)
+
+
+def test_a_snapshot_that_was_restored_without_the_mark_can_be_removed(guarded: Enforced) -> None:
+    """Who restores may leave the mark out, and put it on later no more than others."""
+    act, path = guarded.server.act, secrets_of(guarded.team, NAME)
+    _cleared(guarded, path)
+    made = act(RESTORER, "POST", secrets_of(guarded.team), secret(NAME))
+    assert made.status == 201, made.message
+    refused(act(RESTORER, "PATCH", path, {"metadata": {"labels": MARK}}))
+    assert act(RESTORER, "DELETE", path).status == 200
 
 
 def test_other_objects_are_nobodys_business(guarded: Enforced) -> None:
