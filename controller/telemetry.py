@@ -16,7 +16,7 @@ and no reference in a label.
 | `snapshots_refused` | demanded, and not allowed by policy | reason |
 | `pods_started_stale_total` | pods that started with stale values, as Events say it | namespace |
 | `writes_failed_total` | writes that will be repeated | what, error |
-| `watch_staleness_seconds` | since the API server was last heard of | kind |
+| `watch_staleness_seconds` | since the API server was last heard of | resource |
 
 `snapshot` is the hash that ends the snapshot's name; the command line accepts it as a name.
 """
@@ -176,7 +176,7 @@ class Ages(Collector):
 
 
 class Staleness(Collector):
-    """How long the API server has not been heard of, by kind, read when it is asked for."""
+    """How long the API server has not been heard of, by resource, read when it is asked for."""
 
     def __init__(self, staleness_s: Callable[[], Mapping[str, float]]) -> None:
         self._staleness_s = staleness_s
@@ -185,10 +185,10 @@ class Staleness(Collector):
         family = GaugeMetricFamily(
             "lastgood_watch_staleness_seconds",
             "Since the API server said anything.",
-            labels=("kind",),
+            labels=("resource",),
         )
-        for kind, age_s in self._staleness_s().items():
-            family.add_metric([kind], age_s)
+        for resource, age_s in self._staleness_s().items():
+            family.add_metric([resource], age_s)
         yield family
 
 

@@ -179,7 +179,7 @@ class Copies:
         return found is not None and not found.ending
 
     def staleness_s(self, now: float) -> dict[str, float]:
-        """Seconds since the API server was last heard of, by kind; `now` is monotonic."""
+        """Seconds since the API server was last heard of, by resource; `now` is monotonic."""
         names = ("secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots")
         found = zip(names, self._all[: len(names)], strict=True)
         return {name: reflector.staleness_s(now) for name, reflector in found}
