@@ -33,6 +33,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from controller.needs import needed_calls_per_second
 from refresh.events import AlarmKind
 
 if TYPE_CHECKING:
@@ -216,21 +217,10 @@ def _limits(decided: Mapping[SnapshotKey, Decided]) -> Iterator[GaugeMetricFamil
 
 
 def _needed(decided: Mapping[SnapshotKey, Decided]) -> GaugeMetricFamily:
-    """One call per source and interval: the shortest of the namespaces that share it."""
-    intervals: dict[object, float] = {}
-    accounts: dict[object, str] = {}
-    for key, item in decided.items():
-        if item.demanded is not None:
-            refresh_s = item.demanded.rules.refresh_s
-            intervals[key.source] = min(refresh_s, intervals.get(key.source, refresh_s))
-            accounts[key.source] = key.source.account
-    needed: dict[str, float] = {}
-    for source, interval_s in intervals.items():
-        needed[accounts[source]] = needed.get(accounts[source], 0.0) + 1 / interval_s
     family = GaugeMetricFamily(
         "lastgood_account_needed_calls_per_second", "What the demand needs.", labels=("account",)
     )
-    for account, rate in needed.items():
+    for account, rate in needed_calls_per_second(decided).items():
         family.add_metric([account], rate)
     return family
 
