@@ -1,14 +1,15 @@
 """Keeps accounts and policies in use from vanishing: their status says that they are in use, and a
-ValidatingAdmissionPolicy of the chart refuses to delete such a one (docs/design/016). The decision
-is pure; `Holds` writes it.
+ValidatingAdmissionPolicy of the chart refuses to delete such a one (docs/design/016). An account's
+says too how many calls it needs. The decision is pure; `Holds` writes it.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from controller.needs import rounded
 from controller.telemetry import say
 from kube.errors import ApiError, ConflictError, NotFoundError
 from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
 
 STATUS = "status"
+IN_USE, NEEDED = "inUse", "neededCallsPerSecond"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,34 +37,42 @@ class Holdable:
     """Its resource version: a write that would undo another's is refused."""
     in_use: bool
     """As its status says."""
+    needed: float = 0.0
+    """Calls a second, as an account's status says."""
 
     @staticmethod
     def from_wire(content: Json) -> Holdable:
         """Of any object."""
-        metadata = content["metadata"]
+        metadata, status = content["metadata"], content.get(STATUS) or {}
         return Holdable(
             name=metadata["name"],
             version=metadata["resourceVersion"],
-            in_use=(content.get(STATUS) or {}).get("inUse") is True,
+            in_use=status.get(IN_USE) is True,
+            needed=status.get(NEEDED) or 0.0,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """Names."""
+    """What is in use, by name."""
 
-    accounts: frozenset[str] = frozenset()
+    accounts: Mapping[str, float] = field(default_factory=dict)
+    """With the calls a second that each needs, rounded."""
     policies: frozenset[str] = frozenset()
 
 
-def used(snapshots: Iterable[SnapshotKey], policies: PolicySet) -> Used:
+def used(
+    snapshots: Iterable[SnapshotKey], policies: PolicySet, needed: Mapping[str, float]
+) -> Used:
     """What these snapshots need: the accounts that fetch them, and the policies that their
-    namespaces are under. Snapshots that nobody demands count until they are forgotten.
+    namespaces are under. Snapshots that nobody demands count until they are forgotten. `needed` are
+    calls a second by account; what is not in it needs none.
     """
     keys = frozenset(snapshots)
     over = (_over(policies, namespace) for namespace in {key.namespace for key in keys})
+    accounts = {key.source.account for key in keys}
     return Used(
-        accounts=frozenset(key.source.account for key in keys),
+        accounts={name: rounded(needed.get(name, 0.0)) for name in accounts},
         policies=frozenset(name for name in over if name is not None),
     )
 
@@ -75,9 +85,21 @@ def _over(policies: PolicySet, namespace: str) -> str | None:
     return policies.namespaces[namespace] if policy.reason is Reason.UNREADABLE else None
 
 
-def changes(objects: Iterable[Holdable], names: frozenset[str]) -> list[Holdable]:
-    """The objects whose status must say the opposite, when those of `names` are in use."""
-    return [item for item in objects if item.in_use != (item.name in names)]
+def changes(
+    objects: Iterable[Holdable], in_use: Mapping[str, float]
+) -> list[tuple[Holdable, dict[str, bool | float]]]:
+    """The objects whose status must say something else, and what; `in_use` has what each of those
+    needs.
+    """
+    found = ((item, _change(item, in_use.get(item.name))) for item in objects)
+    return [(item, change) for item, change in found if change]
+
+
+def _change(item: Holdable, needed: float | None) -> dict[str, bool | float]:
+    """`needed` None: it is not in use."""
+    said = {IN_USE: item.in_use, NEEDED: item.needed}
+    must = {IN_USE: needed is not None, NEEDED: needed or 0.0}
+    return {name: value for name, value in must.items() if value != said[name]}
 
 
 class Holds:
@@ -104,19 +126,19 @@ class Holds:
         if seen == self._done:
             return
         done = await self._write(SECRET_ACCOUNTS, self._accounts.items, now_used.accounts)
-        done &= await self._write(SECRET_POLICIES, self._policies.items, now_used.policies)
+        policies = dict.fromkeys(now_used.policies, 0.0)
+        done &= await self._write(SECRET_POLICIES, self._policies.items, policies)
         self._done = seen if done else None
 
     async def _write(
-        self, resource: Resource, items: Mapping[tuple[str, str], Holdable], names: frozenset[str]
+        self,
+        resource: Resource,
+        items: Mapping[tuple[str, str], Holdable],
+        in_use: Mapping[str, float],
     ) -> bool:
         done = True
-        for item in changes(list(items.values()), names):
-            body = {
-                "metadata": {"resourceVersion": item.version},
-                STATUS: {"inUse": not item.in_use},
-            }
-            event = "controller.let_go" if item.in_use else "controller.held"
+        for item, change in changes(list(items.values()), in_use):
+            body = {"metadata": {"resourceVersion": item.version}, STATUS: change}
             try:
                 await self._api.merge_patch(resource.path(None, item.name, STATUS), body)
             except (ConflictError, NotFoundError):
@@ -126,5 +148,12 @@ class Holds:
                 done = False
                 say(logging.WARNING, "controller.hold_failed", kind=resource.plural, why=str(error))
             else:
-                say(logging.INFO, event, kind=resource.plural, name=item.name)
+                kind = resource.plural
+                say(logging.INFO, _event(change), kind=kind, name=item.name, status=change)
         return done
+
+
+def _event(change: Mapping[str, bool | float]) -> str:
+    if IN_USE not in change:
+        return "controller.needs"
+    return "controller.held" if change[IN_USE] else "controller.let_go"

@@ -16,7 +16,7 @@ and no reference in a label.
 | `snapshots_refused` | demanded, and not allowed by policy | reason |
 | `pods_started_stale_total` | pods that started with stale values, also those without an Event | |
 | `writes_failed_total` | writes that will be repeated | what, error |
-| `watch_staleness_seconds` | since the API server was last heard of | kind |
+| `watch_staleness_seconds` | since the API server was last heard of | resource |
 
 `snapshot` is the hash that ends the snapshot's name; the command line accepts it as a name.
 """
@@ -33,6 +33,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from controller.needs import needed_calls_per_second
 from refresh.events import AlarmKind
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class Ages(Collector):
 
 
 class Staleness(Collector):
-    """How long the API server has not been heard of, by kind, read when it is asked for."""
+    """How long the API server has not been heard of, by resource, read when it is asked for."""
 
     def __init__(self, staleness_s: Callable[[], Mapping[str, float]]) -> None:
         self._staleness_s = staleness_s
@@ -184,10 +185,10 @@ class Staleness(Collector):
         family = GaugeMetricFamily(
             "lastgood_watch_staleness_seconds",
             "Since the API server said anything.",
-            labels=("kind",),
+            labels=("resource",),
         )
-        for kind, age_s in self._staleness_s().items():
-            family.add_metric([kind], age_s)
+        for resource, age_s in self._staleness_s().items():
+            family.add_metric([resource], age_s)
         yield family
 
 
@@ -215,21 +216,10 @@ def _limits(decided: Mapping[SnapshotKey, Decided]) -> Iterator[GaugeMetricFamil
 
 
 def _needed(decided: Mapping[SnapshotKey, Decided]) -> GaugeMetricFamily:
-    """One call per source and interval: the shortest of the namespaces that share it."""
-    intervals: dict[object, float] = {}
-    accounts: dict[object, str] = {}
-    for key, item in decided.items():
-        if item.demanded is not None:
-            refresh_s = item.demanded.rules.refresh_s
-            intervals[key.source] = min(refresh_s, intervals.get(key.source, refresh_s))
-            accounts[key.source] = key.source.account
-    needed: dict[str, float] = {}
-    for source, interval_s in intervals.items():
-        needed[accounts[source]] = needed.get(accounts[source], 0.0) + 1 / interval_s
     family = GaugeMetricFamily(
         "lastgood_account_needed_calls_per_second", "What the demand needs.", labels=("account",)
     )
-    for account, rate in needed.items():
+    for account, rate in needed_calls_per_second(decided).items():
         family.add_metric([account], rate)
     return family
 

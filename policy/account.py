@@ -132,6 +132,15 @@ class AccountSpec(Model):
         return self
 
 
+class AccountStatus(Status):
+    """What the controller says of an account."""
+
+    needed_calls_per_second: float | None = None
+    """Calls a second that keeping all demanded secrets fresh needs, one for each secret and refresh
+    interval, to compare with budget.callsPerSecond; where the provider has batches it is fewer. To
+    two digits; left out: none yet."""
+
+
 class SecretAccount(Model):
     """A provider with how to log in and how much to call."""
 
@@ -142,7 +151,7 @@ class SecretAccount(Model):
     metadata: Metadata
     spec: AccountSpec
     """How the account is reached, and how much it may be called."""
-    status: Status | None = None
+    status: AccountStatus | None = None
     """What the controller says of it."""
 
     @field_validator("metadata")

@@ -60,6 +60,7 @@ DEFINITIONS = (
         columns=(
             ("Provider", "string", ".spec.provider"),
             ("Calls/s", "number", ".spec.budget.callsPerSecond"),
+            ("Needed/s", "number", ".status.neededCallsPerSecond"),
             ("In use", "boolean", ".status.inUse"),
             ("Age", "date", ".metadata.creationTimestamp"),
         ),
@@ -150,6 +151,7 @@ class _Converter:
 
     def __init__(self, definitions: Mapping[str, Any], module: ModuleType) -> None:
         self._definitions = definitions
+        self._module = module
         self._sentences = dict(_sentences(objects)) | dict(_sentences(module))
 
     def root(self, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,8 +192,14 @@ class _Converter:
 
     def _property(self, owner: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         found = self._converted(schema)
-        sentence = self._sentences.get((owner, name))
+        sentence = self._sentence(owner, name)
         return found if sentence is None else found | {"description": sentence}
+
+    def _sentence(self, owner: str, name: str) -> str | None:
+        """Of a class's own field, or of one that it has from another class."""
+        kinds = getattr(self._module, owner, object).__mro__
+        places = [(owner, name), *((kind.__name__, name) for kind in kinds)]
+        return next((self._sentences[it] for it in places if it in self._sentences), None)
 
     def _own(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """The keywords that stay as they are."""

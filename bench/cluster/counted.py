@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from bench.cluster import metrics
 from kube.resources import LEASES
 
 if TYPE_CHECKING:
@@ -27,24 +27,20 @@ OURS = frozenset(
 """What the controller writes beside its Lease. That others write some of them too only makes the
 count greater.
 """
-_SAMPLE = re.compile(r"^apiserver_request_total\{([^}]*)\} ([0-9.e+]+)$", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
-def writes(metrics: str) -> Counter[str]:
+def writes(page: str) -> Counter[str]:
     """Requests that write, so far, by resource; dry runs apart."""
     found: Counter[str] = Counter()
-    for labels, number in _SAMPLE.findall(metrics):
-        known = dict(_LABEL.findall(labels))
+    for known, number in metrics.samples(page, "apiserver_request_total"):
         if known["verb"] in WRITES and known["resource"] in OURS and not known["dry_run"]:
-            found[known["resource"]] += int(float(number))
+            found[known["resource"]] += int(number)
     return found
 
 
 def read_writes() -> Counter[str]:
     """The same, of the API server that answers."""
-    words = ["kubectl", "get", "--raw", "/metrics"]
-    return writes(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    return writes(metrics.read())
 
 
 class LeaseWrites:

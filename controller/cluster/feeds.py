@@ -179,7 +179,7 @@ class Copies:
         return found is not None and not found.ending
 
     def staleness_s(self, now: float) -> dict[str, float]:
-        """Seconds since the API server was last heard of, by kind; `now` is monotonic."""
+        """Seconds since the API server was last heard of, by resource; `now` is monotonic."""
         found: dict[str, Reflector[Any]] = {
             "secretaccounts": self.accounts,
             "secretpolicies": self.policies,

@@ -20,29 +20,33 @@ from controller.cluster.past import ClusterPast
 from controller.cluster.secrets import Secrets
 from controller.cluster.watchman import Watchman
 from controller.controller import Controller
-from controller.holds import Holds, used
+from controller.holds import Holds, Used, used
 from controller.leader import Leader, lead
 from controller.lease import LEASE
+from controller.needs import needed_calls_per_second
 from controller.telemetry import Ages, Staleness, Telemetry, say
 from kube.errors import FencedError, TemporaryError
 from kube.race import unless
 from kube.resources import NAMESPACES
+from policy.match import PolicySet
 from refresh.engine import Engine
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     from prometheus_client import CollectorRegistry
 
+    from controller.reconcile import Decided
     from controller.settings import ClusterSettings
     from kube.api import Api
     from kube.clock import Clock
+    from refresh.model import SnapshotKey
 
 AGAIN_S = 2.0
 """Between two tries to begin while the API server is away."""
 HOLD_S = 1.0
-"""How often it is looked which accounts and policies are in use."""
+"""How often it is looked which accounts and policies are in use, and what accounts need."""
 
 
 class LostError(Exception):
@@ -166,14 +170,24 @@ class Cluster:
 
 async def _hold(holds: Holds, controller: Controller, copies: Copies) -> None:
     """Keeps what is in use from vanishing, until cancelled."""
-    policies = PolicyFeed(copies)
+    feed = PolicyFeed(copies)
+    decided: Mapping[SnapshotKey, Decided] = {}
+    policies, now_used = PolicySet(), Used()
     while True:
         await asyncio.sleep(HOLD_S)  # noqa: TID251 - a fixed turn
-        if controller.settled:
-            decided = controller.decided.items()
-            kept = [key for key, item in decided if item.demanded is not None or item.known.synced]
-            with suppress(FencedError):  # leadership is lost: the process is about to end
-                await holds.hold(used(kept, policies.current()))
+        if not controller.settled:
+            continue
+        if controller.decided is not decided or feed.current() is not policies:
+            decided, policies = controller.decided, feed.current()
+            now_used = _used(decided, policies)
+        with suppress(FencedError):  # leadership is lost: the process is about to end
+            await holds.hold(now_used)
+
+
+def _used(decided: Mapping[SnapshotKey, Decided], policies: PolicySet) -> Used:
+    """Never served and not demanded is not in use: it is about to be forgotten."""
+    kept = (key for key, item in decided.items() if item.demanded is not None or item.known.synced)
+    return used(kept, policies, needed_calls_per_second(decided))
 
 
 @asynccontextmanager

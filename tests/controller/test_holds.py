@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from controller.holds import Holdable, Holds, Used, changes, used
+from controller.holds import NEEDED, Holdable, Holds, Used, changes, used
 from kube.clock import SystemClock
 from kube.errors import AlreadyExistsError, NotFoundError
 from kube.reflector import Reflector
@@ -65,43 +65,64 @@ def key(namespace: str, account: str = "one") -> SnapshotKey:
         ([], Used()),
         (
             [key("payments")],
-            Used(accounts=frozenset({"one"}), policies=frozenset({"payments"})),
+            Used(accounts={"one": 1.2}, policies=frozenset({"payments"})),
         ),
-        ([key("bare", "two")], Used(accounts=frozenset({"two"}))),
-        ([key("other")], Used(accounts=frozenset({"one"}))),
-        ([key("gone")], Used(accounts=frozenset({"one"}))),
+        ([key("bare", "two")], Used(accounts={"two": 0.0})),
+        ([key("other")], Used(accounts={"one": 1.2})),
+        ([key("gone")], Used(accounts={"one": 1.2})),
     ],
     ids=["nothing", "its own", "not labelled", "not listed by the policy", "namespace gone"],
 )
 def test_what_snapshots_need(keys: list[SnapshotKey], expected: Used) -> None:
-    """The account of each, and the policy that its namespace is under."""
-    assert used(keys, load_texts({"policies.yaml": POLICIES})) == expected
+    """The account of each with its calls a second, and the policy that its namespace is under."""
+    policies = load_texts({"policies.yaml": POLICIES})
+    assert used(keys, policies, {"one": 1.234, "three": 1.0}) == expected
 
 
 def test_p2_a_policy_that_can_not_be_read_stays_in_use() -> None:
     """It is not known what it says, and it must not go meanwhile."""
     known = load_texts({"policies.yaml": POLICIES})
     unread = replace(known, policies={}, unreadable_policies=frozenset({"payments"}))
-    assert used([key("payments")], unread).policies == {"payments"}
+    assert used([key("payments")], unread, {}).policies == {"payments"}
 
 
-@pytest.mark.parametrize("needed", [False, True])
-@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize(
+    ("said", "in_use", "expected"),
+    [
+        ((False, 0.0), {}, {}),
+        ((False, 0.0), {"a": 0.0}, {"inUse": True}),
+        ((False, 0.0), {"a": 1.5}, {"inUse": True, "neededCallsPerSecond": 1.5}),
+        ((True, 1.5), {"a": 1.5, "b": 2.0}, {}),
+        ((True, 1.5), {"a": 1.6}, {"neededCallsPerSecond": 1.6}),
+        ((True, 1.5), {"a": 0.0}, {"neededCallsPerSecond": 0.0}),
+        ((True, 1.5), {"b": 2.0}, {"inUse": False, "neededCallsPerSecond": 0.0}),
+        ((True, 0.0), {}, {"inUse": False}),
+    ],
+    ids=[
+        "not used",
+        "a policy, or all undemanded",
+        "used",
+        "the same",
+        "more",
+        "none demanded",
+        "let go",
+        "a policy let go",
+    ],
+)
 def test_what_is_written(
-    said: bool,  # noqa: FBT001 - a column of the table
-    needed: bool,  # noqa: FBT001
+    said: tuple[bool, float], in_use: dict[str, float], expected: dict[str, bool | float]
 ) -> None:
-    """Only what a status does not say yet."""
-    item = Holdable(name="a", version="1", in_use=said)
-    found = changes([item], frozenset({"a"} if needed else ()))
-    assert found == ([item] if said != needed else [])
+    """Only what a status does not say yet; of a policy never calls."""
+    item = Holdable(name="a", version="1", in_use=said[0], needed=said[1])
+    assert changes([item], in_use) == ([(item, expected)] if expected else [])
 
 
 @pytest.mark.parametrize("status", [None, {}, {"inUse": False}, {"inUse": "true"}])
 def test_a_status_that_says_nothing_is_no_use(status: object) -> None:
     """Absent, empty, or of another version."""
     metadata = {"name": "a", "resourceVersion": "1"}
-    assert not Holdable.from_wire({"metadata": metadata, "status": status}).in_use
+    found = Holdable.from_wire({"metadata": metadata, "status": status})
+    assert (found.in_use, found.needed) == (False, 0.0)
 
 
 class World:
@@ -132,15 +153,22 @@ class World:
         self.holds = Holds(api, self.accounts, self.policies)
 
     async def define(self) -> None:
-        """The kinds, where the cluster does not know them yet."""
+        """The kinds, as they are now. A watch that began before goes by the older definition."""
         for resource in (SECRET_ACCOUNTS, SECRET_POLICIES):
-            file = CRDS / f"{resource.plural}.{resource.group}.yaml"
-            with contextlib.suppress(AlreadyExistsError):
-                await self.api.create(CUSTOM_RESOURCES.path(), yaml.safe_load(file.read_text()))
+            name = f"{resource.plural}.{resource.group}"
+            definition = yaml.safe_load((CRDS / f"{name}.yaml").read_text())
+            try:
+                await self.api.create(CUSTOM_RESOURCES.path(), definition)
+            except AlreadyExistsError:
+                await self.api.merge_patch(CUSTOM_RESOURCES.path(name=name), definition)
+
+    async def synced(self) -> None:
+        """Both copies."""
         for reflector in (self.accounts, self.policies):
             await asyncio.wait_for(reflector.wait_synced(), 60)
 
     async def create(self) -> None:
+        """Waits until the API server goes by the definitions, which takes it a moment."""
         spec = {
             "provider": "aws",
             "aws": {"regions": ["eu-west-1"]},
@@ -152,43 +180,65 @@ class World:
             "metadata": {"name": self.name},
             "spec": spec,
         }
-        await self.api.create(SECRET_ACCOUNTS.path(), body)
-
-    async def hold_until(self, *, in_use: bool) -> None:
-        """As the controller's loop does, until the copy says so."""
-        names = frozenset({self.name}) if in_use else frozenset()
-        async with asyncio.timeout(20):
-            while self._seen() is not in_use:
-                await self.holds.hold(Used(accounts=names))
+        async with asyncio.timeout(60):
+            while not await self._created(body):  # noqa: ASYNC110 - the API server sets no event
+                await asyncio.sleep(0.05)
+            while not await self._knows_needs():  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.05)
 
-    def _seen(self) -> bool | None:
+    async def _created(self, body: dict[str, Any]) -> bool:
+        try:
+            await self.api.create(SECRET_ACCOUNTS.path(), body)
+        except NotFoundError:
+            return False
+        return True
+
+    async def _knows_needs(self) -> bool:
+        """An older definition drops them."""
+        path = SECRET_ACCOUNTS.path(None, self.name, "status")
+        changed = await self.api.merge_patch(path, {"status": {NEEDED: 7.0}})
+        return NEEDED in changed.get("status", {})
+
+    async def hold_until(self, needed: float | None) -> None:
+        """As the controller's loop does, until the copy says so; None: it is not in use."""
+        used = Used(accounts={} if needed is None else {self.name: needed})
+        wanted = (needed is not None, needed or 0.0)
+        async with asyncio.timeout(20):
+            while self._seen() != wanted:
+                await self.holds.hold(used)
+                await asyncio.sleep(0.05)
+
+    def _seen(self) -> tuple[bool, float] | None:
         item = self.accounts.items.get(("", self.name))
-        return None if item is None else item.in_use
+        return None if item is None else (item.in_use, item.needed)
 
 
 @pytest.mark.e2e
 def test_an_account_says_whether_it_is_in_use() -> None:
-    """In its status alone, which an apply of its manifest does not touch."""
+    """And how many calls it needs: in its status alone, which an apply of its manifest does not
+    touch.
+    """
 
     async def scenario() -> None:
         async with cluster() as (api, _):
             world = World(api)
+            await world.define()
+            await world.create()
             stop = asyncio.Event()
             running = [
                 asyncio.create_task(reflector.run(stop))
                 for reflector in (world.accounts, world.policies)
             ]
-            await world.define()
-            await world.create()
+            await world.synced()
             try:
-                await world.hold_until(in_use=True)
+                await world.hold_until(0.25)
                 change = {"spec": {"budget": {"burst": 41}}, "status": {"inUse": False}}
                 changed = await api.merge_patch(world.path, change)
                 assert changed["spec"]["budget"]["burst"] == 41
-                assert changed["status"] == {"inUse": True}
+                assert changed["status"] == {"inUse": True, "neededCallsPerSecond": 0.25}
                 assert "finalizers" not in changed["metadata"]
-                await world.hold_until(in_use=False)
+                await world.hold_until(12.0)
+                await world.hold_until(None)
             finally:
                 stop.set()
                 await asyncio.gather(*running)

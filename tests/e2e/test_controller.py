@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 DB = "/prod/db"
 ONE, TWO = b'{"password":"one"}', b'{"password":"two"}'
+TWO_IN_15_MINUTES = 0.0022
+"""Calls a second, to two digits."""
 
 
 def _served(world: Controlled) -> None:
@@ -387,6 +389,26 @@ def test_an_account_and_a_policy_say_whether_they_are_in_use(controlled: Control
     controlled.patch("snap", controlled.snapshot(DB), {"spec": {"retention": "1s"}})
     controlled.kubectl("delete", "pod", "web-1", "--now")
     until("both to be let go", lambda: _in_use(controlled) == [False, False], PATIENCE_S)
+
+
+def test_an_account_says_how_many_calls_it_needs(controlled: Controlled) -> None:
+    """Beside those that are allowed: one for each source and interval, and the pods of one source
+    need no more than one pod does.
+    """
+    _served(controlled)
+    controlled.pod("web-2", DB, "/prod/absent")
+    until("both to count", lambda: _needed(controlled) == TWO_IN_15_MINUTES, PATIENCE_S)
+    header, row = controlled.kubectl("get", "sacc", controlled.name).splitlines()
+    assert header.split()[2:4] == ["CALLS/S", "NEEDED/S"]
+    assert float(row.split()[3]) == TWO_IN_15_MINUTES
+
+
+def _needed(world: Controlled) -> float | None:
+    """Calls a second, as the account says; None: it says none."""
+    found = world.get("secretaccount", world.name)
+    assert found is not None
+    needed: float | None = found.get("status", {}).get("neededCallsPerSecond")
+    return needed
 
 
 def _in_use(world: Controlled) -> list[bool]:

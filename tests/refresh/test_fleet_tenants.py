@@ -8,6 +8,7 @@ from refresh.model import Wanted
 from refresh.sources.protocol import Alone, Fetched
 from tests.refresh.world import (
     BUDGET,
+    CRITICAL,
     Provider,
     World,
     demanded,
@@ -59,6 +60,28 @@ def test_p13_absent_sources_do_not_age_another_tenants_synced_ones() -> None:
             assert state is not None
             assert state.last_success is not None
             assert world.wall - state.last_success < 1100
+
+
+def test_p13_pins_to_versions_that_nobody_has_delay_no_other_tenants_rotation() -> None:
+    """Each is asked for alone, before all else of its namespace and again and again, so that there
+    are always some due; the other tenant waits for a few of them.
+    """
+    provider = Provider(default=plain)
+    world = governed(provider, Budget(calls_per_second=1, burst=2))
+    mine = demanded("victim", "/good", rules=CRITICAL)
+    world.fleet.demand([mine], world.at)
+    world.run(60)
+    pinned = Wanted(pin="nobody-has-it")
+    theirs = [demanded("malice", f"/pinned/{n}", wanted=pinned) for n in range(120)]
+    world.fleet.demand([mine, *theirs], world.at)
+    world.run(15)
+    provider.rotate("/good", "v2", b"{}")
+    asked = Wanted(refresh_requested=world.wall)
+    world.fleet.operate(mine.key, asked, world.at)
+    before = provider.calls
+    while served(world, mine.key) != "v2":
+        world.run(0.25)
+    assert provider.calls - before <= 4
 
 
 def test_p13_a_source_that_breaks_batches_is_singled_out() -> None:

@@ -97,9 +97,9 @@ def processes(place: Place) -> Iterator[tuple[str, str]]:
             )
 
 
-def metrics(place: Place) -> Iterator[tuple[str, str]]:
-    """The page /metrics of whatever listens in a pod."""
-    for pod in place.items("pods", "--field-selector=status.phase=Running"):
+def metrics(place: Place, *selected: str) -> Iterator[tuple[str, str]]:
+    """The page /metrics of whatever listens in a pod; `selected` by more words of `kubectl get`."""
+    for pod in place.items("pods", "--field-selector=status.phase=Running", *selected):
         name, container = pod["metadata"]["name"], pod["spec"]["containers"][-1]["name"]
         words = ("kubectl", "-n", place.namespace, "exec", "-i", name, "-c", container)
         yield f"metrics {name}", attempted(*words, "--", "python3", "-", given=METRICS)

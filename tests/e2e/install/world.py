@@ -23,6 +23,8 @@ OTHER = Place("lastgood-e2e-other")
 QUICK = Place("payments")
 """Of the README's quick start, with a policy of that name."""
 POLICY, OTHER_POLICY = "e2e", "e2e-other"
+NARROW_ACCOUNT = "narrow"
+"""May be called once a second, by both namespaces."""
 DEFINITIONS = [
     f"{name}.lastgood.dev" for name in ("secretsnapshots", "secretpolicies", "secretaccounts")
 ]
@@ -204,8 +206,18 @@ class Provider:
 
 
 def values(settings: Settings, provider: Provider) -> Json:
-    """What an admin gives the chart: images, one account, one policy."""
+    """What an admin gives the chart: images, accounts, policies."""
     keys = {"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e"}
+
+    def account(calls_per_second: float, burst: int) -> Json:
+        return {
+            "provider": "aws",
+            "aws": {"regions": ["us-east-1"], "endpoint": f"http://{provider.address}"},
+            "budget": {"callsPerSecond": calls_per_second, "burst": burst},
+        }
+
+    def narrow(pattern: str) -> Json:
+        return {"account": NARROW_ACCOUNT, "allow": [f"aws-sm:{pattern}"], "class": "steady"}
 
     def image(name: str) -> Json:
         return {
@@ -221,13 +233,7 @@ def values(settings: Settings, provider: Provider) -> Json:
             "image": image("controller"),
             "extraEnv": [{"name": name, "value": value} for name, value in keys.items()],
         },
-        "accounts": {
-            "moto": {
-                "provider": "aws",
-                "aws": {"regions": ["us-east-1"], "endpoint": f"http://{provider.address}"},
-                "budget": {"callsPerSecond": 20, "burst": 40},
-            }
-        },
+        "accounts": {"moto": account(20, 40), NARROW_ACCOUNT: account(1, 2)},
         "policies": {
             POLICY: {
                 "namespaces": [TEAM.namespace],
@@ -236,6 +242,7 @@ def values(settings: Settings, provider: Provider) -> Json:
                     {"account": "moto", "allow": ["aws-sm:/e2e/quiet/*"], "class": "quiet"},
                     {"account": "moto", "allow": ["aws-sm:/e2e/strict/*"], "class": "strict"},
                     {"account": "moto", "allow": ["aws-sm:/e2e/brief/*"], "class": "brief"},
+                    narrow("/e2e/narrow/*"),
                 ],
                 "classes": CLASSES,
             },
@@ -243,6 +250,7 @@ def values(settings: Settings, provider: Provider) -> Json:
                 "namespaces": [OTHER.namespace],
                 "sources": [
                     {"account": "moto", "allow": ["aws-sm:/other/*"], "class": "steady"},
+                    narrow("/other/narrow/*"),
                 ],
                 "classes": {"steady": CLASSES["steady"]},
                 "allowEnvValue": True,
@@ -284,7 +292,7 @@ def remove() -> None:
     kinds = run("kubectl", "api-resources", "--cached=false").lower()
     admins = (
         ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace),
-        ("secretaccount", "moto", "aws-prod"),
+        ("secretaccount", "moto", NARROW_ACCOUNT, "aws-prod"),
     )
     for kind, *names in admins:
         if kind in kinds:
