@@ -11,7 +11,7 @@ import pytest
 from tests.e2e import enforced
 from tests.e2e.enforced import kubectl
 from tests.e2e.opted_in import injected
-from tests.e2e.test_policies_objects import refused, secret, secrets_of
+from tests.e2e.test_policies_objects import MARK, refused, secret, secrets_of
 from tests.make.embedded import until
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def test_p11_a_namespace_with_snapshots_can_be_deleted(guarded: Enforced) -> Non
     (place,) = enforced.namespaces(guarded.suffix, name)
     kubectl("apply", "-f", "-", given=place)
     act = guarded.server.act
-    assert act(guarded.controller, "POST", secrets_of(name), secret("lg-a")).status == 201
+    body = secret("lg-a", labels=MARK)
+    assert act(guarded.controller, "POST", secrets_of(name), body).status == 201
     ages = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lastgood-freshness"}}
     folder = f"/api/v1/namespaces/{name}/configmaps"
     assert act(guarded.controller, "POST", folder, ages).status == 201
@@ -107,7 +108,7 @@ def test_p10_a_collection_without_ours_can_be_deleted(guarded: Enforced, resourc
 def test_p13_the_collection_is_guarded_too(guarded: Enforced) -> None:
     """Deleting all Secrets of a namespace takes no snapshot."""
     path = secrets_of(guarded.team)
-    body = secret("lg-swept")
+    body = secret("lg-swept", labels=MARK)
     assert guarded.server.act(guarded.controller, "POST", path, body).status == 201
     refused(guarded.server.act("alice", "DELETE", path))
     assert guarded.server.act(guarded.controller, "PATCH", f"{path}/lg-swept", {}).status == 200
