@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 EXPIRES_S = 170.0
 """The age that the class allows, and what its writing may lag."""
 HELD = ("held", "held-mount")
-LATE = ("late", "late-mount")
+LATE = ("stale", "stale-mount")
 
 
 def test_p6_what_has_expired_holds_a_starting_pod_until_it_is_fresh(
@@ -96,14 +96,14 @@ def test_p5_a_pod_that_starts_with_a_stale_value_is_told_so(
     """
     until("it to be stale", lambda: state(BRIEF).get("state") == "Stale", EXPIRES_S)
     for name in LATE:
-        mode = {MODE: "mount"} if name == "late-mount" else {}
+        mode = {MODE: "mount"} if name == "stale-mount" else {}
         asks = {**asking(db=f"aws-sm:{BRIEF}"), **mode}
         TEAM.create(deployment(name, app(settings), asks))
     for name in LATE:
         TEAM.rolled_out(name, 120)
         assert digests(name) == {digest(value)}
         until(f"an Event of {name}", partial(_is_told_stale, name), 30)
-    line = json.loads(container(one("late"), layout.GATE)["state"]["terminated"]["message"])
+    line = json.loads(container(one("stale"), layout.GATE)["state"]["terminated"]["message"])
     assert (line["result"], line["fresh"], line["stale"]) == ("started", 0, 1)
     counted = "".join(page for _, page in evidence.metrics(SYSTEM))
     found = re.findall(r"^lastgood_pods_started_stale_total (.*)$", counted, re.MULTILINE)
