@@ -72,8 +72,8 @@ def all_down(payments: Provider) -> Iterator[Provider]:
 
 def render(settings: Settings) -> Json:
     """A Deployment as `lastgood render` prints it, by the cluster's own policy."""
-    kinds = (("secretpolicies", POLICY), ("secretaccounts", "moto"), ("namespace", TEAM.namespace))
-    objects = [TEAM.get(kind, name) for kind, name in kinds]
+    accounts = TEAM.items("secretaccounts")
+    objects = [*accounts, TEAM.get("secretpolicies", POLICY), TEAM.get("namespace", TEAM.namespace)]
     folder = REPOSITORY / ".pytest_cache" / "e2e-policy"
     folder.mkdir(parents=True, exist_ok=True)
     for number, item in enumerate(objects):
