@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MIB = 1 << 20
-_NAME = "a policy's name has at most 63 characters, for a namespace's label names it"
+_MOST_NAME = 63
+"""A label's longest value."""
+_NAME = f"a policy's name has at most {_MOST_NAME} characters, for a namespace's label names it"
 
 
 class Validation(Model):
@@ -201,7 +203,7 @@ class PolicySpec(Model):
 class SecretPolicy(Model):
     """A policy. It applies to a namespace that it lists and whose label names it."""
 
-    model_config = rules({_NAME: "self.metadata.name.size() <= 63"})
+    model_config = rules({_NAME: f"self.metadata.name.size() <= {_MOST_NAME}"})
 
     api_version: Literal["lastgood.dev/v1alpha1"]
     kind: Literal["SecretPolicy"]
@@ -214,7 +216,7 @@ class SecretPolicy(Model):
     @field_validator("metadata")
     @classmethod
     def _fits_a_label(cls, metadata: Metadata) -> Metadata:
-        if len(metadata.name) > 63:  # noqa: PLR2004 - a label's longest value
+        if len(metadata.name) > _MOST_NAME:
             raise ValueError(_NAME)
         return metadata
 
