@@ -11,7 +11,7 @@ from cli import fleet
 from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
-from contract.reasons import Found, Freshness, Holding, Serving
+from contract.reasons import Freshness, Holding, Serving
 from controller.advice import what_to_do
 from controller.snapshots import seconds
 
@@ -169,7 +169,7 @@ def _secret(
     why = _why(planned, status, state, now)
     if held is not None:
         why = _held(held, file, state, why)
-    refused = state == fleet.FOREIGN or (state == Freshness.EXPIRED and planned.rules.refuses)
+    refused = state in fleet.NOT_GIVEN or (state == Freshness.EXPIRED and planned.rules.refuses)
     property_ = "" if file.property is None else f"#{file.property}"
     return Secret(
         name=file.name,
@@ -192,7 +192,7 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
             " not allow it, which an Event says"
         )
     tried = None if status.reason is None else f"{status.reason}: {what_to_do(status.reason)}"
-    if status.reason == Found.FOREIGN_SECRET:
+    if state in fleet.NOT_GIVEN:
         return tried
     if status.serving is None:
         return f"never fetched; {tried}" if tried else "never fetched yet"

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 NONE = "-"
 FOREIGN = "foreign"
 """A state: a Secret that is not ours stands in the snapshot's place."""
+NOT_WRITTEN = "not-written"
+"""A state: the API server refuses to write the snapshot's Secret."""
+NOT_GIVEN = frozenset({FOREIGN, NOT_WRITTEN})
+"""States in which pods are not given what the controller knows."""
+_REFUSED_WRITES = frozenset({Found.NO_RIGHTS, Found.WRITE_REFUSED})
 _VERSION_SHOWN = 12
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -66,10 +71,13 @@ def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
 
 def state(status: Status, now: float) -> str:
     """`fresh`, `stale` or `expired`; `never-synced`, `revoked` or `withdrawn` when nothing is
-    served; `foreign` where a Secret that is not ours stands in its place; `held` without a class.
+    served; `foreign` where a Secret that is not ours stands in its place; `not-written` where the
+    API server refuses its Secret; `held` without a class.
     """
     if status.reason == Found.FOREIGN_SECRET:
         return FOREIGN
+    if status.reason in _REFUSED_WRITES:
+        return NOT_WRITTEN
     if status.serving is None:
         return "never-synced"
     if status.version is None:
@@ -123,6 +131,8 @@ def summary(name: Name, status: Status, now: float) -> str:
     found = state(status, now)
     if found == FOREIGN:
         served = "another Secret stands in its place, which pods are given"
+    elif found == NOT_WRITTEN:
+        served = "its Secret can't be written, so pods are not given it"
     elif status.version is None:
         served = f"serves nothing ({found})"
     else:

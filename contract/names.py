@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
+SNAPSHOT_PREFIX = "lg-"
 SLUG_LENGTH = 40
 HASH_LENGTH = 32
 """Hexadecimal digits: 128 bits."""
@@ -22,4 +23,4 @@ def snapshot_name(account: str, identity: str, provider: str, reference: str) ->
     told = "".join(f"{len(part)}:{part}" for part in parts)
     digest = sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
     slug = re.sub(r"[^a-z0-9]+", "-", reference.lower())[-SLUG_LENGTH:].strip("-") or "source"
-    return f"lg-{slug}-{digest[:HASH_LENGTH]}"
+    return f"{SNAPSHOT_PREFIX}{slug}-{digest[:HASH_LENGTH]}"

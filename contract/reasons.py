@@ -69,6 +69,12 @@ class Found(StrEnum):
 
     FOREIGN_SECRET = "foreign-secret"
     """A Secret of the snapshot's name is there that is not lastgood's; it is never touched."""
+    NO_RIGHTS = "no-rights"
+    """The controller may not write Secrets in the namespace: the chart limits it to others."""
+    WRITE_REFUSED = "write-refused"
+    """The API server refuses to write the snapshot's Secret, as where a quota is used up."""
+    AGES_NOT_WRITTEN = "ages-not-written"
+    """The namespace's ConfigMap of ages can't be written, so pods see the ages before."""
     RESTORED = "restored"
     """The snapshot is another cluster's, as a backup leaves it, and the provider has not confirmed
     it here yet. Its age counts from when its value was fetched.

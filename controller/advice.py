@@ -20,6 +20,17 @@ _WHAT_TO_DO = {
     Found.FOREIGN_SECRET.value: (
         "remove or rename the Secret of this name, which lastgood did not write"
     ),
+    Found.NO_RIGHTS.value: (
+        "add the namespace to controller.namespaces in the chart's values; ask who installed"
+        " lastgood"
+    ),
+    Found.WRITE_REFUSED.value: (
+        "the API server refuses the snapshot's Secret; look at the namespace's ResourceQuota"
+    ),
+    Found.AGES_NOT_WRITTEN.value: (
+        "the ConfigMap lastgood-freshness of the namespace can't be written; the controller's log"
+        " says why"
+    ),
     Reason.UNREADABLE.value: (
         "its SecretPolicy or SecretAccount can't be read, which the controller's log explains; ask"
         " who runs it"

@@ -15,7 +15,6 @@ from controller.reconcile import (
     RETENTION_S,
     Decided,
     Known,
-    in_turns,
     next_change,
     reconcile,
     wish,
@@ -43,12 +42,6 @@ REST_SHARE = 3.0
 """A decision on the whole fleet holds the loop; for so many times as long others have it."""
 STILL_S = 10.0
 """A loop that has not turned for so long is not healthy."""
-MOST_RECALLED = 256
-"""Snapshots that it is asked of at once what was published, by turns of their namespaces."""
-RECALL_S = 1.0
-"""A look waits for the answers no longer; they are taken as they come."""
-ASK_AGAIN_S = 30.0
-"""The longest wait before it is asked again what could not be told; from half a second on."""
 
 
 class Controller:
@@ -65,7 +58,10 @@ class Controller:
         accounts: Accounts,
         engine: Engine,
         clock: Clock,
+        namespaces: frozenset[str] | None = None,
     ) -> None:
+        """`namespaces` are those that may be written in; None: all."""
+        self._namespaces = namespaces
         self._past = past
         self._ledger = ledger
         self._policies = policies
@@ -75,24 +71,20 @@ class Controller:
         self._engine = engine
         self._clock = clock
         self._known: dict[SnapshotKey, Known] = {}
-        self._recalled: set[SnapshotKey] = set()
-        self._asking: asyncio.Task[None] | None = None
-        self._untold: dict[SnapshotKey, tuple[int, float]] = {}
-        """How often it could not be told what was published, and when to ask again."""
         self._attempted: dict[SnapshotKey, float | None] = {}
         self._gone: set[SnapshotKey] = set()
         self._not_shown: str | None = None
         self._next_change = float("-inf")
         self._behind = True
         self._rests_until = float("-inf")
-        self._verdicts = Verdicts()
+        self._verdicts = Verdicts(namespaces=namespaces)
         self._names: dict[SnapshotKey, Name] = {}
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
         self.decided: Mapping[SnapshotKey, Decided] = {}
         """The last decision, by snapshot."""
         self.settled = False
-        """Whether that is on every snapshot: of none it is still asked what was published."""
+        """Whether there was a decision, which is on every snapshot."""
 
     def healthy(self) -> bool:
         """Whether the loop turns."""
@@ -111,8 +103,6 @@ class Controller:
             )
             await self.look()
         stop.set()
-        if self._asking is not None:
-            self._asking.cancel()
         await asyncio.gather(engine, stopping)
 
     async def look(self) -> None:
@@ -127,17 +117,13 @@ class Controller:
         if self._behind or now >= self._next_change:
             self._behind = False
             wanted = within(parts(self._pods.current()), self._known, self._policies.current())
-            waiting = await self._recall(wanted.keys())
             began = self._clock.monotonic()
-            self._decide(
-                {key: taken for key, taken in wanted.items() if key not in waiting},
-                self._clock.now(),
-            )
+            self._decide(wanted, self._clock.now())
             shown = self._show()
             ended = self._clock.monotonic()
             self._rests_until = ended + REST_SHARE * (ended - began)
-            self.settled = not waiting
-            soon = min(self._ask_again_at(waiting, now), float("inf") if shown else now)
+            self.settled = True
+            soon = float("inf") if shown else now
             self._next_change = min(next_change(self.decided.values(), now), soon)
             await self._collect()
 
@@ -158,51 +144,8 @@ class Controller:
                 self._take(remembered)
         say(logging.INFO, "controller.restored", snapshots=len(self._known))
 
-    async def _recall(self, wanted: Iterable[SnapshotKey]) -> set[SnapshotKey]:
-        """Takes over what was published of snapshots that are new here; those of which that is not
-        known yet. One namespace's many, or a slow answer, keep no other's waiting.
-        """
-        waiting = self._new(wanted)
-        self._untold = {key: it for key, it in self._untold.items() if key in waiting}
-        if self._asking is None:
-            mono = self._clock.monotonic()
-            ripe = [key for key in waiting if self._untold.get(key, (0, mono))[1] <= mono]
-            if ripe:
-                batch = in_turns(ripe)[:MOST_RECALLED]
-                self._asking = asyncio.create_task(self._ask(batch))
-        if self._asking is not None:
-            await asyncio.wait({self._asking}, timeout=RECALL_S)
-            if self._asking.done():
-                asked, self._asking = self._asking, None
-                asked.result()
-        return self._new(waiting)
-
-    def _new(self, wanted: Iterable[SnapshotKey]) -> set[SnapshotKey]:
-        return {key for key in wanted if key not in self._known and key not in self._recalled}
-
-    def _ask_again_at(self, waiting: set[SnapshotKey], now: float) -> float:
-        """In seconds since the epoch; infinity: nothing waits."""
-        mono = self._clock.monotonic()
-        ends = (self._untold.get(key, (0, mono))[1] for key in waiting)
-        return now + min(ends, default=float("inf")) - mono
-
-    async def _ask(self, keys: Sequence[SnapshotKey]) -> None:
-        asked = {_name(key): key for key in keys}
-        async for found in self._past.recall(keys):
-            self._turned_at = self._clock.monotonic()
-            if isinstance(found, SnapshotKey):
-                self._recalled.add(found)
-            else:  # what can't be used is fetched anew
-                self._take(found)
-                published = found.published
-                self._recalled.add(asked[Name(published.namespace, published.name)])
-        for key in self._new(keys):
-            failures = self._untold.get(key, (0, 0.0))[0] + 1
-            wait_s = min(ASK_AGAIN_S, 0.25 * 2.0 ** min(failures, 10))
-            self._untold[key] = (failures, self._clock.monotonic() + wait_s)
-
-    def _take(self, remembered: Remembered) -> SnapshotKey | None:
-        """Takes over one snapshot; None: it can't be used."""
+    def _take(self, remembered: Remembered) -> None:
+        """Takes over one snapshot; what can't be used is fetched as if it were new."""
         published = remembered.published
         try:
             key, meta = _identify(published)
@@ -210,16 +153,15 @@ class Controller:
         except WireError as error:
             where = {"namespace": published.namespace, "snapshot": published.name}
             say(logging.ERROR, "controller.not_restored", **where, why=str(error))
-            return None
+            return
         self._ledger.restored(key, meta)
         self._attempted[key] = remembered.last_attempt
         self._known[key] = Known(
-            parts=_parts_of(published.data),
+            parts=_parts_of(published.keys),
             synced=True,
             undemanded_since=remembered.undemanded_since,
             refused_since=remembered.refused_since,
         )
-        return key
 
     async def _collect(self) -> None:
         """Removes what nobody has used for its retention."""
@@ -231,17 +173,17 @@ class Controller:
     def _forget(self, key: SnapshotKey) -> None:
         self._engine.forget(key)
         self._known.pop(key, None)
-        self._recalled.discard(key)
         self._attempted.pop(key, None)
 
     def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> None:
         policies = self._policies.current()
         specs = self._specs.current()
-        gone = {key for key in self._known if self._ledger.vanished(key.namespace)}
+        gone = {key for key in self._known if self._ledger.vanished(key)}
+        self._behind |= bool(gone)  # in a namespace that was made again it is another snapshot
         keys = (wanted.keys() | self._known.keys()) - gone
         self._names = {key: self._names.get(key) or _name(key) for key in keys}
         if policies is not self._verdicts.policies:
-            self._verdicts = Verdicts(policies)
+            self._verdicts = Verdicts(policies, self._namespaces)
         wishes = self._wishes(keys, policies)
         known = {key: self._as_known(key) for key in keys}
         parts = {key: taken for key, taken in wanted.items() if key in keys}
@@ -266,8 +208,6 @@ class Controller:
         self._gone -= decided.keys()
         for key in self._gone:
             self._forget(key)
-        self._recalled |= (self._gone - gone) & wanted.keys()
-        self._recalled &= wanted.keys() | decided.keys()
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
 
@@ -350,11 +290,10 @@ def _identify(published: Published) -> tuple[SnapshotKey, Meta]:
     return SnapshotKey(published.namespace, source), meta
 
 
-def _parts_of(data: Mapping[str, bytes]) -> Parts:
+def _parts_of(keys: Iterable[str]) -> Parts:
     """What was taken of a snapshot before a restart, as far as its keys tell: the deeper
-    properties,
-    for all others are there in any case.
+    properties, for all others are there in any case.
     """
-    names = (key.removeprefix("p.") for key in data if key.startswith("p."))
+    names = (key.removeprefix("p.") for key in keys if key.startswith("p."))
     deeper = frozenset(name.replace("..", "/") for name in names if ".." in name)
     return Parts(properties=deeper, whole=True)

@@ -8,11 +8,10 @@ from controller.objects import Name
 from controller.ports import Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator
 
     from controller.store import Store
     from controller.volumes import Volumes
-    from refresh.model import SnapshotKey
 
 
 class StorePast:
@@ -31,9 +30,3 @@ class StorePast:
                 undemanded_since=None if status is None else status.undemanded_since,
                 refused_since=None if status is None else status.refused_since,
             )
-
-    async def recall(
-        self, keys: Collection[SnapshotKey]
-    ) -> AsyncIterator[SnapshotKey | Remembered]:
-        for key in keys:
-            yield key

@@ -26,8 +26,11 @@ class Published(NamedTuple):
     namespace: str
     name: str
     data: Mapping[str, bytes]
+    """`value` and `meta.json` at least."""
     history: Mapping[str, bytes]
     entry: ages.Entry | None
+    keys: Collection[str]
+    """All keys that pods may mount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +61,7 @@ class Past(Protocol):
     """What was published before this process began."""
 
     def everything(self) -> AsyncIterator[Remembered | None]:
-        """Every snapshot that can be found without being asked for by name. None: an answer came,
-        and there was nothing.
-        """
-        ...
-
-    def recall(self, keys: Collection[SnapshotKey]) -> AsyncIterator[SnapshotKey | Remembered]:
-        """Snapshots that are new to the controller: what was published of them all the same, or
-        the key itself where it is certain that there is nothing. One that is in no answer is not
-        known yet: it must neither be fetched nor written before it is.
-        """
+        """Every snapshot that was published. None: an answer came, and there was nothing in it."""
         ...
 
 
@@ -95,8 +89,8 @@ class Ledger(Sink, Protocol):
         """Drops what is shown of a snapshot that was never served and that nobody wants."""
         ...
 
-    def vanished(self, namespace: str) -> bool:
-        """Whether all that was in a namespace is gone, with the namespace."""
+    def vanished(self, key: SnapshotKey) -> bool:
+        """Whether the namespace that the snapshot was published in is gone, or was made again."""
         ...
 
     async def collect(self, key: SnapshotKey) -> bool:

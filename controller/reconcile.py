@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from contract.reasons import Found
 from controller.demand import Parts
 from policy.match import Allowed, Reason, Refused, policy_of
 from refresh.model import Checks, Demanded, SnapshotState, Wanted
@@ -31,6 +32,8 @@ time itself; its value stays."""
 MOST_REFUSED = 256
 """Sources of one namespace that are refused, were never served, and are still shown. More are
 passed over, so that what one tenant demands in vain costs the others nothing."""
+NO_GRACE = frozenset({Reason.UNREADABLE.value, Found.NO_RIGHTS.value})
+"""Refusals that say nothing of what the admin allows: they start no grace time, and end none."""
 GRACE_S = 86_400.0
 """A value that policy has not allowed for so long is removed; until then it is alarmed, and kept
 without being fetched, so that a policy pruned by mistake stops no pod."""
@@ -47,6 +50,8 @@ class Refusal(StrEnum):
     """The plan names an identity that policy does not give."""
     LIMIT = "limit"
     """The namespace has as many snapshots as its policy allows."""
+    NO_RIGHTS = Found.NO_RIGHTS.value
+    """The controller may not write there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +231,9 @@ def _verdict(key: SnapshotKey, verdicts: Verdicts, count: int) -> Allowed | Refu
     verdict, source = verdicts.of(key), key.source
     if not isinstance(verdict, Allowed):
         return verdict
+    if not verdicts.reaches(key.namespace):
+        message = f"lastgood was installed without rights in namespace {key.namespace}"
+        return _No(Refusal.NO_RIGHTS, message)
     if verdict.identity != source.identity:
         return _No(Refusal.IDENTITY, f"policy {verdict.policy} gives identity {verdict.identity}")
     policy = verdicts.policies.policies[verdict.policy]
@@ -269,7 +277,7 @@ def _decided(
             message=verdict.message,
             withdraw=(
                 known.synced
-                and verdict.reason != Reason.UNREADABLE
+                and verdict.reason not in NO_GRACE
                 and refused is not None
                 and now >= refused + GRACE_S
             ),
@@ -285,10 +293,9 @@ def _decided(
 
 
 def _refused_since(before: Known, verdict: Allowed | Refused | _No, now: float) -> float | None:
-    """What can't be read refuses nothing: a mistake in a policy starts no grace time."""
     if isinstance(verdict, Allowed):
         return None
-    if verdict.reason == Reason.UNREADABLE:
+    if verdict.reason in NO_GRACE:
         return before.refused_since
     return _since(before.refused_since, now)
 

@@ -29,6 +29,8 @@ class ClusterSettings:
     """Of this process alone, for the Lease and Events."""
     self_check: bool
     """Whether to refuse to start where a forbidden act is not refused."""
+    namespaces: frozenset[str] | None
+    """The only ones in which snapshots may be written; None: all."""
     file_accounts: bool
     """Whether accounts may serve files of this process; for tests."""
     poll_s: float = 0.2
@@ -75,6 +77,12 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         help=f"the release's namespace on the cluster; default: {NAMESPACE}",
     )
     parser.add_argument(
+        "--only-namespaces",
+        metavar="NAME,…",
+        type=_names,
+        help="the namespaces in which the controller may write; default: all",
+    )
+    parser.add_argument(
         "--without-self-check",
         action="store_true",
         help="start on a cluster that does not refuse what the controller must not do; for tests",
@@ -106,8 +114,13 @@ def _cluster(arguments: argparse.Namespace) -> ClusterSettings:
         pod=pod,
         identity=f"{pod or os.uname().nodename}-{uuid4().hex[:8]}",
         self_check=not arguments.without_self_check,
+        namespaces=arguments.only_namespaces,
         file_accounts=arguments.with_file_accounts,
     )
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name for name in text.split(",") if name)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -76,7 +76,7 @@ class Statuses:
         consumers = self._consumers.get(key, ())
         self._store.write_status(name, status_of(key, state, decided, consumers, observed))
 
-    def vanished(self, namespace: str) -> bool:  # noqa: ARG002 - a store's namespaces only lose their policy
+    def vanished(self, key: SnapshotKey) -> bool:  # noqa: ARG002 - a store's namespaces only lose their policy
         return False
 
     async def collect(self, key: SnapshotKey) -> bool:  # noqa: ARG002 - a store keeps what it has
@@ -105,10 +105,13 @@ def status_of(
     decided: Decided,
     consumers: tuple[str, ...],
     observed: int,
+    *,
+    found: Found | None = None,
 ) -> Status:
-    """The projection of what is known of one snapshot."""
+    """The projection of what is known of one snapshot, and of what was found about it."""
     served = state.served
-    found = None if state.restored is None else Found.RESTORED
+    if found is None and state.restored is not None:
+        found = Found.RESTORED
     return Status(
         account=key.source.account,
         identity=key.source.identity,

@@ -19,8 +19,12 @@ class Verdicts:
     remembers.
     """
 
-    def __init__(self, policies: PolicySet | None = None) -> None:
+    def __init__(
+        self, policies: PolicySet | None = None, namespaces: frozenset[str] | None = None
+    ) -> None:
+        """`namespaces` are those that the controller may write in; None: all."""
         self.policies = PolicySet() if policies is None else policies
+        self._namespaces = namespaces
         self._by_namespace: dict[str, SecretPolicy | Refused] = {}
         self._by_key: dict[SnapshotKey, Allowed | Refused] = {}
 
@@ -30,6 +34,10 @@ class Verdicts:
         if found is None:
             found = self._by_key[key] = self._decide(key)
         return found
+
+    def reaches(self, namespace: str) -> bool:
+        """Whether the controller may write there."""
+        return self._namespaces is None or namespace in self._namespaces
 
     def keep(self, keys: Container[SnapshotKey]) -> None:
         """Forgets all others."""

@@ -74,7 +74,8 @@ class Volumes:
                 data = read(place) or {}
                 if META in data:
                     history = read(folder / (place.name + HISTORY_SUFFIX)) or {}
-                    yield Published(folder.name, place.name, data, history, entries.get(place.name))
+                    entry = entries.get(place.name)
+                    yield Published(folder.name, place.name, data, history, entry, data.keys())
 
 
 def union(old: Volume, new: Volume, revoked: frozenset[str]) -> Volume | None:

@@ -35,15 +35,15 @@ def wait(
     state: SnapshotState | None,
     decided: Decided,
     *,
-    foreign: bool,
+    found: Found | None,
     now: float,
 ) -> Wait | None:
     """What `key` keeps its pods waiting for; None: nothing, or nothing that is known yet.
 
-    `foreign`: a Secret stands in its place that is not ours. `now` in seconds since the epoch.
+    `found`: why pods are not given what is known. `now` in seconds since the epoch.
     """
-    if foreign:
-        cause = str(Found.FOREIGN_SECRET)
+    if found is not None:
+        cause = str(found)
         note = f"waits for {_named(key)}: {cause}; {what_to_do(cause)}"
         return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
     if state is not None and state.serving is not None:

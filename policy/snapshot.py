@@ -125,7 +125,15 @@ class Rules(_Model):
 
 
 State = Literal[
-    "Fresh", "Stale", "Expired", "NeverSynced", "Revoked", "Withdrawn", "Foreign", "Ignored"
+    "Fresh",
+    "Stale",
+    "Expired",
+    "NeverSynced",
+    "Revoked",
+    "Withdrawn",
+    "Foreign",
+    "NotWritten",
+    "Ignored",
 ]
 
 
@@ -144,8 +152,8 @@ class Status(_Model):
     """What that class says; left out with it."""
     state: State = "NeverSynced"
     """By the class: within the budget, past it, past the maximum age; or why nothing is served.
-    Foreign: a Secret of this name is not lastgood's. Ignored: the object's name is not the one that
-    its source gives."""
+    Foreign: a Secret of this name is not lastgood's. NotWritten: the API server refuses to write
+    the Secret. Ignored: the object's name is not the one that its source gives."""
     serving: str | None = None
     """served, revoked or withdrawn; left out: never synced."""
     version: str | None = None
@@ -165,8 +173,9 @@ class Status(_Model):
     """Failed attempts since the last success."""
     reason: str | None = None
     """Why the last attempt failed, or why policy refuses the source; foreign-secret: a Secret of
-    this name is not lastgood's; restored: a backup of another cluster. Left out: nothing is wrong.
-    """
+    this name is not lastgood's; no-rights: lastgood may not write Secrets here; write-refused: the
+    API server refuses the Secret; ages-not-written: pods see older ages; restored: a backup of
+    another cluster. Default: nothing is wrong."""
     pin: str | None = None
     """The pin that is in force."""
     quarantined: tuple[Quarantined, ...] = ()

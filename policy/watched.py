@@ -66,6 +66,8 @@ class Labelled:
     """A namespace, and the policy that its label names."""
 
     policy: str | None
+    uid: str
+    """Another one means that a namespace of the same name was made again."""
 
 
 class Objects(Generic[M]):
@@ -105,8 +107,9 @@ def parsed(model: type[M], content: Mapping[str, Any]) -> M | str:
 
 def labelled(content: Mapping[str, Any]) -> Labelled:
     """What is kept of a namespace."""
-    labels = (content.get("metadata") or {}).get("labels") or {}
-    return Labelled(labels.get(POLICY_LABEL))
+    metadata = content.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    return Labelled(labels.get(POLICY_LABEL), str(metadata.get("uid") or ""))
 
 
 class WatchedPolicies:

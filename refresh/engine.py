@@ -111,9 +111,15 @@ class Engine:
         self._fleet.withdraw(key, self._now())
         self._wake()
 
+    def republish(self, key: SnapshotKey) -> None:
+        """Writes a snapshot again as it should be, in case somebody changed it."""
+        self._fleet.republish(key, self._now())
+        self._wake()
+
     def forget(self, key: SnapshotKey) -> None:
         """Drops what is known of a snapshot that nobody demands and whose objects are gone."""
-        self._fleet.forget(key)
+        self._fleet.forget(key, self._now())
+        self._wake()
 
     def state(self, key: SnapshotKey) -> SnapshotState | None:
         """What is known of a snapshot; None: nothing."""

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from refresh.schedule import Work
     from refresh.sources.protocol import Fetched, FetchResult
 
+FORGOTTEN_S = 10.0
+"""An age that nobody needs any more is removed within so long."""
+
 
 class Fleet:
     """The snapshots of all namespaces."""
@@ -138,13 +141,21 @@ class Fleet:
         if key in self._states:
             self._apply(key, Withdrawn(), at)
 
-    def forget(self, key: SnapshotKey) -> None:
-        """Drops the state of a snapshot that is not demanded, after its objects were deleted."""
+    def republish(self, key: SnapshotKey, at: Moment) -> None:
+        """Asks for the snapshot's keys to be written again as they should be."""
+        if key in self._states:
+            self.outbox.write(key, at.mono, publish=True, status=False)
+
+    def forget(self, key: SnapshotKey, at: Moment) -> None:
+        """Drops the state of a snapshot that is not demanded, after its objects were deleted. Its
+        age goes with the next report.
+        """
         if key in self._demanded or self._states.pop(key, None) is None:
             return
         self._wishes.pop(key, None)
         self._received.pop(key, None)
         self._names[key.namespace].pop(key.source.snapshot)
+        self.outbox.report(key.namespace, at.mono, within_s=FORGOTTEN_S)
 
     def rewind(self, seconds: float, at: Moment) -> None:
         """The wall clock was set back: no age shrinks by it."""

@@ -17,8 +17,8 @@ GOOD_VERSIONS = 3
 """Older good versions kept beside the served one."""
 CANDIDATES = 1
 """Refused or rolled-back versions kept beside it."""
-HISTORY_BYTES = (1 << 20) - (1 << 16)
-"""All of them together, for they share one Secret."""
+RECORD_BYTES = (1 << 20) - (1 << 17)
+"""The served value and all of them together, for they share one Secret of at most 1 MiB."""
 
 
 def held(state: SnapshotState, version: str) -> Kept | None:
@@ -118,7 +118,7 @@ def trimmed(state: SnapshotState) -> SnapshotState:
     bad = {item.version for item in state.quarantined}
     keep: list[Kept] = []
     room = {True: CANDIDATES, False: GOOD_VERSIONS}
-    left_bytes = HISTORY_BYTES
+    left_bytes = RECORD_BYTES - (0 if state.served is None else len(state.served.value))
     for kept in _sorted(state.history):
         refused = kept.version in bad
         if room[refused] > 0 and len(kept.value) <= left_bytes:

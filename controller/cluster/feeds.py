@@ -173,6 +173,11 @@ class Copies:
         for reflector in self._all:
             await reflector.wait_synced()
 
+    def namespace_uid(self, namespace: str) -> str:
+        """Of the namespace of that name; empty where there is none."""
+        found = self.namespaces.items.get(("", namespace))
+        return "" if found is None else found.uid
+
     def is_awake(self, namespace: str, pod: str) -> bool:
         """Whether a pod is there whose kubelet still looks at its volumes."""
         found = self.pods.items.get((namespace, pod))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contract import ages
+from contract.names import SNAPSHOT_PREFIX
 from contract.wire import WireError
 from kube.errors import NotFoundError
 from kube.resources import CONFIG_MAPS
@@ -14,74 +15,97 @@ if TYPE_CHECKING:
 
     from kube.api import Api
 
+MOST_BYTES = 900_000
+"""Of one ConfigMap; the API server takes 1 MiB of data. What was never served has no age, so its
+entries are the first that there is no room for."""
+
 
 class FreshnessMaps:
-    """One per namespace; written only where an entry is another. An entry of a snapshot that is not
-    known here stays, until `drop`: it may be one that was not restored yet.
+    """One per namespace; written only where an entry is another. An entry ends when it is not
+    reported any more: what has a record is always reported.
     """
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._held: dict[str, dict[str, str] | None] = {}
-        self._dropped: dict[str, set[str]] = {}
+        self._doubtful: set[str] = set()
+        """Where a write was not answered."""
 
-    async def entry(self, namespace: str, name: str) -> ages.Entry | None:
-        """A snapshot's; None: there is none, or one that can't be read, which errs towards older.
-        The ConfigMap is asked for once.
+    async def load(self, namespace: str) -> None:
+        """Reads the ConfigMap, once. ApiError: it can't be told what is in it."""
+        if namespace in self._held and namespace not in self._doubtful:
+            return
+        path = CONFIG_MAPS.path(namespace, ages.CONFIG_MAP)
+        try:
+            found = await self._api.get(path)
+        except NotFoundError:
+            self._held[namespace] = None
+        else:
+            self._held[namespace] = dict(found.get("data") or {})
+
+    def entry(self, namespace: str, name: str) -> ages.Entry | None:
+        """A snapshot's, as it was read or written last; None: there is none, or one that can't be
+        read, which errs towards older.
         """
-        raw = (await self._load(namespace) or {}).get(name)
+        raw = (self._held.get(namespace) or {}).get(name)
         try:
             return None if raw is None else ages.from_wire(raw)
         except WireError:
             return None
 
     async def report(self, namespace: str, entries: Mapping[str, ages.Entry]) -> None:
-        """Writes the entries that are others than before."""
-        held = await self._load(namespace)
-        data: dict[str, str | None] = {name: ages.to_wire(it) for name, it in entries.items()}
+        """Makes these the namespace's entries. ApiError: pods still see the ones before."""
+        await self.load(namespace)
+        held = self._held[namespace]
         known = held or {}
-        dropped = self._dropped.get(namespace, set()) - entries.keys()
-        changed = {name: raw for name, raw in data.items() if known.get(name) != raw}
-        changed |= dict.fromkeys(dropped & known.keys())
-        if held is not None and not changed:
-            return
-        path = CONFIG_MAPS.path(namespace, ages.CONFIG_MAP)
-        try:
-            if held is None:
-                found = await self._api.create(
-                    CONFIG_MAPS.path(namespace),
-                    {
-                        "apiVersion": CONFIG_MAPS.api_version,
-                        "kind": "ConfigMap",
-                        "metadata": {"name": ages.CONFIG_MAP},
-                        "data": data,
-                    },
-                )
-            else:
-                found = await self._api.merge_patch(path, {"data": changed})
-        except Exception:
-            self._held.pop(namespace, None)
-            raise
-        self._held[namespace] = dict(found.get("data") or {})
-        self._dropped.pop(namespace, None)
-
-    def drop(self, namespace: str, name: str) -> None:
-        """Removes a snapshot's entry with the next report."""
-        self._dropped.setdefault(namespace, set()).add(name)
+        data = _bounded(
+            {name: self._kept(namespace, name, entry) for name, entry in entries.items()}
+        )
+        changed: dict[str, str | None] = {
+            name: raw for name, raw in data.items() if known.get(name) != raw
+        }
+        ended = (name for name in known.keys() - data.keys() if name.startswith(SNAPSHOT_PREFIX))
+        changed |= dict.fromkeys(ended)
+        if held is None or changed:
+            await self._write(namespace, data, None if held is None else changed)
 
     def forget(self, namespace: str) -> None:
         """The namespace is gone."""
         self._held.pop(namespace, None)
-        self._dropped.pop(namespace, None)
+        self._doubtful.discard(namespace)
 
-    async def _load(self, namespace: str) -> dict[str, str] | None:
-        """None: there is no such ConfigMap."""
-        if namespace not in self._held:
-            try:
-                path = CONFIG_MAPS.path(namespace, ages.CONFIG_MAP)
-                found = await self._api.get(path)
-            except NotFoundError:
-                self._held[namespace] = None
-            else:
-                self._held[namespace] = dict(found.get("data") or {})
-        return self._held[namespace]
+    def _kept(self, namespace: str, name: str, entry: ages.Entry) -> ages.Entry:
+        """Where this process has never served a snapshot and there is an age of one, its record was
+        lost and its Secret may be there: the age stays true of it.
+        """
+        before = self.entry(namespace, name) if entry.served is None else None
+        if before is None:
+            return entry
+        return entry.replace(served=before.served, prior=before.prior)
+
+    async def _write(
+        self, namespace: str, data: Mapping[str, str], changed: Mapping[str, str | None] | None
+    ) -> None:
+        """`changed` None: there is no ConfigMap yet."""
+        self._doubtful.add(namespace)
+        if changed is None:
+            body = {
+                "apiVersion": CONFIG_MAPS.api_version,
+                "kind": "ConfigMap",
+                "metadata": {"name": ages.CONFIG_MAP},
+                "data": data,
+            }
+            found = await self._api.create(CONFIG_MAPS.path(namespace), body)
+        else:
+            path = CONFIG_MAPS.path(namespace, ages.CONFIG_MAP)
+            found = await self._api.merge_patch(path, {"data": changed})
+        self._doubtful.discard(namespace)
+        self._held[namespace] = dict(found.get("data") or {})
+
+
+def _bounded(entries: Mapping[str, ages.Entry]) -> dict[str, str]:
+    """As text; without those that were never served where all do not fit."""
+    data = {name: ages.to_wire(entry) for name, entry in entries.items()}
+    if sum(len(name) + len(raw) for name, raw in data.items()) <= MOST_BYTES:
+        return data
+    return {name: raw for name, raw in data.items() if entries[name].served is not None}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from contract.reasons import Serving
-from contract.snapshot import HISTORY_SUFFIX, META, from_wire
+from contract.ages import last_success
+from contract.reasons import Found, Serving
+from contract.snapshot import META, from_wire
 from controller.cluster import wire
 from controller.cluster.events import regarding_snapshot
 from controller.cluster.publication import publish
@@ -18,8 +19,8 @@ from controller.cluster.turns import turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
-from kube.errors import ApiError, FencedError, NotFoundError
-from kube.resources import SECRET_SNAPSHOTS
+from kube.errors import ApiError, FencedError, ForbiddenError, NotFoundError
+from kube.resources import SECRET_SNAPSHOTS, SELF_ACCESS_REVIEWS
 from refresh.model import SnapshotState
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from controller.cluster.feeds import Copies
     from controller.cluster.freshness import FreshnessMaps
     from controller.cluster.nudges import Nudges
+    from controller.cluster.records import Records
     from controller.cluster.secrets import Secrets
     from controller.cluster.wire import Seen
     from controller.reconcile import Decided
@@ -69,7 +71,10 @@ class _Shown:
     """Whether new times alone are worth a write."""
     failures: int = 0
     observed: int = 0
-    foreign: bool = False
+    found: Found | None = None
+    """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
+    probed: bool = False
+    """Whether it was looked what stands in the place of a snapshot that was never served."""
 
     def confirmed(self, state: SnapshotState | None) -> bool:
         """Whether the provider has confirmed what is said to be unconfirmed."""
@@ -88,6 +93,7 @@ class ClusterLedger:
         api: Api,
         *,
         copies: Copies,
+        records: Records,
         secrets: Secrets,
         freshness: FreshnessMaps,
         nudges: Nudges,
@@ -96,6 +102,7 @@ class ClusterLedger:
     ) -> None:
         self._api = api
         self._copies = copies
+        self._records = records
         self._secrets = secrets
         self._freshness = freshness
         self._nudges = nudges
@@ -111,6 +118,8 @@ class ClusterLedger:
         """To be told so, and when: monotonic."""
         self._unwanted: dict[SnapshotKey, float] = {}
         """Whose object is to be removed if it was made for pods, and when: monotonic."""
+        self._ages_late: set[str] = set()
+        """Namespaces whose ages could not be written."""
         copies.snapshots.subscribe(self._changed)
 
     def restored(self, key: SnapshotKey, meta: Meta) -> None:
@@ -133,29 +142,43 @@ class ClusterLedger:
         self._applied.update(generations)
 
     async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
-        """As in controller.volumes: no moment in which a version is in neither Secret, and nothing
-        revoked in any write.
-        """
+        """Writes the record and the Secret, see `controller.cluster.publication`."""
         snapshot, kept = revealed(data), revealed(history)
         meta = from_wire(snapshot[META])
-        there = self._secrets.keys(key.namespace, key.source.snapshot)
+        held = self._records.get(key)
+        there = frozenset(() if held is None else held.keys)
         if meta.serving is not Serving.SERVED:
             # A key that goes would freeze the volumes of `mount` pods that project it, and they
             # would never see that the value is gone.
             snapshot |= dict.fromkeys(there - snapshot.keys(), b"")
         try:
-            await publish(self._secrets, key, snapshot, kept)
+            await publish(self._records, self._secrets, key, snapshot, kept)
         except ForeignSecretError:
-            self._conflicting(key, foreign=True)
+            self._found(key, Found.FOREIGN_SECRET)
             raise
-        self._conflicting(key, foreign=False)
+        except ForbiddenError:
+            may = await self._may_write(key.namespace)
+            self._found(key, Found.WRITE_REFUSED if may else Found.NO_RIGHTS)
+            raise
+        self._found(key, None)
         before, self._published[key] = self._published.get(key), meta
         if self._is_urgent(key, before, meta) or not snapshot.keys() <= there:
             self._nudges.ask(key.namespace, self._consumers.get(key, ()))
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
-        if not self.vanished(namespace):
+        if self._is_gone(namespace):
+            return
+        try:
             await self._freshness.report(namespace, entries)
+        except ApiError as error:
+            if namespace not in self._ages_late:
+                say(logging.ERROR, "controller.ages_not_written", ns=namespace, why=str(error))
+            self._ages_late.add(namespace)
+            self._note_all(namespace)
+            raise
+        if namespace in self._ages_late:
+            self._ages_late.discard(namespace)
+            self._note_all(namespace)
 
     async def status(self, key: SnapshotKey, state: SnapshotState) -> None:
         self._note(key, state).times = True
@@ -169,25 +192,34 @@ class ClusterLedger:
         shown = self._shown.pop(key, None)
         self._applied.pop(key, None)
         self._published.pop(key, None)
-        if self.vanished(key.namespace):
+        if self.vanished(key):
+            self._records.lose(key)
             self._freshness.forget(key.namespace)
+            self._ages_late.discard(key.namespace)
         elif shown is not None:
             self._unwanted[key] = self._clock.monotonic()
 
-    def vanished(self, namespace: str) -> bool:
+    def vanished(self, key: SnapshotKey) -> bool:
+        held = self._records.get(key)
+        found = self._copies.namespaces.items.get(("", key.namespace))
+        return found is None or (held is not None and held.namespace_uid != found.uid)
+
+    def _is_gone(self, namespace: str) -> bool:
         return ("", namespace) not in self._copies.namespaces.items
 
     async def collect(self, key: SnapshotKey) -> bool:
-        """Removes both Secrets, the age and the SecretSnapshot that was made for pods."""
+        """Removes the Secret, the SecretSnapshot that was made for pods, and last the record, by
+        which the next leader goes on where this one ends.
+        """
         name = key.source.snapshot
         try:
-            await self._secrets.delete(key.namespace, name)
-            await self._secrets.delete(key.namespace, name + HISTORY_SUFFIX)
+            with suppress(ForeignSecretError):  # ours is gone already
+                await self._secrets.delete(key.namespace, name)
             await self._remove_made(key)
+            await self._records.delete(key)
         except (ApiError, FencedError) as error:
             say(logging.WARNING, "controller.not_collected", snapshot=name, why=str(error))
             return False
-        self._freshness.drop(key.namespace, name)
         for known in (self._shown, self._applied, self._published):
             known.pop(key, None)
         say(logging.INFO, "controller.collected", namespace=key.namespace, snapshot=name)
@@ -233,19 +265,32 @@ class ClusterLedger:
         )
         return operated or (decided is not None and decided.nudge)
 
-    def _conflicting(self, key: SnapshotKey, *, foreign: bool) -> None:
+    def _found(self, key: SnapshotKey, found: Found | None) -> None:
         shown = self._shown.setdefault(key, _Shown())
-        if shown.foreign != foreign:
-            shown.foreign, shown.due_at = foreign, self._clock.monotonic()
+        if shown.found is not found:
+            shown.found, shown.due_at = found, self._clock.monotonic()
 
-    def found_foreign(self, key: SnapshotKey) -> None:
-        """A Secret of the name is there that is not ours, as it turned out when it was read."""
-        self._conflicting(key, foreign=True)
-
-    def is_foreign(self, key: SnapshotKey) -> bool:
-        """Whether a Secret of the name is there that is not ours."""
+    def kept_from_pods(self, key: SnapshotKey) -> Found | None:
+        """Why pods are not given what is known of a snapshot; None: they are."""
         shown = self._shown.get(key)
-        return shown is not None and shown.foreign
+        return None if shown is None else shown.found
+
+    async def _may_write(self, namespace: str) -> bool:
+        """Whether a refusal is another's than RBAC's, such as a quota's."""
+        wanted = {"resource": "secrets", "verb": "update", "namespace": namespace}
+        review = {
+            "apiVersion": SELF_ACCESS_REVIEWS.api_version,
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted},
+        }
+        answer = await self._api.create(SELF_ACCESS_REVIEWS.path(), review)
+        return (answer.get("status") or {}).get("allowed") is True
+
+    def _note_all(self, namespace: str) -> None:
+        mono = self._clock.monotonic()
+        for key, shown in self._shown.items():
+            if key.namespace == namespace:
+                shown.due_at = min(shown.due_at, mono)
 
     def _note(self, key: SnapshotKey, state: SnapshotState) -> _Shown:
         shown = self._shown.setdefault(key, _Shown())
@@ -256,7 +301,7 @@ class ClusterLedger:
     async def _show(self, key: SnapshotKey, permits: asyncio.Semaphore) -> None:
         shown = self._shown.get(key)
         decided = self._decided.get(key)
-        if shown is None or decided is None or self.vanished(key.namespace):
+        if shown is None or decided is None or self._is_gone(key.namespace):
             return
         shown.due_at = float("inf")
         try:
@@ -284,12 +329,8 @@ class ClusterLedger:
         now = self._clock.now()
         if is_written(shown.state, self._published.get(key)):
             shown.observed = self._applied.get(key, 0)
-        consumers = self._consumers.get(key, ())
-        status = status_of(key, shown.state, decided, consumers, shown.observed)
-        shown.turns_at = wire.next_turn(status, now)
-        document = wire.shown(status, shown.state, shown.written, now)
-        if shown.foreign:
-            document = wire.conflicting(document, shown.written, now)
+        await self._probe(key, shown)
+        document = self._document(key, shown, shown.written, decided, now)
         if wire.timeless(document) == wire.timeless(shown.written) and not (
             shown.times and any(document[name] != shown.written.get(name) for name in wire.TIMES)
         ):
@@ -302,6 +343,45 @@ class ClusterLedger:
             about = f"{turn} {document['version']}"
             await self._events.say(regarded, about, turn, note, severity=turn.severity)
         return True
+
+    def _document(
+        self,
+        key: SnapshotKey,
+        shown: _Shown,
+        before: Mapping[str, Any],
+        decided: Decided,
+        now: float,
+    ) -> dict[str, Any]:
+        """The status to write. Where ages can't be written it says what pods see."""
+        state, found = shown.state, None
+        if key.namespace in self._ages_late and state.served is not None:
+            state, found = self._as_pods_see(key, state), Found.AGES_NOT_WRITTEN
+        consumers = self._consumers.get(key, ())
+        status = status_of(key, state, decided, consumers, shown.observed, found=found)
+        shown.turns_at = wire.next_turn(status, now)
+        document = wire.shown(status, state, before, now)
+        if shown.found is not None:
+            return wire.not_given(document, shown.found, before, now)
+        return document
+
+    def _as_pods_see(self, key: SnapshotKey, state: SnapshotState) -> SnapshotState:
+        """With the age that the ConfigMap gives."""
+        entry = self._freshness.entry(key.namespace, key.source.snapshot)
+        meta = self._published.get(key)
+        if meta is None or meta.version is None:
+            return state
+        return replace(state, last_success=last_success(meta, entry))
+
+    async def _probe(self, key: SnapshotKey, shown: _Shown) -> None:
+        """Looks once whether another Secret stands where one that was never served is to be, for
+        what to do then is not the provider's.
+        """
+        if shown.probed or shown.state.serving is not None or shown.found is not None:
+            return
+        shown.probed = True
+        with suppress(ApiError, FencedError):
+            if await self._secrets.is_foreign(key.namespace, key.source.snapshot):
+                shown.found = Found.FOREIGN_SECRET
 
     async def _make(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:
         """Makes the object for a snapshot that policy allows or that is served; a plan alone makes

@@ -17,7 +17,9 @@ from controller.cluster.freshness import FreshnessMaps
 from controller.cluster.ledger import ClusterLedger
 from controller.cluster.nudges import Nudges
 from controller.cluster.past import ClusterPast
+from controller.cluster.records import Records
 from controller.cluster.secrets import Secrets
+from controller.cluster.upkeep import Upkeep
 from controller.cluster.watchman import Watchman
 from controller.controller import Controller
 from controller.holds import Holds, Used, used
@@ -127,11 +129,13 @@ class Cluster:
         events = Events(api, clock, self._settings.identity, rng.random)
         nudges = Nudges(api, clock, copies.is_awake)
         watchman = Watchman(events, copies, self._telemetry, clock, self._telemetry.started_stale)
-        secrets, freshness = Secrets(api, self._salt), FreshnessMaps(api)
+        freshness = FreshnessMaps(api)
+        records = Records(api, self._settings.namespace, copies.namespace_uid, self._salt)
         ledger = ClusterLedger(
             api,
             copies=copies,
-            secrets=secrets,
+            records=records,
+            secrets=Secrets(api),
             freshness=freshness,
             nudges=nudges,
             events=events,
@@ -152,7 +156,7 @@ class Cluster:
             observer=watchman,
         )
         controller = self._controller = Controller(
-            past=ClusterPast(secrets, freshness, copies.snapshots, ledger.found_foreign),
+            past=ClusterPast(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
             ledger=ledger,
             policies=PolicyFeed(copies),
             pods=DemandFeed(copies),
@@ -160,11 +164,13 @@ class Cluster:
             accounts=accounts,
             engine=engine,
             clock=clock,
+            namespaces=self._settings.namespaces,
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = watchman.run(engine, ledger, lambda: controller.decided)
         holding = _hold(Holds(api, copies.held_accounts, copies.held_policies), controller, copies)
-        async with _beside(ledger.run(engine.states()), nudges.run(), watching, holding):
+        keeping = Upkeep(records, engine).run(lambda: controller.settled)
+        async with _beside(ledger.run(engine.states()), nudges.run(), watching, holding, keeping):
             await controller.run(ending, self._settings.poll_s)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from contract.reasons import Found
 from controller.advice import what_to_do
 from refresh.versions import ROLLED_BACK
 
@@ -26,6 +27,7 @@ class Turn(StrEnum):
 
     EXPIRED = "Expired"
     ROLLED_BACK = "RolledBack"
+    AGES_NOT_WRITTEN = "AgesNotWritten"
 
     @property
     def severity(self) -> Severity:
@@ -39,6 +41,9 @@ def turns(before: Document, after: Document) -> Iterator[tuple[Turn, str]]:
     """
     if _expired(after) and not _expired(before):
         yield Turn.EXPIRED, _expiry(after)
+    late = Found.AGES_NOT_WRITTEN
+    if after.get("reason") == late and before.get("reason") != late:
+        yield Turn.AGES_NOT_WRITTEN, f"pods see ages from before: {what_to_do(late)}"
     left = before.get("version")
     if left is not None and left != after.get("version") and left in _rolled_back_from(after):
         yield Turn.ROLLED_BACK, f"from version {left}; version {after.get('version')} is served"

@@ -131,10 +131,10 @@ class Watchman:
         def why(keys: Iterable[SnapshotKey]) -> Iterator[Wait]:
             for key in keys:
                 if (item := decided.get(key)) is not None:
-                    foreign = ledger.is_foreign(key)
-                    found = wait(key, engine.state(key), item, foreign=foreign, now=now)
-                    if found is not None:
-                        yield found
+                    found = ledger.kept_from_pods(key)
+                    waits = wait(key, engine.state(key), item, found=found, now=now)
+                    if waits is not None:
+                        yield waits
 
         pods = self._copies.pods.items.values()
         waiting = [pod for pod in pods if pod.waiting and not pod.ending]
@@ -186,7 +186,7 @@ class Watchman:
         sources = []
         for key in pod.demand.parts:
             state, item = engine.state(key), decided.get(key)
-            if state is None or item is None or item.demanded is None or ledger.is_foreign(key):
+            if state is None or item is None or item.demanded is None or ledger.kept_from_pods(key):
                 continue
             sources.append(Source(key=key, state=state, rules=item.demanded.rules))
         return started_stale(sources, min(pod.started_at, self._clock.now()))

@@ -24,7 +24,24 @@ if TYPE_CHECKING:
 
 TIMES = ("lastSuccess", "lastAttempt")
 """What goes on in a status without anything being new."""
-_FOREIGN = "ForeignSecret"
+NOT_GIVEN = {
+    Found.FOREIGN_SECRET: (
+        "Foreign",
+        "ForeignSecret",
+        "a Secret of this name is there that is not lastgood's; remove or rename it",
+    ),
+    Found.NO_RIGHTS: (
+        "NotWritten",
+        "NoRights",
+        "lastgood may not write Secrets in this namespace; see controller.namespaces in its chart",
+    ),
+    Found.WRITE_REFUSED: (
+        "NotWritten",
+        "WriteRefused",
+        "the API server refuses to write the Secret; look at the namespace's ResourceQuota",
+    ),
+}
+"""Why pods are not given what the controller knows: state, the conditions' reason, message."""
 _STATES = {
     Freshness.FRESH: "Fresh",
     Freshness.STALE: "Stale",
@@ -163,20 +180,18 @@ def ignored(seen: Seen, now: float) -> dict[str, Any]:
     }
 
 
-def conflicting(status: dict[str, Any], before: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """The same, where a Secret of the name is there that is not ours."""
-    ready = _condition(
-        "Ready",
-        "False",
-        _FOREIGN,
-        "a Secret of this name is there that is not lastgood's; remove or rename it",
-    )
-    fresh = _condition("Fresh", "Unknown", _FOREIGN, "pods are not given this snapshot")
+def not_given(
+    status: dict[str, Any], found: Found, before: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    """The same, where pods are not given what the controller knows. `found` is one of NOT_GIVEN."""
+    state, reason, message = NOT_GIVEN[found]
+    ready = _condition("Ready", "False", reason, message)
+    fresh = _condition("Fresh", "Unknown", reason, "pods are not given this snapshot")
     others = [it for it in status["conditions"] if it["type"] not in {"Ready", "Fresh"}]
     dated = [_dated(it, status["observedGeneration"], before, now) for it in (ready, fresh)]
     return status | {
-        "state": "Foreign",
-        "reason": Found.FOREIGN_SECRET,
+        "state": state,
+        "reason": found,
         "conditions": [*dated, *others],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,14 +14,9 @@ from controller.cluster.feeds import (
     Declarations,
     Sources,
 )
-from controller.cluster.past import MOST_UNSERVED, left
-from controller.cluster.wire import project
 from controller.demand import Demand, NotADemandError, Parts
-from controller.snapshots import MADE_FOR, declaration
+from controller.snapshots import declaration
 from refresh.model import SnapshotKey, SourceKey
-
-if TYPE_CHECKING:
-    from controller.cluster.wire import Seen
 
 
 def _demand(namespace: str, first: int, count: int) -> Demand:
@@ -83,27 +78,3 @@ def test_p13_objects_of_a_wrong_name_take_no_room_of_right_ones() -> None:
     wrong = [declared(_object("crowd", number, name=f"a-{number}")) for number in range(100)]
     assert sum(seen is not None for seen in wrong) == MOST_MISNAMED
     assert declared(_object("crowd", 0)) is not None
-
-
-def _seen(
-    namespace: str, number: int, *, serving: str | None = None, name: str | None = None
-) -> Seen:
-    status = {} if serving is None else {"serving": serving}
-    found = project(_object(namespace, number, name=name, status=status))
-    assert found is not None
-    return found
-
-
-def test_p13_what_a_tenant_only_declares_delays_no_restart() -> None:
-    """Served ones come first, by turns of namespaces; bogus ones are not asked for, or few."""
-    objects = [_seen("crowd", number) for number in range(500)]
-    made = [_object("crowd", number) for number in range(500, 1000)]
-    for item in made:
-        item["metadata"]["annotations"] = {MADE_FOR: "pods"}
-    objects += [found for item in made if (found := project(item)) is not None]
-    objects += [_seen("crowd", number, serving="served") for number in range(1000, 1100)]
-    objects += [_seen("crowd", 1, name="wrong", serving="served")]
-    objects += [_seen("payments", number, serving="served") for number in range(2)]
-    asked = left(objects)
-    assert len(asked) == 100 + 2 + MOST_UNSERVED
-    assert [key.namespace for key in asked[:5]] == ["crowd", "payments"] * 2 + ["crowd"]

@@ -28,6 +28,14 @@ class FastClock:
         return asyncio.get_running_loop().time() * FASTER
 
 
+class Absent:
+    """No Secret stands in a snapshot's place."""
+
+    async def is_foreign(self, namespace: str, name: str) -> bool:
+        del namespace, name
+        return False
+
+
 class Hanging:
     """An API server where the object is being deleted, and a foreign finalizer holds it."""
 
@@ -71,7 +79,7 @@ def _made(*keys: SnapshotKey) -> SimpleNamespace:
     }
     return SimpleNamespace(
         snapshots=SimpleNamespace(items=objects, subscribe=lambda _: None),
-        namespaces=SimpleNamespace(items={("", "payments"): None}),
+        namespaces=SimpleNamespace(items={("", "payments"): SimpleNamespace(uid="u")}),
     )
 
 
@@ -80,7 +88,8 @@ def _ledger(api: object, copies: SimpleNamespace) -> ClusterLedger:
     return ClusterLedger(
         cast("Any", api),
         copies=cast("Any", copies),
-        secrets=unused,
+        records=cast("Any", SimpleNamespace(get=lambda _: None)),
+        secrets=cast("Any", Absent()),
         freshness=unused,
         nudges=unused,
         events=unused,

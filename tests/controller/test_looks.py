@@ -12,7 +12,7 @@ from policy.match import PolicySet
 from refresh.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from contract.ages import Entry
     from contract.snapshot import Meta
@@ -66,8 +66,8 @@ class SlowLedger:
 
     def forget(self, key: SnapshotKey) -> None: ...
 
-    def vanished(self, namespace: str) -> bool:
-        del namespace
+    def vanished(self, key: SnapshotKey) -> bool:
+        del key
         return False
 
     async def collect(self, key: SnapshotKey) -> bool:
@@ -88,12 +88,6 @@ class NoPast:
         nothing: tuple[Remembered, ...] = ()
         for found in nothing:
             yield found
-
-    async def recall(
-        self, keys: Collection[SnapshotKey]
-    ) -> AsyncIterator[SnapshotKey | Remembered]:
-        for key in keys:
-            yield key
 
 
 class Policies:

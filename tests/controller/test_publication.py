@@ -1,102 +1,74 @@
-"""Snapshot and history as two Secrets of an API server: nothing is lost between two writes."""
+"""A snapshot's record, and the Secret that pods mount: nothing is lost between two writes."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from contract.snapshot import HISTORY_SUFFIX, META, SECRET_TYPE
-from controller.cluster.publication import any_history, names, publish
-from controller.cluster.secrets import MARK, ForeignSecretError, Secrets
+from contract.snapshot import META
+from controller.cluster.publication import publish
+from controller.cluster.record import RECORD, from_secret, record_name
+from controller.cluster.records import Records
+from controller.cluster.secrets import ForeignSecretError, Secrets
 from controller.volumes import revealed
 from kube.errors import ApiError, of_status
 from refresh.snapshot_data import data, history_data, restored
+from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.test_volumes import KEY, NAME, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from controller.cluster.record import Record
     from refresh.model import SnapshotState
 
-Json = dict[str, Any]
+SYSTEM = "lastgood-system"
+SECRET = f"/api/v1/namespaces/payments/secrets/{NAME}"
+RECORD_PATH = f"/api/v1/namespaces/{SYSTEM}/secrets/{record_name('payments', NAME)}"
 
 
-class Killed(Exception):  # noqa: N818 - it is what happens to us
-    """Nothing more is sent."""
+class Controller:
+    """What one process has of the snapshot."""
+
+    def __init__(self, server: SecretServer) -> None:
+        self.records = Records(server, SYSTEM, lambda _: "uid-of-payments", b"salt")
+        self.secrets = Secrets(server)
+
+    async def publish(self, state: SnapshotState) -> None:
+        snapshot = revealed(data(KEY, state, (), "cluster"))
+        await publish(self.records, self.secrets, KEY, snapshot, revealed(history_data(state)))
+
+    async def restore(self) -> Record:
+        """As at a start."""
+        ((content,),) = [page async for page in self.records.pages()]
+        record = from_secret(content)
+        self.records.hold(record, content)
+        return record
 
 
-class Server:
-    """Secrets by path, as an API server keeps them. `left` writes are answered; then we die."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, Json] = {}
-        self.left = 1000
-        self.sent: list[Json] = []
-        self._version = 0
-
-    async def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
-        assert not dry_run
-        path = f"{path}/{body['metadata']['name']}"
-        if path in self.objects:
-            raise _refusal(409, "AlreadyExists")
-        return self._put(path, body)
-
-    async def merge_patch(
-        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
-    ) -> Json:
-        assert not dry_run
-        found = self.objects.get(path)
-        if found is None:
-            raise _refusal(404, "NotFound")
-        if not body:
-            return found
-        if body["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
-            raise _refusal(409, "Conflict")
-        merged = found["data"] | body.get("data", {})
-        kept = {key: value for key, value in merged.items() if value is not None}
-        self.sent.append(dict(body))
-        return self._put(
-            path, {**found, "metadata": found["metadata"] | body["metadata"], "data": kept}
-        )
-
-    async def delete(self, path: str, *, resource_version: str | None = None) -> Json:
-        assert resource_version == self.objects[path]["metadata"]["resourceVersion"]
-        return self.objects.pop(path)
-
-    def _put(self, path: str, body: Mapping[str, Any]) -> Json:
-        if self.left == 0:
-            raise Killed
-        self.left -= 1
-        self._version += 1
-        metadata = {**body["metadata"], "resourceVersion": str(self._version)}
-        self.objects[path] = json.loads(json.dumps({**body, "metadata": metadata}))
-        return self.objects[path]
+def _state(record: Record) -> SnapshotState:
+    return restored(KEY, record.data, record.history, None, cluster="cluster", now=99.0)
 
 
-def _refusal(status: int, reason: str) -> ApiError:
-    return of_status(status, reason=reason, method="PATCH", path="/secrets")
+def _versions(record: Record) -> set[str]:
+    """The versions that a controller which starts now knows."""
+    state = _state(record)
+    return {item.version for item in (state.served, *state.history) if item is not None}
 
 
-def _ours(found: Mapping[str, bytes]) -> bool:
-    return names(KEY, found)
+def _given(server: SecretServer) -> dict[str, bytes]:
+    """What pods are given."""
+    return {key: base64.b64decode(raw) for key, raw in server.objects[SECRET]["data"].items()}
 
 
-async def _publish(secrets: Secrets, state: SnapshotState) -> None:
-    snapshot = revealed(data(KEY, state, (), "cluster"))
-    await publish(secrets, KEY, snapshot, revealed(history_data(state)))
-
-
-async def _read(server: Server) -> tuple[Secrets, set[str]]:
-    """A controller that starts now, and the versions that it knows."""
-    secrets = Secrets(server, b"another salt")
-    found = await secrets.read("payments", NAME, _ours) or {}
-    older = await secrets.read("payments", NAME + HISTORY_SUFFIX, any_history) or {}
-    state = restored(KEY, found, older, None, cluster="cluster", now=99.0)
-    kept = {item.version for item in (state.served, *state.history) if item is not None}
-    return secrets, kept
+def _meant(state: SnapshotState) -> dict[str, bytes]:
+    return revealed(data(KEY, state, (), "cluster"))
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["same process", "after a restart"])
@@ -105,103 +77,159 @@ async def _read(server: Server) -> tuple[Secrets, set[str]]:
 def test_p2_killed_between_two_writes_no_version_is_lost(
     step: str, writes: int, *, again: bool
 ) -> None:
-    """Whatever moves between the two Secrets is in one of them at any time."""
+    """The next process reads the record, ends the work, and pods are given what it says."""
 
     async def run() -> None:
         before, after = STEPS[step]
-        server = Server()
-        secrets = Secrets(server, b"salt")
-        await _publish(secrets, before)
+        server = SecretServer()
+        controller = Controller(server)
+        await controller.publish(before)
         if again:
-            secrets, _ = await _read(server)
+            controller = Controller(server)
+            await controller.restore()
         server.left = writes
         try:
-            await _publish(secrets, after)
+            await controller.publish(after)
         except Killed:
             assert writes < 3
         server.left = 1000
         wanted = {item.version for item in (after.served, *after.history) if item is not None}
         old = {item.version for item in (before.served, *before.history) if item is not None}
-        secrets, found = await _read(server)
-        assert wanted & old <= found <= wanted | old
-        await _publish(secrets, after)
-        assert (await _read(server))[1] == wanted
+        last = Controller(server)
+        record = await last.restore()
+        assert wanted & old <= _versions(record) <= wanted | old
+        assert _given(server) in (_meant(before), _meant(after))
+        held = last.records.get(KEY)
+        assert held is not None
+        assert held.written is not None
+        assert held.written.whole == (_given(server) == _meant(_state(record)) and writes != 2)
+        await last.publish(after)
+        assert _versions(await last.restore()) == wanted
+        assert _given(server) == _meant(after)
 
     asyncio.run(run())
 
 
-def test_what_is_there_already_is_not_sent_again() -> None:
-    """Neither by the process that wrote it nor by the next one."""
+@pytest.mark.parametrize("lost", [1, 2, 3])
+@pytest.mark.parametrize("step", ["first", "rotation"])
+def test_p2_a_write_whose_answer_is_lost_is_made_again(step: str, lost: int) -> None:
+    """It was made: then there is an object, or another resource version."""
 
     async def run() -> None:
-        server = Server()
-        await _publish(Secrets(server, b"salt"), STEPS["rotation"][1])
-        secrets, _ = await _read(server)
+        server = SecretServer()
+        controller = Controller(server)
+        if step == "rotation":
+            await controller.publish(STEPS["rotation"][0])
+        after = STEPS["rotation"][1]
+        server.lost = lost
+        with pytest.raises(ApiError):
+            await controller.publish(after)
+        await controller.publish(after)
+        assert _given(server) == _meant(after)
+        assert _versions(await controller.restore()) == {"v1", "v2"}
+
+    asyncio.run(run())
+
+
+def test_p2_nothing_revoked_is_in_any_write() -> None:
+    """Neither in the record nor in the Secret, from the first write on."""
+
+    async def run() -> None:
+        before, after = STEPS["revocation"]
+        server = SecretServer()
+        controller = Controller(server)
+        await controller.publish(before)
+        assert before.served is not None
+        revoked = base64.b64encode(before.served.value.reveal()).decode()
+        for writes in range(1, 4):
+            server.left = 1
+            try:
+                await controller.publish(after)
+            except Killed:
+                changed = RECORD_PATH if writes == 1 else SECRET
+                assert revoked not in json.dumps(server.objects[changed])
+        assert revoked not in json.dumps(server.objects)
+
+    asyncio.run(run())
+
+
+def test_what_is_there_already_is_asked_and_not_written() -> None:
+    """One PUT, by the process that wrote it and by the next one; nothing changes by it."""
+
+    async def run() -> None:
+        server = SecretServer()
+        controller = Controller(server)
+        await controller.publish(STEPS["rotation"][1])
         server.left = 0
-        await _publish(secrets, STEPS["rotation"][1])
+        for process in (controller, Controller(server)):
+            if process is not controller:
+                await process.restore()
+            server.requests.clear()
+            await process.publish(STEPS["rotation"][1])
+            assert server.requests == [f"PUT {SECRET}"]
 
     asyncio.run(run())
 
 
-def test_only_what_changes_is_sent() -> None:
-    """A patch names the resource version, and no key that stays."""
+@pytest.mark.parametrize("what", ["changed", "deleted", "label", "forged"])
+def test_p2_what_somebody_did_to_the_secret_is_undone(what: str) -> None:
+    """The record is the truth: a change is written over, and a Secret that went is made again."""
 
     async def run() -> None:
-        server = Server()
-        secrets = Secrets(server, b"salt")
-        write = {"a": b"1", "b": b"2", "c": b"3"}
-        await secrets.write("payments", "x", write, any_history)
-        await secrets.write("payments", "x", {"a": b"1", "b": b"4"}, any_history)
-        (patch,) = server.sent
-        assert patch["metadata"] == {"resourceVersion": "1"}
-        assert patch["data"] == {"b": "NA==", "c": None}
+        server = SecretServer()
+        controller = Controller(server)
+        await controller.publish(STEPS["rotation"][1])
+        meant = server.objects[SECRET]
+        changed = json.loads(json.dumps(meant))
+        changed["metadata"]["resourceVersion"] = "999"
+        if what == "changed":
+            changed["data"]["value"] = "b3RoZXI="
+        elif what == "label":
+            del changed["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+        elif what == "forged":
+            changed["data"] = {META: "e30="}
+        server.objects[SECRET] = changed
+        if what == "deleted":
+            del server.objects[SECRET]
+        last = Controller(server)
+        await last.restore()
+        await last.publish(STEPS["rotation"][1])
+        assert server.objects[SECRET]["data"] == meant["data"]
+        assert server.objects[SECRET]["metadata"]["labels"] == meant["metadata"]["labels"]
 
     asyncio.run(run())
 
 
-def test_somebody_elses_write_is_read_and_then_written_over() -> None:
-    """A conflict tells; what we hold is the truth, for we are the one writer."""
+def test_p2_a_record_that_somebody_changed_or_removed_is_written_again() -> None:
+    """Only the leader writes records, and while we may write we lead."""
 
     async def run() -> None:
-        server = Server()
-        secrets = Secrets(server, b"salt")
-        before, after = STEPS["rotation"]
-        await _publish(secrets, before)
-        other, _ = await _read(server)
-        await _publish(other, after)
-        await _publish(secrets, after)
-        assert (await _read(server))[1] == {"v1", "v2"}
+        server = SecretServer()
+        controller = Controller(server)
+        await controller.publish(STEPS["rotation"][0])
+        server.objects[RECORD_PATH]["metadata"]["resourceVersion"] = "999"
+        await controller.publish(STEPS["rotation"][1])
+        assert _versions(await controller.restore()) == {"v1", "v2"}
+        del server.objects[RECORD_PATH]
+        await controller.publish(STEPS["rotation"][0])
+        assert _versions(await controller.restore()) == {"v1"}
 
     asyncio.run(run())
 
 
-def test_p2_one_of_ours_that_has_lost_its_mark_gets_it_again() -> None:
-    """Without it the chart's policy would let whoever may delete Secrets there delete it."""
+def test_p13_a_foreign_secret_is_never_written_over() -> None:
+    """Of another type: the API server refuses, and it stays as it is."""
 
     async def run() -> None:
-        server = Server()
-        await _publish(Secrets(server, b"salt"), STEPS["rotation"][0])
-        for stored in server.objects.values():
-            del stored["metadata"]["labels"]
-        secrets, _ = await _read(server)
-        assert [stored["metadata"]["labels"] for stored in server.objects.values()] == [MARK] * 2
-        await _publish(secrets, STEPS["rotation"][1])
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("kind", ["Opaque", SECRET_TYPE])
-def test_p13_a_foreign_secret_is_never_written_over(kind: str) -> None:
-    """Of another type, or of ours without a meta.json that names the source."""
-
-    async def run() -> None:
-        server = Server()
-        path = f"/api/v1/namespaces/payments/secrets/{NAME}"
-        foreign = {"metadata": {"resourceVersion": "x"}, "type": kind, "data": {META: "e30="}}
-        server.objects[path] = foreign
+        server = SecretServer()
+        foreign = {"metadata": {"resourceVersion": "x"}, "type": "Opaque", "data": {META: "e30="}}
+        server.objects[SECRET] = foreign
         with pytest.raises(ForeignSecretError):
-            await _publish(Secrets(server, b"salt"), STEPS["rotation"][0])
-        assert server.objects[path] == foreign
+            await Controller(server).publish(STEPS["rotation"][0])
+        assert server.objects[SECRET] == foreign
+        assert await Secrets(server).is_foreign("payments", NAME)
+        del server.objects[SECRET]
+        assert not await Secrets(server).is_foreign("payments", NAME)
 
     asyncio.run(run())
 
@@ -220,18 +248,116 @@ def test_p13_a_foreign_secret_is_never_written_over(kind: str) -> None:
 def test_p2_only_our_policys_own_answer_makes_a_secret_foreign(
     status: int, reason: str, *, foreign: bool
 ) -> None:
-    """After any other it may be there, with a pin and revocations: it is neither lost nor none."""
+    """After any other it may be ours; a 404 of a proxy makes no new one."""
 
-    class Refusing(Server):
-        async def merge_patch(
+    class Refusing(SecretServer):
+        async def replace(
             self,
             path: str,
             body: Mapping[str, Any],  # noqa: ARG002 - as Writes has it
             *,
             dry_run: bool = False,  # noqa: ARG002 - likewise
-        ) -> Json:
-            raise of_status(status, reason=reason, method="PATCH", path=path)
+        ) -> dict[str, Any]:
+            raise of_status(status, reason=reason, method="PUT", path=path)
 
     expected = ForeignSecretError if foreign else ApiError
+    server = Refusing()
     with pytest.raises(expected):
-        asyncio.run(Secrets(Refusing(), b"salt").read("payments", NAME, _ours))
+        asyncio.run(Secrets(server).write("payments", NAME, {}, "1"))
+    assert server.objects == {}
+
+
+def _newer(server: SecretServer) -> None:
+    """A newer version of lastgood has written keys and members that this one does not know."""
+    stored = server.objects[RECORD_PATH]
+    document = json.loads(base64.b64decode(stored["data"][RECORD]))
+    document["rank"] = {"of": "newer"}
+    document["keys"].append("bundle.json")
+    stored["data"][RECORD] = base64.b64encode(json.dumps(document).encode()).decode()
+    stored["data"]["k.bundle.json"] = base64.b64encode(b"{}").decode()
+    stored["data"]["z"] = base64.b64encode(b"last").decode()
+    server.objects[SECRET]["data"]["bundle.json"] = base64.b64encode(b"{}").decode()
+    server.objects[SECRET]["metadata"]["resourceVersion"] = "newer"
+
+
+def test_p11_keys_of_a_newer_version_survive_the_older_one() -> None:
+    """After a rollback of the chart they are written as they were, as long as the same version is
+    served; then they may hold what is served no more, and go. Members that tell of them stay.
+    """
+
+    async def run() -> None:
+        server = SecretServer()
+        await Controller(server).publish(STEPS["rotation"][0])
+        _newer(server)
+        older = Controller(server)
+        await older.restore()
+        await older.publish(STEPS["rotation"][0])
+        assert _given(server) == {**_meant(STEPS["rotation"][0]), "bundle.json": b"{}"}
+        assert server.objects[RECORD_PATH]["data"]["z"] == base64.b64encode(b"last").decode()
+        await older.publish(STEPS["rotation"][1])
+        assert _given(server) == _meant(STEPS["rotation"][1])
+        record = await Controller(server).restore()
+        assert dict(record.extra) == {}
+        assert record.unknown == {"rank": {"of": "newer"}}
+
+    asyncio.run(run())
+
+
+def test_p5_a_record_that_a_backup_brought_back_is_known() -> None:
+    """Its own UID is another than the one that it was told."""
+
+    async def run() -> None:
+        server = SecretServer()
+        await Controller(server).publish(STEPS["rotation"][0])
+        server.objects[RECORD_PATH]["metadata"]["uid"] = "restored"
+        controller = Controller(server)
+        await controller.restore()
+        held = controller.records.get(KEY)
+        assert held is not None
+        assert held.restored
+        await controller.publish(STEPS["rotation"][1])
+        held = controller.records.get(KEY)
+        assert held is not None
+        assert not held.restored
+
+    asyncio.run(run())
+
+
+STATES = [state for step in STEPS.values() for state in step]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    acts=st.lists(
+        st.tuples(st.integers(0, len(STATES) - 1), st.integers(0, 4), st.booleans()), max_size=6
+    )
+)
+def test_p3_pods_are_given_what_a_record_said_and_at_last_what_it_says(
+    acts: list[tuple[int, int, bool]],
+) -> None:
+    """Whatever is published, killed and started again in any order."""
+
+    async def run() -> None:
+        server = SecretServer()
+        controller = Controller(server)
+        said = [_meant(STATES[0])]
+        await controller.publish(STATES[0])
+        for number, writes, restart in acts:
+            if restart:
+                controller = Controller(server)
+                await controller.restore()
+            server.left = writes
+            said.append(_meant(STATES[number]))
+            try:
+                await controller.publish(STATES[number])
+            except Killed:
+                controller = Controller(server)
+                await controller.restore()
+            server.left = 1000
+            assert _given(server) in said
+        last = Controller(server)
+        state = _state(await last.restore())
+        await last.publish(state)
+        assert _given(server) == _meant(state)
+
+    asyncio.run(run())

@@ -54,12 +54,13 @@ class World:
         self._watching: list[Callable[[Change[Seen]], None]] = []
         copies = SimpleNamespace(
             snapshots=SimpleNamespace(items=self._items, subscribe=self._watching.append),
-            namespaces=SimpleNamespace(items={("", "payments"): None}),
+            namespaces=SimpleNamespace(items={("", "payments"): SimpleNamespace(uid="u")}),
         )
         unused = cast("Any", None)
         self.ledger = ClusterLedger(
             cast("Any", self),
             copies=cast("Any", copies),
+            records=unused,
             secrets=unused,
             freshness=unused,
             nudges=unused,

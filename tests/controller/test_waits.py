@@ -39,11 +39,11 @@ def _why(
     rules: FreshnessClass = REFUSES,
     *,
     refusal: str | None = None,
-    foreign: bool = False,
+    kept: Found | None = None,
 ) -> Wait | None:
     demanded = Demanded(key=KEY, rules=rules, checks=Checks(max_bytes=1000))
     decided = Decided(known=Known(), demanded=demanded, refusal=refusal)
-    return wait(KEY, state, decided, foreign=foreign, now=NOW)
+    return wait(KEY, state, decided, found=kept, now=NOW)
 
 
 def test_p6_a_pod_that_is_held_for_an_expired_value_is_told_so() -> None:
@@ -93,7 +93,7 @@ def test_what_was_never_synced_says_its_error_and_what_to_do(
 @pytest.mark.parametrize("state", [SERVED, None], ids=["fetched", "never fetched"])
 def test_a_foreign_secret_in_its_place_is_what_a_pod_waits_for(state: SnapshotState | None) -> None:
     """Whatever is known of the source itself."""
-    found = _why(state, foreign=True)
+    found = _why(state, kept=Found.FOREIGN_SECRET)
     assert found is not None
     assert (found.reason, found.cause) == ("SecretNotSynced", Found.FOREIGN_SECRET)
     assert found.note == (

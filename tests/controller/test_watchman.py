@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from contract.freshness import FreshnessClass
-from contract.reasons import FetchFailure, Serving
+from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from controller.cluster.feeds import Pod
 from controller.cluster.watchman import LATE_S, STARTED_S, TURN_S, Watchman
@@ -131,7 +131,7 @@ def _pod(name: str, started_ago_s: float | None) -> Pod:
 class World:
     """A watchman beside a clock that stands still until it is set."""
 
-    def __init__(self, *pods: Pod, foreign: bool = False) -> None:
+    def __init__(self, *pods: Pod, kept: Found | None = None) -> None:
         self.events, self.clock, self.counted = Events(), Clock(), list[int]()
         self.pods = Pods(*pods)
         self.decided: dict[SnapshotKey, Decided] = {}
@@ -145,7 +145,7 @@ class World:
             partial(self.counted.append, 1),
         )
         self._engine = SimpleNamespace(state=self.states.get)
-        self._ledger = SimpleNamespace(is_foreign=lambda _: foreign)
+        self._ledger = SimpleNamespace(kept_from_pods=lambda _: kept)
 
     def decide(self, key: SnapshotKey) -> None:
         """The controller has come to it."""
@@ -209,7 +209,7 @@ def test_p5_a_pod_of_a_large_fleet_waits_for_the_first_decision() -> None:
 
 def test_a_pod_that_was_given_a_foreign_secret_is_not_told_of_the_snapshots_age() -> None:
     """It has started with something else."""
-    world = World(_pod("web", 5.0), foreign=True)
+    world = World(_pod("web", 5.0), kept=Found.FOREIGN_SECRET)
 
     async def scenario(look: Callable[[], Awaitable[None]]) -> None:
         world.decide(KEY)

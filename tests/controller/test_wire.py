@@ -11,7 +11,7 @@ from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
-from controller.cluster.wire import conflicting, made, next_turn, project, shown, timeless
+from controller.cluster.wire import made, next_turn, not_given, project, shown, timeless
 from controller.demand import Parts
 from controller.reconcile import Decided, Known
 from controller.snapshots import rfc3339
@@ -108,12 +108,20 @@ def test_p8_a_status_fits_its_schema_and_has_no_value(state: SnapshotState) -> N
     assert "canary" not in str(document)
 
 
-def test_p5_a_foreign_secret_in_its_place_is_what_the_table_says() -> None:
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (Found.FOREIGN_SECRET, "Foreign"),
+        (Found.NO_RIGHTS, "NotWritten"),
+        (Found.WRITE_REFUSED, "NotWritten"),
+    ],
+)
+def test_p5_what_pods_are_not_given_is_what_the_table_says(found: Found, state: str) -> None:
     """Not that it is fresh: what pods are given is not the snapshot."""
     restored = replace(SERVED, restored="uid-of-another-cluster")
-    document = conflicting(_shown(restored, NOW), {}, NOW)
+    document = not_given(_shown(restored, NOW), found, {}, NOW)
     Status.model_validate({name: value for name, value in document.items() if value is not None})
-    assert (document["state"], document["reason"]) == ("Foreign", Found.FOREIGN_SECRET)
+    assert (document["state"], document["reason"]) == (state, found)
     assert [(it["type"], it["status"]) for it in document["conditions"]] == [
         ("Ready", "False"),
         ("Fresh", "Unknown"),

@@ -21,6 +21,7 @@ import pytest
 from contract import ages, layout, plan
 from contract.names import snapshot_name
 from contract.snapshot import META
+from controller.cluster.record import record_name
 from controller.lease import LEASE
 from tests import make
 from tests.e2e import needs
@@ -154,11 +155,27 @@ class Controlled:
         found = self.get("snap", self.snapshot(reference))
         return {} if found is None else found.get("status", {})
 
-    def keys(self, reference: str, suffix: str = "") -> dict[str, bytes]:
+    def keys(self, reference: str) -> dict[str, bytes]:
         """Of the snapshot's Secret; none when there is none."""
-        found = self.get("secret", self.snapshot(reference) + suffix)
+        found = self.get("secret", self.snapshot(reference))
         data = {} if found is None else found["data"]
         return {key: base64.b64decode(value) for key, value in data.items()}
+
+    def record(self, reference: str) -> dict[str, bytes]:
+        """Keys of the controller's record of the snapshot; none when there is none."""
+        text = self.kubectl(
+            *("get", "secret", self.record_name(reference), "--namespace", self.system),
+            *("-o", "json", "--ignore-not-found"),
+        )
+        data = json.loads(text)["data"] if text else {}
+        return {key: base64.b64decode(value) for key, value in data.items()}
+
+    def record_name(self, reference: str) -> str:
+        return record_name(self.name, self.snapshot(reference))
+
+    def kept(self, reference: str) -> int:
+        """How many versions are kept beside the one that is served."""
+        return sum(key.startswith("v.") for key in self.record(reference))
 
     def meta(self, reference: str) -> Json:
         found: Json = json.loads(self.keys(reference)[META])

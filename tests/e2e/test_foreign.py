@@ -25,13 +25,13 @@ def _secret(world: Installed) -> Json:
     return found
 
 
-def _told(world: Installed, kind: str) -> Json:
+def _told(world: Installed) -> Json:
     """The Secret is there before the chart, and the controller has said that it is foreign; the
     Secret as it was.
     """
     foreign = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": world.snapshot(DB)}}
     content = {"mine": "yes", META: "{}"}
-    world.create({**foreign, "type": kind, "stringData": content})
+    world.create({**foreign, "type": "Opaque", "stringData": content})
     before = _secret(world)
     world.install()
     world.provide(DB, ONE)
@@ -53,17 +53,20 @@ def test_p13_a_secret_of_before_the_installation_is_never_adopted(installed: Ins
     """The policies keep it from the controller, which says so and leaves it as it was; once its
     owner has removed it, the snapshot is served.
     """
-    before = _told(installed, "Opaque")
+    before = _told(installed)
     assert _secret(installed) == before
     installed.kubectl("delete", "secret", installed.snapshot(DB))
     installed.serves(DB, ONE)
 
 
-def test_p13_one_of_our_type_is_not_adopted_either(installed: Installed) -> None:
-    """The policies let the controller read it; its meta.json names another source. Whoever may
-    delete Secrets there can remove it, for the controller did not make it.
-    """
-    before = _told(installed, SECRET_TYPE)
-    assert _secret(installed) == before
-    installed.kubectl("delete", "secret", installed.snapshot(DB))
+def test_p13_one_of_our_type_gets_the_snapshots_content(installed: Installed) -> None:
+    """Somebody wrote it while the policies were away. Nothing of it is read, and nothing stays."""
+    foreign = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": installed.snapshot(DB)}}
+    content = {"mine": "yes", META: "{}"}
+    installed.create({**foreign, "type": SECRET_TYPE, "stringData": content})
+    installed.install()
+    installed.provide(DB, ONE)
+    installed.pod("web-1", DB)
+    installed.lead()
     installed.serves(DB, ONE)
+    assert "mine" not in installed.keys(DB)

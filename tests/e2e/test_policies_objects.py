@@ -223,10 +223,10 @@ def test_a_forgery_of_our_type_can_be_removed(guarded: Enforced, user: str | Non
     [
         secret("lg-squatted"),
         secret(NAME, "Opaque"),
-        secret(f"{NAME}-history", "Opaque"),
+        secret(f"lgr-{NAME[3:]}", "Opaque"),
         {**secret("", "Opaque"), "metadata": {"generateName": NAME[:-5]}},
     ],
-    ids=["our type", "the name", "the history's name", "a generated name"],
+    ids=["our type", "the name", "a record's name", "a generated name"],
 )
 def test_p13_nobody_else_squats_a_snapshot(
     guarded: Enforced, user: str | None, body: dict[str, Any]
@@ -271,10 +271,10 @@ def _cleared(guarded: Enforced, path: str) -> None:
     ("kind", "body"),
     [
         ("secrets", secret(NAME, labels=MARK)),
-        ("secrets", secret(f"{NAME}-history", labels=MARK)),
+        ("secrets", secret(f"lgr-{NAME[3:]}", labels=MARK)),
         ("configmaps", AGES),
     ],
-    ids=["snapshot", "history", "ages"],
+    ids=["snapshot", "a record", "ages"],
 )
 def test_who_restores_backups_makes_what_is_in_them_and_nothing_else(
     guarded: Enforced, kind: str, body: dict[str, Any]

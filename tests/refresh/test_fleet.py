@@ -183,8 +183,8 @@ def test_a_result_for_what_is_no_longer_demanded_is_passed_over() -> None:
     world.fleet.govern({}, world.at)
     world.fleet.finish("aws", work, fetched, world.at)
     assert served(world, snapshot("a", "/s")) is None
-    world.fleet.forget(snapshot("a", "/s"))
-    world.fleet.forget(snapshot("a", "/s"))
+    world.fleet.forget(snapshot("a", "/s"), world.at)
+    world.fleet.forget(snapshot("a", "/s"), world.at)
     assert world.fleet.publication(snapshot("a", "/s")) is None
     assert world.fleet.entries("a") == {}
 

@@ -104,3 +104,17 @@ spec:
 {{- else if eq .Values.certificates.mode "provided" }}{{ required "certificates.provided.secretName is needed with certificates.mode provided" .Values.certificates.provided.secretName }}
 {{- end }}
 {{- end }}
+
+{{/* What the controller may do in a namespace whose pods have snapshots. */}}
+{{- define "lastgood.snapshotRules" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, update, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [lastgood-freshness]
+  verbs: [get, patch]
+{{- end }}

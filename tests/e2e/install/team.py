@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from contract import ages, layout, status
 from contract.annotations import REFRESH_REQUESTED
-from contract.snapshot import HISTORY_SUFFIX, SECRET_TYPE
+from contract.snapshot import SECRET_TYPE
+from controller.cluster.record import record_name
 from tests.e2e.cluster import digest
-from tests.e2e.install.world import TEAM
+from tests.e2e.install.world import SYSTEM, TEAM
 from tests.make.embedded import until
 
 if TYPE_CHECKING:
@@ -141,9 +142,10 @@ def secret_of(pod: Json) -> Json:
 
 
 def kept(name: str) -> list[bytes]:
-    """All values in the Secrets of one snapshot."""
-    found = TEAM.items("secrets", f"--field-selector=type={SECRET_TYPE}")
-    mine = (item for item in found if item["metadata"]["name"] in (name, name + HISTORY_SUFFIX))
+    """All values in a snapshot's Secret and in its record."""
+    record = record_name(TEAM.namespace, name)
+    found = [*TEAM.items("secrets"), *SYSTEM.items("secrets")]
+    mine = (item for item in found if item["metadata"]["name"] in (name, record))
     return [base64.b64decode(raw) for item in mine for raw in item.get("data", {}).values()]
 
 
