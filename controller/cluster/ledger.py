@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contract.ages import last_success
@@ -13,13 +13,15 @@ from contract.reasons import Found, Serving
 from contract.snapshot import META, from_wire
 from controller.cluster import wire
 from controller.cluster.events import regarding_snapshot
+from controller.cluster.leftovers import Leftovers
 from controller.cluster.publication import publish
 from controller.cluster.secrets import ForeignSecretError
+from controller.cluster.shown import Shown
 from controller.cluster.turns import turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
-from kube.errors import ApiError, FencedError, ForbiddenError, NotFoundError
+from kube.errors import ApiError, FencedError, ForbiddenError
 from kube.resources import SECRET_SNAPSHOTS, SELF_ACCESS_REVIEWS
 from refresh.model import SnapshotState
 
@@ -50,37 +52,6 @@ RETRY_CAP_S = 30.0
 _AT_ONCE = 8
 """Writes under way."""
 _AT_A_TIME = 64
-_FEW_A_TURN = 16
-"""Objects of a wrong name that are told so, and objects that are removed, between two turns of
-statuses, which wait for it.
-"""
-
-
-@dataclass(slots=True)
-class _Shown:
-    """One snapshot's status."""
-
-    state: SnapshotState = field(default_factory=SnapshotState)
-    written: dict[str, Any] | None = None
-    """None: not yet by this process."""
-    due_at: float = 0.0
-    """Monotonic; infinity: nothing is to be written."""
-    turns_at: float = float("inf")
-    """When time alone changes it, in seconds since the epoch."""
-    times: bool = False
-    """Whether new times alone are worth a write."""
-    failures: int = 0
-    observed: int = 0
-    found: Found | None = None
-    """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
-    probed: bool = False
-    """Whether it was looked what stands in the place of a snapshot that was never served."""
-
-    def confirmed(self, state: SnapshotState | None) -> bool:
-        """Whether the provider has confirmed what is said to be unconfirmed."""
-        if state is None or self.written is None or self.written.get("unconfirmedSince") is None:
-            return False
-        return state.last_success != self.state.last_success
 
 
 class ClusterLedger:
@@ -113,11 +84,8 @@ class ClusterLedger:
         self._decided: Mapping[SnapshotKey, Decided] = {}
         self._consumers: Mapping[SnapshotKey, tuple[str, ...]] = {}
         self._altered: set[SnapshotKey] = set()
-        self._shown: dict[SnapshotKey, _Shown] = {}
-        self._misnamed: dict[tuple[str, str], tuple[float, Seen]] = {}
-        """To be told so, and when: monotonic."""
-        self._unwanted: dict[SnapshotKey, float] = {}
-        """Whose object is to be removed if it was made for pods, and when: monotonic."""
+        self._shown: dict[SnapshotKey, Shown] = {}
+        self._leftovers = Leftovers(api, copies.snapshots, events, clock)
         self._ages_late: set[str] = set()
         """Namespaces whose ages could not be written."""
         copies.snapshots.subscribe(self._changed)
@@ -197,7 +165,7 @@ class ClusterLedger:
             self._freshness.forget(key.namespace)
             self._ages_late.discard(key.namespace)
         elif shown is not None:
-            self._unwanted[key] = self._clock.monotonic()
+            self._leftovers.unwanted(key)
 
     def vanished(self, key: SnapshotKey) -> bool:
         held = self._records.get(key)
@@ -215,7 +183,7 @@ class ClusterLedger:
         try:
             with suppress(ForeignSecretError):  # ours is gone already
                 await self._secrets.delete(key.namespace, name)
-            await self._remove_made(key)
+            await self._leftovers.remove_made(key)
             await self._records.delete(key)
         except (ApiError, FencedError) as error:
             say(logging.WARNING, "controller.not_collected", snapshot=name, why=str(error))
@@ -242,11 +210,7 @@ class ClusterLedger:
             for begin in range(0, len(due), _AT_A_TIME):  # others have the loop in between
                 some = due[begin : begin + _AT_A_TIME]
                 await asyncio.gather(*(self._show(key, permits) for key in some))
-            for key in [key for key, at in self._unwanted.items() if at <= mono][:_FEW_A_TURN]:
-                await self._tidy(key)
-            named = [name for name, (at, _) in self._misnamed.items() if at <= mono]
-            for name in named[:_FEW_A_TURN]:
-                await self._ignore(self._misnamed.pop(name)[1])
+            await self._leftovers.turn(self._decided)
 
     def _is_urgent(self, key: SnapshotKey, before: Meta | None, meta: Meta) -> bool:
         """Whether pods are to see it at once: it is the first, or operators' doing, or the class
@@ -266,7 +230,7 @@ class ClusterLedger:
         return operated or (decided is not None and decided.nudge)
 
     def _found(self, key: SnapshotKey, found: Found | None) -> None:
-        shown = self._shown.setdefault(key, _Shown())
+        shown = self._shown.setdefault(key, Shown())
         if shown.found is not found:
             shown.found, shown.due_at = found, self._clock.monotonic()
 
@@ -292,8 +256,8 @@ class ClusterLedger:
             if key.namespace == namespace:
                 shown.due_at = min(shown.due_at, mono)
 
-    def _note(self, key: SnapshotKey, state: SnapshotState) -> _Shown:
-        shown = self._shown.setdefault(key, _Shown())
+    def _note(self, key: SnapshotKey, state: SnapshotState) -> Shown:
+        shown = self._shown.setdefault(key, Shown())
         shown.state = state
         shown.due_at = min(shown.due_at, self._clock.monotonic())
         return shown
@@ -318,7 +282,7 @@ class ClusterLedger:
         if wrote:
             shown.due_at = min(shown.due_at, self._clock.monotonic() + LEAST_GAP_S)
 
-    async def _show_now(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:
+    async def _show_now(self, key: SnapshotKey, shown: Shown, decided: Decided) -> bool:
         """Whether anything was written."""
         seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
         if seen is None:
@@ -347,7 +311,7 @@ class ClusterLedger:
     def _document(
         self,
         key: SnapshotKey,
-        shown: _Shown,
+        shown: Shown,
         before: Mapping[str, Any],
         decided: Decided,
         now: float,
@@ -372,7 +336,7 @@ class ClusterLedger:
             return state
         return replace(state, last_success=last_success(meta, entry))
 
-    async def _probe(self, key: SnapshotKey, shown: _Shown) -> None:
+    async def _probe(self, key: SnapshotKey, shown: Shown) -> None:
         """Looks once whether another Secret stands where one that was never served is to be, for
         what to do then is not the provider's.
         """
@@ -383,7 +347,7 @@ class ClusterLedger:
             if await self._secrets.is_foreign(key.namespace, key.source.snapshot):
                 shown.found = Found.FOREIGN_SECRET
 
-    async def _make(self, key: SnapshotKey, shown: _Shown, decided: Decided) -> bool:
+    async def _make(self, key: SnapshotKey, shown: Shown, decided: Decided) -> bool:
         """Makes the object for a snapshot that policy allows or that is served; a plan alone makes
         none. AlreadyExistsError: one is there that is not seen, as while it hangs in its deletion.
         """
@@ -395,42 +359,6 @@ class ClusterLedger:
         shown.written = None
         return True
 
-    async def _tidy(self, key: SnapshotKey) -> None:
-        """Removes the object of what was never served, unless it is wanted again."""
-        del self._unwanted[key]
-        if key in self._decided:
-            return
-        try:
-            await self._remove_made(key)
-        except (ApiError, FencedError) as error:
-            self._unwanted[key] = self._clock.monotonic() + RETRY_CAP_S
-            name = key.source.snapshot
-            say(logging.INFO, "controller.not_removed", snapshot=name, why=str(error))
-
-    async def _remove_made(self, key: SnapshotKey) -> None:
-        """ApiError, FencedError: it may be there still."""
-        seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
-        if seen is None or seen.declared:
-            return
-        with suppress(NotFoundError):
-            await self._api.delete(_path(key), uid=seen.uid)
-
-    async def _ignore(self, seen: Seen) -> None:
-        document = wire.ignored(seen, self._clock.now())
-        if wire.timeless(document) == wire.timeless(seen.status):
-            return
-        path = SECRET_SNAPSHOTS.path(seen.namespace, seen.name, "status")
-        try:
-            await self._api.merge_patch(path, {"status": document})
-        except (ApiError, FencedError) as error:
-            again = self._clock.monotonic() + RETRY_CAP_S, seen
-            self._misnamed.setdefault((seen.namespace, seen.name), again)
-            say(logging.INFO, "controller.status_not_written", snapshot=seen.name, why=str(error))
-            return
-        regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
-        note = document["conditions"][0]["message"]
-        await self._events.say(regarded, "WrongName", "WrongName", note)
-
     def _changed(self, change: Change[Seen]) -> None:
         """An object went, or says something else than we wrote: it is written again."""
         seen = change.after or change.before
@@ -438,7 +366,7 @@ class ClusterLedger:
             return
         if not seen.named:
             if change.after is not None:
-                self._misnamed[change.key] = self._clock.monotonic(), seen
+                self._leftovers.misnamed(seen)
             return
         shown = self._shown.get(seen.key)
         if shown is None or shown.written is None:

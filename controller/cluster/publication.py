@@ -24,8 +24,11 @@ async def publish(
     """Makes these the keys of the snapshot's Secret, and records them with the versions that are
     kept. ForeignSecretError: another Secret stands in its place. ApiError: not all was written.
     """
+    before = records.get(key)
     # 1. The record has all versions, and says that the Secret is not known to be so.
     record = await records.begin(key, snapshot, kept)
+    if before is not None and before.restored and records.get(key) is before:
+        return  # a backup's, and nothing else is known yet: what pods have may be newer
     # 2. The Secret is as the record says.
     known = None if record.written is None else record.written.resource_version
     data = {**record.secret_extra, **snapshot}

@@ -4,7 +4,6 @@ this process alone.
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -68,12 +67,17 @@ class Held:
     keys: tuple[str, ...]
     """Of the snapshot's Secret."""
     written: Written | None
-    restored: bool = False
-    """A backup brought it back: what the snapshot's Secret holds may be newer."""
+    told: str | None
+    """The UID that the record gives itself; None: none yet."""
     extra: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unknown: Mapping[str, Any] = field(default_factory=dict)
     extra_of: object = None
     """The served version and the revocations that `extra` was written for."""
+
+    @property
+    def restored(self) -> bool:
+        """Whether a backup brought it back: what the snapshot's Secret holds may be newer."""
+        return self.told is not None and self.told != self.uid
 
 
 class Records:
@@ -90,7 +94,7 @@ class Records:
         self._namespace_uid = namespace_uid
         self._salt = salt
         self._held: dict[tuple[str, str], Held] = {}
-        self._orphans: deque[tuple[str, str]] = deque()
+        self._orphans: dict[str, str] = {}
         """Names and UIDs of records whose namespace is gone."""
 
     async def pages(self) -> AsyncGenerator[list[Json], None]:
@@ -109,7 +113,7 @@ class Records:
             namespace_uid=record.namespace_uid,
             keys=record.keys,
             written=record.written,
-            restored=record.uid is not None and record.uid != metadata["uid"],
+            told=record.uid,
             extra=record.extra,
             unknown=record.unknown,
             extra_of=_extra_of(record.data),
@@ -118,13 +122,19 @@ class Records:
     def abandon(self, record: Record, content: Json) -> None:
         """The record's namespace is gone: the record goes with `remove_orphan`."""
         place = record.namespace, record.snapshot
-        self._orphans.append((record_name(*place), str(content["metadata"]["uid"])))
+        self._orphans[record_name(*place)] = str(content["metadata"]["uid"])
 
     def lose(self, key: SnapshotKey) -> None:
         """The same, of one that is held."""
         held = self._held.pop(_place(key), None)
         if held is not None:
-            self._orphans.append((record_name(*_place(key)), held.uid))
+            self._orphans[record_name(*_place(key))] = held.uid
+
+    def trust(self, key: SnapshotKey) -> None:
+        """The provider has answered: what a backup brought back is what pods are given."""
+        held = self._held.get(_place(key))
+        if held is not None:
+            self._held[_place(key)] = replace(held, told=held.uid)
 
     @property
     def has_orphans(self) -> bool:
@@ -133,11 +143,13 @@ class Records:
 
     async def remove_orphan(self) -> None:
         """Removes one record whose namespace is gone. ApiError: it comes again, as the last."""
-        name, uid = self._orphans.popleft()
+        name, uid = next(iter(self._orphans.items()))
+        del self._orphans[name]
         try:
-            await self._remove(name, uid)
+            with suppress(ConflictError):  # one of this name was made since, which stays
+                await self._remove(name, uid)
         except ApiError:
-            self._orphans.append((name, uid))
+            self._orphans[name] = uid
             raise
 
     def get(self, key: SnapshotKey) -> Held | None:
@@ -170,12 +182,14 @@ class Records:
             history=history,
             keys=tuple(sorted({*data, *newer})),
             written=None if held is None else held.written,
-            uid=None if held is None else held.uid,
+            uid=None if held is None else held.told,
             extra=extra,
             unknown={} if held is None else held.unknown,
         )
         if held is not None and self._digest(to_secret(record)) == held.digest:
             return record
+        if held is not None:
+            record = replace(record, uid=held.uid)
         if record.written is not None:
             record = replace(record, written=replace(record.written, whole=False))
         return await self._write(record)
@@ -207,6 +221,7 @@ class Records:
         place = record.namespace, record.snapshot
         body = to_secret(record)
         path = SECRETS.path(self._namespace, body["metadata"]["name"])
+        self._orphans.pop(body["metadata"]["name"], None)  # it is a new namespace's from here on
         held = self._held.get(place)
         version = None if held is None else held.resource_version
         for attempt in range(_TRIES):

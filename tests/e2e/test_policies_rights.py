@@ -57,7 +57,8 @@ CONTROLLER_MAY = [
     ("patch", OURS, "secretsnapshots/status", "", CLUSTER),
     ("get list watch", CORE, "namespaces", "", CLUSTER),
     ("list watch patch", CORE, "pods", "", CLUSTER),
-    ("create patch delete", CORE, "secrets", "", CLUSTER),
+    ("create update delete", CORE, "secrets", "", CLUSTER),
+    ("get list", CORE, "secrets", "", MINE),
     ("create", CORE, "configmaps", "", CLUSTER),
     ("create", "events.k8s.io", "events", "", CLUSTER),
     ("get patch", CORE, "configmaps", "lastgood-freshness", CLUSTER),
@@ -65,8 +66,9 @@ CONTROLLER_MAY = [
     ("get patch", LEASES, "leases", "lastgood-controller", MINE),
 ]
 CONTROLLER_MAY_NOT = [
-    ("get list watch update deletecollection", CORE, "secrets", "", CLUSTER),
-    ("get list watch update deletecollection", CORE, "secrets", "", MINE),
+    ("get list watch patch deletecollection", CORE, "secrets", "", CLUSTER),
+    ("get list watch patch deletecollection", CORE, "secrets", "", OTHER),
+    ("watch patch deletecollection", CORE, "secrets", "", MINE),
     ("get patch delete", CORE, "configmaps", "another", CLUSTER),
     ("list watch update delete deletecollection", CORE, "configmaps", "", CLUSTER),
     ("get create update delete deletecollection", CORE, "pods", "", CLUSTER),
@@ -127,7 +129,9 @@ def test_the_controller_may(guarded: Enforced, row: Row) -> None:
 
 @pytest.mark.parametrize("row", _rows(CONTROLLER_MAY_NOT))
 def test_p13_the_controller_may_not(guarded: Enforced, row: Row) -> None:
-    """And nothing more: no Secret is read, no token asked for, no pod but annotated."""
+    """And nothing more: of Secrets it reads its own namespace's, it asks for no token, and it only
+    annotates pods.
+    """
     found = _answers(guarded, guarded.controller, row)
     assert not [asked for asked, allowed in found.items() if allowed]
 
@@ -148,10 +152,11 @@ def test_p13_a_real_token_is_held_to_the_same(guarded: Enforced) -> None:
         target = f"{path}/token-target"
         kind = {"Content-Type": "application/merge-patch+json"}
         for answer in (
-            client.patch(target, json={}, headers=kind),
+            client.put(target, json={**body, "type": "lastgood.dev/snapshot"}),
             client.delete(target, params={"dryRun": "All"}),
         ):
             refused(_told(answer))
+        assert client.patch(target, json={}, headers=kind).status_code == 403
         assert client.get(target).status_code == 403
         assert client.post(path, json=secret("lg-by-token"), params={"dryRun": "All"}).is_success
 

@@ -1,0 +1,38 @@
+"""What is known of one status: what it says, and when it is written next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from refresh.model import SnapshotState
+
+if TYPE_CHECKING:
+    from contract.reasons import Found
+
+
+@dataclass(slots=True)
+class Shown:
+    """One snapshot's status."""
+
+    state: SnapshotState = field(default_factory=SnapshotState)
+    written: dict[str, Any] | None = None
+    """None: not yet by this process."""
+    due_at: float = 0.0
+    """Monotonic; infinity: nothing is to be written."""
+    turns_at: float = float("inf")
+    """When time alone changes it, in seconds since the epoch."""
+    times: bool = False
+    """Whether new times alone are worth a write."""
+    failures: int = 0
+    observed: int = 0
+    found: Found | None = None
+    """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
+    probed: bool = False
+    """Whether it was looked what stands in the place of a snapshot that was never served."""
+
+    def confirmed(self, state: SnapshotState | None) -> bool:
+        """Whether the provider has confirmed what is said to be unconfirmed."""
+        if state is None or self.written is None or self.written.get("unconfirmedSince") is None:
+            return False
+        return state.last_success != self.state.last_success

@@ -1,0 +1,162 @@
+"""What a leader checks by itself: how often, in which order, and what it leaves alone."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from contract.reasons import Serving
+from controller.cluster import upkeep
+from controller.cluster.upkeep import ROUND_S, Upkeep
+from kube.errors import of_status
+from refresh.model import SnapshotKey, SnapshotState, SourceKey
+
+BEGAN = 1e9
+SERVED = SnapshotState(serving=Serving.SERVED)
+
+
+def _key(name: str) -> SnapshotKey:
+    return SnapshotKey("team", SourceKey("a", "controller", "file", f"/{name}"))
+
+
+class World:
+    """An engine, records and a clock that goes a turn further with each of its looks."""
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self._mono = 0.0
+        self.states_: dict[SnapshotKey, SnapshotState] = {}
+        self.held: dict[SnapshotKey, Any] = {}
+        self.checked: list[tuple[float, str]] = []
+        self.orphans = 0
+        self.failing = 0
+        self.swept: list[float] = []
+
+    def add(
+        self,
+        name: str,
+        state: SnapshotState = SERVED,
+        *,
+        whole: bool = True,
+        restored: bool = False,
+    ) -> SnapshotKey:
+        key = _key(name)
+        self.states_[key] = state
+        self.held[key] = SimpleNamespace(restored=restored, written=SimpleNamespace(whole=whole))
+        return key
+
+    def now(self) -> float:
+        return BEGAN + self._mono
+
+    def monotonic(self) -> float:
+        self._mono += self._step_s
+        return self._mono
+
+    def states(self) -> dict[SnapshotKey, SnapshotState]:
+        return self.states_
+
+    def state(self, key: SnapshotKey) -> SnapshotState | None:
+        return self.states_.get(key)
+
+    def republish(self, key: SnapshotKey) -> None:
+        self.checked.append((self._mono, key.source.reference))
+
+    def get(self, key: SnapshotKey) -> object:
+        return self.held.get(key)
+
+    def trust(self, key: SnapshotKey) -> None:
+        self.held[key].restored = False
+
+    @property
+    def has_orphans(self) -> bool:
+        return self.orphans > 0
+
+    async def remove_orphan(self) -> None:
+        self.swept.append(self._mono)
+        if self.failing:
+            self.failing -= 1
+            raise of_status(503, reason="", method="DELETE", path="/secrets")
+        self.orphans -= 1
+
+    def names(self) -> list[str]:
+        return [name for _, name in self.checked]
+
+    def turns(self, count: int) -> None:
+        """So many turns of the upkeep."""
+
+        async def run() -> None:
+            clock, engine, records = cast("Any", self), cast("Any", self), cast("Any", self)
+            running = asyncio.create_task(Upkeep(records, engine, clock).run(lambda: True))
+            begun = self._mono
+            while self._mono < begun + count * self._step_s:  # noqa: ASYNC110 - no time passes
+                await asyncio.sleep(0)
+            running.cancel()
+
+        asyncio.run(run())
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns follow each other at once; the world's clock says what time it is."""
+    monkeypatch.setattr(upkeep, "TURN_S", 0.0)
+
+
+def test_each_snapshot_is_checked_once_after_a_start_and_then_once_a_round() -> None:
+    """However many there are, one at a time."""
+    world = World(step_s=ROUND_S / 400)
+    for number in range(20):
+        world.add(str(number))
+    world.turns(21)
+    assert sorted(world.names()) == sorted(f"/{number}" for number in range(20))
+    world.turns(0)
+    first = len(world.checked)
+    world.checked.clear()
+    world.turns(800)
+    assert first == 20
+    assert 40 <= len(world.checked) <= 62
+    assert set(world.names()) == {f"/{number}" for number in range(20)}
+
+
+def test_p2_what_the_last_process_began_is_written_first() -> None:
+    """Its record says that the Secret may not be as it says."""
+    world = World(step_s=0.1)
+    for number in range(10):
+        world.add(str(number), whole=number != 7)
+    world.turns(1)
+    assert world.names()[0] == "/7"
+
+
+def test_what_was_never_served_or_is_another_clusters_is_left_alone() -> None:
+    """There is nothing to be there, or what is there may be newer."""
+    world = World(step_s=0.1)
+    world.add("never", SnapshotState())
+    world.add("restored", SnapshotState(serving=Serving.SERVED, restored="another"))
+    world.add("well")
+    world.turns(10)
+    assert set(world.names()) == {"/well"}
+
+
+def test_p2_what_a_backup_brought_back_is_written_once_the_provider_has_answered() -> None:
+    """Not before: what pods have may be newer than the backup."""
+    world = World(step_s=0.1)
+    old = SnapshotState(serving=Serving.SERVED, answered_at=BEGAN - 3600)
+    key = world.add("back", old, restored=True, whole=False)
+    world.turns(10)
+    assert world.names() == []
+    world.states_[key] = SnapshotState(serving=Serving.SERVED, answered_at=BEGAN + 3600)
+    world.turns(10)
+    assert world.names()[0] == "/back"
+    assert not world.held[key].restored
+
+
+def test_records_without_a_namespace_are_removed_one_at_a_time_and_later_where_that_fails() -> None:
+    """A deleted namespace had hundreds, and a failure is no reason to ask at each turn."""
+    world = World(step_s=1.0)
+    world.orphans, world.failing = 5, 1
+    world.turns(40)
+    assert world.orphans == 0
+    assert len(world.swept) == 6
+    assert world.swept[1] - world.swept[0] >= upkeep.RETRY_S
