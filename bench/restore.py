@@ -1,0 +1,179 @@
+"""A start of the controller with 10,000 records in 100 namespaces, over HTTP, up to the moment at
+which all is known. Yardstick: the same pages read and parsed as JSON, and nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from random import Random
+from types import SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from kubernetes.aio.client.configuration import Configuration
+
+from bench._restore_server import CLUSTER, FETCHED_AT, NAMESPACE, names, uid
+from controller.accounts import Accounts
+from controller.cluster.freshness import FreshnessMaps
+from controller.cluster.past import ClusterPast
+from controller.cluster.records import Records
+from controller.controller import Controller
+from kube.api import Api
+from policy.match import PolicySet
+from refresh.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contract.snapshot import Meta
+    from controller.demand import Demand
+    from controller.objects import Name, Spec
+    from refresh.model import SnapshotKey, SnapshotState
+
+SNAPSHOTS, NAMESPACES, ROUNDS = 10_000, 100, 3
+AIM_PER_S = 1500.0
+
+
+def main() -> int:
+    """Prints the line and the figures behind it."""
+    port = _free_port()
+    words = [str(SNAPSHOTS), str(NAMESPACES), str(port)]
+    command = [sys.executable, "-m", "bench._restore_server", *words]
+    logging.disable(logging.CRITICAL)  # nothing is allowed here, which would be said of each
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        try:
+            cast("IO[bytes]", server.stdout).readline()
+            rounds = [asyncio.run(_round(port)) for _ in range(ROUNDS)]
+        finally:
+            server.terminate()
+    bare_s, restored_s = (min(found) for found in zip(*rounds, strict=True))
+    rate = SNAPSHOTS / restored_s
+    verdict = "ok" if rate >= AIM_PER_S else "short"
+    print(f"bench restore {rate / AIM_PER_S:.2f} aim 1.00 {verdict}")
+    print(
+        f"  {SNAPSHOTS} snapshots in {restored_s:.2f} s, {rate:.0f} a second; aim {AIM_PER_S:.0f}"
+    )
+    print(f"  their pages alone, as JSON: {bare_s:.2f} s, ratio {restored_s / bare_s:.2f}")
+    return 0
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _round(port: int) -> tuple[float, float]:
+    """Seconds for the pages alone, and for a start."""
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{port}"
+    async with Api(configuration) as api:
+        await _listed(api)
+        begun = time.perf_counter()
+        await _listed(api)
+        bare_s = time.perf_counter() - begun
+        controller = _controller(api)
+        stop = asyncio.Event()
+        begun = time.perf_counter()
+        running = asyncio.create_task(controller.run(stop, 0.01))
+        while not controller.settled:  # noqa: ASYNC110 - looked at between its turns
+            await asyncio.sleep(0)
+        restored_s = time.perf_counter() - begun
+        stop.set()
+        await running
+        if len(controller.decided) != SNAPSHOTS:
+            raise RuntimeError(f"{len(controller.decided)} snapshots were restored")
+        return bare_s, restored_s
+
+
+async def _listed(api: Api) -> None:
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+    async for _ in api.pages(path, field_selector="type=lastgood.dev/record"):
+        pass
+
+
+class _Clock:
+    def now(self) -> float:
+        return FETCHED_AT + 60.0
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class _Feed:
+    """Nothing is wanted: all that was published is undemanded, and known."""
+
+    def __init__(self, content: object) -> None:
+        self._content = content
+
+    def refresh(self) -> bool:
+        return False
+
+    def current(self) -> Any:  # noqa: ANN401 - as each feed has it
+        return self._content
+
+
+class _Ledger:
+    """Shows nothing."""
+
+    def restored(self, key: SnapshotKey, meta: Meta) -> None: ...
+
+    def decided(self, *_: object) -> None: ...
+
+    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None: ...
+
+    def forget(self, key: SnapshotKey) -> None: ...
+
+    def vanished(self, key: SnapshotKey) -> bool:
+        del key
+        return False
+
+    async def collect(self, key: SnapshotKey) -> bool:
+        del key
+        return False
+
+    async def publish(self, *_: object) -> None: ...
+
+    async def report(self, *_: object) -> None: ...
+
+    async def status(self, *_: object) -> None: ...
+
+
+def _controller(api: Api) -> Controller:
+    uids = {name: uid(name) for name in names(NAMESPACES)}
+    records = Records(cast("Any", api), NAMESPACE, lambda name: uids.get(name, ""), b"salt")
+    accounts = Accounts(
+        monotonic=time.monotonic, observer=lambda _: lambda *_: None, problem=lambda *_: None
+    )
+    ledger = cast("Any", _Ledger())
+    clock = _Clock()
+    engine = Engine(
+        sources=accounts.source, sink=ledger, clock=clock, rng=Random(1), cluster=CLUSTER
+    )
+    nobody: tuple[Demand, ...] = ()
+    specs: Mapping[Name, Spec] = {}
+    return Controller(
+        past=ClusterPast(
+            records,
+            FreshnessMaps(api),
+            cast("Any", SimpleNamespace(items={})),
+            lambda name: uids.get(name, ""),
+            CLUSTER,
+        ),
+        ledger=ledger,
+        policies=_Feed(PolicySet()),
+        pods=_Feed(nobody),
+        specs=_Feed(specs),
+        accounts=accounts,
+        engine=engine,
+        clock=clock,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
