@@ -250,7 +250,9 @@ NAMESPACES = {
         "namespace unknown has no label lastgood.dev/policy; an admin has to choose its policy"
     ),
     "lost": "namespace lost names the policy payment, which does not exist",
-    "other": "policy payments does not list namespace other; it lists payments, payments-*",
+    "other": (
+        "policy payments does not list namespace other; an admin has to add it to spec.namespaces"
+    ),
 }
 
 
