@@ -154,7 +154,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}',
         "request must be an object",
     ),
-    "no uid": (review(POD, uid=""), "request.uid must be a string"),
+    "no uid": (review(POD, uid=""), "request.uid must be 1 to 64 of A-Z a-z 0-9 -"),
     "another kind": (
         review(POD, kind={"group": "apps", "version": "v1", "kind": "Deployment"}),
         "request.kind and request.resource must be those of pods of v1, without a subResource",
@@ -169,7 +169,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "an update": (review(POD, operation="UPDATE"), "request.operation must be CREATE"),
     "no pod": (review(None), "request.object is not a pod: it is not an object"),
-    "no namespace": (review(POD, namespace=""), "request.namespace must be a string"),
+    "no namespace": (
+        review(POD, namespace=""),
+        "request.namespace must be the name of a namespace",
+    ),
+    "a namespace that none has": (
+        review(POD, namespace="payments\n" + "x" * 100_000),
+        "request.namespace must be the name of a namespace",
+    ),
+    "a long uid": (review(POD, uid="x" * 65), "request.uid must be 1 to 64 of A-Z a-z 0-9 -"),
 }
 
 
