@@ -11,7 +11,7 @@ from policy.load import NotYetError
 from webhook import cost, patch, pods, review
 from webhook.admit import admit
 from webhook.memo import Memo
-from webhook.turns import Turns
+from webhook.smallest import SmallestFirst
 from webhook.verdict import Mistake, Outcome, Reason, denied
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Handler:
         self._telemetry = telemetry
         self._timer = timer
         self._verified = verified
-        self._turns = Turns()
+        self._turns = SmallestFirst()
 
     async def answer(self, body: bytes) -> Answer:
         """The answer to one review. A large one waits for its turn, so that small ones pass."""

@@ -240,3 +240,11 @@ def test_p8_a_log_line_is_short_whatever_is_sent() -> None:
     assert len(line["name"]) <= 253
     assert line["name"].isprintable()
     assert (len(line["mistakes"]), line["mistakes_count"]) == (10, MOST_MISTAKES)
+
+
+def test_p10_two_init_containers_of_one_name_both_stay() -> None:
+    """The API server refuses them; a pod that lost one would start without it."""
+    inits = [make.container("migrate", args=["one"]), make.container("migrate", args=["two"])]
+    pod = admitted(make.pod(initContainers=inits)).pod
+    users = [item for item in pod["spec"]["initContainers"] if item["name"] == "migrate"]
+    assert users == inits

@@ -19,8 +19,8 @@ PAUSE_S = 0.005
 """From the end of one turn to the next: what came meanwhile is read, and answered if small."""
 
 
-class Turns:
-    """Gives turns. A review holds the loop while it has its turn."""
+class SmallestFirst:
+    """Gives large reviews their turns. A review holds the loop while it has its turn."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []

@@ -12,10 +12,10 @@ import pytest
 
 from tests import make
 from tests.webhook.given import CONFIG, FixedPolicies, review
-from webhook import cost, turns
+from webhook import cost, smallest
 from webhook.handler import Handler
+from webhook.smallest import SmallestFirst
 from webhook.telemetry import Log, Telemetry
-from webhook.turns import Turns
 
 
 def handler(*, verified: bool = False) -> Handler:
@@ -24,7 +24,7 @@ def handler(*, verified: bool = False) -> Handler:
     return Handler(FixedPolicies(), CONFIG, telemetry, time.perf_counter, verified=verified)
 
 
-async def one(queue: Turns, size: int, order: list[int]) -> bool:
+async def one(queue: SmallestFirst, size: int, order: list[int]) -> bool:
     """A review of that size, which notes when its turn comes."""
     async with queue.turn(size) as came:
         if came:
@@ -36,7 +36,7 @@ def test_p10_the_smallest_is_next() -> None:
     """Among those that wait; the first to come waits for nobody."""
 
     async def work() -> list[int]:
-        queue, order = Turns(), list[int]()
+        queue, order = SmallestFirst(), list[int]()
         await asyncio.gather(*(one(queue, size, order) for size in (9, 8, 2, 5, 2)))
         return order
 
@@ -47,21 +47,21 @@ def test_p10_few_wait_and_the_largest_gives_way() -> None:
     """Each that is one too many ends the wait of the largest, which is told so."""
 
     async def work() -> tuple[list[bool], list[int]]:
-        queue, order = Turns(), list[int]()
-        sizes = range(1, turns.MOST_WAITING + 4)
+        queue, order = SmallestFirst(), list[int]()
+        sizes = range(1, smallest.MOST_WAITING + 4)
         came = await asyncio.gather(*(one(queue, size, order) for size in sizes))
         return came, order
 
     came, order = asyncio.run(work())
-    assert came == [True] * (turns.MOST_WAITING + 1) + [False] * 2
-    assert order == list(range(1, turns.MOST_WAITING + 2))
+    assert came == [True] * (smallest.MOST_WAITING + 1) + [False] * 2
+    assert order == list(range(1, smallest.MOST_WAITING + 2))
 
 
 def test_p10_who_gives_up_waiting_holds_no_turn() -> None:
     """Whether its turn had come already or not."""
 
     async def work() -> list[int]:
-        queue, order = Turns(), list[int]()
+        queue, order = SmallestFirst(), list[int]()
         first = asyncio.create_task(one(queue, 1, order))
         tasks = [asyncio.create_task(one(queue, size, order)) for size in (2, 3, 4)]
         await first
@@ -106,12 +106,12 @@ def test_p10_when_too_many_wait_the_answer_is_503() -> None:
 
     async def work() -> list[int]:
         answering = handler()
-        count = turns.MOST_WAITING + 2
+        count = smallest.MOST_WAITING + 2
         answers = await asyncio.gather(*(answering.answer(LARGE) for _ in range(count)))
         assert (await answering.answer(SMALL)).status == 200
         return sorted(answer.status for answer in answers)
 
-    assert asyncio.run(work()) == [200] * (turns.MOST_WAITING + 1) + [503]
+    assert asyncio.run(work()) == [200] * (smallest.MOST_WAITING + 1) + [503]
 
 
 ASKED = make.asking(db="aws-sm:/prod/orders/db", key="aws-sm@aws-prot:/x", two="aws-sm:/both/x")
