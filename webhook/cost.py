@@ -54,35 +54,44 @@ def too_many_values(body: bytes) -> str | None:
 
 def too_many_containers(spec: dict[str, Any]) -> Mistake | None:
     """The mistake of a pod with more containers than allowed."""
-    count = sum(len(pods.items(spec, member)) for member in ("initContainers", "containers"))
+    count = _containers(spec)
     if count <= MOST_CONTAINERS:
         return None
     message = f"there are {count} with the init containers; allowed are {MOST_CONTAINERS}"
     return Mistake(reason=Reason.LIMIT, field="spec.containers", message=message)
 
 
-def patch_bytes(spec: dict[str, Any], wishes: Wishes, chosen: Collection[str]) -> int:
-    """At most how many bytes of a patch are variables and mounts of the chosen containers."""
+def bytes_per_container(wishes: Wishes) -> int:
+    """At most how many bytes of a patch are variables and mount of one container."""
     path = len(wishes.mount_path)
-    variables = sum(_VARIABLE + len(name) + path + len(file) for name, file in wishes.variables)
-    variables += sum(_VARIABLE + len(name) + _REFERENCE for name, _ in wishes.values)
-    return _chosen(spec, chosen) * (_MOUNT + path + variables)
+    size = _MOUNT + path
+    for name, file in wishes.variables:
+        size += _VARIABLE + len(name) + path + len(file)
+    for name, _ in wishes.values:
+        size += _VARIABLE + len(name) + _REFERENCE
+    return size
 
 
 def too_long_patch(spec: dict[str, Any], wishes: Wishes, chosen: Collection[str]) -> Mistake | None:
     """The mistake of annotations whose variables and mounts, in every chosen container, would make
     more than MOST_PATCH.
     """
-    size = patch_bytes(spec, wishes, chosen)
-    if size <= MOST_PATCH:
+    each = bytes_per_container(wishes)
+    if each * _containers(spec) <= MOST_PATCH:
         return None
-    count = len(wishes.variables) + len(wishes.values)
+    count = _chosen(spec, chosen)
+    if each * count <= MOST_PATCH:
+        return None
     message = (
-        f"{count} variables and a mount path of {len(wishes.mount_path)} characters in"
-        f" {_chosen(spec, chosen)} containers make a patch of up to {size} bytes;"
-        f" allowed are {MOST_PATCH}"
+        f"{len(wishes.variables) + len(wishes.values)} variables and a mount path of"
+        f" {len(wishes.mount_path)} characters in {count} containers make a patch of up to"
+        f" {each * count} bytes; allowed are {MOST_PATCH}"
     )
     return Mistake(reason=Reason.LIMIT, field=ENV + "<VAR>", message=message)
+
+
+def _containers(spec: dict[str, Any]) -> int:
+    return len(pods.items(spec, "initContainers")) + len(pods.items(spec, "containers"))
 
 
 def _chosen(spec: dict[str, Any], chosen: Collection[str]) -> int:

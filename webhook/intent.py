@@ -4,7 +4,7 @@ mistake at once. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from webhook.wishes import Wish, Wishes, cut, ours, overlaps, read
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from contract.freshness import FreshnessClass
     from contract.plan import Reload
     from policy.match import PolicySet
     from policy.model import Resources, SecretPolicy
@@ -62,12 +63,15 @@ class Intent:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Granted:
-    """A wish that policy allows."""
+    """A wish that policy allows, and of the answer what the webhook uses: it is remembered."""
 
     wish: Wish
-    allowed: Allowed
+    account: str
+    identity: str
+    rules: FreshnessClass
+    max_bytes: int
 
 
 def decide(
@@ -123,7 +127,7 @@ def decide(
         gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
         agent=agent,
         listen=listen,
-        cache_bytes=cache_size([item.allowed.max_bytes for item in granted]) if follow else 0,
+        cache_bytes=cache_size([item.max_bytes for item in granted]) if follow else 0,
         resources=policy.spec.agent.resources,
         warnings=access.warnings + warnings,
     )
@@ -175,8 +179,8 @@ def _grant(
         source = wish.source
         answer = matcher.decide(source.provider, source.account, source.reference)
         if isinstance(answer, Allowed):
-            # The webhook has no use for the validations, and what is remembered must stay small.
-            granted.append(_Granted(wish=wish, allowed=replace(answer, validations=())))
+            rules, max_bytes = answer.rules, answer.max_bytes
+            granted.append(_Granted(wish, answer.account, answer.identity, rules, max_bytes))
         elif len(mistakes) < ENOUGH:
             field, message = SECRET + wish.name, answer.told(known=known)
             mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message))
@@ -219,7 +223,7 @@ def _variables(wishes: Wishes, granted: tuple[_Granted, ...]) -> tuple[dict[str,
 def _key(item: _Granted) -> tuple[str, str, str, str]:
     """What a snapshot is named by."""
     source = item.wish.source
-    return item.allowed.account, item.allowed.identity, source.provider, source.reference
+    return item.account, item.identity, source.provider, source.reference
 
 
 def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
@@ -269,12 +273,11 @@ def _collisions(
                 message = f"container {name} already mounts {cut(taken)}; choose another path"
                 yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
         for item in pods.items(container, "env") if wanted else ():
-            mine = wanted.get(item["name"])
-            if mine is not None and item != mine:
-                variable = cut(item["name"])
-                message = f"container {name} already sets {variable}; remove one of the two"
-                prefix = ENV if "value" in mine else ENV_VALUE
-                field = cut(prefix + item["name"])
+            variable = item["name"]
+            if variable in wanted and item != wanted[variable]:
+                message = f"container {name} already sets {cut(variable)}; remove one of the two"
+                prefix = ENV if "value" in wanted[variable] else ENV_VALUE
+                field = cut(prefix + variable)
                 yield Mistake(reason=Reason.COLLISION, field=field, message=message)
 
 
@@ -294,7 +297,7 @@ def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
             identity=key[1],
             provider=key[2],
             reference=key[3],
-            rules=item.allowed.rules,
+            rules=item.rules,
             files=tuple(files[key]),
         )
         for key, item in first.items()

@@ -13,7 +13,7 @@ Found = TypeVar("Found")
 Key = tuple[Any, ...]
 
 MOST_BYTES = 24 << 20
-"""Memory of all answers, as `Template.weight` counts it. At more, all are forgotten, which costs
+"""Memory of all answers, as templates count it. At more, all are forgotten, which costs
 microseconds once. A template's answers hang on its pods' UIDs too, so it is answers that count.
 """
 LONGEST = 4096
@@ -33,12 +33,14 @@ class Template:
         """`memo`: None where nothing is remembered."""
         self.pairs = pairs
         self._memo = memo
+        self._weight = 0
 
-    @property
-    def weight(self) -> int:
-        """Bytes that one answer may take. Each annotation may repeat the longest, a mount path."""
-        longest = max((len(text) for _, text in self.pairs), default=0)
-        return _ANSWER + len(self.pairs) * (_PAIR + longest)
+    def _bytes(self) -> int:
+        """What one answer may take. Each annotation may repeat the longest, a mount path."""
+        if not self._weight:
+            longest = max((len(text) for _, text in self.pairs), default=0)
+            self._weight = _ANSWER + len(self.pairs) * (_PAIR + longest)
+        return self._weight
 
     def remember(self, key: Key, compute: Callable[[], Found]) -> Found:
         """What `compute` gives for this template; `key` names the question and all else it hangs
@@ -52,7 +54,7 @@ class Template:
             found: Found = known[whole]
             return found
         computed = compute()
-        self._memo.add(whole, computed, self.weight)
+        self._memo.add(whole, computed, self._bytes())
         return computed
 
 

@@ -72,6 +72,13 @@ def _compare_lists(
     end = 0
     while end < stop - start and old[-1 - end] is new[-1 - end]:
         end += 1
+    came = len(new) - len(old)
+    if start + end == len(old) and came * len(new) <= MOST_COPIED:
+        operations += [
+            {"op": "add", "path": f"{path}/{at}", "value": new[at]}
+            for at in range(start, start + came)
+        ]
+        return
     rest = _Rest(old[start : len(old) - end], new[start : len(new) - end], start=start, end=end)
     whole = rest.nothing_known and start + end == 0
     if whole or not rest.edit(path, operations):

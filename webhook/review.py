@@ -99,6 +99,8 @@ def _request(request: dict[str, Any], uid: str, pod: Pod) -> Request:
 
 def _clean(name: str) -> str:
     """A name as the log shows it: what no name has is escaped."""
+    if len(name) <= MOST_NAME and name.isascii() and name.isprintable():
+        return name
     return name[:MOST_NAME].encode("unicode_escape").decode("ascii")[:MOST_NAME]
 
 
