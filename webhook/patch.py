@@ -72,19 +72,34 @@ def _compare_lists(
     end = 0
     while end < stop - start and old[-1 - end] is new[-1 - end]:
         end += 1
-    came = len(new) - len(old)
-    if start + end == len(old) and came * len(new) <= MOST_COPIED:
-        operations += [
-            {"op": "add", "path": f"{path}/{at}", "value": new[at]}
-            for at in range(start, start + came)
-        ]
-        return
-    rest = _Rest(old[start : len(old) - end], new[start : len(new) - end], start=start, end=end)
-    whole = rest.nothing_known and start + end == 0
-    if whole or not rest.edit(path, operations):
+    if not _edited(old, new, path, operations, start=start, end=end):
         del operations[before:]
         if not equal(old, new):
             operations.append({"op": "replace", "path": path, "value": new})
+
+
+def _edited(
+    old: list[Json],
+    new: list[Json],
+    path: str,
+    operations: list[Operation],
+    *,
+    start: int,
+    end: int,
+) -> bool:
+    """Whether single operations make one of the other; they are appended. `start` and `end`: items
+    there that both share.
+    """
+    if start + end == len(old):
+        came = range(start, len(new) - end)
+        if len(came) * len(new) > MOST_COPIED:
+            return False
+        operations += [{"op": "add", "path": f"{path}/{at}", "value": new[at]} for at in came]
+        return True
+    rest = _Rest(old[start : len(old) - end], new[start : len(new) - end], start=start, end=end)
+    if rest.nothing_known and start + end == 0:
+        return False
+    return rest.edit(path, operations)
 
 
 def _same_name(one: Json, other: Json) -> bool:
