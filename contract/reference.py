@@ -26,7 +26,10 @@ with `p.`.
 """
 _AWS_SM_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9/_+=.@-]{1,511}")
-_ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:secret:(?P<name>.+?)(-[A-Za-z0-9]{6})?")
+_ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:secret:")
+_ARN_END = re.compile(r"-[A-Za-z0-9]{6}")
+"""What Secrets Manager adds to a name in its ARN."""
+_ENDING = 7
 
 
 class ReferenceRejected(ValueError):  # noqa: N818 - it is a verdict on input, not a fault
@@ -75,7 +78,7 @@ def parse_source(raw: str) -> SourceRequest:
 
 def is_property(name: str) -> bool:
     """Whether that is a property, steps divided by `/`: no two properties share a data key."""
-    return _PROPERTY.fullmatch(name) is not None and len(name) + name.count("/") <= MOST_PROPERTY
+    return len(name) + name.count("/") <= MOST_PROPERTY and _PROPERTY.fullmatch(name) is not None
 
 
 def canonicalise(provider: str, raw: str) -> str:
@@ -101,9 +104,11 @@ def _aws_sm(raw: str) -> None:
     """Names of AWS Secrets Manager secrets (CreateSecret, parameter Name: 1 to 512 of A-Z a-z 0-9
     /_+=.@-).
     """
-    arn = _ARN.fullmatch(raw)
-    if arn is not None:
-        name = arn["name"]
+    arn = _ARN.match(raw)
+    if arn is not None and len(raw) > arn.end():
+        name = raw[arn.end() :]
+        if len(name) > _ENDING and _ARN_END.fullmatch(name, len(name) - _ENDING):
+            name = name[:-_ENDING]
         hint = f"; did you mean {_shown(name)}?" if _AWS_SM_NAME.fullmatch(name) else ""
         message = f"an ARN is not accepted, the account is the admin's to choose{hint}"
         raise ReferenceRejected(message)

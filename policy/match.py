@@ -9,7 +9,6 @@ more characters that are not wildcards, then by the order in the policy.
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from contract.spelling import quick_suggestion
 from policy.fields import LABEL, NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from contract.freshness import FreshnessClass
     from policy.account import SecretAccount
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
 
 CONTROLLER = "controller"
 """The identity that fetches: the only one in this version."""
+MOST_SHOWN = 10
+"""Patterns or accounts in one message."""
+ASK = "; ask who runs the SecretPolicy of this namespace"
+"""In `Refused.brief`, instead of what the policy names."""
 
 
 class Reason(StrEnum):
@@ -51,6 +54,13 @@ class Refused:
 
     reason: Reason
     message: str
+    brief: str | None = None
+    """The same for a reader who may be a stranger to the namespace: it names nothing that only the
+    policy names. None: `message` names nothing of the kind."""
+
+    def told(self, *, known: bool) -> str:
+        """The sentence for a reader. `known`: it is known to be one of the namespace."""
+        return self.message if known or self.brief is None else self.brief
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,31 +126,71 @@ def decide_under(
     reference: str,
 ) -> Allowed | Refused:
     """The same, when `policy_of` the namespace is known."""
-    try:
-        canonical = canonicalise(provider, reference)
-    except ReferenceRejected as rejected:
-        return Refused(reason=Reason.BAD_REFERENCE, message=str(rejected))
-    matches = _matches(policy, namespace, provider, canonical)
-    if account is not None:
-        matches = [match for match in matches if match.source.account == account]
-    if not matches:
-        return _not_allowed(policy, namespace, provider, account)
-    accounts = list(dict.fromkeys(match.source.account for match in matches))
-    if len(accounts) > 1:
-        message = (
-            f"policy {policy.name} allows it from the accounts {', '.join(sorted(accounts))}; write"
+    return Matcher(policies, policy, namespace).decide(provider, account, reference)
+
+
+class Matcher:
+    """Decides on many references of one namespace. The policy's patterns are read once, so that the
+    time is that of the patterns plus that of the references, and not their product.
+    """
+
+    def __init__(self, policies: PolicySet, policy: SecretPolicy, namespace: str) -> None:
+        """`policy` is `policy_of` the namespace."""
+        self._policies = policies
+        self._policy = policy
+        self._namespace = namespace
+        self._heads: dict[str, _Heads] = {}
+        """By provider."""
+        self._refused: dict[tuple[str, str | None], Refused] = {}
+
+    def decide(self, provider: str, account: str | None, reference: str) -> Allowed | Refused:
+        """Whether the namespace may have `reference`."""
+        try:
+            canonical = canonicalise(provider, reference)
+        except ReferenceRejected as rejected:
+            return Refused(reason=Reason.BAD_REFERENCE, message=str(rejected))
+        matches = self._matches(provider, canonical)
+        if account is not None:
+            matches = [match for match in matches if match.source.account == account]
+        if not matches:
+            return self._not_allowed(provider, account)
+        accounts = sorted({match.source.account for match in matches})
+        if len(accounts) > 1:
+            return _ambiguous(self._policy, accounts, provider, canonical)
+        missing = self._missing(accounts[0], provider)
+        if missing is not None:
+            return missing
+        return _allowed(self._policy, min(matches, key=lambda match: match.rank).source)
+
+    def _matches(self, provider: str, reference: str) -> list[_Match]:
+        heads = self._heads.get(provider)
+        if heads is None:
+            heads = self._heads[provider] = _heads(self._policy, self._namespace, provider)
+        return [
+            _Match(source=source, rank=(*_rank(pattern), order))
+            for head in heads.starting(reference)
+            for order, source, pattern in heads.patterns[head]
+            if matches(pattern, reference)
+        ]
+
+    def _missing(self, account: str, provider: str) -> Refused | None:
+        """Why an account that the policy names can't be asked; None: it can."""
+        found = self._policies.accounts.get(account)
+        if found is not None and found.serves(provider):
+            return None
+        if found is None and account in self._policies.unreadable_accounts:
+            return _unreadable(f"SecretAccount {account}", brief="a SecretAccount of the policy")
+        return Refused(
+            reason=Reason.UNKNOWN_ACCOUNT,
+            message=f"there is no account {account} for {provider}",
+            brief=f"policy {self._policy.name} names an account that is not there{ASK}",
         )
-        examples = " or ".join(f'"{provider}@{name}:{canonical}"' for name in sorted(accounts))
-        return Refused(reason=Reason.AMBIGUOUS_ACCOUNT, message=f"{message} {examples}")
-    found = policies.accounts.get(accounts[0])
-    if found is None and accounts[0] in policies.unreadable_accounts:
-        return _unreadable(f"SecretAccount {accounts[0]}")
-    if found is None or not found.serves(provider):
-        serving = sorted(name for name, item in policies.accounts.items() if item.serves(provider))
-        hint = quick_suggestion(accounts[0], serving)
-        message = f"there is no account {accounts[0]} for {provider}{hint}"
-        return Refused(reason=Reason.UNKNOWN_ACCOUNT, message=message)
-    return _allowed(policy, min(matches, key=lambda match: match.rank).source)
+
+    def _not_allowed(self, provider: str, account: str | None) -> Refused:
+        asked = (provider, account)
+        if asked not in self._refused:
+            self._refused[asked] = _not_allowed(self._policy, self._namespace, provider, account)
+        return self._refused[asked]
 
 
 def policy_of(policies: PolicySet, namespace: str) -> SecretPolicy | Refused:
@@ -158,8 +208,10 @@ def policy_of(policies: PolicySet, namespace: str) -> SecretPolicy | Refused:
         message = f"namespace {namespace} names the policy {label}, which does not exist"
         return Refused(reason=Reason.UNKNOWN_POLICY, message=message)
     if not any(glob(pattern, namespace) for pattern in policy.spec.namespaces):
-        listed = ", ".join(policy.spec.namespaces)
-        message = f"policy {label} does not list namespace {namespace}; it lists {listed}"
+        message = (
+            f"policy {label} does not list namespace {namespace}; an admin has to add it to"
+            " spec.namespaces"
+        )
         return Refused(reason=Reason.NAMESPACE_NOT_LISTED, message=message)
     return policy
 
@@ -175,47 +227,72 @@ def matches(pattern: str, reference: str) -> bool:
     steps: list[str] = []
     for segment in pattern.split("/"):
         steps.extend(("*", "**") if segment == "**" else (segment,))
-    return _wild(steps, reference.split("/"), many="**", one=glob)
+    return _wild(steps, reference.split("/"))
 
 
 def glob(pattern: str, text: str) -> bool:
-    """Whether `pattern` matches all of `text`; `*` stands for zero or more characters."""
-    if pattern == "*" or "*" not in pattern:
-        return pattern in {"*", text}
-    return _wild(pattern, text, many="*", one=operator.eq)
+    """Whether `pattern` matches all of `text`; `*` stands for zero or more characters.
+
+    Each part between two wildcards is taken where it comes first: another place would leave less
+    for the parts after it.
+    """
+    if "*" not in pattern:
+        return pattern == text
+    head, *parts, tail = pattern.split("*")
+    at, end = len(head), len(text) - len(tail)
+    if end < at or not text.startswith(head) or not text.endswith(tail):
+        return False
+    for part in parts:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
-def _wild(
-    pattern: Sequence[str], text: Sequence[str], *, many: str, one: Callable[[str, str], bool]
-) -> bool:
-    """Greedy match with one step back to the last `many`: at most len(pattern) * len(text)
-    comparisons.
+def _wild(pattern: Sequence[str], text: Sequence[str]) -> bool:
+    """Whether segments match; `**` stands for zero or more of them. Greedy, with one step back to
+    the last `**`: at most len(pattern) * len(text) comparisons.
     """
     at = read = 0
     retry: tuple[int, int] | None = None
     while read < len(text):
-        if at < len(pattern) and pattern[at] == many:
+        if at < len(pattern) and pattern[at] == "**":
             at, retry = at + 1, (at + 1, read)
-        elif at < len(pattern) and one(pattern[at], text[read]):
+        elif at < len(pattern) and glob(pattern[at], text[read]):
             at, read = at + 1, read + 1
         elif retry is not None:
             at, read = retry[0], retry[1] + 1
             retry = (at, read)
         else:
             return False
-    return all(item == many for item in pattern[at:])
+    return all(item == "**" for item in pattern[at:])
 
 
-def _matches(policy: SecretPolicy, namespace: str, provider: str, reference: str) -> list[_Match]:
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """A policy's patterns of one provider, by what stands before their first wildcard."""
+
+    patterns: dict[str, list[tuple[int, Source, str]]]
+    """With their source and its place in the policy; the namespace is put in."""
+    lengths: tuple[int, ...]
+
+    def starting(self, reference: str) -> list[str]:
+        """The heads that a reference starts with."""
+        found = (reference[:length] for length in self.lengths if length <= len(reference))
+        return [head for head in found if head in self.patterns]
+
+
+def _heads(policy: SecretPolicy, namespace: str, provider: str) -> _Heads:
     prefix = provider + ":"
-    found = []
+    patterns: dict[str, list[tuple[int, Source, str]]] = {}
     for order, source in enumerate(policy.spec.sources):
         for allow in source.allow:
             if allow.startswith(prefix):
                 pattern = allow[len(prefix) :].replace(NAMESPACE, namespace)
-                if matches(pattern, reference):
-                    found.append(_Match(source=source, rank=(*_rank(pattern), order)))
-    return found
+                head = pattern.partition("*")[0]
+                patterns.setdefault(head, []).append((order, source, pattern))
+    return _Heads(patterns, tuple(sorted({len(head) for head in patterns})))
 
 
 def _rank(pattern: str) -> tuple[int, int, int, int]:
@@ -238,11 +315,26 @@ def _allowed(policy: SecretPolicy, source: Source) -> Allowed:
     )
 
 
-def _unreadable(what: str) -> Refused:
-    message = (
-        f"{what} can't be read; an admin has to correct it, the log of the controller says how"
+def _ambiguous(
+    policy: SecretPolicy, accounts: Sequence[str], provider: str, reference: str
+) -> Refused:
+    outline = f"policy {policy.name} allows it from"
+    shown = accounts[:MOST_SHOWN]
+    examples = " or ".join(f'"{provider}@{name}:{reference}"' for name in shown)
+    return Refused(
+        reason=Reason.AMBIGUOUS_ACCOUNT,
+        message=f"{outline} the accounts {_few(accounts)}; write {examples}",
+        brief=f"{outline} {len(accounts)} accounts{ASK}",
     )
-    return Refused(reason=Reason.UNREADABLE, message=message)
+
+
+def _unreadable(what: str, *, brief: str | None = None) -> Refused:
+    says = "can't be read; an admin has to correct it, the log of the controller says how"
+    return Refused(
+        reason=Reason.UNREADABLE,
+        message=f"{what} {says}",
+        brief=None if brief is None else f"{brief} {says}",
+    )
 
 
 def _not_allowed(
@@ -251,15 +343,21 @@ def _not_allowed(
     sources = [source for source in policy.spec.sources if account in {None, source.account}]
     if account is not None and not sources:
         known = sorted({source.account for source in policy.spec.sources})
-        message = (
-            f"policy {policy.name} has no account {account}; it has {', '.join(known) or 'none'}"
-            f"{quick_suggestion(account, known)}"
+        outline = f"policy {policy.name} has no account {account}"
+        return Refused(
+            reason=Reason.UNKNOWN_ACCOUNT,
+            message=f"{outline}; it has {_few(known)}{quick_suggestion(account, known)}",
+            brief=outline + ASK,
         )
-        return Refused(reason=Reason.UNKNOWN_ACCOUNT, message=message)
     patterns = [allow.replace(NAMESPACE, namespace) for source in sources for allow in source.allow]
     shown = [pattern for pattern in dict.fromkeys(patterns) if pattern.startswith(provider + ":")]
-    allowed = f"; allowed are {', '.join(shown)}" if shown else f"; it allows nothing of {provider}"
-    return Refused(
-        reason=Reason.NOT_ALLOWED,
-        message=f"policy {policy.name} does not allow it in namespace {namespace}{allowed}",
-    )
+    allowed = f"; allowed are {_few(shown)}" if shown else f"; it allows nothing of {provider}"
+    outline = f"policy {policy.name} does not allow it in namespace {namespace}"
+    return Refused(reason=Reason.NOT_ALLOWED, message=outline + allowed, brief=outline + ASK)
+
+
+def _few(names: Sequence[str]) -> str:
+    """As many as a message has room for."""
+    shown = ", ".join(names[:MOST_SHOWN])
+    more = len(names) - MOST_SHOWN
+    return (f"{shown} and {more} more" if more > 0 else shown) or "none"

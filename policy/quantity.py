@@ -7,6 +7,8 @@ from fractions import Fraction
 
 PATTERN = "([0-9]+(?:[.][0-9]*)?|[.][0-9]+)(m|[kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?"
 SENTENCE = 'a quantity is a number with m, k, M, G, Ki, Mi or Gi, for example "100m"'
+MOST = 64
+"""Characters. The API server writes shorter ones, and arithmetic on thousands of digits is slow."""
 
 _QUANTITY = re.compile(PATTERN)
 _SUFFIXES = {
@@ -18,7 +20,7 @@ _SUFFIXES = {
 
 def parse(text: str | float) -> Fraction:
     """The amount, in cores or bytes. ValueError when `text` is no non-negative quantity."""
-    match = _QUANTITY.fullmatch(str(text))
+    match = _QUANTITY.fullmatch(str(text)) if len(str(text)) <= MOST else None
     if match is None:
         raise ValueError(SENTENCE)
     number, suffix = match.groups()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webhook import intent, pods
+from webhook import cost, intent, pods
 from webhook.inject import inject
 from webhook.memo import Memo
 from webhook.verdict import WARNING_LENGTH, Mistake, Outcome, Reason, Verdict, denied
@@ -18,25 +18,36 @@ if TYPE_CHECKING:
 
 
 MOST_ANNOTATIONS = 2048
-"""Of a pod that opts in, whoever's they are: a bound on the time that one tenant's pod takes from
-the others' (the API server counts their bytes only after this)."""
+"""Of a pod that opts in, of all owners: a bound on the time that one tenant's pod takes from the
+others'."""
+MOST_TEXT = 256 << 10
+"""Characters of these annotations. The API server allows as many bytes, but counts them only after
+this (apimachinery, TotalAnnotationSizeLimitB)."""
 
 
 def admit(
-    pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo | None = None
+    pod: Pod,
+    namespace: str,
+    policies: PolicySet,
+    config: Injection,
+    memo: Memo | None = None,
+    *,
+    known: bool = True,
 ) -> Verdict:
     """The verdict on a pod that is created in `namespace`. `pod` has passed `pods.malformed`.
 
     `memo`: what was found for other pods under the very same policies; None: nothing was.
+    `known`: whether the reader of a denial is known to be of that namespace. If not, a denial names
+    no pattern and no account of the policy.
     """
     found = pods.annotations_of(pod)
     if pods.MIRROR in found or not pods.opts_in(found):
         return Verdict(outcome=Outcome.UNCHANGED, pod=pod)
-    if len(found) > MOST_ANNOTATIONS:
-        message = f"there are {len(found)}; a pod that opts in may have {MOST_ANNOTATIONS}"
-        field = "metadata.annotations"
-        return denied(pod, [Mistake(reason=Reason.LIMIT, field=field, message=message)])
-    wanted = intent.decide(pod, namespace, policies, config, Memo() if memo is None else memo)
+    limit = _annotations_limit(found) or cost.too_many_containers(pod["spec"])
+    if limit is not None:
+        return denied(pod, [limit])
+    memo = Memo() if memo is None else memo
+    wanted = intent.decide(pod, namespace, policies, config, memo, known=known)
     if isinstance(wanted, list):
         return denied(pod, wanted)
     try:
@@ -50,3 +61,17 @@ def admit(
         plan=wanted.plan,
         warnings=tuple(text[:WARNING_LENGTH] for text in wanted.warnings),
     )
+
+
+def _annotations_limit(found: dict[str, str]) -> Mistake | None:
+    """The mistake of too many or too long annotations."""
+    message = None
+    if len(found) > MOST_ANNOTATIONS:
+        message = f"there are {len(found)}; a pod that opts in may have {MOST_ANNOTATIONS}"
+    else:
+        length = sum(len(key) + len(text) for key, text in found.items())
+        if length > MOST_TEXT:
+            message = f"they have {length} characters; allowed are {MOST_TEXT}"
+    if message is None:
+        return None
+    return Mistake(reason=Reason.LIMIT, field="metadata.annotations", message=message)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import orjson
 
 from policy.load import NotYetError
-from webhook import patch, pods, review
+from webhook import cost, patch, pods, review
 from webhook.admit import admit
 from webhook.memo import Memo
-from webhook.verdict import Outcome
+from webhook.smallest import SmallestFirst
+from webhook.verdict import Mistake, Outcome, Reason, denied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,18 +48,37 @@ class Handler:
         injection: Injection,
         telemetry: Telemetry,
         timer: Callable[[], float],
+        *,
+        verified: bool = False,
     ) -> None:
-        """`timer` gives seconds of a clock that never goes back."""
+        """`timer` gives seconds of a clock that never goes back. `verified`: nobody but the API
+        server reaches this. If not, a denial names no pattern and no account of a policy: the
+        caller may be a pod that claims another's namespace.
+        """
         self._policies = policies
         self._current: PolicySet | None = None
         self._memo = Memo()
         self._injection = injection
         self._telemetry = telemetry
         self._timer = timer
+        self._verified = verified
+        self._turns = SmallestFirst()
+
+    async def answer(self, body: bytes) -> Answer:
+        """The answer to one review. A large one waits for its turn, so that small ones pass."""
+        if len(body) <= cost.SMALL:
+            return self.handle(body)
+        async with self._turns.turn(len(body)) as came:
+            if came:
+                return self.handle(body)
+            return self.reject(503, "too many large reviews are waiting; try again")
 
     def handle(self, body: bytes) -> Answer:
         """The answer to one review. Raises nothing."""
         start = self._timer()
+        too_many = cost.too_many_values(body)
+        if too_many is not None:
+            return self._unread(body, too_many, start)
         try:
             request = review.parse(orjson.loads(body))
         except orjson.JSONDecodeError:
@@ -80,11 +100,30 @@ class Handler:
         policies = self._policies.current()
         if policies is not self._current:
             self._current, self._memo = policies, Memo()
-        verdict = admit(request.pod, request.namespace, policies, self._injection, self._memo)
-        answer = review.answer(request.uid, verdict, checked_patch(request.pod, verdict))
-        encoded = orjson.dumps(answer)
+        verdict = admit(
+            request.pod,
+            request.namespace,
+            policies,
+            self._injection,
+            self._memo,
+            known=self._verified,
+        )
+        encoded_patch = checked_patch(request.pod, verdict)
+        if encoded_patch is not None and len(encoded_patch) > cost.MOST_PATCH:
+            mistake = cost.patch_size(len(encoded_patch))
+            verdict, encoded_patch = denied(request.pod, [mistake]), None
+        encoded = orjson.dumps(review.answer(request.uid, verdict, encoded_patch))
         self._telemetry.admitted(request, verdict, self._timer() - start)
         return Answer(200, encoded)
+
+    def _unread(self, body: bytes, message: str, start: float) -> Answer:
+        """The denial of a body that costs too much to parse: of what is not known to be a pod."""
+        rejected = self.reject(413, message, start)
+        uid = review.uid_of(body)
+        if uid is None:
+            return rejected
+        mistake = Mistake(reason=Reason.LIMIT, field="request", message=message)
+        return Answer(200, orjson.dumps(review.answer(uid, denied({}, [mistake]), None)))
 
     def reject(self, status: int, message: str, start: float | None = None) -> Answer:
         """The answer to what is no review, counted. `start`: when its handling began; None: just

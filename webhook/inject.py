@@ -91,7 +91,7 @@ def _inits(spec: Json, intent: Intent, parts: Parts, ours: list[Json]) -> list[J
     present = {item["name"]: item for item in pods.items(spec, "initContainers")}
     users = [
         _mounted(item, intent, parts)
-        for item in present.values()
+        for item in pods.items(spec, "initContainers")
         if item["name"] not in layout.CONTAINERS
     ]
     lead = next((at for at, item in enumerate(users) if item["name"] not in pods.MESH), len(users))
@@ -118,11 +118,12 @@ def _mounted(container: Json, intent: Intent, parts: Parts) -> Json:
     mounts = pods.items(container, "volumeMounts")
     variables = pods.items(container, "env")
     if container["name"] not in intent.chosen:
-        kept = [item for item in mounts if item.get("name") not in layout.VOLUMES]
+        kept = [item for item in mounts if not _is_mine(item)]
         return _with(container, {"volumeMounts": kept}) if len(kept) != len(mounts) else container
     mine = parts.mount
-    if mine not in mounts or sum(item.get("name") in layout.VOLUMES for item in mounts) > 1:
-        mounts = [*(item for item in mounts if item.get("name") not in layout.VOLUMES), mine]
+    ours = [item for item in mounts if _is_mine(item)]
+    if ours != [mine]:
+        mounts = [*(item for item in mounts if not _is_mine(item)), mine]
     names = {item["name"] for item in variables}
     missing = [item for item in intent.variables if item["name"] not in names]
     return _with(container, {"volumeMounts": mounts, "env": [*variables, *missing]})

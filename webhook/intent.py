@@ -15,16 +15,17 @@ from contract.plan import FOLLOW, MOST_PLAN, Plan, PlannedFile, PlannedSnapshot,
 from contract.snapshot import data_key
 from contract.spelling import quick_suggestion
 from policy import match
-from policy.match import Allowed, Refused
-from webhook import pods
+from policy.match import Allowed, Matcher, Refused
+from webhook import cost, pods
 from webhook.access import Access, access_of
 from webhook.resources import cache_size
-from webhook.verdict import MOST_HINTS, Mistake, Reason
+from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
 from webhook.wishes import Wish, Wishes, cut, ours, overlaps, read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from contract.freshness import FreshnessClass
     from contract.plan import Reload
     from policy.match import PolicySet
     from policy.model import Resources, SecretPolicy
@@ -62,32 +63,42 @@ class Intent:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Granted:
-    """A wish that policy allows."""
+    """A wish that policy allows, and of the answer what the webhook uses: it is remembered."""
 
     wish: Wish
-    allowed: Allowed
+    account: str
+    identity: str
+    rules: FreshnessClass
+    max_bytes: int
 
 
 def decide(
-    pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo
+    pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo, *, known: bool
 ) -> Intent | list[Mistake]:
-    """The intent for an opted-in pod, or every mistake. `memo` is of these policies."""
+    """The intent for an opted-in pod, or every mistake. `memo` is of these policies; `known`: as in
+    `admit`.
+    """
     template = memo.template(ours(pods.annotations_of(pod)))
     wishes, misread = template.remember(("read",), lambda: read(dict(template.pairs)))
-    mistakes = [*misread, *_pod_mistakes(pod, namespace)]
+    mistakes = [*misread, *islice(_pod_mistakes(pod, namespace), ENOUGH)]
     policy = match.policy_of(policies, namespace)
     if isinstance(policy, Refused):
         field = "metadata.namespace"
-        return [*mistakes, Mistake(reason=Reason.NO_POLICY, field=field, message=policy.message)]
+        message = policy.told(known=known)
+        return [*mistakes, Mistake(reason=Reason.NO_POLICY, field=field, message=message)]
     granted, refused = template.remember(
-        ("grant", namespace), lambda: _grant(wishes, namespace, policies, policy)
+        ("grant", namespace, known),
+        lambda: _grant(wishes, namespace, policies, policy, known=known),
     )
     chosen, unknown = _choose(pod["spec"], wishes)
+    too_long = cost.too_long_patch(pod["spec"], wishes, chosen)
+    if too_long is not None:
+        return [*mistakes, *refused, *unknown, too_long]
     variables = template.remember(("env", namespace), lambda: _variables(wishes, granted))
     mistakes += [*refused, *_unwanted(wishes, policy), *unknown]
-    mistakes += _collisions(pod["spec"], wishes, chosen, variables)
+    mistakes += islice(_collisions(pod["spec"], wishes, chosen, variables), ENOUGH)
     mode = wishes.mode or policy.spec.agent.mode
     access = access_of(pod["spec"], chosen, mode=mode, reload=wishes.reload, uid=config.uid)
     if isinstance(access, str):
@@ -116,7 +127,7 @@ def decide(
         gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
         agent=agent,
         listen=listen,
-        cache_bytes=cache_size([item.allowed.max_bytes for item in granted]) if follow else 0,
+        cache_bytes=cache_size([item.max_bytes for item in granted]) if follow else 0,
         resources=policy.spec.agent.resources,
         warnings=access.warnings + warnings,
     )
@@ -143,7 +154,7 @@ def _listen(spec: Pod) -> tuple[bool, tuple[str, ...]]:
 def _pod_mistakes(pod: Pod, namespace: str) -> Iterator[Mistake]:
     own = pod["metadata"].get("namespace")
     if own and own != namespace:
-        message = f"the pod says {own}, and the request {namespace}"
+        message = f"the pod says {cut(own)}, and the request {namespace}"
         yield Mistake(reason=Reason.WRONG_NAMESPACE, field="metadata.namespace", message=message)
     for field, name in pods.names_taken(pod):
         message = f'"{name}" is a name of lastgood\'s own; rename yours'
@@ -157,26 +168,22 @@ def _pod_mistakes(pod: Pod, namespace: str) -> Iterator[Mistake]:
 
 
 def _grant(
-    wishes: Wishes, namespace: str, policies: PolicySet, policy: SecretPolicy
+    wishes: Wishes, namespace: str, policies: PolicySet, policy: SecretPolicy, *, known: bool
 ) -> tuple[tuple[_Granted, ...], tuple[Mistake, ...]]:
     """The wishes that policy allows, and a mistake for each other one."""
-    granted, mistakes = [], []
+    granted: list[_Granted] = []
+    mistakes: list[Mistake] = []
     count, most = len(wishes.secrets), policy.spec.limits.secrets_per_pod
+    matcher = Matcher(policies, policy, namespace)
     for wish in wishes.secrets[:most]:  # which bounds the time that one pod takes
         source = wish.source
-        answer = match.decide_under(
-            policies,
-            policy,
-            namespace=namespace,
-            provider=source.provider,
-            account=source.account,
-            reference=source.reference,
-        )
+        answer = matcher.decide(source.provider, source.account, source.reference)
         if isinstance(answer, Allowed):
-            granted.append(_Granted(wish=wish, allowed=answer))
-        else:
-            field = SECRET + wish.name
-            mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=answer.message))
+            rules, max_bytes = answer.rules, answer.max_bytes
+            granted.append(_Granted(wish, answer.account, answer.identity, rules, max_bytes))
+        elif len(mistakes) < ENOUGH:
+            field, message = SECRET + wish.name, answer.told(known=known)
+            mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message))
     if count > most:
         message = f"there are {count}; policy {policy.name} allows {most} per pod"
         mistakes.append(Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message))
@@ -188,9 +195,10 @@ def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
     for variable, name in () if policy.spec.allow_env_value else wishes.values:
         message = (
             f"policy {policy.name} does not allow values in variables (allowEnvValue);"
-            f" write {ENV}{variable}: {name} for the path of its file"
+            f" write {ENV}{cut(variable)}: {name} for the path of its file"
         )
-        yield Mistake(reason=Reason.NOT_ALLOWED, field=ENV_VALUE + variable, message=message)
+        field = cut(ENV_VALUE + variable)
+        yield Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message)
 
 
 def _variables(wishes: Wishes, granted: tuple[_Granted, ...]) -> tuple[dict[str, Any], ...]:
@@ -215,7 +223,7 @@ def _variables(wishes: Wishes, granted: tuple[_Granted, ...]) -> tuple[dict[str,
 def _key(item: _Granted) -> tuple[str, str, str, str]:
     """What a snapshot is named by."""
     source = item.wish.source
-    return item.allowed.account, item.allowed.identity, source.provider, source.reference
+    return item.account, item.identity, source.provider, source.reference
 
 
 def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
@@ -224,8 +232,8 @@ def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
     if wishes.containers is None:
         return frozenset(name for name in main if name not in pods.MESH), []
     inits = [item["name"] for item in pods.user_containers(spec, "initContainers")]
-    early = _before_gate(inits)
-    allowed = dict.fromkeys([*main, *inits[len(early) :]])
+    leading = _before_gate(inits)
+    early, allowed = set(leading), dict.fromkeys([*main, *inits[len(leading) :]])
     mistakes: list[Mistake] = []
     for name in wishes.containers:
         if name in early:
@@ -254,25 +262,23 @@ def _collisions(
 ) -> Iterator[Mistake]:
     """Mounts and variables of the chosen containers that stand where ours would."""
     wanted = {item["name"]: item for item in variables}
+    ours = wishes.mount_path + "/"
     for container in pods.user_containers(spec, "initContainers") + pods.user_containers(spec):
         if container["name"] not in chosen:
             continue
+        name = cut(container["name"])
         for mount in pods.items(container, "volumeMounts"):
-            path = mount["mountPath"].rstrip("/")
-            if mount.get("name") not in layout.VOLUMES and overlaps(wishes.mount_path, path or "/"):
-                taken = mount["mountPath"]
-                message = (
-                    f"container {container['name']} already mounts {taken}; choose another path"
-                )
+            taken = mount["mountPath"]
+            if mount.get("name") not in layout.VOLUMES and overlaps(ours, taken):
+                message = f"container {name} already mounts {cut(taken)}; choose another path"
                 yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
         for item in pods.items(container, "env") if wanted else ():
-            name = item["name"]
-            if name in wanted and item != wanted[name]:
-                message = (
-                    f"container {container['name']} already sets {name}; remove one of the two"
-                )
-                prefix = ENV if "value" in wanted[name] else ENV_VALUE
-                yield Mistake(reason=Reason.COLLISION, field=prefix + name, message=message)
+            variable = item["name"]
+            if variable in wanted and item != wanted[variable]:
+                message = f"container {name} already sets {cut(variable)}; remove one of the two"
+                prefix = ENV if "value" in wanted[variable] else ENV_VALUE
+                field = cut(prefix + variable)
+                yield Mistake(reason=Reason.COLLISION, field=field, message=message)
 
 
 def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
@@ -291,7 +297,7 @@ def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
             identity=key[1],
             provider=key[2],
             reference=key[3],
-            rules=item.allowed.rules,
+            rules=item.rules,
             files=tuple(files[key]),
         )
         for key, item in first.items()

@@ -12,6 +12,11 @@ from typing import Any
 Json = Any
 Operation = dict[str, Any]
 
+MOST_COPIED = 1 << 20
+"""Items that the operations on one list may copy: the API server's engine copies the list for each
+item that comes or goes (evanphx/json-patch, partialArray.add).
+"""
+
 
 class PatchError(ValueError):
     """A patch that does not apply. Caught by nobody: the answer is an internal error, never a risky
@@ -53,7 +58,11 @@ def _compare_objects(
 def _compare_lists(
     old: list[Json], new: list[Json], path: str, operations: list[Operation]
 ) -> None:
-    """Items of one name at the start in pairs, none that both share at the end, then the rest."""
+    """Items of one name at the start in pairs, none that both share at the end, then the rest.
+
+    The list is replaced as a whole where nothing in it is known again, and where single operations
+    would copy more items than MOST_COPIED.
+    """
     before = len(operations)
     start, stop = 0, min(len(old), len(new))
     while start < stop and (old[start] is new[start] or _same_name(old[start], new[start])):
@@ -63,18 +72,34 @@ def _compare_lists(
     end = 0
     while end < stop - start and old[-1 - end] is new[-1 - end]:
         end += 1
-    gone, came = old[start : len(old) - end], new[start : len(new) - end]
-    if not gone:
-        for at, item in enumerate(came, start):
-            operations.append({"op": "add", "path": f"{path}/{at}", "value": item})
-        return
-    keys = _keys(gone, came)
-    if keys is not None:
-        _compare_items(gone, came, path, operations, keys=keys, start=start)
-        return
-    del operations[before:]
-    if not equal(old, new):
-        operations.append({"op": "replace", "path": path, "value": new})
+    if not _edited(old, new, path, operations, start=start, end=end):
+        del operations[before:]
+        if not equal(old, new):
+            operations.append({"op": "replace", "path": path, "value": new})
+
+
+def _edited(
+    old: list[Json],
+    new: list[Json],
+    path: str,
+    operations: list[Operation],
+    *,
+    start: int,
+    end: int,
+) -> bool:
+    """Whether single operations make one of the other; they are appended. `start` and `end`: items
+    there that both share.
+    """
+    if start + end == len(old):
+        came = range(start, len(new) - end)
+        if len(came) * len(new) > MOST_COPIED:
+            return False
+        operations += [{"op": "add", "path": f"{path}/{at}", "value": new[at]} for at in came]
+        return True
+    rest = _Rest(old[start : len(old) - end], new[start : len(new) - end], start=start, end=end)
+    if rest.nothing_known and start + end == 0:
+        return False
+    return rest.edit(path, operations)
 
 
 def _same_name(one: Json, other: Json) -> bool:
@@ -85,53 +110,86 @@ def _same_name(one: Json, other: Json) -> bool:
     )
 
 
-def _keys(old: list[Json], new: list[Json]) -> tuple[list[str], list[str]] | None:
-    """The items' names, or paths of mounts; None when they don't tell the items apart, or not in
-    one order.
-    """
-    found: list[list[str]] = []
-    for items in (old, new):
-        keys: list[Any] = [
-            item.get("mountPath") or item.get("name") if type(item) is dict else None
-            for item in items
-        ]
-        if not all(type(key) is str for key in keys) or len(set(keys)) != len(keys):
-            return None
-        found.append(keys)
-    one, other = found
-    both = set(one) & set(other)
-    if len(one) > 1 and [key for key in one if key in both] != [
-        key for key in other if key in both
-    ]:
-        return None
-    return one, other
+class _Rest:
+    """The parts of two lists between what they share at start and end."""
+
+    def __init__(self, old: list[Json], new: list[Json], *, start: int, end: int) -> None:
+        """`start`: items before these parts; `end`: items after them."""
+        self._old, self._new = old, new
+        self._start, self._end = start, end
+        self._from: list[int | None] = [None] * len(new)
+        """Where an item of `new` is in `old`; None: nowhere, or taken from there already."""
+        self._to: list[int | None] = [None] * len(old)
+        self._pair()
+        self.nothing_known = bool(old and new) and not any(at is not None for at in self._from)
+
+    def _pair(self) -> None:
+        """Pairs items that are the same object, then those of one name that no other item has."""
+        places = {id(item): at for at, item in enumerate(self._old)}
+        for at, item in enumerate(self._new):
+            self._match(places.pop(id(item), None), at)
+        old, new = _names(self._old, self._to), _names(self._new, self._from)
+        for name, at_new in new.items():
+            self._match(old.get(name), at_new)
+
+    def _match(self, old: int | None, new: int | None) -> None:
+        if old is not None and new is not None:
+            self._to[old], self._from[new] = new, old
+
+    def edit(self, path: str, operations: list[Operation]) -> bool:
+        """Appends what makes one of the other, each item looked at once. False: it would copy more
+        than MOST_COPIED items.
+
+        Where two pairs cross, the item that moves less is left where it is.
+        """
+        old, new = self._old, self._new
+        length = max(len(old), len(new)) + self._start + self._end
+        read = at = copied = 0
+        while read < len(old) or at < len(new):
+            comes = self._from[at] if at < len(new) else None
+            if comes is not None and comes == read:
+                if old[read] is not new[at]:
+                    _compare(old[read], new[at], f"{path}/{self._start + at}", operations)
+                read, at = read + 1, at + 1
+                continue
+            copied += length
+            if copied > MOST_COPIED:
+                return False
+            if self._removes(read, at):
+                operations.append({"op": "remove", "path": f"{path}/{self._start + at}"})
+                read += 1
+            else:
+                here = f"{path}/{self._start + at}"
+                operations.append({"op": "add", "path": here, "value": new[at]})
+                at += 1
+        return True
+
+    def _removes(self, read: int, at: int) -> bool:
+        """Whether the item of `old` is removed here, or else that of `new` added. A pair that is
+        taken apart so is a pair no more.
+        """
+        goes = self._to[read] if read < len(self._old) else None
+        comes = self._from[at] if at < len(self._new) else None
+        if goes is None or comes is None:
+            return goes is None and read < len(self._old)
+        if goes - at > comes - read:
+            self._from[goes] = None
+            return True
+        self._to[comes] = None
+        return False
 
 
-def _compare_items(
-    old: list[Json],
-    new: list[Json],
-    path: str,
-    operations: list[Operation],
-    *,
-    keys: tuple[list[str], list[str]],
-    start: int,
-) -> None:
-    """Both in the same order but for items that came or went; `start`: where they begin in their
-    lists.
+def _names(items: list[Json], matched: list[int | None]) -> dict[str, int | None]:
+    """The paths of mounts, or names, of items that have no match yet; None for one that is there
+    twice.
     """
-    old_keys, new_keys = keys
-    read = at = 0
-    while read < len(old) or at < len(new):
-        here = f"{path}/{start + at}"
-        if read < len(old) and old_keys[read] not in new_keys:
-            operations.append({"op": "remove", "path": here})
-            read += 1
-        elif new_keys[at] not in old_keys:
-            operations.append({"op": "add", "path": here, "value": new[at]})
-            at += 1
-        else:
-            _compare(old[read], new[at], here, operations)
-            read, at = read + 1, at + 1
+    found: dict[str, int | None] = {}
+    for at, item in enumerate(items):
+        if matched[at] is None and type(item) is dict:
+            name = item.get("mountPath") or item.get("name")
+            if isinstance(name, str):
+                found[name] = None if name in found else at
+    return found
 
 
 def equal(old: Json, new: Json) -> bool:

@@ -8,7 +8,7 @@ from contract import annotations as keys
 from contract import layout, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from webhook.verdict import Pod
 
@@ -95,25 +95,35 @@ def is_ours(container: Container, found: dict[str, str]) -> bool:
     if keys.INJECTED not in found or not isinstance(arguments, list):
         return False
     try:
-        plan.from_wire(arguments[arguments.index("--plan") + 1])
+        wire = arguments[arguments.index("--plan") + 1]
+        if len(wire) > plan.MOST_PLAN:
+            return False
+        plan.from_wire(wire)
     except (ValueError, IndexError, TypeError, AttributeError, KeyError):
         return False
     return True
 
 
-def names_taken(pod: Pod) -> list[tuple[str, str]]:
-    """The user's containers and volumes that have names of ours: (field, name)."""
+def names_taken(pod: Pod) -> Iterator[tuple[str, str]]:
+    """The user's containers and volumes that have names of ours: (field, name).
+
+    Of ours each is there once: what has its name again is the user's.
+    """
     spec, found = pod["spec"], annotations_of(pod)
-    taken = [
-        (f"spec.{member}", item["name"])
-        for member in ("initContainers", "containers")
-        for item in items(spec, member)
-        if item["name"] in layout.CONTAINERS and not is_ours(item, found)
-    ]
-    if keys.INJECTED not in found:
-        volumes = (item["name"] for item in items(spec, "volumes"))
-        taken += [("spec.volumes", name) for name in volumes if name in layout.VOLUMES]
-    return taken
+    seen: set[str] = set()
+    for member in ("initContainers", "containers"):
+        for item in items(spec, member):
+            name = item["name"]
+            if name in layout.CONTAINERS:
+                if name in seen or not is_ours(item, found):
+                    yield f"spec.{member}", name
+                seen.add(name)
+    for item in items(spec, "volumes"):
+        name = item["name"]
+        if name in layout.VOLUMES:
+            if name in seen or keys.INJECTED not in found:
+                yield "spec.volumes", name
+            seen.add(name)
 
 
 def malformed_head(pod: object) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from policy.fields import LABEL
 from webhook import pods
 
 if TYPE_CHECKING:
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
 _POD = {"group": "", "version": "v1", "kind": "Pod"}
+_UID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_HEAD = re.compile(
+    rb'\{"kind":"AdmissionReview","apiVersion":"admission\.k8s\.io/v1",'
+    rb'"request":\{"uid":"([A-Za-z0-9-]{1,64})"'
+)
+"""How the API server begins a review: its members are in the order of the Go type, without spaces.
+"""
+MOST_NAME = 253
+"""Characters of a pod's name (corev1; RFC 1123 subdomain)."""
 _PODS = {"group": "", "version": "v1", "resource": "pods"}
 
 
@@ -30,7 +41,9 @@ class Request:
     uid: str
     namespace: str
     name: str
-    """The pod's name, or its generateName: a pod of a ReplicaSet has none yet."""
+    """The pod's name, or its generateName: a pod of a ReplicaSet has none yet. At most MOST_NAME
+    printable ASCII characters: the API server checks it only after this.
+    """
     dry_run: bool
     pod: Pod
 
@@ -45,8 +58,8 @@ def parse(document: object) -> Request:
     if not isinstance(request, dict):
         raise NotAReviewError("request must be an object")
     uid = request.get("uid")
-    if not isinstance(uid, str) or not uid:
-        raise NotAReviewError("request.uid must be a string")
+    if not isinstance(uid, str) or not _UID.fullmatch(uid):
+        raise NotAReviewError("request.uid must be 1 to 64 of A-Z a-z 0-9 -")
     _check_kind(request)
     pod = request.get("object")
     problem = pods.malformed_head(pod)
@@ -71,13 +84,30 @@ def _check_kind(request: dict[str, Any]) -> None:
 def _request(request: dict[str, Any], uid: str, pod: Pod) -> Request:
     metadata = pod.get("metadata") or {}
     namespace = request.get("namespace") or metadata.get("namespace")
-    if not isinstance(namespace, str):
-        raise NotAReviewError("request.namespace must be a string")
+    if not isinstance(namespace, str) or not LABEL.fullmatch(namespace):
+        raise NotAReviewError("request.namespace must be the name of a namespace")
     names = (request.get("name"), metadata.get("name"), metadata.get("generateName"))
     name = next((item for item in names if isinstance(item, str) and item), "")
     return Request(
-        uid=uid, namespace=namespace, name=name, dry_run=request.get("dryRun") is True, pod=pod
+        uid=uid,
+        namespace=namespace,
+        name=_clean(name),
+        dry_run=request.get("dryRun") is True,
+        pod=pod,
     )
+
+
+def _clean(name: str) -> str:
+    """A name as the log shows it: what no name has is escaped."""
+    if len(name) <= MOST_NAME and name.isascii() and name.isprintable():
+        return name
+    return name[:MOST_NAME].encode("unicode_escape").decode("ascii")[:MOST_NAME]
+
+
+def uid_of(body: bytes) -> str | None:
+    """The uid of a review that is not parsed; None: it does not begin as the API server's do."""
+    head = _HEAD.match(body)
+    return None if head is None else head[1].decode("ascii")
 
 
 def answer(uid: str, verdict: Verdict, patch: bytes | None) -> dict[str, Any]:

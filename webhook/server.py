@@ -57,7 +57,8 @@ class Mutate:
             message = f"a review has at most {BODY_LIMIT} bytes"
             await _send(send, self._handler.reject(413, message), close=True)
             return
-        await _send(send, self._handler.handle(body), close=self._lifecycle.draining)
+        answer = await self._handler.answer(body)
+        await _send(send, answer, close=self._lifecycle.draining)
 
 
 class Routes(FastAPI):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from webhook.verdict import Verdict
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MOST_LOGGED = 10
+"""Mistakes of one pod in the log; the answer has them all."""
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0)
 
 
@@ -123,7 +125,8 @@ class Telemetry:
             fields["mode"] = verdict.plan.mode
             fields["snapshots"] = [planned.snapshot for planned in verdict.plan.snapshots]
         if verdict.mistakes:
-            fields["mistakes"] = list(map(str, verdict.mistakes))
+            fields["mistakes"] = [str(item) for item in verdict.mistakes[:MOST_LOGGED]]
+            fields["mistakes_count"] = len(verdict.mistakes)
         if verdict.warnings:
             fields["warnings"] = verdict.warnings
         self.log.write(

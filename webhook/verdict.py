@@ -15,11 +15,12 @@ Pod = dict[str, Any]
 WARNING_LENGTH = 256
 """The longest warning that the API server passes on (KEP-1693)."""
 
-
 MOST_MISTAKES = 50
+"""Mistakes in one answer, which must stay small."""
+ENOUGH = MOST_MISTAKES + 1
+"""Mistakes of one kind that are looked for, so that it is known whether there are more."""
 MOST_HINTS = 8
-"""Mistakes of one kind that are told the nearest valid spelling: finding it takes time."""
-"""As many are told of one pod; nobody reads more, and an answer must stay small."""
+"""Mistakes of one kind that get the nearest valid spelling: finding it takes time."""
 
 
 class Outcome(StrEnum):
@@ -86,8 +87,7 @@ class Verdict:
 def denied(pod: Pod, mistakes: list[Mistake]) -> Verdict:
     """No, for all of these reasons, as far as they can be told."""
     if len(mistakes) > MOST_MISTAKES:
-        more = len(mistakes) - MOST_MISTAKES + 1
-        message = f"{more} more mistakes are not listed; mend the others first"
+        message = "there are more mistakes; correct these first"
         rest = Mistake(reason=Reason.LIMIT, field="metadata.annotations", message=message)
         mistakes = [*mistakes[: MOST_MISTAKES - 1], rest]
     return Verdict(outcome=Outcome.DENIED, pod=pod, mistakes=tuple(mistakes))

@@ -17,7 +17,7 @@ from contract.reference import ReferenceRejected, SourceRequest, parse_source
 from contract.snapshot import property_key
 from contract.spelling import quick_suggestion
 from webhook.pods import is_mine
-from webhook.verdict import MOST_HINTS, Mistake, Reason
+from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -114,7 +114,8 @@ class _Reader:
         )
 
     def _mistake(self, field: str, message: str, reason: Reason = Reason.BAD_ANNOTATION) -> None:
-        self.mistakes.append(Mistake(reason=reason, field=cut(field), message=message))
+        if len(self.mistakes) < ENOUGH:
+            self.mistakes.append(Mistake(reason=reason, field=cut(field), message=message))
 
     def _hint(self, find: Callable[[], str]) -> str:
         """The nearest valid spelling, for the first mistakes."""
@@ -239,22 +240,23 @@ def _containers(text: str) -> tuple[str, ...]:
 
 
 def _mount_path(text: str) -> str:
-    if not _PATH.fullmatch(text) or posixpath.normpath(text) != text or len(text) > 1024:  # noqa: PLR2004 - see below
+    if len(text) > 1024 or not _PATH.fullmatch(text) or posixpath.normpath(text) != text:  # noqa: PLR2004 - see below
         raise ValueError(
             f'"{cut(text)}" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ - without'
             ' "." or ".." steps, a trailing / or more than 1024 characters'
         )
     for taken in _UNUSABLE:
-        if overlaps(text, taken):
+        if overlaps(text + "/", taken):
             raise ValueError(
                 f'"{cut(text)}" meets {taken}, which belongs to the system; choose another path'
             )
     return text
 
 
-def overlaps(one: str, other: str) -> bool:
-    """Whether two paths are equal or one lies in the other."""
-    return (one + "/").startswith(other.rstrip("/") + "/") or (other + "/").startswith(one + "/")
+def overlaps(folder: str, path: str) -> bool:
+    """Whether two paths are equal or one lies in the other. `folder` ends with its one `/`."""
+    other = path.rstrip("/") + "/"
+    return folder.startswith(other) or other.startswith(folder)
 
 
 def _mode(text: str) -> str:
@@ -273,8 +275,8 @@ def _reload(text: str) -> Reload:
             hint = quick_suggestion(bare, SIGNALS)
             raise ValueError(f'"{cut(signal)}" is not a signal; allowed: {allowed}{hint}')
         return Reload(signal=signal)
-    match = _URL.fullmatch(text)
-    if match is None or int(match[1]) > 65535 or len(text) > 256:  # noqa: PLR2004 - ports end there; a URL needs no more
+    match = _URL.fullmatch(text) if len(text) <= 256 else None  # noqa: PLR2004 - a URL needs no more
+    if match is None or int(match[1]) > 65535:  # noqa: PLR2004 - ports end there
         raise ValueError(
             f'"{cut(text)}" is not a reload; write http://127.0.0.1:PORT/PATH or signal:HUP'
         )

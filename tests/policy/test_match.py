@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contract.reference import ReferenceRejected, canonicalise
-from policy.match import Allowed, Reason, Refused, decide, glob, matches
+from policy.match import (
+    Allowed,
+    Matcher,
+    Reason,
+    Refused,
+    decide,
+    glob,
+    matches,
+    policy_of,
+)
 from tests.policy.given import policy_set, source
 from tests.properties import strategies
 
@@ -154,3 +164,70 @@ def test_p13_one_tenants_pattern_never_reaches_anothers(reference: str) -> None:
         return
     assert isinstance(allowed["pay"], Refused)
     assert isinstance(allowed["pay-roll"], Allowed)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "account", "reference", "reason"), REFUSED.values(), ids=REFUSED
+)
+def test_p13_a_stranger_is_told_nothing_that_only_the_policy_names(
+    namespace: str, account: str | None, reference: str, reason: Reason
+) -> None:
+    """No pattern, no account and no namespace of a policy, whatever the reason."""
+    policies = policy_set(
+        source("aws-sm:/hidden/*", "aws-sm:/both/*"), source("aws-sm:/both/*", account="test")
+    )
+    found = decide(
+        policies, namespace=namespace, provider="aws-sm", account=account, reference=reference
+    )
+    assert isinstance(found, Refused)
+    said = found.told(known=False)
+    assert said
+    assert not any(word in said for word in ("hidden", "prod", "pay-"))
+    assert found.told(known=True) == found.message
+    assert found.reason is reason
+
+
+def test_p13_a_stranger_is_not_told_of_a_missing_account() -> None:
+    """Its name is the policy's."""
+    policies = policy_set(source("aws-sm:/x/*"))
+    found = decide(
+        replace(policies, accounts={}),
+        namespace="pay",
+        provider="aws-sm",
+        account=None,
+        reference="/x/k",
+    )
+    assert isinstance(found, Refused)
+    assert "prod" in found.message
+    assert "prod" not in found.told(known=False)
+
+
+pattern_lists = st.lists(patterns, min_size=1, max_size=6)
+
+
+@given(pattern_lists, st.lists(st.text("ab", min_size=1, max_size=4), max_size=4).map("/".join))
+def test_an_index_of_patterns_finds_what_each_pattern_by_itself_does(
+    allow: list[str], reference: str
+) -> None:
+    """However many patterns the policy has, and whichever were asked for before."""
+    assume(reference)
+    allow = [pattern for pattern in allow if not re.search(r"[^/]\*\*|\*\*[^/]", pattern)]
+    assume(allow)
+    policies = policy_set(source(*(f"aws-sm:/x/{pattern}" for pattern in allow)))
+    policy = policy_of(policies, "pay")
+    assert not isinstance(policy, Refused)
+    matcher = Matcher(policies, policy, "pay")
+    for asked in ("/x/b", f"/x/{reference}", "/z"):
+        expected = any(matches(f"/x/{pattern}", asked) for pattern in allow)
+        found = matcher.decide("aws-sm", None, asked)
+        assert isinstance(found, Allowed) is expected
+
+
+def test_p13_a_long_policy_makes_a_short_sentence() -> None:
+    """Some patterns, and how many more there are."""
+    policies = policy_set(source(*(f"aws-sm:/x/{number}/*" for number in range(64))))
+    found = decide(
+        policies, namespace="pay", provider="aws-sm", account=None, reference="/no/where"
+    )
+    assert isinstance(found, Refused)
+    assert found.message.endswith("aws-sm:/x/8/*, aws-sm:/x/9/* and 54 more")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import time
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from contract import layout
@@ -11,6 +13,8 @@ from policy.load import load_texts
 from tests import make
 from webhook.admit import admit
 from webhook.config import Injection
+from webhook.handler import Handler
+from webhook.telemetry import Log, Telemetry
 
 if TYPE_CHECKING:
     from policy.match import PolicySet
@@ -92,3 +96,18 @@ def review(pod: object, **request: object) -> bytes:
         "request": {**whole, **request},
     }
     return json.dumps(document).encode()
+
+
+class FixedPolicies:
+    """As the handler asks for policies."""
+
+    def current(self) -> PolicySet:
+        return policies()
+
+
+def answered(body: bytes) -> tuple[int, Any, bytes]:
+    """Status, answer and log for a body."""
+    log = BytesIO()
+    telemetry = Telemetry(Log(log, time.time))
+    answer = Handler(FixedPolicies(), CONFIG, telemetry, time.perf_counter).handle(body)
+    return answer.status, json.loads(answer.body), log.getvalue()

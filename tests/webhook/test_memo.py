@@ -5,19 +5,24 @@ without end.
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
-from typing import Any
+import json
+import tracemalloc
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contract import annotations as keys
 from policy.load import load_texts
 from tests import make
-from tests.webhook.given import CONFIG, POLICY, admitted, policies
+from tests.webhook.given import CONFIG, POLICY, admitted, policies, written
 from webhook import memo
 from webhook.admit import admit
 from webhook.memo import Memo
-from webhook.verdict import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENABLED = load_texts(
     {
@@ -59,14 +64,53 @@ def test_p7_what_was_remembered_of_one_pod_changes_no_other(asked: dict[str, str
     assert 0 < len(shared) < 4 * len(pods)
 
 
-def test_p13_pods_of_one_template_do_not_fill_the_memory() -> None:
-    """A tenant may write another UID into each pod of the same annotations."""
-    shared, asked = Memo(), ASKED["follow"]
-    for uid in range(1, memo.MOST + 500):
-        security = {"runAsUser": uid, "fsGroup": uid}
-        pod = make.pod(annotations=asked, securityContext=security)
-        assert admit(pod, "payments", policies(), CONFIG, shared).outcome is Outcome.INJECTED
-    assert 0 < len(shared) <= memo.MOST
+MANY = {f"lastgood.dev/secret.a{number}": f"aws-sm:/test/{number}" for number in range(100)}
+FILLING: dict[str, Callable[[int], dict[str, Any]]] = {
+    "one template, another UID in each pod": lambda number: make.pod(
+        annotations=make.asking(db="aws-sm:/test/db"),
+        securityContext={"runAsUser": number, "fsGroup": number},
+    ),
+    "many secrets, another UID in each pod": lambda number: make.pod(
+        annotations=MANY, securityContext={"runAsUser": number, "fsGroup": number}
+    ),
+    "variables with long paths": lambda number: make.pod(
+        annotations=make.asking(db="aws-sm:/test/db")
+        | {f"lastgood.dev/env.V{at}": "db" for at in range(100)}
+        | {keys.MOUNT_PATH: f"/{number:05d}{'m' * 1000}"}
+    ),
+    "mistakes": lambda number: make.pod(
+        annotations={f"lastgood.dev/{number:05d}{at:03d}": "" for at in range(180)}
+    ),
+    "secrets that are refused": lambda number: make.pod(
+        annotations={f"lastgood.dev/secret.a{at}": f"aws-sm:/no/{number}" for at in range(100)}
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILLING)
+def test_p13_no_template_fills_the_memory(case: str) -> None:
+    """The answers take no more than is counted for them, whatever a tenant writes, up to the
+    bound.
+    """
+    many = load_texts({"policy.yaml": written(limits={"secretsPerPod": 256})})
+    shared, looked = Memo(), 0
+    tracemalloc.start()
+    try:
+        for number in range(1, 10_000):
+            pod = json.loads(json.dumps(FILLING[case](number)))
+            before = shared.size_bytes
+            admit(pod, "payments", many, CONFIG, shared)
+            if shared.size_bytes < before:
+                break
+            if shared.size_bytes > looked + (2 << 20):
+                looked = shared.size_bytes
+                del pod
+                gc.collect()
+                assert tracemalloc.get_traced_memory()[0] <= looked
+    finally:
+        tracemalloc.stop()
+    assert looked > memo.MOST_BYTES * 0.8
+    assert shared.size_bytes < memo.MOST_BYTES / 2
 
 
 def test_p13_a_long_template_is_not_remembered() -> None:

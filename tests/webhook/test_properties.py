@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import time
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonpatch
 from hypothesis import example, given
@@ -15,14 +13,9 @@ from hypothesis import strategies as st
 from contract import annotations as keys
 from contract import layout
 from tests import make
-from tests.webhook.given import CONFIG, admitted, policies, review
+from tests.webhook.given import admitted, answered, review
 from webhook import patch
-from webhook.handler import Handler
-from webhook.telemetry import Log, Telemetry
 from webhook.verdict import Outcome
-
-if TYPE_CHECKING:
-    from policy.match import PolicySet
 
 leaves = (
     st.none() | st.booleans() | st.integers(-2, 2) | st.floats(-1, 1) | st.text("ab/~é", max_size=3)
@@ -158,21 +151,6 @@ def test_the_users_arrays_keep_their_order(pod: dict[str, Any]) -> None:
             there = before.get(member) or []
             assert (after.get(member) or [])[: len(there)] == there
         assert after.get("newField") == before.get("newField")
-
-
-class FixedPolicies:
-    """As the handler asks for policies."""
-
-    def current(self) -> PolicySet:
-        return policies()
-
-
-def answered(body: bytes) -> tuple[int, Any, bytes]:
-    """Status, answer and log for a body."""
-    log = BytesIO()
-    telemetry = Telemetry(Log(log, time.time))
-    answer = Handler(FixedPolicies(), CONFIG, telemetry, time.perf_counter).handle(body)
-    return answer.status, json.loads(answer.body), log.getvalue()
 
 
 @given(st.binary() | documents.map(lambda found: json.dumps(found).encode()))

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}',
         "request must be an object",
     ),
-    "no uid": (review(POD, uid=""), "request.uid must be a string"),
+    "no uid": (review(POD, uid=""), "request.uid must be 1 to 64 of A-Z a-z 0-9 -"),
     "another kind": (
         review(POD, kind={"group": "apps", "version": "v1", "kind": "Deployment"}),
         "request.kind and request.resource must be those of pods of v1, without a subResource",
@@ -169,7 +170,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "an update": (review(POD, operation="UPDATE"), "request.operation must be CREATE"),
     "no pod": (review(None), "request.object is not a pod: it is not an object"),
-    "no namespace": (review(POD, namespace=""), "request.namespace must be a string"),
+    "no namespace": (
+        review(POD, namespace=""),
+        "request.namespace must be the name of a namespace",
+    ),
+    "a namespace that none has": (
+        review(POD, namespace="payments\n" + "x" * 100_000),
+        "request.namespace must be the name of a namespace",
+    ),
+    "a long uid": (review(POD, uid="x" * 65), "request.uid must be 1 to 64 of A-Z a-z 0-9 -"),
 }
 
 
@@ -194,6 +203,42 @@ def test_over_3_mib_is_a_413(webhook: Running, announced: bool) -> None:  # noqa
         assert client.post("/mutate", content=body).status_code == 413
     with webhook.client() as client:
         assert client.post("/mutate", content=b"".join(parts)).status_code == 400
+
+
+MANY = {f"lastgood.dev/env.V{at}": "db-password" for at in range(500)}
+DEEP = {"lastgood.dev/mount-path": "/" + "m" * 1000}
+ASKED = make.asking(db_password="aws-sm:/prod/payments/db")
+MOUNTS = [{"name": "v", "mountPath": f"/m{at}"} for at in range(30_000)]
+OURS = {"name": "lastgood-cache", "mountPath": "/x"}
+ATTACKS: dict[str, dict[str, Any]] = {
+    "variables x containers x path": make.pod(
+        None, *(make.container(f"c{at}") for at in range(200)), annotations=ASKED | MANY | DEEP
+    ),
+    "30,000 mounts": make.pod(None, make.container(volumeMounts=[OURS, *MOUNTS])),
+    "19,000 mounts": make.pod(None, make.container(volumeMounts=[OURS, *MOUNTS[:19_000]])),
+    "30,000 volumes of a marked pod": make.pod(
+        annotations=ASKED | {"lastgood.dev/injected": "0.1.0"},
+        volumes=[{"name": "lastgood-cache"}, *({"name": f"v{at}"} for at in range(30_000))],
+    ),
+    "a name of a megabyte in every message": make.pod(
+        None, make.container("x" * (1 << 20), volumeMounts=[{**OURS, "name": "v"}] * 20_000)
+    ),
+    "a million empty objects": make.pod(tolerations=[{}] * 700_000),
+}
+
+
+def test_p10_attacks_at_once_leave_the_webhook_answering(tmp_path: Path) -> None:
+    """All are answered by the process that was there before, and so is a usual pod after them. Its
+    memory stays below the chart's limit, with room.
+    """
+    bodies = [review(pod).replace(b", ", b",").replace(b": ", b":") for pod in ATTACKS.values()] * 2
+    with running(tmp_path) as webhook, ThreadPoolExecutor(len(bodies)) as pool:
+        assert all(len(body) < LIMIT for body in bodies)
+        statuses = {answer.status_code for answer in pool.map(webhook.post, bodies)}
+        assert statuses <= {200, 413}
+        assert webhook.post(review(POD)).json()["response"]["allowed"] is True
+        status = Path(f"/proc/{webhook.process.pid}/status").read_text(encoding="ascii")
+        assert int(status.partition("VmHWM:")[2].split()[0]) < 200 << 10
 
 
 def test_health_and_metrics_are_served(webhook: Running) -> None:
