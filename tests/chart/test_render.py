@@ -144,7 +144,7 @@ def test_p11_a_ca_that_was_provided_stays_while_replicas_change_to_self() -> Non
 def test_the_policies_know_the_marks_and_names() -> None:
     """The chart's text and the contract's constants say the same."""
     policy = str(named(render(), "ValidatingAdmissionPolicy", "lastgood-guard-pods"))
-    for name in (*layout.CONTAINERS, *layout.VOLUMES, *keys.MARKS, layout.CODE_PATH):
+    for name in (*layout.CONTAINERS, *layout.VOLUMES, *keys.MARKS, layout.CODE_PATH, layout.PYTHON):
         assert f"'{name}'" in policy.replace('\\"', '"').replace("\\'", "'"), name
 
 
