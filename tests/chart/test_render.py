@@ -197,6 +197,35 @@ def test_monitors_come_with_their_api() -> None:
     assert of_kind(render(*api, values=never), *kinds) == []
 
 
+@pytest.mark.parametrize(
+    ("webhook", "controller", "namespace", "classes"),
+    [
+        (None, None, NAMESPACE, ["system-cluster-critical"]),
+        ("system-node-critical", "", NAMESPACE, ["system-node-critical"]),
+        ("high", "high", NAMESPACE, None),
+        ("", "", NAMESPACE, None),
+        (None, None, "kube-system", None),
+    ],
+    ids=["default", "another one", "the cluster's own", "none", "in kube-system"],
+)
+def test_critical_pods_are_allowed_by_a_quota(
+    webhook: str | None, controller: str | None, namespace: str, classes: list[str] | None
+) -> None:
+    """GKE refuses them elsewhere than in kube-system without one; there it would limit others."""
+    given = {"webhook": webhook, "controller": controller}
+    names = {name: item for name, item in given.items() if item is not None}
+    values = {name: {"priorityClassName": item} for name, item in names.items()}
+    documents = render(values=values, namespace=namespace)
+    for name in given:
+        spec = named(documents, "Deployment", f"lastgood-{name}")["spec"]["template"]["spec"]
+        wanted = names.get(name, "system-cluster-critical")
+        assert spec.get("priorityClassName", "") == wanted
+    quotas = [item["spec"] for item in of_kind(documents, "ResourceQuota")]
+    scopes = [item["scopeSelector"]["matchExpressions"][0]["values"] for item in quotas]
+    assert scopes == ([] if classes is None else [classes])
+    assert [item["hard"] for item in quotas] == [{"pods": "1G"}] * len(quotas)
+
+
 def test_an_old_cluster_is_refused() -> None:
     """ValidatingAdmissionPolicies are on from Kubernetes 1.30."""
     done = run_template("--kube-version", "1.29.0")
