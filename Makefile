@@ -9,6 +9,8 @@ TAG ?= dev
 # What comes before webhook, agent and controller in the images' names.
 REPOSITORY ?= localhost/lastgood-
 PYTEST_ARGS ?=
+# More options for a push by buildah, for example --tls-verify=false
+PUSH_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
 BENCH_ARGS ?=
 BIN := .venv/bin
@@ -18,7 +20,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test on-a-cluster e2e e2e-bare bench-cluster check bench fuzz images push helm clean
+.PHONY: help setup demo test on-a-cluster e2e e2e-bare bench-cluster check bench fuzz images push chart helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,8 +100,20 @@ $(BUILDER) build $(BUILD_ARGS) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) $(if $(BAS
 	  $(if $(findstring buildah,$(BUILDER)),--timestamp $(EPOCH)) $(3) -t $(REPOSITORY)$(1):$(TAG) -f $(2) .
 endef
 
+# The digest of what was pushed, for `make chart`: podman's family writes it, docker tells it afterwards.
 push: ## push the three images: make images push REPOSITORY=registry.example.com/lastgood- TAG=0.1.0
-	@for name in webhook agent controller; do $(BUILDER) push $(REPOSITORY)$$name:$(TAG) || exit 1; done
+	@rm -rf dist/digests && mkdir -p dist/digests
+	@set -e; for name in webhook agent controller; do image=$(REPOSITORY)$$name; \
+	  if [ "$(notdir $(BUILDER))" = docker ]; then \
+	    docker push $$image:$(TAG); \
+	    docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' $$image:$(TAG) \
+	      | sed -n "s|^$$image@||p" > dist/digests/$$name; \
+	  else $(BUILDER) push $(PUSH_ARGS) --digestfile dist/digests/$$name $$image:$(TAG); fi; done
+
+chart: setup helm ## package the chart with the digests of what was pushed: make chart REPOSITORY=registry.example.com/lastgood-
+	@$(BIN)/python charts/pin_images.py --repository $(REPOSITORY) --digests dist/digests --to dist/lastgood
+	@$$(command -v helm || echo $(HELM)) lint --quiet --strict dist/lastgood
+	@$$(command -v helm || echo $(HELM)) package --destination dist dist/lastgood
 
 clean: ## remove what the targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build

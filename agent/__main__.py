@@ -1,7 +1,7 @@
 """`gate` and `follow`: reads the arguments and puts the parts together.
 
-Usage: python3 -I -S /opt/lastgood gate|follow --plan JSON --snapshots DIR --freshness DIR [--cache
-DIR] [--listen HOST:PORT] [--termination-log FILE]
+Usage: /usr/bin/python3 -I -S /opt/lastgood gate|follow --plan JSON --snapshots DIR --freshness DIR
+[--cache DIR] [--listen HOST:PORT] [--termination-log FILE]
 """
 
 from __future__ import annotations

@@ -15,7 +15,15 @@ NO_TOKEN_VOLUME = "lastgood-no-token"
 VOLUMES = (CACHE_VOLUME, SNAPSHOTS_VOLUME, FRESHNESS_VOLUME, NO_TOKEN_VOLUME)
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+PYTHON = "/usr/bin/python3"
+"""The interpreter in our images, whatever base they are built on. Never looked up in PATH: a tenant
+may set that variable on the gate of its own pod.
+"""
 CODE_PATH = "/opt/lastgood"
+COMMAND = (PYTHON, "-I", "-S", CODE_PATH)
+"""Of gate and agent. `-I` reads no PYTHON* variable, and looks for no module in the working
+directory; `-S` reads no `.pth` file.
+"""
 CACHE_MOUNT = "/lastgood/cache"
 SNAPSHOTS_MOUNT = "/lastgood/snapshots"
 FRESHNESS_MOUNT = "/lastgood/freshness"

@@ -16,16 +16,18 @@ address.
 from __future__ import annotations
 
 import os
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contract import layout
 from demo.pods import Container, Pod
 from demo.processes import end, start
 from demo.volumes import NotYet, mounted, prepare, project, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 SYNC_S = 1.0
 BACKOFF_S = (0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
@@ -140,7 +142,8 @@ class Node:
             mount["mountPath"]: mounted(pod.volume(mount["name"]), mount)
             for mount in spec.get("volumeMounts", [])
         }
-        paths["/opt/lastgood"] = self._image
+        paths[layout.PYTHON] = Path(sys.executable)
+        paths[layout.CODE_PATH] = self._image
         paths["/dev/termination-log"] = pod.folder / f"{spec['name']}.termination"
         argv = [*(spec.get("command") or self._entrypoints[spec["image"]]), *spec.get("args", [])]
         env = {

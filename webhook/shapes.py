@@ -75,7 +75,7 @@ def _container(
     container: Json = {
         "name": name,
         "image": config.image,
-        "command": ["python3", "-I", "-S", layout.CODE_PATH],
+        "command": list(layout.COMMAND),
         "args": [
             verb,
             "--plan",

@@ -144,7 +144,7 @@ def test_p11_a_ca_that_was_provided_stays_while_replicas_change_to_self() -> Non
 def test_the_policies_know_the_marks_and_names() -> None:
     """The chart's text and the contract's constants say the same."""
     policy = str(named(render(), "ValidatingAdmissionPolicy", "lastgood-guard-pods"))
-    for name in (*layout.CONTAINERS, *layout.VOLUMES, *keys.MARKS, layout.CODE_PATH):
+    for name in (*layout.CONTAINERS, *layout.VOLUMES, *keys.MARKS, layout.CODE_PATH, layout.PYTHON):
         assert f"'{name}'" in policy.replace('\\"', '"').replace("\\'", "'"), name
 
 
@@ -195,6 +195,35 @@ def test_monitors_come_with_their_api() -> None:
     assert len(of_kind(render(*api), *kinds)) == 2
     never = {"monitoring": {"monitors": "never"}}
     assert of_kind(render(*api, values=never), *kinds) == []
+
+
+@pytest.mark.parametrize(
+    ("webhook", "controller", "namespace", "classes"),
+    [
+        (None, None, NAMESPACE, ["system-cluster-critical"]),
+        ("system-node-critical", "", NAMESPACE, ["system-node-critical"]),
+        ("high", "high", NAMESPACE, None),
+        ("", "", NAMESPACE, None),
+        (None, None, "kube-system", None),
+    ],
+    ids=["default", "another one", "the cluster's own", "none", "in kube-system"],
+)
+def test_critical_pods_are_allowed_by_a_quota(
+    webhook: str | None, controller: str | None, namespace: str, classes: list[str] | None
+) -> None:
+    """GKE refuses them elsewhere than in kube-system without one; there it would limit others."""
+    given = {"webhook": webhook, "controller": controller}
+    names = {name: item for name, item in given.items() if item is not None}
+    values = {name: {"priorityClassName": item} for name, item in names.items()}
+    documents = render(values=values, namespace=namespace)
+    for name in given:
+        spec = named(documents, "Deployment", f"lastgood-{name}")["spec"]["template"]["spec"]
+        wanted = names.get(name, "system-cluster-critical")
+        assert spec.get("priorityClassName", "") == wanted
+    quotas = [item["spec"] for item in of_kind(documents, "ResourceQuota")]
+    scopes = [item["scopeSelector"]["matchExpressions"][0]["values"] for item in quotas]
+    assert scopes == ([] if classes is None else [classes])
+    assert [item["hard"] for item in quotas] == [{"pods": "1G"}] * len(quotas)
 
 
 def test_an_old_cluster_is_refused() -> None:

@@ -96,6 +96,16 @@ def test_a_repository_may_be_anywhere(repository: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("part", IMAGES)
+def test_a_tag_beside_a_digest_is_refused(part: str) -> None:
+    """One of them would have no effect: a release's chart has digests already."""
+    image = {"tag": "0.2.0", "digest": "sha256:" + "0" * 64}
+    done = run_template(values={part: {"image": image}})
+    assert done.returncode != 0
+    assert "has both tag 0.2.0 and digest sha256:" in done.stderr
+    assert f"/{part} has" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("provided", "named"),
     [({"caBundle": "a"}, "secretName"), ({"secretName": "a"}, "caBundle")],

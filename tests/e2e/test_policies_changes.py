@@ -105,12 +105,18 @@ def _secure(**members: object) -> Callable[[Manifest], None]:
     return change
 
 
-def _over(path: str, name: str = layout.GATE) -> Callable[[Manifest], None]:
+def _unmasked(body: Manifest) -> None:
+    body["spec"]["hostUsers"] = False  # the API server asks for it
+    part(body, layout.AGENT)["securityContext"]["procMount"] = "Unmasked"
+
+
+def _over(path: str, name: str = layout.GATE, **mount: object) -> Callable[[Manifest], None]:
     """Mounts a volume of somebody's into a container of ours."""
 
     def change(body: Manifest) -> None:
         body["spec"]["volumes"].append({"name": "theirs", "emptyDir": {}})
-        part(body, name)["volumeMounts"].append({"name": "theirs", "mountPath": path})
+        mounted = {"name": "theirs", "mountPath": path, **mount}
+        part(body, name)["volumeMounts"].append(mounted)
 
     return change
 
@@ -132,6 +138,36 @@ def _squatted(body: Manifest) -> None:
     sources.append({"secret": {"name": "lg-mine", "optional": True}})
 
 
+def _block(body: Manifest) -> None:
+    claim = {"claimName": "theirs"}
+    body["spec"]["volumes"].append({"name": "theirs", "persistentVolumeClaim": claim})
+    device = {"name": "theirs", "devicePath": layout.PYTHON}
+    part(body, layout.GATE)["volumeDevices"] = [device]
+
+
+def _folder(option: str, name: str = layout.GATE) -> Callable[[Manifest], None]:
+    """Gives a container of ours another folder in place of a volume of ours."""
+
+    def change(body: Manifest) -> None:
+        words = part(body, name)["args"]
+        words[words.index(option) + 1] = "/data"
+
+    return change
+
+
+def _once_more(*words: str) -> Callable[[Manifest], None]:
+    """The last of two options of one name counts."""
+
+    def change(body: Manifest) -> None:
+        part(body, layout.GATE)["args"] += words
+
+    return change
+
+
+def _commanded(*words: str) -> Callable[[Manifest], None]:
+    return _with(layout.GATE, command=list(words))
+
+
 EXEC = {"exec": {"command": ["sh", "-c", "cat /lastgood/cache/files/*"]}}
 
 
@@ -145,14 +181,41 @@ EXEC = {"exec": {"command": ["sh", "-c", "cat /lastgood/cache/files/*"]}}
         (_over("/opt/../opt/lastgood"), "over the code or the files"),
         (_over("//opt/lastgood"), "over the code or the files"),
         (_over("/usr/local/lib/python3.13", layout.AGENT), "over the code or the files"),
+        (_over("/usr/bin/python3", subPath="python3"), "over the code or the files"),
+        (_over("/usr/bin/", layout.AGENT), "over the code or the files"),
+        (_over("/usr/bin/pyvenv.cfg", subPath="a"), "over the code or the files"),
+        (_over("/usr/lib/x86_64-linux-gnu/gconv"), "over the code or the files"),
+        (_over("/opt/lastgood/__main__.py", subPath="a"), "over the code or the files"),
+        (_over("/opt/lastgood/json.py", subPathExpr="$(A)"), "over the code or the files"),
         (_over("/lib64"), "over the code or the files"),
+        (_over("/lib/x86_64-linux-gnu/libc.so.6", subPath="a"), "over the code or the files"),
+        (_over("/lib/aarch64-linux-gnu"), "over the code or the files"),
+        (_over("/etc"), "over the code or the files"),
+        (_over("/etc/", layout.AGENT), "over the code or the files"),
+        (_over("/etc/ld.so.cache", subPath="a"), "over the code or the files"),
+        (_over("/etc/ld-musl-x86_64.path"), "over the code or the files"),
+        (_over("usr/bin"), "over the code or the files"),
+        (_commanded("python3", "-I", "-S", layout.CODE_PATH), "run as lastgood made them"),
+        (_commanded("/usr/bin/python3.11", "-I", "-S", layout.CODE_PATH), "as lastgood made"),
+        (_commanded(layout.PYTHON, "-S", layout.CODE_PATH), "run as lastgood made them"),
+        (_commanded(layout.PYTHON, "-I", layout.CODE_PATH), "run as lastgood made them"),
+        (_commanded("$(PYTHON)", "-I", "-S", layout.CODE_PATH), "run as lastgood made them"),
+        (_commanded(), "run as lastgood made them"),
+        (_with(layout.GATE, workingDir="/data"), "without a working directory"),
+        (_with(layout.AGENT, workingDir="/data"), "without a working directory"),
+        (_block, "block devices"),
+        (_folder("--cache"), "its command and folders"),
+        (_folder("--snapshots"), "its command and folders"),
+        (_folder("--freshness", layout.AGENT), "its command and folders"),
+        (_once_more("--snapshots", "/data"), "its command and folders"),
+        (_once_more("--plan", "{}"), "its command and folders"),
         (_over("/lastgood/cache/files", layout.AGENT), "over the code or the files"),
         (_over("/lastgood"), "over the code or the files"),
         (_in_place_of_snapshots, "over the code or the files"),
-        (_with(layout.GATE, livenessProbe=EXEC, restartPolicy="Always"), "without lifecycle hooks"),
-        (_with(layout.AGENT, readinessProbe=EXEC), "without lifecycle hooks"),
-        (_with(layout.AGENT, lifecycle={"postStart": EXEC}), "without lifecycle hooks"),
-        (_with(layout.AGENT, envFrom=[{"secretRef": {"name": "a"}}]), "without lifecycle hooks"),
+        (_with(layout.GATE, livenessProbe=EXEC, restartPolicy="Always"), "lifecycle hooks"),
+        (_with(layout.AGENT, readinessProbe=EXEC), "lifecycle hooks"),
+        (_with(layout.AGENT, lifecycle={"postStart": EXEC}), "lifecycle hooks"),
+        (_with(layout.AGENT, envFrom=[{"secretRef": {"name": "a"}}]), "lifecycle hooks"),
         (_with(layout.AGENT, args=["gate"]), "run as lastgood made them"),
         (_secure(runAsUser=0, runAsNonRoot=False), "securityContext was loosened"),
         (_secure(allowPrivilegeEscalation=True), "securityContext was loosened"),
@@ -160,6 +223,8 @@ EXEC = {"exec": {"command": ["sh", "-c", "cat /lastgood/cache/files/*"]}}
         (_secure(capabilities={"add": ["SYS_PTRACE"]}), "securityContext was loosened"),
         (_secure(seccompProfile={"type": "Unconfined"}), "securityContext was loosened"),
         (_secure(allowPrivilegeEscalation=None), "securityContext was loosened"),
+        (_unmasked, "securityContext was loosened"),
+        (_secure(appArmorProfile={"type": "Unconfined"}), "securityContext was loosened"),
         (_with(layout.GATE, restartPolicy="Always"), "an init container that ends"),
         (_gate_late, "before every other one that mounts"),
         (_squatted, "lastgood's volumes are as lastgood made them"),
@@ -196,12 +261,30 @@ TOKEN = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
         _over("/opt/datadog-packages/datadog-apm-inject"),
         _over("/etc/ld.so.preload"),
         _over("/vault/secrets"),
+        _over("/etc/ssl/certs"),
+        _over("/dev/shm", layout.AGENT),
         _with(layout.AGENT, env=[{"name": "PYTHONPATH", "value": "/otel"}]),
+        _with(layout.GATE, env=[{"name": "PATH", "value": "/data"}]),
+        _with(layout.GATE, env=[{"name": "LD_PRELOAD", "value": "/opt/datadog/launcher.so"}]),
         _with(layout.GATE, env=[{"name": "AWS_ROLE_ARN", "value": "a"}]),
         _with(layout.AGENT, ports=[{"containerPort": 9465}]),
         _with(layout.AGENT, imagePullPolicy="Always", terminationMessagePath="/dev/termination"),
     ],
-    ids=["EKS", "OpenTelemetry", "Datadog", "preload", "Vault", "env", "identity", "port", "pull"],
+    ids=[
+        "EKS",
+        "OpenTelemetry",
+        "Datadog",
+        "preload",
+        "Vault",
+        "certificates",
+        "shared memory",
+        "PYTHONPATH",
+        "PATH",
+        "LD_PRELOAD",
+        "identity",
+        "port",
+        "pull",
+    ],
 )
 def test_p1_what_other_injectors_add_is_let_in(
     guarded: Enforced, change: Callable[[Manifest], None]

@@ -92,6 +92,7 @@ def test_the_controller_nudges(guarded: Enforced, running: str) -> None:
                 "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "b"}]
             }
         },
+        {"metadata": {"generateName": "evil-"}},
         {"metadata": {"annotations": {"example.com/a": "b"}}},
         {"metadata": {"annotations": {keys.INJECTED: "9"}}},
         {"metadata": {"annotations": {keys.SECRET + "db-password": None}}},
@@ -103,6 +104,7 @@ def test_the_controller_nudges(guarded: Enforced, running: str) -> None:
         "labels",
         "finalizers",
         "owner",
+        "generateName",
         "another annotation",
         "our mark",
         "annotation removed",

@@ -73,6 +73,7 @@ JSON_PATCH = "application/json-patch+json"
         _replace(f"{FIRST}/reinvocationPolicy", "IfNeeded"),
         _replace("/metadata/finalizers", ["example.com/keep"]),
         _replace("/metadata/labels", {"a": "b"}),
+        [{"op": "add", "path": "/metadata/generateName", "value": "evil-"}],
         [{"op": "remove", "path": FIRST}],
     ],
     ids=lambda change: change[0]["path"].rsplit("/", 1)[-1],

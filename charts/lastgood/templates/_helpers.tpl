@@ -26,6 +26,10 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "lastgood.image" -}}
 {{- $image := .image }}
+{{- /* A release's values have digests: a tag of somebody's would have no effect, and nothing would say so. */ -}}
+{{- if and $image.digest $image.tag }}
+{{- fail (printf "the image %s has both tag %s and digest %s: set digest to \"\" to run the tag, or tag to \"\" to run the digest" $image.repository $image.tag $image.digest) }}
+{{- end }}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}
 {{- else }}{{ $image.repository }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
