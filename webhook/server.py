@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Response
 
+from serving.turns import Turns
 from webhook import telemetry
+from webhook.protocol import VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from webhook.handler import Answer, Handler
-    from webhook.telemetry import Telemetry
 
 BODY_LIMIT = 3 << 20
 """Bytes of a review that are read: as much as the API server takes for an object
@@ -44,19 +45,27 @@ class Mutate:
     (docs/design/003).
     """
 
-    def __init__(self, handler: Handler, lifecycle: Lifecycle) -> None:
+    def __init__(self, handler: Handler, lifecycle: Lifecycle, *, verified_only: bool) -> None:
         self._handler = handler
         self._lifecycle = lifecycle
+        self._verified_only = verified_only
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await _send(send, self._handler.reject(405, "write POST /mutate"), close=False)
+            return
+        if self._verified_only and not scope["state"].get(VERIFIED):
+            message = "a client certificate with a name of LASTGOOD_WEBHOOK_CLIENT_NAMES is needed"
+            await _send(send, self._handler.reject(403, message), close=True)
             return
         body = await _read(receive)
         if body is None:
             message = f"a review has at most {BODY_LIMIT} bytes"
             await _send(send, self._handler.reject(413, message), close=True)
             return
+        # Reviews of one address, whatever they cost, let those of another one go between.
+        await self._turns.turn(_address(scope))
         await _send(send, self._handler.handle(body), close=self._lifecycle.draining)
 
 
@@ -74,9 +83,17 @@ class Routes(FastAPI):
             await super().__call__(scope, receive, send)
 
 
-def make_app(handler: Handler, metrics: Telemetry, lifecycle: Lifecycle) -> FastAPI:
-    """The routes."""
-    app = Routes(Mutate(handler, lifecycle))
+def make_app(
+    handler: Handler,
+    metrics: Callable[[], bytes],
+    lifecycle: Lifecycle,
+    *,
+    verified_only: bool = False,
+) -> FastAPI:
+    """The routes. `metrics` is cheap: anybody may ask for them. `verified_only`: admissions are for
+    clients that `webhook.protocol` has found VERIFIED.
+    """
+    app = Routes(Mutate(handler, lifecycle, verified_only=verified_only))
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -91,7 +108,7 @@ def make_app(handler: Handler, metrics: Telemetry, lifecycle: Lifecycle) -> Fast
 
     @app.get("/metrics")
     async def exposition() -> Response:
-        return Response(metrics.exposition(), media_type=telemetry.CONTENT_TYPE)
+        return Response(metrics(), media_type=telemetry.CONTENT_TYPE)
 
     return app
 
@@ -109,6 +126,11 @@ async def _read(receive: Receive) -> bytes | None:
         parts.append(part)
         size += len(part)
     return b"".join(parts) if size <= BODY_LIMIT else None
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 async def _send(send: Send, answer: Answer, *, close: bool) -> None:
