@@ -14,7 +14,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from serving.register import Phase, Visit
+from serving.register import LARGE_BYTES, Phase, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,8 @@ class Connection(asyncio.Transport):
         self._closing, self._out = True, []
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
-        self._turns.drop(self.visit.address, self._shake_hands)
+        for act in (self._shake_hands, self._read_more):
+            self._turns.drop(self.visit.address, act)
         self._register.leave(self.visit)
         self._socket.close()
         # What OpenSSL keeps for it goes now, not when garbage is collected.
@@ -184,6 +185,7 @@ class Connection(asyncio.Transport):
             self._loop.add_reader(self._fd, self._on_readable)
         else:
             self._loop.remove_reader(self._fd)
+            self._turns.drop(self.visit.address, self._read_more)
 
     def _ask_for_handshake(self) -> None:
         """A step of it costs as much as an answer, so addresses take turns."""
@@ -217,10 +219,23 @@ class Connection(asyncio.Transport):
 
     def _establish(self) -> None:
         self._made = True
-        self._on_readable = self._read
+        self._on_readable = self._read_in_turn
         self.moves(Phase.HEAD)
         if self._protocol is not None:
             self._protocol.connection_made(self)
+
+    def _read_in_turn(self) -> None:
+        """Usual requests are read at once. Addresses take turns with the rest of large ones."""
+        if self._request_bytes < LARGE_BYTES and not self._closing:
+            self._read()
+            return
+        self._loop.remove_reader(self._fd)
+        self._reading = False
+        self._turns.add(self.visit.address, self._read_more)
+
+    def _read_more(self) -> None:
+        self._read()
+        self._read_or_not()
 
     def _read(self) -> None:
         if self._socket is None or self._protocol is None:

@@ -21,7 +21,7 @@ BACKLOG = 512
 """Connections that the kernel keeps for us, each with a part of its buffers."""
 BUFFER_BYTES = 64 * 1024
 """The kernel's for each connection and direction; it counts with the process's memory."""
-AT_ONCE = 64
+AT_ONCE = 16
 """Connections that are accepted in one turn of the loop."""
 LOOK_S = 0.25
 """How often late connections are looked for."""

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from serving.limits import Limits
 
@@ -16,6 +16,12 @@ TRUSTED = ""
 LARGE_BYTES = 32 * 1024
 """Where bytes run out, connections that hold less are left: a usual request fits, and closing it
 would free little. So `held_bytes` is exceeded by at most so much for each connection.
+"""
+
+
+SERVED_S = 10.0
+"""How much longer a connection may have waited whose last request was answered: the next one of the
+API server may be on its way.
 """
 
 
@@ -35,7 +41,7 @@ class Phase(Enum):
 class Visit:
     """One connection."""
 
-    __slots__ = ("address", "deadline", "end", "group", "held_bytes", "phase")
+    __slots__ = ("address", "deadline", "end", "group", "held_bytes", "phase", "served", "since")
 
     def __init__(self, address: str, end: Callable[[str], None]) -> None:
         """`end` closes the connection at once; it is told why."""
@@ -46,14 +52,49 @@ class Visit:
         self.deadline = float("inf")
         """When the phase has taken too long, by the clock of `move`'s `now`."""
         self.held_bytes = 0
+        self.served = False
+        """A request of it was complete."""
+        self.since = 0.0
+        """Since when it has waited: its last complete request, or its beginning."""
+
+
+class Queue:
+    """The connections of one group that wait for their clients, the longest wait first."""
+
+    def __init__(self) -> None:
+        self._new: dict[Visit, None] = {}
+        self._served: dict[Visit, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._new or self._served)
+
+    def __iter__(self) -> Iterator[Visit]:
+        yield from self._new
+        yield from self._served
+
+    def add(self, visit: Visit) -> None:
+        """It waits from now on."""
+        (self._served if visit.served else self._new)[visit] = None
+
+    def remove(self, visit: Visit) -> None:
+        """Nothing when it does not wait."""
+        self._new.pop(visit, None)
+        self._served.pop(visit, None)
+
+    def first(self) -> Visit:
+        """The one to close first, of at least one."""
+        new, served = next(iter(self._new), None), next(iter(self._served), None)
+        if new is None or served is None:
+            return next(iter(self))
+        return served if served.since + SERVED_S < new.since else new
 
 
 class Register:
     """The connections of one listener.
 
     When there is no room, the address with the most gives way, and of its connections the one
-    that has waited longest since its last complete request, or since it was opened. So a flood
-    from one address closes its own connections. An address with few keeps them.
+    that has waited longest without a complete request. So a flood from one address closes its own
+    connections. An address with few keeps them.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -68,8 +109,8 @@ class Register:
             Phase.LINGER: limits.linger_s,
         }
         self._visits: dict[Visit, None] = {}
-        self._waiting: dict[str, dict[Visit, None]] = {}
-        """By group; in each, the one that has waited longest comes first."""
+        self._waiting: dict[str, Queue] = {}
+        """By group, without empty ones."""
         self._count: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
         self.held_bytes = 0
@@ -86,17 +127,18 @@ class Register:
             return visit
         self._visits[visit] = None
         self._count[visit.group] += 1
-        visit.phase = Phase.WORK
+        self._wait(visit, now)
         self.move(visit, phase, now)
         return closed
 
     def _room_for(self, visit: Visit) -> Visit | None:
         if self._count[visit.group] >= self._limits.per_address:
-            return next(iter(self._waiting.get(visit.group, ())), visit)
+            queue = self._waiting.get(visit.group)
+            return queue.first() if queue else visit
         if len(self._visits) < self._limits.connections:
             return None
         groups = self._heaviest(self._count)
-        return next(iter(self._waiting[groups[0]])) if groups else visit
+        return self._waiting[groups[0]].first() if groups else visit
 
     def _heaviest(self, weight: Counter[str]) -> list[str]:
         """The groups in which somebody waits, the first to give way first. Trusted connections come
@@ -111,21 +153,21 @@ class Register:
             return
         if phase is Phase.WORK:
             self._unqueue(visit)
+            visit.served = True
         elif visit.phase is Phase.WORK:
-            self._waiting.setdefault(visit.group, {})[visit] = None
+            self._wait(visit, now)
         visit.phase, visit.deadline = phase, now + self._most_s[phase]
 
     def trust(self, visit: Visit) -> None:
         """It has proved who it is: it is closed after all others, and counts for no address."""
         if visit not in self._visits or visit.group == TRUSTED:
             return
-        waited = visit in self._waiting.get(visit.group, ())
         self._unqueue(visit)
         self._weigh(visit, -1, -visit.held_bytes)
         visit.group = TRUSTED
         self._weigh(visit, 1, visit.held_bytes)
-        if waited:
-            self._waiting.setdefault(TRUSTED, {})[visit] = None
+        if visit.phase is not Phase.WORK:
+            self._wait(visit, visit.since)
 
     def hold(self, visit: Visit, held_bytes: int) -> Visit | None:
         """What it holds now, in bytes. The connection to close, which may be this one; None: there
@@ -166,10 +208,14 @@ class Register:
         if not self._count[visit.group]:
             del self._count[visit.group], self._bytes[visit.group]
 
+    def _wait(self, visit: Visit, since: float) -> None:
+        visit.since = since
+        self._waiting.setdefault(visit.group, Queue()).add(visit)
+
     def _unqueue(self, visit: Visit) -> None:
-        waiting = self._waiting.get(visit.group)
-        if waiting is None:
+        queue = self._waiting.get(visit.group)
+        if queue is None:
             return
-        waiting.pop(visit, None)
-        if not waiting:
+        queue.remove(visit)
+        if not queue:
             del self._waiting[visit.group]

@@ -45,11 +45,13 @@ class Mutate:
     (docs/design/003).
     """
 
-    def __init__(self, handler: Handler, lifecycle: Lifecycle, *, verified_only: bool) -> None:
+    def __init__(
+        self, handler: Handler, lifecycle: Lifecycle, turns: Turns, *, verified_only: bool
+    ) -> None:
         self._handler = handler
         self._lifecycle = lifecycle
+        self._turns = turns
         self._verified_only = verified_only
-        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -64,22 +66,25 @@ class Mutate:
             message = f"a review has at most {BODY_LIMIT} bytes"
             await _send(send, self._handler.reject(413, message), close=True)
             return
-        # Reviews of one address, whatever they cost, let those of another one go between.
         await self._turns.turn(_address(scope))
         await _send(send, self._handler.handle(body), close=self._lifecycle.draining)
 
 
 class Routes(FastAPI):
-    """FastAPI's routes, and before them the one that pods wait for."""
+    """FastAPI's routes, and before them the one that pods wait for. The requests of one address,
+    whatever they cost, let those of another one go between.
+    """
 
-    def __init__(self, mutate: Mutate) -> None:
+    def __init__(self, mutate: Mutate, turns: Turns) -> None:
         super().__init__(openapi_url=None, docs_url=None, redoc_url=None)
         self._mutate = mutate
+        self._turns = turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/mutate":
             await self._mutate(scope, receive, send)
         else:
+            await self._turns.turn(_address(scope))
             await super().__call__(scope, receive, send)
 
 
@@ -93,7 +98,8 @@ def make_app(
     """The routes. `metrics` is cheap: anybody may ask for them. `verified_only`: admissions are for
     clients that `webhook.protocol` has found VERIFIED.
     """
-    app = Routes(Mutate(handler, lifecycle, verified_only=verified_only))
+    turns = Turns()
+    app = Routes(Mutate(handler, lifecycle, turns, verified_only=verified_only), turns)
 
     @app.get("/healthz")
     async def healthz() -> Response:
