@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from serving.register import Phase, Register
 from serving.turns import Turns
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Listener:
-    """Lives in the loop that `start` was called in."""
+    """Lives in one loop."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Listener:
         limits: Limits,
         protocol: Callable[[], asyncio.Protocol],
         *,
+        loop: asyncio.AbstractEventLoop,
         context: Callable[[], ssl.SSLContext] | None = None,
         ended: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -59,8 +60,8 @@ class Listener:
         self._context = context
         self._ended = ended
         self._register = Register(limits)
-        self._turns = Turns()
-        self._loop = asyncio.get_running_loop()
+        self._turns = Turns(loop)
+        self._loop = loop
         self._looking: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -88,10 +89,14 @@ class Listener:
             if visit.phase is Phase.HANDSHAKE:
                 visit.end("stop")
 
-    async def wait_closed(self) -> None:
+    def end(self) -> None:
         """Ends what is still connected."""
         for visit in self._register.all():
             visit.end("stop")
+
+    async def wait_closed(self) -> None:
+        """As `end`: uvicorn's shutdown waits for the end of what it asked to close before."""
+        self.end()
 
     def _accept_again(self) -> None:
         self._loop.add_reader(self._bound, self._accept)

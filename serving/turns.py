@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 class Turns:
     """Not safe across threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """`loop` None: the one that runs when it is used."""
+        self._loop = loop
         self._waiting: dict[str, dict[Callable[[], None], None]] = {}
         """By address; the address whose turn is next comes first."""
         self._scheduled = False
@@ -48,7 +50,7 @@ class Turns:
     def _schedule(self) -> None:
         if self._waiting and not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._next)
+            (self._loop or asyncio.get_running_loop()).call_soon(self._next)
 
     def _next(self) -> None:
         self._scheduled = False

@@ -77,6 +77,7 @@ class Server(uvicorn.Server):
             bound,
             LIMITS,
             self._protocol,
+            loop=self._loop,
             context=lambda: self._serving.context,
             ended=self._telemetry.connection_ended,
         )
