@@ -40,7 +40,7 @@ class World:
         self.now = 0.0
         self.well = True
         registry = CollectorRegistry()
-        registry.register(self.counted)  # type: ignore[arg-type]  # it is a collector by its method
+        registry.register(self.counted)
         self.before = self.counted.times
         self.server: Server = serve("127.0.0.1", 0, registry, lambda: self.well, lambda: self.now)
 
