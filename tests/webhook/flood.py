@@ -1,5 +1,6 @@
-"""What a pod without credentials can do to a listener, from several addresses of loopback:
-`python -m tests.webhook.flood PORT SECONDS KIND=COUNT@ADDRESS...`. It ends by itself.
+"""What a pod without credentials can do to a listener: `python flood.py HOST:PORT SECONDS
+KIND=COUNT...`, with `@ADDRESS` after a count to come from one of loopback. It ends by itself, and
+needs the standard library only.
 
 A connection that is closed is opened again, so that the flood goes on. Prints one line when each
 connection was opened once, and how many were opened in all at its end.
@@ -90,8 +91,8 @@ KINDS = {
 class Flood:
     """All connections of one run."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
         self._context = _context()
         self.opened = 0
         self.first = 0
@@ -112,10 +113,9 @@ class Flood:
             await asyncio.sleep(AGAIN_S)
 
     async def _open(self, address: str, context: ssl.SSLContext | None) -> Streams:
+        source = (address, 0) if address else None
         async with asyncio.timeout(10):
-            return await asyncio.open_connection(
-                "127.0.0.1", self._port, ssl=context, local_addr=(address, 0)
-            )
+            return await asyncio.open_connection(*self._target, ssl=context, local_addr=source)
 
 
 async def _closing(
@@ -134,9 +134,10 @@ def _context() -> ssl.SSLContext:
     return context
 
 
-async def main(port: int, seconds: float, wanted: list[str]) -> None:
+async def main(target: str, seconds: float, wanted: list[str]) -> None:
     """Floods for so long."""
-    flood = Flood(port)
+    host, _, port = target.rpartition(":")
+    flood = Flood(host, int(port))
     tasks = []
     for each in wanted:
         kind, _, rest = each.partition("=")
@@ -160,4 +161,4 @@ async def main(port: int, seconds: float, wanted: list[str]) -> None:
 if __name__ == "__main__":
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
+    asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3:]))

@@ -125,7 +125,8 @@ def test_no_admission_fails_under_a_flood(tmp_path: Path, flood: list[str]) -> N
         threading.Thread(target=lambda: [None for _ in lines], daemon=True).start()
         trust = ssl.create_default_context(cafile=tmp_path / "ca.crt")
         admissions = Admissions(webhook.port, trust)
-        command = [sys.executable, "-m", "tests.webhook.flood", str(webhook.port), str(SECONDS)]
+        target = f"127.0.0.1:{webhook.port}"
+        command = [sys.executable, "-m", "tests.webhook.flood", target, str(SECONDS)]
         flooding = subprocess.Popen(
             [*command, *flood],
             cwd=ROOT,

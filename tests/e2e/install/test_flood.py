@@ -1,0 +1,104 @@
+"""S3 on a cluster: pods without credentials flood the webhook while admissions go through the API
+server. The floods are bounded in count and time, and end by themselves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.install.world import OTHER, RESTRICTED, SECURITY, SYSTEM, pod
+from tests.make.embedded import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from tests.e2e.install.kubectl import Json
+    from tests.e2e.install.settings import Settings
+    from tests.e2e.install.world import Provider
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+WEBHOOK, PORT = "lastgood-webhook", 10250
+FLOOD = (Path(__file__).parents[2] / "webhook/flood.py").read_text(encoding="utf-8")
+SECONDS = 40
+PARTS = {
+    "bodies": ["body=44"],
+    "idle": ["idle=3383"],
+    "slow": ["hello=200", "head=200"],
+}
+"""Of one replica, each part from a pod of its own."""
+
+
+def _flooding(settings: Settings, name: str, target: str, kinds: list[str]) -> Json:
+    container = {
+        "name": "app",
+        "image": settings.image("provider"),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-c", FLOOD, target, str(SECONDS), *kinds],
+        "securityContext": SECURITY,
+        # A share of the processor, as pods of one node have it.
+        "resources": {"requests": {"cpu": "10m"}, "limits": {"cpu": "500m", "memory": "1Gi"}},
+    }
+    return pod(
+        name,
+        {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": RESTRICTED,
+            "containers": [container],
+        },
+        {},
+    )
+
+
+def _replicas() -> list[Json]:
+    return SYSTEM.pods(WEBHOOK)
+
+
+def _restarts() -> dict[str, int]:
+    found = [pod["status"]["containerStatuses"][0] for pod in _replicas()]
+    names = [pod["metadata"]["name"] for pod in _replicas()]
+    return {name: each["restartCount"] for name, each in zip(names, found, strict=True)}
+
+
+@pytest.fixture
+def floods(installed: Provider, settings: Settings) -> Iterator[list[Json]]:
+    """Manifests of the pods, which are gone afterwards: another namespace floods one replica by its
+    address, and the Service.
+    """
+    del installed
+    address = f"{_replicas()[0]['status']['podIP']}:{PORT}"
+    service = SYSTEM.get("service", WEBHOOK)["spec"]["clusterIP"]
+    made = [_flooding(settings, f"flood-{name}", address, part) for name, part in PARTS.items()]
+    made.append(_flooding(settings, "flood-service", f"{service}:443", ["idle=500", "body=10"]))
+    yield made
+    names = [item["metadata"]["name"] for item in made]
+    OTHER.kubectl("delete", "pod", *names, "--ignore-not-found", "--grace-period=1")
+
+
+def _phase(name: str) -> str:
+    phase: str = OTHER.get("pod", name)["status"]["phase"]
+    return phase
+
+
+def test_p11_floods_from_pods_fail_no_admission(
+    floods: list[Json], load: AbstractContextManager[None]
+) -> None:
+    """S3: unfinished bodies, idle connections, slow handshakes and slow heads from pods of another
+    namespace, at 50 admissions a second through the API server: none fails, and no replica
+    restarts.
+    """
+    before = _restarts()
+    names = [item["metadata"]["name"] for item in floods]
+    with load:
+        for item in floods:
+            OTHER.create(item)
+        until("the floods", lambda: {_phase(name) for name in names} == {"Running"}, 60)
+        until("their end", lambda: {_phase(name) for name in names} == {"Succeeded"}, 150)
+    assert _restarts() == before
+    for name in names:
+        opened = int(OTHER.kubectl("logs", name).split()[-1])
+        assert opened > 0, name
