@@ -1,4 +1,4 @@
-"""S3 on a cluster: pods without credentials flood the webhook while admissions go through the API
+"""P13 on a cluster: pods without credentials flood the webhook while admissions go through the API
 server. The floods are bounded in count and time, and end by themselves.
 """
 
@@ -84,10 +84,10 @@ def _phase(name: str) -> str:
     return phase
 
 
-def test_p11_floods_from_pods_fail_no_admission(
+def test_p13_floods_from_pods_fail_no_admission(
     floods: list[Json], load: AbstractContextManager[None]
 ) -> None:
-    """S3: unfinished bodies, idle connections, slow handshakes and slow heads from pods of another
+    """P13: unfinished bodies, idle connections, slow handshakes and slow heads from pods of another
     namespace, at 50 admissions a second through the API server: none fails, and no replica
     restarts.
     """
