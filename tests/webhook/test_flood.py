@@ -118,7 +118,7 @@ def resident(pid: int) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 def test_p13_no_admission_fails_under_a_flood(tmp_path: Path, flood: list[str]) -> None:
-    """P13: at 50 a second, beside floods whose connections are opened again whenever they are closed."""
+    """P13: at 50 a second, beside floods that open again each connection that was closed."""
     with running(tmp_path) as webhook:
         lines = webhook.process.stdout
         assert lines is not None
