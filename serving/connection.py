@@ -115,12 +115,15 @@ class Connection(asyncio.Transport):
         is read, so that what a request holds is counted until its work is done, also when its
         client is gone.
         """
-        if phase is Phase.IDLE:
+        answered = phase is Phase.IDLE
+        if answered:
             self._request_bytes = 0
-            self._weigh()
             phase = Phase.ANSWER if self._out else phase
         if self.visit.phase is not Phase.LINGER:
             self._register.move(self.visit, phase, self._loop.time())
+        if answered:
+            self._flush()
+            self._weigh()
         self._read_or_not()
 
     def holds(self, more_bytes: int) -> None:
@@ -155,7 +158,6 @@ class Connection(asyncio.Transport):
             return
         self._out.append(bytes(data))
         self._out_bytes += len(data)
-        self._weigh()
         self._flush_soon()
         if self._out_bytes > WRITE_BYTES and not self._write_paused:
             self._write_paused = True
@@ -177,20 +179,23 @@ class Connection(asyncio.Transport):
     # The socket
 
     def _read_or_not(self) -> None:
-        wanted = self._closing or not (self._paused or self.visit.phase is Phase.WORK)
+        wanted = self._closing or not self._paused
         if self._socket is None or wanted is self._reading:
             return
-        self._reading = wanted
-        if wanted:
-            self._loop.add_reader(self._fd, self._on_readable)
-        else:
-            self._loop.remove_reader(self._fd)
+        if not wanted:
+            self._read_no_more()
             self._turns.drop(self.visit.address, self._read_more)
+        elif self._closing or self.visit.phase is not Phase.WORK:
+            self._reading = True
+            self._loop.add_reader(self._fd, self._on_readable)
+
+    def _read_no_more(self) -> None:
+        self._reading = False
+        self._loop.remove_reader(self._fd)
 
     def _ask_for_handshake(self) -> None:
         """A step of it costs as much as an answer, so addresses take turns."""
-        self._reading = False
-        self._loop.remove_reader(self._fd)
+        self._read_no_more()
         self._loop.remove_writer(self._fd)
         self._turns.add(self.visit.address, self._shake_hands)
 
@@ -226,12 +231,13 @@ class Connection(asyncio.Transport):
 
     def _read_in_turn(self) -> None:
         """Usual requests are read at once. Addresses take turns with the rest of large ones."""
-        if self._request_bytes < LARGE_BYTES and not self._closing:
+        if self.visit.phase is Phase.WORK and not self._closing:
+            self._read_no_more()
+        elif self._request_bytes < LARGE_BYTES and not self._closing:
             self._read()
-            return
-        self._loop.remove_reader(self._fd)
-        self._reading = False
-        self._turns.add(self.visit.address, self._read_more)
+        else:
+            self._read_no_more()
+            self._turns.add(self.visit.address, self._read_more)
 
     def _read_more(self) -> None:
         self._read()
@@ -262,7 +268,7 @@ class Connection(asyncio.Transport):
 
     def _flush(self) -> None:
         self._flushing = False
-        if self._socket is None:
+        if self._socket is None or not (self._out or self._closing):
             return
         data = b"".join(self._out)
         try:
@@ -302,7 +308,10 @@ class Connection(asyncio.Transport):
         self._read_or_not()
 
     def _weigh(self) -> None:
-        over = self._register.hold(self.visit, self._request_bytes + self._out_bytes)
+        held_bytes = self._request_bytes + self._out_bytes
+        if held_bytes == self.visit.held_bytes:
+            return
+        over = self._register.hold(self.visit, held_bytes)
         if over is not None:
             over.end("bytes")
 

@@ -22,9 +22,13 @@ class Turns:
         self._scheduled = False
 
     def add(self, address: str, act: Callable[[], None]) -> None:
-        """Calls `act`, which raises nothing, in a later turn of the running loop."""
-        self._waiting.setdefault(address, {})[act] = None
-        self._schedule()
+        """Calls `act`, which raises nothing: now where nothing was done in this turn of the loop,
+        else in a later one.
+        """
+        if self._is_free():
+            act()
+        else:
+            self._waiting.setdefault(address, {})[act] = None
 
     def drop(self, address: str, act: Callable[[], None]) -> None:
         """It is not wanted any more. Nothing when it was called already."""
@@ -35,6 +39,8 @@ class Turns:
 
     async def turn(self, address: str) -> None:
         """Waits until it is this address's turn."""
+        if self._is_free():
+            return
         came = asyncio.get_running_loop().create_future()
 
         def come() -> None:
@@ -47,10 +53,16 @@ class Turns:
         finally:
             self.drop(address, come)
 
+    def _is_free(self) -> bool:
+        """True: this turn was nobody's, and is taken now."""
+        if self._scheduled:
+            return False
+        self._schedule()
+        return True
+
     def _schedule(self) -> None:
-        if self._waiting and not self._scheduled:
-            self._scheduled = True
-            (self._loop or asyncio.get_running_loop()).call_soon(self._next)
+        self._scheduled = True
+        (self._loop or asyncio.get_running_loop()).call_soon(self._next)
 
     def _next(self) -> None:
         self._scheduled = False

@@ -124,7 +124,8 @@ def test_an_answer_that_is_not_taken_is_counted_and_ends_in_time() -> None:
             await made.until(lambda: made.protocols[0].came == b"x\n")
             made.protocols[0].connection.write(b"y" * (16 << 20))
             made.protocols[0].connection.moves(Phase.IDLE)
-            assert made.listener.held_bytes >= 16 << 20
+            # The kernel has taken some of it.
+            assert made.listener.held_bytes >= 8 << 20
             await made.until(lambda: made.ended == ["answer"])
             assert made.listener.held_bytes == 0
             client.close()
