@@ -13,7 +13,7 @@ from webhook.protocol import VERIFIED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from webhook.handler import Answer, Handler
 
@@ -40,6 +40,10 @@ class Lifecycle:
         return next((problem for problem in found if problem is not None), None)
 
 
+class _GoneError(Exception):
+    """The client closed before its body was complete. Caught by Mutate."""
+
+
 class Mutate:
     """POST /mutate as plain ASGI: of a review's time FastAPI's own would be a third
     (docs/design/003).
@@ -61,7 +65,10 @@ class Mutate:
             message = "a client certificate with a name of LASTGOOD_WEBHOOK_CLIENT_NAMES is needed"
             await _send(send, self._handler.reject(403, message), close=True)
             return
-        body = await _read(receive)
+        try:
+            body = await _read(receive)
+        except _GoneError:
+            return
         if body is None:
             message = f"a review has at most {BODY_LIMIT} bytes"
             await _send(send, self._handler.reject(413, message), close=True)
@@ -119,15 +126,23 @@ def make_app(
     return app
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The body; None as soon as it is over the limit, whatever Content-Length says."""
+async def _receive(receive: Receive) -> Message:
+    """The next part of a body."""
     message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _GoneError
+    return message
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body; None as soon as it is over the limit, whatever Content-Length says. _GoneError."""
+    message = await _receive(receive)
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
         return body if len(body) <= BODY_LIMIT else None
     parts, size = [body], len(body)
     while message.get("more_body") and size <= BODY_LIMIT:
-        message = await receive()
+        message = await _receive(receive)
         part = message.get("body", b"")
         parts.append(part)
         size += len(part)

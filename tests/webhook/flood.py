@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import resource
 import ssl
 import sys
@@ -33,8 +34,9 @@ HELLO = b"\x16\x03\x01\x02\x00\x01\x00"
 
 async def until_closed(reader: asyncio.StreamReader) -> None:
     """Whatever comes."""
-    while await reader.read(65_536):
-        pass
+    with contextlib.suppress(OSError):
+        while await reader.read(65_536):
+            pass
 
 
 async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,6 +161,7 @@ async def main(target: str, seconds: float, wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("asyncio").disabled = True  # it tells of each connection that was closed
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     asyncio.run(main(sys.argv[1], float(sys.argv[2]), sys.argv[3:]))
