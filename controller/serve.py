@@ -26,10 +26,13 @@ LIMITS = Limits(
     connections=64,
     per_address=32,
     held_bytes=16 * 1024 * 1024,
+    accept_pause_s=0.05,
     head_s=5.0,
     answer_s=5.0,
 )
-"""A kubelet, and a few scrapers. The page of 10,000 snapshots has about 4 MB."""
+"""A kubelet, and a few scrapers. 320 connections a second at most, because this thread and the
+work's share one lock. The page of 10,000 snapshots has about 4 MB.
+"""
 JOIN_S = 5.0
 
 

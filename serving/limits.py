@@ -15,6 +15,10 @@ class Limits:
     """Of one address. Fewer than `connections`, so that one address leaves room."""
     held_bytes: int
     """Requests and answers in memory, over all connections."""
+    accept_pause_s: float = 0.0
+    """After each batch of new connections. Above 0, opening many takes little of the processor from
+    what else the process does.
+    """
     handshake_s: float = 5.0
     """For a TLS handshake, from the connection's first moment."""
     head_s: float = 10.0

@@ -56,6 +56,7 @@ class Listener:
         None: without TLS. `ended` hears of each connection why it is over.
         """
         self._bound = bound
+        self._limits = limits
         self._protocol = protocol
         self._context = context
         self._ended = ended
@@ -109,15 +110,17 @@ class Listener:
                 return
             except OSError as error:
                 if error.errno != errno.ECONNABORTED:
-                    self._pause()
+                    # No file descriptors or memory for more: without a pause the loop would spin.
+                    self._pause(PAUSE_S)
                     return
                 continue
             self._take(connected, peer)
+        if self._limits.accept_pause_s:
+            self._pause(self._limits.accept_pause_s)
 
-    def _pause(self) -> None:
-        """No file descriptors or memory for more: without a pause the loop would spin."""
+    def _pause(self, seconds: float) -> None:
         self._loop.remove_reader(self._bound)
-        self._loop.call_later(PAUSE_S, self._resume)
+        self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
         if self._looking is not None:

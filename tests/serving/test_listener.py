@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from serving.limits import Limits
-from serving.listener import Listener, bind
+from serving.listener import AT_ONCE, Listener, bind
 from serving.register import Phase
 
 if TYPE_CHECKING:
@@ -145,6 +145,24 @@ def test_a_new_client_is_taken_and_the_longest_wait_of_its_address_is_closed() -
             other = await made.connect("127.0.1.1")
             assert made.ended == ["full"]
             for client in (*clients, other):
+                client.close()
+
+    run(scenario)
+
+
+def test_new_connections_may_be_taken_in_batches() -> None:
+    """Between two there is a pause, here an endless one."""
+
+    async def scenario() -> None:
+        limits = Limits(connections=99, per_address=99, held_bytes=1, accept_pause_s=1e6)
+        async with world(limits) as made:
+            address = made.bound.getsockname()
+            clients = [socket.create_connection(address) for _ in range(AT_ONCE + 1)]
+            await made.until(lambda: len(made.listener) == AT_ONCE)
+            for _ in range(100):
+                await asyncio.sleep(0.001)
+            assert len(made.listener) == AT_ONCE
+            for client in clients:
                 client.close()
 
     run(scenario)
