@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from serving.register import LARGE_BYTES, Phase, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from serving.register import Register
     from serving.turns import Turns
@@ -62,7 +62,7 @@ class Connection(asyncio.Transport):
         self._on_readable: Callable[[], None] = self._ask_for_handshake
         self._reading = False
         self._paused = False
-        self._out: list[bytes] = []
+        self._out: list[bytes | memoryview] = []
         self._out_bytes = 0
         self._request_bytes = 0
         self._flushing = False
@@ -270,15 +270,14 @@ class Connection(asyncio.Transport):
         self._flushing = False
         if self._socket is None or not (self._out or self._closing):
             return
-        data = b"".join(self._out)
         try:
-            data = data[_send(self._socket, data) :]
+            self._out = _send(self._socket, self._out)
         except OSError:
             self.end("reset")
             return
-        self._out, self._out_bytes = ([data] if data else []), len(data)
+        self._out_bytes = sum(map(len, self._out))
         self._weigh()
-        if data:
+        if self._out:
             self._loop.add_writer(self._fd, self._flush)
             return
         self._loop.remove_writer(self._fd)
@@ -316,10 +315,18 @@ class Connection(asyncio.Transport):
             over.end("bytes")
 
 
-def _send(connected: socket.socket, data: bytes) -> int:
-    """How much the kernel took. OSError."""
-    view, sent = memoryview(data), 0
+def _send(
+    connected: socket.socket, parts: Sequence[bytes | memoryview]
+) -> list[bytes | memoryview]:
+    """What the kernel did not take. Large parts are not copied: many clients may be sent one page.
+    OSError.
+    """
+    if len(parts) > 1 and sum(map(len, parts)) <= WRITE_BYTES:
+        parts = [b"".join(parts)]
+    left = [memoryview(part) for part in parts]
     with contextlib.suppress(BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-        while sent < len(data):
-            sent += connected.send(view[sent:])
-    return sent
+        while left:
+            left[0] = left[0][connected.send(left[0]) :]
+            if not left[0]:
+                del left[0]
+    return [*left]

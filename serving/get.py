@@ -46,12 +46,14 @@ class Get(asyncio.Protocol):
         self._connection.holds(len(data))
         if b"\r\n\r\n" in self._request:
             self._connection.moves(Phase.WORK)
-            self._connection.write(self._answer())
+            for part in self._answer():
+                self._connection.write(part)
             self._connection.close()
         elif len(self._request) >= MOST_REQUEST_BYTES:
             self._connection.end("head")
 
-    def _answer(self) -> bytes:
+    def _answer(self) -> tuple[bytes, bytes]:
+        """Head and body."""
         method, _, rest = self._request.partition(b" ")
         path = rest.split(b" ", 1)[0].split(b"?", 1)[0].decode("ascii", "replace")
         page = self._pages.get(path)
@@ -69,4 +71,4 @@ class Get(asyncio.Protocol):
             f"Content-Type: {answer.kind}\r\nContent-Length: {len(answer.body)}\r\n"
             "Connection: close\r\n\r\n"
         )
-        return head.encode("ascii") + answer.body
+        return head.encode("ascii"), answer.body
