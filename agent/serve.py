@@ -2,7 +2,8 @@
 that the loop turns.
 
 HTTP/1.1 as far as a kubelet and a scraper need it: one request per connection, GET only, bounded in
-size, number and time. `http.server` would double the agent's memory (docs/design/001).
+size, number and time, because any pod may ask. `http.server` would double the agent's memory
+(docs/design/001).
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ if TYPE_CHECKING:
 MOST_CLIENTS = 16
 MOST_REQUEST_BYTES = 8192
 CLIENT_S = 5.0
-"""A client that has not asked by then is gone."""
+"""For a client to ask and to take its answer, in full."""
+FRESH_S = 1.0
+"""A page is made at most so often, however many ask for it."""
 REBIND_S = (1.0, 5.0, 30.0)
 
 
 class Client:
-    """A connection and what has come over it."""
+    """A connection, what has come over it, and what is still to be sent."""
 
-    def __init__(self, connection: socket.socket, until: float) -> None:
+    def __init__(self, connection: socket.socket, address: str, until: float) -> None:
         self.connection = connection
+        self.address = address
         self.until = until
         self.request = b""
+        self.answer = b""
 
 
 class Server:
@@ -40,6 +45,7 @@ class Server:
     ) -> None:
         self._address = (host, port)
         self._pages = pages
+        self._made: dict[str, tuple[float, str]] = {}
         self._clock = clock
         self._listener: socket.socket | None = None
         self._clients: dict[int, Client] = {}
@@ -57,8 +63,8 @@ class Server:
             poll = select.poll()
             if self._listener is not None:
                 poll.register(self._listener, select.POLLIN)
-            for fd in self._clients:
-                poll.register(fd, select.POLLIN)
+            for fd, client in self._clients.items():
+                poll.register(fd, select.POLLOUT if client.answer else select.POLLIN)
             for fd, _ in poll.poll(left * 1000):
                 self._ready(fd)
             self._drop_late()
@@ -100,7 +106,9 @@ class Server:
     def _ready(self, fd: int) -> None:
         client = self._clients.get(fd)
         try:
-            if client is not None:
+            if client is not None and client.answer:
+                self._write(fd, client)
+            elif client is not None:
                 self._read(fd, client)
             elif self._listener is not None:
                 self._accept(self._listener)
@@ -112,32 +120,53 @@ class Server:
                 self._unbind(error)
 
     def _accept(self, listener: socket.socket) -> None:
-        """A new client; the one that has been silent for longest makes room for it."""
+        """A new client. Of the address that has the most, the one that has waited for longest makes
+        room for it: a flood from one address keeps no other out.
+        """
         if len(self._clients) == MOST_CLIENTS:
-            self._drop(next(iter(self._clients)))
-        connection, _ = listener.accept()
+            self._drop(self._heaviest())
+        connection, peer = listener.accept()
         connection.setblocking(False)
         until = self._clock.monotonic() + CLIENT_S
-        self._clients[connection.fileno()] = Client(connection, until)
+        self._clients[connection.fileno()] = Client(connection, peer[0], until)
+
+    def _heaviest(self) -> int:
+        """The client to close."""
+        addresses = [client.address for client in self._clients.values()]
+        return max(self._clients, key=lambda fd: addresses.count(self._clients[fd].address))
 
     def _read(self, fd: int, client: Client) -> None:
         part = client.connection.recv(MOST_REQUEST_BYTES)
         client.request += part
         if b"\r\n\r\n" in client.request:
-            client.connection.send(self._answer(client.request))
-            self._drop(fd)
+            client.answer = self._answer(client.request)
+            self._write(fd, client)
         elif not part or len(client.request) >= MOST_REQUEST_BYTES:
             self._drop(fd)
 
+    def _write(self, fd: int, client: Client) -> None:
+        client.answer = client.answer[client.connection.send(client.answer) :]
+        if not client.answer:
+            self._drop(fd)
+
+    def _page(self, path: str, make: Callable[[], str]) -> str:
+        now = self._clock.monotonic()
+        made_at, page = self._made.get(path, (-FRESH_S, ""))
+        if now - made_at >= FRESH_S or not page:
+            page = make()
+            self._made[path] = (now, page)
+        return page
+
     def _answer(self, request: bytes) -> bytes:
         method, _, rest = request.partition(b" ")
-        page = self._pages.get(rest.split(b" ", 1)[0].split(b"?", 1)[0].decode("ascii", "replace"))
+        path = rest.split(b" ", 1)[0].split(b"?", 1)[0].decode("ascii", "replace")
+        page = self._pages.get(path)
         if method != b"GET":
             status, body = "405 Method Not Allowed\r\nAllow: GET", ""
         elif page is None:
             status, body = "404 Not Found", ""
         else:
-            status, body = "200 OK", page()
+            status, body = "200 OK", self._page(path, page)
         content = body.encode()
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"

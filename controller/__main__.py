@@ -91,14 +91,13 @@ async def _run(settings: Settings, store: Store, clock: SystemClock) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = serve(settings.host, settings.port, registry, controller.healthy)
+    server = serve(settings.host, settings.port, registry, controller.healthy, clock.monotonic)
     try:
-        address = f"{settings.host}:{server.server_port}"
+        address = f"{settings.host}:{server.port}"
         say(logging.INFO, "controller.started", store=str(store.root), listen=address)
         await controller.run(stop, settings.poll_s)
     finally:
-        server.shutdown()
-        server.server_close()
+        server.close()
     say(logging.INFO, "controller.ended")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from controller import lease
 from controller.lease import Act, Record, State, Times
@@ -135,8 +135,22 @@ class Leader:
         )
 
 
+class Candidate(Protocol):
+    """What `lead` needs of one: a `Leader`, or a `controller.renewal.Renewal` of one."""
+
+    elected: asyncio.Event
+
+    async def run(self) -> None:
+        """Until leadership is lost."""
+        ...
+
+    async def release(self) -> None:
+        """After the work has ended."""
+        ...
+
+
 async def lead(
-    leader: Leader, stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[None]]
+    leader: Candidate, stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[None]]
 ) -> bool:
     """Runs `work` once `leader` leads. True: ended, as `stop` or the work wished, and the Lease is
     free; False: leadership was lost, and the work was cancelled.

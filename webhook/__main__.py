@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import random
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,9 +14,18 @@ import uvloop
 
 from kube.clock import SystemClock
 from policy.load import FolderPolicies, PolicyError
+from serving.listener import bind
+from serving.page import Page
 from webhook import settings
 from webhook.handler import Handler
-from webhook.serve import Followed, look_at_certificate, look_at_policies, make_server, run
+from webhook.serve import (
+    Followed,
+    look_at_certificate,
+    look_at_clients,
+    look_at_policies,
+    make_server,
+    run,
+)
 from webhook.server import Lifecycle, make_app
 from webhook.settings import Files
 from webhook.telemetry import Log, LogHandler, Telemetry
@@ -71,10 +79,14 @@ class _Process:
         wanted, telemetry, lifecycle = self._wanted, self._telemetry, self._lifecycle
         policies = await self._policies()
         serving = await self._serving()
-        bound = _bind(wanted.host, wanted.port)
+        bound = bind(wanted.host, wanted.port)
         handler = Handler(policies, wanted.injection, telemetry, time.perf_counter)
-        app = make_app(handler, telemetry, lifecycle)
-        server = make_server(app, serving, lifecycle, wanted.drain_s)
+        names = None if wanted.clients is None else wanted.clients.names
+        page = Page(telemetry.exposition, self._clock.monotonic)
+        app = make_app(handler, page, lifecycle, verified_only=names is not None)
+        server = make_server(
+            app, serving, lifecycle, wanted.drain_s, clients=names, telemetry=telemetry
+        )
         address, port = bound.getsockname()[:2]
         telemetry.log.write("webhook.listening", address=address, port=port)
         gc.collect()
@@ -105,8 +117,9 @@ class _Process:
         """With the certificate of files, or else of our own CA."""
         wanted, telemetry = self._wanted, self._telemetry
         certificates = wanted.certificates
+        client_ca = None if wanted.clients is None else wanted.clients.ca
         if isinstance(certificates, Files):
-            certificate = Certificate(certificates.certificate, certificates.key)
+            certificate = Certificate(certificates.certificate, certificates.key, client_ca)
             telemetry.certificate(certificate.not_after)
             look = Followed(lambda: look_at_certificate(certificate, telemetry), wanted.reload_s)
             self._parts.append(look.running)
@@ -120,7 +133,11 @@ class _Process:
             clock=self._clock,
             rng=self._rng,
             telemetry=telemetry,
+            client_ca=client_ca,
         )
+        if client_ca is not None:
+            look = Followed(lambda: look_at_clients(keeper, telemetry), wanted.reload_s)
+            self._parts.append(look.running)
         self._parts.append(keeper.running)
         self._lifecycle.conditions.append(keeper.problem)
         return keeper
@@ -137,12 +154,6 @@ class _Process:
                 raise settings.SettingsError(str(error)) from None
             self._connected = Api(configuration, user_agent="lastgood-webhook")
         return self._connected
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket, so that the log names the port before the first connection."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
 
 
 if __name__ == "__main__":

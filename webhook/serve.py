@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from serving.limits import Limits
+from serving.listener import Listener
+from webhook.clients import is_named
+from webhook.protocol import Protocol
 from webhook.tls import CertificateError
 
 if TYPE_CHECKING:
     import socket
-    import ssl
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
     from types import FrameType
 
     from fastapi import FastAPI
 
     from policy.load import FolderPolicies
+    from serving.connection import Connection
     from webhook.server import Lifecycle
     from webhook.telemetry import Telemetry
     from webhook.tls import Certificate, Serving
@@ -30,21 +34,64 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 120
 """Longer than the API server keeps an idle connection (90 s), so that it and not we ends it:
 it does not repeat a request that meets a closing connection."""
+LIMITS = Limits(
+    connections=512, per_address=256, held_bytes=32 * 1024 * 1024, idle_s=float(KEEP_ALIVE_S)
+)
+"""An API server keeps at most 25 idle connections (client-go's idleConnsPerHost), and has at most
+200 mutating requests in flight (--max-mutating-requests-inflight), each on a connection of its own.
+So its address stays below 256. An idle TLS connection costs about 30 KiB, and ten bodies of 3 MiB
+fit.
+"""
 
 
 class Server(uvicorn.Server):
     """uvicorn's, but the first signal drains before it ends; a second one ends at once."""
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_s: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        serving: Serving,
+        lifecycle: Lifecycle,
+        drain_s: float,
+        *,
+        clients: Collection[str] | None,
+        telemetry: Telemetry,
+    ) -> None:
+        """`clients`: names of which a client must have proved one to ask for admissions; None: any
+        client may ask.
+        """
         super().__init__(config)
+        self._serving = serving
+        self._clients = clients
+        self._telemetry = telemetry
         self._lifecycle = lifecycle
         self._drain_s = drain_s
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's; from here on the loop is known."""
+        """Listens within LIMITS, in place of uvicorn's own servers. `sockets` is one, bound."""
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        (bound,) = [] if sockets is None else sockets
+        await self.lifespan.startup()
+        listener = Listener(
+            bound,
+            LIMITS,
+            self._protocol,
+            loop=self._loop,
+            context=lambda: self._serving.context,
+            ended=self._telemetry.connection_ended,
+        )
+        self._telemetry.connected(lambda: len(listener), lambda: listener.held_bytes)
+        listener.start()
+        # uvicorn's shutdown calls what a Listener has too: close and wait_closed.
+        self.servers = [listener]  # type: ignore[list-item]
+        self.started = True
+
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state, self._verified)
+
+    def _verified(self, connection: Connection) -> bool:
+        return self._clients is not None and is_named(connection.certificate(), self._clients)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by the signal: not ready first, then, after the drain time, the end."""
@@ -59,12 +106,16 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(app: FastAPI, certificate: Serving, lifecycle: Lifecycle, drain_s: float) -> Server:
+def make_server(
+    app: FastAPI,
+    certificate: Serving,
+    lifecycle: Lifecycle,
+    drain_s: float,
+    *,
+    clients: Collection[str] | None,
+    telemetry: Telemetry,
+) -> Server:
     """The server, not yet running."""
-
-    def context(_config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        return certificate.context
-
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -75,11 +126,9 @@ def make_server(app: FastAPI, certificate: Serving, lifecycle: Lifecycle, drain_
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=10,
-        ssl_context_factory=context,
     )
-    return Server(config, lifecycle, drain_s)
+    return Server(config, certificate, lifecycle, drain_s, clients=clients, telemetry=telemetry)
 
 
 Part = Callable[[], AbstractAsyncContextManager[None]]
@@ -137,3 +186,13 @@ def look_at_policies(policies: FolderPolicies, telemetry: Telemetry) -> None:
     policies.refresh()
     if policies.problem is not None and policies.problem != before:
         telemetry.reload_failed("policies")
+
+
+def look_at_clients(serving: Serving, telemetry: Telemetry) -> None:
+    """Take over a changed CA of the clients."""
+    try:
+        if serving.refresh():
+            telemetry.log.write("client_ca.loaded")
+    except CertificateError as error:
+        telemetry.reload_failed("client_ca")
+        telemetry.log.write("client_ca.kept_last_good", level="warning", problem=str(error))

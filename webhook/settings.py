@@ -26,6 +26,8 @@ DEFAULTS = {
     "KUBECONFIG": "",
     "CERT_FILE": "",
     "KEY_FILE": "",
+    "CLIENT_CA_FILE": "",
+    "CLIENT_NAMES": "",
     "NAMESPACE": "",
     "CONFIGURATION": "lastgood-webhook",
     "NAMES": "",
@@ -72,6 +74,18 @@ class Own:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Who may ask for admissions: the API server, by a client certificate (docs/design/019)."""
+
+    ca: Path
+    """`CLIENT_CA_FILE`: PEM of the CA that must have signed it; read again when it changes."""
+    names: frozenset[str]
+    """`CLIENT_NAMES`, divided by commas: it must have one of these as its common name or as a DNS
+    name.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that an admin sets."""
 
@@ -85,6 +99,8 @@ class Settings:
     kubeconfig: Path | None
     """`KUBECONFIG`: how to reach the API server; None: as the pod we run in."""
     certificates: Files | Own
+    clients: Clients | None
+    """None, the default: any client may ask for admissions."""
     injection: Injection
     """`AGENT_IMAGE`, required, by digest in production; `AGENT_PULL_POLICY`; `AGENT_UID`, not 0."""
     reload_s: float
@@ -122,6 +138,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         if not _seconds(values[name])
     ]
     problems += _certificates(values)
+    if bool(values["CLIENT_CA_FILE"]) != bool(_listed(values["CLIENT_NAMES"])):
+        problems.append(f"{PREFIX}CLIENT_CA_FILE and CLIENT_NAMES must be set together")
     if problems:
         raise SettingsError("\n".join(problems))
     return Settings(
@@ -130,6 +148,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         policy_dir=_path(values["POLICY_DIR"]),
         kubeconfig=_path(values["KUBECONFIG"]),
         certificates=_files(values) if values["CERT_FILE"] else _own(values),
+        clients=_clients(values),
         injection=Injection(
             image=values["AGENT_IMAGE"],
             pull_policy=values["AGENT_PULL_POLICY"] or None,
@@ -156,7 +175,7 @@ def _files(values: Mapping[str, str]) -> Files:
 
 def _own(values: Mapping[str, str]) -> Own:
     namespace = values["NAMESPACE"]
-    given = tuple(name.strip() for name in values["NAMES"].split(",") if name.strip())
+    given = _listed(values["NAMES"])
     service = f"{SERVICE}.{namespace}"
     names = given or (f"{service}.svc", f"{service}.svc.cluster.local", service)
     ca_s, leaf_s, settle_s = (
@@ -166,6 +185,17 @@ def _own(values: Mapping[str, str]) -> Own:
         place=Place(namespace=namespace, configuration=values["CONFIGURATION"], names=names),
         times=Times(ca_s=ca_s, leaf_s=leaf_s, settle_s=settle_s),
     )
+
+
+def _clients(values: Mapping[str, str]) -> Clients | None:
+    if not values["CLIENT_CA_FILE"]:
+        return None
+    names = frozenset(_listed(values["CLIENT_NAMES"]))
+    return Clients(ca=Path(values["CLIENT_CA_FILE"]), names=names)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _path(text: str) -> Path | None:

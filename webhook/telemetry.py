@@ -98,7 +98,7 @@ class Telemetry:
         )
         self._reload_failures = Counter(
             "lastgood_reload_failures",
-            "Certificates (certificate) and policies (policies) that could not be taken over.",
+            "New files that could not be taken over: certificate, client_ca or policies.",
             ("what",),
             registry=self._registry,
         )
@@ -111,6 +111,13 @@ class Telemetry:
         self._invalid = Gauge(
             "lastgood_invalid_objects",
             "SecretAccounts and SecretPolicies that can't be read; their last good form holds.",
+            registry=self._registry,
+        )
+        self._ended = Counter(
+            "lastgood_connections_ended",
+            "Connections that are over, by why: closed, reset; full, bytes (closed to make room);"
+            " handshake, head, body, answer, idle, linger (too late, or not to be read); stop.",
+            ("why",),
             registry=self._registry,
         )
         self._in_sync: Gauge | None = None
@@ -181,6 +188,18 @@ class Telemetry:
     def invalid_objects(self, count: Callable[[], int]) -> None:
         """Objects are read from now on."""
         self._invalid.set_function(count)
+
+    def connected(self, count: Callable[[], int], held_bytes: Callable[[], int]) -> None:
+        """Connections are accepted from now on."""
+        for name, meaning, now in (
+            ("lastgood_connections", "Open connections.", count),
+            ("lastgood_connections_held_bytes", "Requests and answers in memory.", held_bytes),
+        ):
+            Gauge(name, meaning, registry=self._registry).set_function(now)
+
+    def connection_ended(self, why: str) -> None:
+        """A connection is over. Not logged: anybody may open many."""
+        self._ended.labels(why).inc()
 
     def reload_failed(self, what: str) -> None:
         """New files could not be taken over; the old content stays in use."""

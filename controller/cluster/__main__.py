@@ -42,22 +42,26 @@ async def _run(settings: Settings, cluster: ClusterSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    registry = CollectorRegistry()
-    async with Api(await load(cluster.kubeconfig), user_agent="lastgood-controller") as api:
+    registry, clock = CollectorRegistry(), SystemClock()
+
+    async def connect() -> Api:
+        return Api(await load(cluster.kubeconfig), user_agent="lastgood-controller")
+
+    async with await connect() as api:
         replica = Cluster(
             api,
             cluster,
-            clock=SystemClock(),
+            connect=connect,
+            clock=clock,
             rng=random.Random(),
             salt=os.urandom(16),
             registry=registry,
         )
-        server = serve(settings.host, settings.port, registry, replica.healthy)
+        server = serve(settings.host, settings.port, registry, replica.healthy, clock.monotonic)
         try:
-            address = f"{settings.host}:{server.server_port}"
+            address = f"{settings.host}:{server.port}"
             say(logging.INFO, "controller.started", cluster=cluster.namespace, listen=address)
             await replica.run(stop)
         finally:
-            server.shutdown()
-            server.server_close()
+            server.close()
     say(logging.INFO, "controller.ended")

@@ -26,6 +26,7 @@ from controller.holds import Holds, Used, used
 from controller.leader import Leader, lead
 from controller.lease import LEASE
 from controller.needs import needed_calls_per_second
+from controller.renewal import Renewal
 from controller.telemetry import Ages, Staleness, Telemetry, say
 from kube.errors import FencedError, TemporaryError
 from kube.race import unless
@@ -35,7 +36,7 @@ from refresh.engine import Engine
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from prometheus_client import CollectorRegistry
 
@@ -63,11 +64,15 @@ class Cluster:
         api: Api,
         settings: ClusterSettings,
         *,
+        connect: Callable[[], Awaitable[Api]],
         clock: Clock,
         rng: random.Random,
         salt: bytes,
         registry: CollectorRegistry,
     ) -> None:
+        """`connect` gives a client of the same API server for another loop, which closes it."""
+        self._connect = connect
+        self._renewal: Renewal | None = None
         self._api = api
         self._settings = settings
         self._clock = clock
@@ -78,8 +83,9 @@ class Cluster:
         self._controller: Controller | None = None
 
     def healthy(self) -> bool:
-        """Whether the loop turns, where this replica leads."""
-        return self._controller is None or self._controller.healthy()
+        """Whether the loop turns, and where this replica leads also its work."""
+        turns = self._renewal is None or self._renewal.turns()
+        return turns and (self._controller is None or self._controller.healthy())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. LostError, NotRefusedError, ApiError."""
@@ -89,14 +95,18 @@ class Cluster:
             return
         copies = Copies(self._api, clock, rng, _passed_over)
         self._registry.register(Staleness(lambda: copies.staleness_s(clock.monotonic())))
-        leader = Leader(
-            self._api,
-            namespace=settings.namespace,
-            name=LEASE,
-            identity=settings.identity,
-            clock=clock,
-            rng=rng,
-        )
+
+        def candidate(api: Api) -> Leader:
+            return Leader(
+                api,
+                namespace=settings.namespace,
+                name=LEASE,
+                identity=settings.identity,
+                clock=clock,
+                rng=rng,
+            )
+
+        leader = self._renewal = Renewal(self._connect, candidate, clock.monotonic)
 
         async def work(ending: asyncio.Event) -> None:
             if await unless(ending, copies.wait_synced()):

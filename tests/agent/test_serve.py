@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.clock import Clock
-from agent.serve import Server
+from agent.serve import MOST_CLIENTS, Server
 from tests.agent.pod import until
 
 if TYPE_CHECKING:
@@ -76,6 +77,65 @@ def test_clients_that_say_nothing_keep_nobody_out(port: int) -> None:
     finally:
         for each in idle:
             each.close()
+
+
+def test_a_flood_from_one_address_keeps_no_other_out(port: int) -> None:
+    """The address with the most connections makes room: a kubelet that has connected and has yet
+    to ask is not the one to go.
+    """
+    until(lambda: ask(port, b"GET /healthz HTTP/1.1\r\n\r\n"))
+    address = ("127.0.0.1", port)
+    with socket.create_connection(address, timeout=10) as kubelet:
+        flood = [
+            socket.create_connection(address, timeout=10, source_address=("127.0.1.1", 0))
+            for _ in range(3 * MOST_CLIENTS)
+        ]
+        try:
+            assert ask(port, b"GET /healthz HTTP/1.1\r\n\r\n").endswith(b"ok\n")
+            kubelet.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+            assert kubelet.recv(4096).startswith(b"HTTP/1.1 200 ")
+        finally:
+            for each in flood:
+                each.close()
+
+
+def test_a_page_is_made_once_a_second_and_comes_whole() -> None:
+    """However many ask; also one that does not fit a socket's buffers."""
+    made: list[str] = []
+
+    def page() -> str:
+        made.append("x" * 8_000_000)
+        return made[-1]
+
+    clock = Stopped()
+    server = Server("127.0.0.1", 0, {"/": page}, clock)
+    server._bind()
+    assert server._listener is not None
+    port = server._listener.getsockname()[1]
+    with ThreadPoolExecutor() as pool:
+        answers = [pool.submit(ask, port, b"GET / HTTP/1.1\r\n\r\n") for _ in range(4)]
+        while not all(answer.done() for answer in answers):
+            clock.turn(server)
+    assert {len(answer.result().partition(b"\r\n\r\n")[2]) for answer in answers} == {8_000_000}
+    assert len(made) == 1
+    server.close()
+
+
+class Stopped(Clock):
+    """A clock that goes on within one `turn` only, and by less than a page is fresh."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def monotonic(self) -> float:
+        """Every reading of a turn is a little later, so that `wait` comes to its end."""
+        self._steps += 1
+        return 100.0 + self._steps * 1e-6
+
+    def turn(self, server: Server) -> None:
+        """One short wait."""
+        self._steps = 0
+        server.wait(1e-4)
 
 
 def test_a_request_without_end_is_dropped(port: int) -> None:

@@ -37,6 +37,7 @@ CASES: dict[str, Manifest] = {
         "enforcement": {"restoreUsers": ["system:serviceaccount:velero:velero"]},
         "webhook": {
             "excludedNamespaces": ["gatekeeper-system"],
+            "clientVerification": {"enabled": True, "caBundle": "PEM", "names": ["one", "two"]},
             "nodeSelector": {"kubernetes.io/os": "linux"},
             "tolerations": [{"operator": "Exists"}],
             "priorityClassName": "high",

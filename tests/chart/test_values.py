@@ -38,6 +38,8 @@ def test_the_chart_lints() -> None:
         ({"agent": {"image": {"digest": "sha256:1"}}}, "digest"),
         ({"webhook": {"timeoutSeconds": 31}}, "timeoutSeconds"),
         ({"webhook": {"replicas": 0}}, "replicas"),
+        ({"webhook": {"clientVerification": {"enabled": True, "caBundle": "PEM"}}}, "names"),
+        ({"webhook": {"clientVerification": {"names": ["a,b"]}}}, "names"),
         ({"policies": {"Payments": {}}}, "Payments"),
         ({"policies": {"p" * 64: {}}}, "p" * 64),
         ({"accounts": {"prod.eu": {}}}, "prod.eu"),

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from controller.leader import Leader, lead
 from controller.lease import Times
+from controller.renewal import Renewal
 from kube.api import Api
 from kube.clock import SystemClock
 from kube.config import load
@@ -37,16 +38,24 @@ async def main(namespace: str, identity: str) -> int:
     """The exit code."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with Api(await load(Path(os.environ["KUBECONFIG"]))) as api:
-        leader = Leader(
+    clock = SystemClock()
+
+    async def connect() -> Api:
+        return Api(await load(Path(os.environ["KUBECONFIG"])))
+
+    def candidate(api: Api) -> Leader:
+        return Leader(
             api,
             namespace=namespace,
             name="election",
             identity=identity,
-            clock=SystemClock(),
+            clock=clock,
             rng=random.Random(),
             times=TIMES,
         )
+
+    async with await connect() as api:
+        leader = Renewal(connect, candidate, clock.monotonic)
         fenced = api.fenced(leader.remaining_s)
 
         async def work(ending: asyncio.Event) -> None:

@@ -11,6 +11,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from controller.cluster.record import record_name
 from controller.lease import LEASE
 from tests import make
 from tests.e2e import needs
-from tests.make.embedded import REPOSITORY, until
+from tests.make.embedded import PAGE_S, REPOSITORY, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,6 +263,7 @@ class Controlled:
         return [item for item in found if item.get("event") == event]
 
     def metrics(self, log: int = -1) -> str:
+        time.sleep(PAGE_S)
         address = self.said("controller.started", log)[0]["listen"]
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
             return bytes(answer.read()).decode()

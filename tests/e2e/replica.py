@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.make.embedded import REPOSITORY
+from tests.make.embedded import PAGE_S, REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +56,7 @@ class Webhook:
 
     def metric(self, series: str) -> float:
         """One series, named with its labels."""
+        time.sleep(PAGE_S)
         lines = self.get("/metrics").text.splitlines()
         found = next(line for line in lines if line.startswith(f"{series} "))
         return float(found.rpartition(" ")[2])

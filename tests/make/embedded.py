@@ -35,6 +35,8 @@ _T = TypeVar("_T")
 MEMORY = Path("/dev/shm")
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 20.0
+PAGE_S = 1.1
+"""A page of metrics is at most a second old."""
 
 ACCOUNT = """\
 apiVersion: lastgood.dev/v1alpha1
@@ -180,7 +182,11 @@ class World:
         return str(started[0]["listen"]) if started else None
 
     def get(self, path: str) -> str:
-        """What the controller serves."""
+        """What the controller serves. The page of metrics is made at most once a second, so that it
+        is asked for after that.
+        """
+        if path == "/metrics":
+            time.sleep(PAGE_S)
         with urllib.request.urlopen(f"http://{self.address()}{path}", timeout=5) as answer:
             return bytes(answer.read()).decode()
 

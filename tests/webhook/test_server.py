@@ -21,6 +21,7 @@ import jsonpatch
 import pytest
 
 from tests import make
+from tests.make.embedded import until
 from tests.webhook.given import CONFIG, POLICY, admitted, review
 
 if TYPE_CHECKING:
@@ -250,10 +251,17 @@ def test_health_and_metrics_are_served(webhook: Running) -> None:
         count = 'lastgood_admission_total{reason="",verdict="injected"}'
         before = client.get("/metrics").text.partition(count)[2].split("\n")[0]
         client.post("/mutate", content=review(POD))
+        until(
+            "the page, which is made once a second, to count it",
+            lambda: _value(client, count) == float(before or 0) + 1,
+        )
         after = client.get("/metrics").text
-        assert float(after.partition(count)[2].split("\n")[0]) == float(before or 0) + 1
         assert 'lastgood_certificate_not_after_seconds{kind="leaf"} 1' in after
         assert "/prod/payments" not in after
+
+
+def _value(client: httpx.Client, series: str) -> float:
+    return float(client.get("/metrics").text.partition(series)[2].split("\n")[0] or 0)
 
 
 def test_the_log_states_the_decision_and_nothing_of_the_pod(tmp_path: Path) -> None:

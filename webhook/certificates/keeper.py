@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from kube.errors import ApiError, ConflictError, InvalidError, NotFoundError
@@ -19,6 +20,7 @@ from webhook.tls import Serving, of_memory
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from kube.api import Api
     from kube.clock import Clock
@@ -63,6 +65,7 @@ class Keeper(Serving):
         clock: Clock,
         rng: random.Random,
         telemetry: Telemetry,
+        client_ca: Path | None = None,
     ) -> None:
         """Serves with a leaf of its own that nobody trusts until there is a better one, so that
         probes get an answer.
@@ -70,7 +73,7 @@ class Keeper(Serving):
         now = clock.now()
         alone = authority.mint(times.leaf_s, now)
         pair = authority.sign(alone, place.names, now, alone.certified.ca.not_after)
-        super().__init__(of_memory(*pair), of_memory(*pair))
+        super().__init__(partial(of_memory, *pair), client_ca)
         self._api = api
         self._place = place
         self._times = times
@@ -259,7 +262,7 @@ class Keeper(Serving):
     def _sign(self, stored: Stored, action: Sign, now: float) -> None:
         issuer = stored.authorities[action.ca.id]
         end = leaf_end(action.ca, self._times, now)
-        self.swap(of_memory(*authority.sign(issuer, self._place.names, now, end)))
+        self.swap(partial(of_memory, *authority.sign(issuer, self._place.names, now, end)))
         self._leaf = Leaf(issuer=action.ca, not_after=end)
         self._issuer = issuer.certified
         self._telemetry.certificate(end)

@@ -1,0 +1,1 @@
+"""What every listener of ours shares: limits that strangers can't make a process exceed."""
