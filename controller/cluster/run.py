@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from controller.reconcile import Decided
     from controller.settings import ClusterSettings
     from kube.api import Api
+    from kube.attempt import Attempts
     from kube.clock import Clock
     from refresh.model import SnapshotKey
 
@@ -67,8 +68,10 @@ class Cluster:
         rng: random.Random,
         salt: bytes,
         registry: CollectorRegistry,
+        attempts: Attempts,
     ) -> None:
         self._api = api
+        self._attempts = attempts
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -115,7 +118,9 @@ class Cluster:
             try:
                 found = await self._api.get(NAMESPACES.path(name="kube-system"))
                 if settings.self_check:
-                    await selfcheck.check(self._api, settings.namespace, settings.pod)
+                    await selfcheck.check(
+                        self._api, self._attempts, settings.namespace, settings.pod
+                    )
                 return str(found["metadata"]["uid"])
             except TemporaryError as error:
                 say(logging.WARNING, "controller.waits", why=str(error), decision="tried again")
