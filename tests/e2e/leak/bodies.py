@@ -19,7 +19,15 @@ APPLY_CBOR = "application/apply-patch+cbor"
 OURS = "lastgood.dev/snapshot"
 
 _WRONG: tuple[Any, ...] = (1, -1, 1.5, "x", "", True, None, [], [1], {}, {"a": 1}, [{"a": []}])
-_TYPES = (OURS, "Opaque", "", "kubernetes.io/tls", "kubernetes.io/service-account-token", "é/\n")
+_TYPES = (
+    OURS,
+    "lastgood.dev/record",
+    "Opaque",
+    "",
+    "kubernetes.io/tls",
+    "kubernetes.io/service-account-token",
+    "é/\n",
+)
 _TARGETS = (
     "/type",
     "/metadata/name",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 CONTROLLER, WEBHOOK, TEST = "lastgood-controller", "lastgood-webhook", "lastgood-test"
-SNAPSHOT = "lastgood.dev/snapshot"
+SNAPSHOT, RECORD = "lastgood.dev/snapshot", "lastgood.dev/record"
 CA_PATH = SECRETS.path(SYSTEM, foreign.CA)
 _STATUS = frozenset({"secretsnapshots", "secretaccounts", "secretpolicies"})
 _READABLE = {
@@ -146,7 +146,8 @@ def expected(path: str, body: Json) -> bool:
     if path.startswith(CONFIG_MAPS.path()) or "/configmaps/" in path:
         return bool(body["metadata"]["name"] == "lastgood-freshness")
     if "/secrets/" in path:
-        return path == CA_PATH or body.get("type") == SNAPSHOT
+        types = {SNAPSHOT, RECORD} if body["metadata"]["namespace"] == SYSTEM else {SNAPSHOT}
+        return path == CA_PATH or body.get("type") in types
     if "/leases/" in path:
         return bool(body["metadata"]["namespace"] == SYSTEM)
     return "/secretsnapshots/" in path or "/events/" in path
