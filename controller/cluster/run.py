@@ -119,7 +119,11 @@ class Cluster:
                 found = await self._api.get(NAMESPACES.path(name="kube-system"))
                 if settings.self_check:
                     await selfcheck.check(
-                        self._api, self._attempts, settings.namespace, settings.pod
+                        self._api,
+                        self._attempts,
+                        settings.namespace,
+                        settings.pod,
+                        sorted(settings.namespaces or ()),
                     )
                 return str(found["metadata"]["uid"])
             except TemporaryError as error:

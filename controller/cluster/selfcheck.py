@@ -12,6 +12,8 @@ from kube.attempt import Attempt
 from kube.resources import PODS, SECRETS, SELF_ACCESS_REVIEWS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kube.api import Api
     from kube.attempt import Attempts, Outcome
 
@@ -43,11 +45,15 @@ class NotRefusedError(Exception):
     """
 
 
-async def check(api: Api, attempts: Attempts, namespace: str, pod: str | None) -> None:
-    """Asks for each right to read, and tries each forbidden act as a dry run in our own namespace.
-    NotRefusedError, TemporaryError.
+async def check(
+    api: Api, attempts: Attempts, namespace: str, pod: str | None, served: Iterable[str] = ()
+) -> None:
+    """Asks for each right to read, in `served` namespaces too. Then tries each forbidden act as a
+    dry run in our own namespace. NotRefusedError, TemporaryError.
     """
-    await _no_right_to_read(api, namespace)
+    for where in dict.fromkeys((*ELSEWHERE, *served)):
+        if where != namespace:
+            await _no_right_to_read(api, where)
     await _probe_is_there(attempts, namespace)
     granted = [what for what, one in acts(namespace, pod).items() if await _lets(attempts, one)]
     if granted:
@@ -139,10 +145,9 @@ async def _probe_is_there(attempts: Attempts, namespace: str) -> None:
         )
 
 
-async def _no_right_to_read(api: Api, namespace: str) -> None:
-    asked = [(verb, where) for verb in READS for where in ELSEWHERE if where != namespace]
-    answers = await asyncio.gather(*(_may(api, verb, where) for verb, where in asked))
-    for (verb, where), allowed in zip(asked, answers, strict=True):
+async def _no_right_to_read(api: Api, where: str | None) -> None:
+    answers = await asyncio.gather(*(_may(api, verb, where) for verb in READS))
+    for verb, allowed in zip(READS, answers, strict=True):
         if allowed:
             place = "in every namespace" if where is None else f"in the namespace {where}"
             raise NotRefusedError(

@@ -88,9 +88,9 @@ def test_p14_no_answer_has_anything_of_a_foreign_object(scene: Scene) -> None:
         total += outcome.total
         tried = {right for (_, right, status) in outcome.answers if status not in {0, 401, 429}}
         assert {right.label for right in who.rights} <= tried
+        assert not scene.changed(name)
     assert not leaks, told(leaks)
     assert total >= 2000
-    assert not scene.changed()
     assert not scenes.unexpected(before, scenes.all_objects(scene.server))
 
 

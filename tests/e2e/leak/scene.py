@@ -102,12 +102,16 @@ class Scene:
         search = canary.Search([one for one in self.canaries if one.owner in hidden])
         return attack(self.address, requests, search)
 
-    def changed(self) -> list[str]:
-        """Foreign objects that are not as they were, but for what 010 lets the controller do."""
+    def changed(self, who: str) -> list[str]:
+        """Foreign objects that are not as they were, but for what 010 lets identities do up to
+        `who`, in their order.
+        """
+        own = {CA_PATH} if who != CONTROLLER else set[str]()
         return [
             item.path
             for item in self.objects
-            if _kept(self.before[item.path], item) != _kept(self._read(item.path), item)
+            if item.path not in own
+            and _kept(self.before[item.path], item) != _kept(self._read(item.path), item)
         ]
 
     def _read(self, path: str) -> Json:
@@ -129,7 +133,7 @@ class Scene:
 
 def _kept(found: Json, item: Foreign) -> Json | None:
     """What no identity of ours may change. None: anything, by a right of its own."""
-    if item.resource == SECRET_SNAPSHOTS or item.path == CA_PATH:
+    if item.resource == SECRET_SNAPSHOTS:
         return None
     if item.resource != PODS and item.resource.plural not in _STATUS:
         return found
