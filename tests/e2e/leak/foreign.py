@@ -114,7 +114,7 @@ SECRET_SHAPES: dict[str, dict[str, Any]] = {
     "immutable-deleting": {"keys": ("k",), "finalizer": True, "deleting": True, "immutable": True},
     "applied": {"keys": ("k",), "applied": True},
     "owned-by-lastgood": {"keys": ("k",), "labels": {"app.kubernetes.io/managed-by": "lastgood"}},
-    "large": {"keys": ("k",), "wrap": lambda text: f"{'-' * 100_000}{text}{'-' * 100_000}"},
+    "large": {"keys": ("k",), "wrap": lambda text: f"{'-' * 9_000}{text}{'-' * 9_000}"},
 }
 
 
