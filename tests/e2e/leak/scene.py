@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kube.resources import (
     CONFIG_MAPS,
+    CUSTOM_RESOURCES,
     EVENTS,
     LEASES,
     PODS,
@@ -163,13 +164,15 @@ def of_the_cluster(body: Json) -> bool:
     return bool(managers & {"kube-controller-manager", "kube-apiserver", "kubelet"})
 
 
-WRITTEN = (SECRETS, CONFIG_MAPS, PODS, LEASES, SECRET_SNAPSHOTS, EVENTS)
+WRITTEN = (SECRETS, CONFIG_MAPS, PODS, LEASES, EVENTS)
 
 
 def all_objects(server: Server) -> dict[str, Json]:
     """Of the kinds that a right of ours or a mistake could make."""
+    crd = CUSTOM_RESOURCES.path(name="secretsnapshots.lastgood.dev")
+    there = server.act(None, "GET", crd).status == 200
     found = {}
-    for resource in WRITTEN:
+    for resource in (*WRITTEN, *((SECRET_SNAPSHOTS,) if there else ())):
         for item in server.act(None, "GET", resource.path()).body["items"]:
             metadata = item["metadata"]
             found[resource.path(metadata["namespace"], metadata["name"])] = item
