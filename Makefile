@@ -13,6 +13,7 @@ PYTEST_ARGS ?=
 PUSH_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
 BENCH_ARGS ?=
+VERSIONS ?=
 BIN := .venv/bin
 HELM = $(shell go env GOPATH)/bin/helm
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -20,7 +21,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test on-a-cluster e2e e2e-bare bench-cluster check bench fuzz images push chart helm clean
+.PHONY: help setup demo test on-a-cluster e2e e2e-bare e2e-versions bench-cluster check bench fuzz images push chart helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +68,9 @@ e2e-bare: on-a-cluster setup helm ## every other test of a cluster, which the ch
 	@tests/e2e/images
 	@LASTGOOD_E2E_AGENT_IMAGE=$(E2E_REPOSITORY)agent:$(E2E_TAG) \
 	  $(BIN)/python -m pytest -m e2e --ignore tests/e2e/install $(PYTEST_ARGS)
+
+e2e-versions: setup helm ## what depends on the API server, on the oldest and the newest Kubernetes: VERSIONS='v1.30.14', as root
+	@tests/e2e/versions $(VERSIONS)
 
 bench-cluster: on-a-cluster setup helm ## ratios measured on the cluster of KUBECONFIG, half an hour: BENCH_ARGS='start --rounds 5'
 	@tests/e2e/images base

@@ -17,6 +17,7 @@ from controller.cluster.selfcheck import NotRefusedError
 from controller.serve import serve
 from controller.telemetry import say
 from kube.api import Api
+from kube.attempt import Attempts
 from kube.clock import SystemClock
 from kube.config import ConfigError, load
 from kube.errors import ApiError
@@ -43,11 +44,13 @@ async def _run(settings: Settings, cluster: ClusterSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     registry, clock = CollectorRegistry(), SystemClock()
+    agent = "lastgood-controller"
 
     async def connect() -> Api:
-        return Api(await load(cluster.kubeconfig), user_agent="lastgood-controller")
+        return Api(await load(cluster.kubeconfig), user_agent=agent)
 
-    async with await connect() as api:
+    reached = await load(cluster.kubeconfig)
+    async with await connect() as api, Attempts(reached, user_agent=agent) as tries:
         replica = Cluster(
             api,
             cluster,
@@ -56,6 +59,7 @@ async def _run(settings: Settings, cluster: ClusterSettings) -> None:
             rng=random.Random(),
             salt=os.urandom(16),
             registry=registry,
+            attempts=tries,
         )
         server = serve(settings.host, settings.port, registry, replica.healthy, clock.monotonic)
         try:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from controller.reconcile import Decided
     from controller.settings import ClusterSettings
     from kube.api import Api
+    from kube.attempt import Attempts
     from kube.clock import Clock
     from refresh.model import SnapshotKey
 
@@ -69,11 +70,13 @@ class Cluster:
         rng: random.Random,
         salt: bytes,
         registry: CollectorRegistry,
+        attempts: Attempts,
     ) -> None:
         """`connect` gives a client of the same API server for another loop, which closes it."""
         self._connect = connect
         self._renewal: Renewal | None = None
         self._api = api
+        self._attempts = attempts
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -125,7 +128,13 @@ class Cluster:
             try:
                 found = await self._api.get(NAMESPACES.path(name="kube-system"))
                 if settings.self_check:
-                    await selfcheck.check(self._api, settings.namespace, settings.pod)
+                    await selfcheck.check(
+                        self._api,
+                        self._attempts,
+                        settings.namespace,
+                        settings.pod,
+                        sorted(settings.namespaces or ()),
+                    )
                 return str(found["metadata"]["uid"])
             except TemporaryError as error:
                 say(logging.WARNING, "controller.waits", why=str(error), decision="tried again")

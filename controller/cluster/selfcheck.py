@@ -4,20 +4,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from typing import TYPE_CHECKING
 
-from kube.errors import ForbiddenError, InvalidError, NotFoundError
+from kube.attempt import Attempt
 from kube.resources import PODS, SECRETS, SELF_ACCESS_REVIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Iterable
 
     from kube.api import Api
+    from kube.attempt import Attempts, Outcome
 
 PROBE = "lastgood-self-check"
-"""A Secret of another type in the release namespace, without content, that the chart makes."""
-READS = ("get", "list", "watch", "deletecollection", "update")
-"""Verbs on Secrets that no process of ours has."""
+"""A Secret of another type in the release namespace that the chart makes."""
+MARKER = "lastgood-self-check-is-no-secret"
+"""What the chart puts into it, as `data.k`. It is no secret, so it shows what an answer quotes."""
+READS = ("get", "list", "watch", "patch", "deletecollection")
+"""Verbs whose answers or errors hold a Secret's content. In its own namespace the controller has
+get and list.
+"""
+ELSEWHERE = (None, "kube-system", "default")
+"""Where no right to read may be. None: in all namespaces at once."""
+
+_JSON = "application/json"
+_MERGE = "application/merge-patch+json"
+_STRATEGIC = "application/strategic-merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
+_APPLY = "application/apply-patch+yaml"
+_DRY = {"dryRun": "All"}
+_ENCODED = base64.b64encode(MARKER.encode()).decode()
+_SOUGHT = (MARKER.encode(), _ENCODED.encode())
+_FORBIDDEN, _INVALID = 403, 422
 
 
 class NotRefusedError(Exception):
@@ -26,54 +45,124 @@ class NotRefusedError(Exception):
     """
 
 
-async def check(api: Api, namespace: str, pod: str | None) -> None:
-    """Tries each forbidden act as a dry run in our own namespace. NotRefusedError."""
-    for verb in READS:
-        if await _may(api, verb):
-            raise NotRefusedError(f"this identity may {verb} Secrets; take that right away from it")
-    opaque = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "lastgood-self-check-create"},
-        "type": "Opaque",
-    }
-    path = SECRETS.path(namespace)
-    await _refused("create a Secret of another type", api.create(path, opaque, dry_run=True))
-    await _kept_from_us(api, namespace)
-    if pod is not None:
-        label = {"metadata": {"labels": {"lastgood.dev/self-check": "granted"}}}
-        patch = api.merge_patch(PODS.path(namespace, pod), label, dry_run=True)
-        await _refused("label a pod", patch)
-
-
-async def _kept_from_us(api: Api, namespace: str) -> None:
-    probe = SECRETS.path(namespace, PROBE)
-    try:
-        await _refused("read a foreign Secret by an empty patch", api.merge_patch(probe, {}))
-        delete = api.delete(probe, dry_run=True)
-        await _refused("read a foreign Secret by a dry-run delete", delete)
-    except NotFoundError:
+async def check(
+    api: Api, attempts: Attempts, namespace: str, pod: str | None, served: Iterable[str] = ()
+) -> None:
+    """Asks for each right to read, in `served` namespaces too. Then tries each forbidden act as a
+    dry run in our own namespace. NotRefusedError, TemporaryError.
+    """
+    for where in dict.fromkeys((*ELSEWHERE, *served)):
+        if where != namespace:
+            await _no_right_to_read(api, where)
+    await _probe_is_there(attempts, namespace)
+    granted = [what for what, one in acts(namespace, pod).items() if await _lets(attempts, one)]
+    if granted:
         raise NotRefusedError(
-            f"there is no Secret {namespace}/{PROBE}, so it can't be tried whether foreign Secrets"
-            " are kept from us; it is the chart's, and `helm upgrade` makes it again"
-        ) from None
+            f"the API server lets us {', '.join(granted)}; the chart's ValidatingAdmissionPolicies"
+            " must be in force, and this identity may have no right that the chart does not give"
+        )
 
 
-async def _refused(what: str, act: Awaitable[object]) -> None:
-    try:
-        await act
-    except (ForbiddenError, InvalidError):
-        return
-    raise NotRefusedError(
-        f"the API server lets us {what}; the chart's ValidatingAdmissionPolicies must be in force"
-    )
+def acts(namespace: str, pod: str | None) -> dict[str, Attempt]:
+    """What must be refused, by what it would be. `pod` is our own; None: it is not known."""
+    found = {"create a Secret of another type": _create(namespace)}
+    for how, attempt in reads(namespace).items():
+        found[f"read a foreign Secret by {how}"] = attempt
+    if pod is not None:
+        body = {"metadata": {"labels": {"lastgood.dev/self-check": "granted"}}}
+        found["label a pod"] = _patch(PODS.path(namespace, pod), _MERGE, body)
+    return found
 
 
-async def _may(api: Api, verb: str) -> bool:
+def reads(namespace: str) -> dict[str, Attempt]:
+    """Each form that was seen to answer with a Secret's content, or with what depends on it, on an
+    API server that has `patch` or no policy (docs/design/010); all are dry runs.
+    """
+    path = SECRETS.path(namespace, PROBE)
+    whole = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": PROBE}}
+    strict = {**_DRY, "fieldValidation": "Strict"}
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]}
+    test = [{"op": "test", "path": "/data/k", "value": _ENCODED}]
+    return {
+        "an empty patch": _patch(path, _MERGE, {}),
+        "a patch of its type": _patch(path, _MERGE, {"type": {"a": 1}}),
+        "a patch of its data": _patch(path, _MERGE, {"data": {"z": "!!"}}),
+        "a patch of an unknown field": _patch(path, _MERGE, {"unknown": 1}, strict),
+        "an empty strategic patch": _patch(path, _STRATEGIC, {}),
+        "an apply": _patch(path, _APPLY, whole, {**_DRY, "fieldManager": "x", "force": "true"}),
+        "a copy to its type": _copy(path, "/type"),
+        "a copy to a label": _copy(path, "/metadata/labels/x"),
+        "a copy to its name": _copy(path, "/metadata/name"),
+        "a copy to a finalizer": _copy(path, "/metadata/finalizers", ["example.com/x"]),
+        "a test of its data": _patch(path, _JSON_PATCH, test),
+        "a dry-run delete": Attempt(method="DELETE", path=path, body=options, content_type=_JSON),
+        "a dry-run delete by its query": Attempt(method="DELETE", path=path, query=_DRY),
+        "an update of its type": _put(path, {**whole, "type": "lastgood.dev/snapshot"}),
+        "an update": _put(path, {**whole, "type": "Opaque", "data": {"k": _ENCODED}}),
+    }
+
+
+def _create(namespace: str) -> Attempt:
+    metadata = {"name": "lastgood-self-check-create"}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque"}
+    path = SECRETS.path(namespace)
+    return Attempt(method="POST", path=path, query=_DRY, body=body, content_type=_JSON)
+
+
+def _patch(path: str, kind: str, body: object, query: dict[str, str] = _DRY) -> Attempt:
+    return Attempt(method="PATCH", path=path, query=query, body=body, content_type=kind)
+
+
+def _copy(path: str, to: str, first: object = None) -> Attempt:
+    """Of the content; `first` is put there before."""
+    made = [] if first is None else [{"op": "add", "path": to, "value": first}]
+    to = to if first is None else f"{to}/0"
+    return _patch(path, _JSON_PATCH, [*made, {"op": "copy", "from": "/data/k", "path": to}])
+
+
+def _put(path: str, body: object) -> Attempt:
+    return Attempt(method="PUT", path=path, query=_DRY, body=body, content_type=_JSON)
+
+
+async def _lets(attempts: Attempts, attempt: Attempt) -> bool:
+    """Whether it was not refused, or its refusal depends on the content."""
+    outcome = await attempts.make(attempt, _SOUGHT)
+    refused = outcome.status in {_FORBIDDEN, _INVALID} and not outcome.found
+    if attempt.content_type == _JSON_PATCH:
+        # Refused by RBAC before it was looked at: a policy comes after `test` has told its result.
+        return not refused or outcome.status != _FORBIDDEN
+    return not refused
+
+
+async def _probe_is_there(attempts: Attempts, namespace: str) -> None:
+    get = Attempt(method="GET", path=SECRETS.path(namespace, PROBE))
+    outcome: Outcome = await attempts.make(get, _SOUGHT)
+    if not outcome.found:
+        raise NotRefusedError(
+            f"there is no Secret {namespace}/{PROBE} with the chart's content (the API server"
+            f" answered {outcome.status}), so it can't be tried whether foreign Secrets are kept"
+            " from us; it is the chart's, and `helm upgrade` makes it again"
+        )
+
+
+async def _no_right_to_read(api: Api, where: str | None) -> None:
+    answers = await asyncio.gather(*(_may(api, verb, where) for verb in READS))
+    for verb, allowed in zip(READS, answers, strict=True):
+        if allowed:
+            place = "in every namespace" if where is None else f"in the namespace {where}"
+            raise NotRefusedError(
+                f"this identity may {verb} Secrets {place}; take that right away from it"
+            )
+
+
+async def _may(api: Api, verb: str, namespace: str | None) -> bool:
+    attributes = {"resource": "secrets", "verb": verb}
+    if namespace is not None:
+        attributes["namespace"] = namespace
     review = {
         "apiVersion": SELF_ACCESS_REVIEWS.api_version,
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {"resource": "secrets", "verb": verb}},
+        "spec": {"resourceAttributes": attributes},
     }
     answer = await api.create(SELF_ACCESS_REVIEWS.path(), review)
     return (answer.get("status") or {}).get("allowed") is True

@@ -12,6 +12,7 @@ import yaml
 
 from contract import annotations as keys
 from contract import layout
+from controller.cluster import selfcheck
 from tests.chart.rendering import CHART, NAMESPACE, named, of_kind, render, run_template
 from webhook import settings
 
@@ -245,3 +246,10 @@ def test_the_manifests_for_cert_manager_are_what_the_chart_makes_itself() -> Non
         for found in (made, yaml.safe_load_all(text))
     ]
     assert shapes[0] == shapes[1]
+
+
+def test_the_self_check_looks_for_what_the_chart_wrote() -> None:
+    """The content of its Secret, which is no secret."""
+    probe = named(render(), "Secret", selfcheck.PROBE)
+    assert base64.b64decode(probe["data"]["k"]).decode() == selfcheck.MARKER
+    assert probe["type"] == "Opaque"

@@ -5,11 +5,14 @@ with its identity, where the policy that refuses it is not in force.
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from controller.cluster.selfcheck import PROBE
+from controller.cluster.selfcheck import PROBE, reads
+from controller.cluster.selfcheck import READS as VERBS
 from tests.e2e.controlled import PATIENCE_S, Json
 from tests.e2e.installed import SYSTEM, opted_in
 from tests.make.embedded import until
@@ -39,8 +42,9 @@ def _delete(server: Server) -> Answer:
     return server.act(CONTROLLER, "DELETE", f"{SECRETS}/{PROBE}", dry=True)
 
 
-def _patch(server: Server) -> Answer:
-    return server.act(CONTROLLER, "PATCH", f"{SECRETS}/{PROBE}", {})
+def _update(server: Server) -> Answer:
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": PROBE}}
+    return server.act(CONTROLLER, "PUT", f"{SECRETS}/{PROBE}", body, dry=True)
 
 
 def _create(server: Server) -> Answer:
@@ -60,19 +64,41 @@ def _only_of(world: Installed, *operations: str) -> None:
     world.patch(BINDING, OURS, {"spec": {"matchResources": found}})
 
 
-LOOSENED: dict[str, tuple[Callable[[Installed], None], Act]] = {
-    "label a pod": (lambda world: _without(world, "lastgood-controller-pods"), _label),
-    "create a Secret of another type": (lambda world: _without(world, OURS), _create),
-    "read a foreign Secret by an empty patch": (
-        lambda world: _only_of(world, "CREATE", "DELETE"),
-        _patch,
+LEAKING = {
+    "a patch of its type",
+    "a patch of its data",
+    "a patch of an unknown field",
+    "a copy to its type",
+    "a copy to a label",
+    "a copy to its name",
+    "a copy to a finalizer",
+    "a test of its data",
+}
+"""Forms whose answer has the content, or depends on it, while every policy is in force."""
+READS = "read a foreign Secret by"
+LOOSENED: dict[str, tuple[Callable[[Installed], None], Act, set[str]]] = {
+    "a policy of pods": (
+        lambda world: _without(world, "lastgood-controller-pods"),
+        _label,
+        {"label a pod"},
     ),
-    "read a foreign Secret by a dry-run delete": (
+    "a policy of creations": (
+        lambda world: _only_of(world, "UPDATE", "DELETE"),
+        _create,
+        {"create a Secret of another type"},
+    ),
+    "a policy of updates": (
+        lambda world: _only_of(world, "CREATE", "DELETE"),
+        _update,
+        {f"{READS} an update"},
+    ),
+    "a policy of deletions": (
         lambda world: _only_of(world, "CREATE", "UPDATE"),
         _delete,
+        {f"{READS} a dry-run delete", f"{READS} a dry-run delete by its query"},
     ),
 }
-"""Each act: how it becomes a right, and how it is tried without effect."""
+"""What is not in force: how that comes, how it is seen without effect, and what it grants."""
 
 
 def _refusal(world: Installed) -> str:
@@ -85,7 +111,7 @@ def _refusal(world: Installed) -> str:
 
 def _in_force(server: Server) -> bool:
     """Whether the API server's own copy of the policies is here, after an installation."""
-    return all(act(server).by_policy for _, act in LOOSENED.values())
+    return all(act(server).by_policy for _, act, _ in LOOSENED.values())
 
 
 @pytest.fixture
@@ -109,18 +135,73 @@ def test_with_every_policy_in_force_it_leads(own_pod: Installed) -> None:
 
 
 @pytest.mark.parametrize("what", LOOSENED)
-def test_p13_it_does_not_start_where_a_forbidden_act_is_granted(
+def test_p14_it_does_not_start_where_a_forbidden_act_is_granted(
     own_pod: Installed, server: Server, what: str
 ) -> None:
     """It names the act, and trying it had no effect."""
-    loosen, act = LOOSENED[what]
+    loosen, act, granted = LOOSENED[what]
     loosen(own_pod)
-    until(f"the right to {what}", lambda: act(server).status < 300, PATIENCE_S)
-    assert f"the API server lets us {what}; the chart's Validating" in _refusal(own_pod)
+    until(f"the lack of {what}", lambda: act(server).status < 300, PATIENCE_S)
+    assert _named(_refusal(own_pod)) == granted
     assert server.act(None, "GET", f"{SECRETS}/{PROBE}").status == 200
 
 
-def test_p13_it_does_not_start_where_it_cannot_try(own_pod: Installed) -> None:
+def test_p14_it_finds_each_form_that_leaks_with_patch(own_pod: Installed, server: Server) -> None:
+    """With `patch` in its own namespace alone, the policies don't keep the content from it."""
+    _grant(own_pod, "Role", "patch")
+    path = f"{SECRETS}/{PROBE}"
+    until("the right", lambda: server.act(CONTROLLER, "PATCH", path, {}).by_policy, PATIENCE_S)
+    assert reads(SYSTEM).keys() > LEAKING
+    assert _named(_refusal(own_pod)) == {f"{READS} {what}" for what in LEAKING}
+    _only_of(own_pod, "CREATE", "DELETE")
+    until("no policy", lambda: server.act(CONTROLLER, "PATCH", path, {}).status == 200, PATIENCE_S)
+    patches = {what for what, one in reads(SYSTEM).items() if one.method == "PATCH"}
+    assert _named(_refusal(own_pod)) == {f"{READS} {what}" for what in {*patches, "an update"}}
+
+
+def test_p14_it_does_not_start_with_a_right_to_read(own_pod: Installed, server: Server) -> None:
+    """Each verb in all namespaces, and one in a namespace that every cluster has."""
+    for verb in VERBS:
+        _grant(own_pod, "ClusterRole", verb)
+        asked = {"resource": "secrets", "verb": verb}
+        until("the right", partial(server.may, CONTROLLER, **asked), PATIENCE_S)
+        assert f"may {verb} Secrets in every namespace" in _refusal(own_pod)
+        _revoke(own_pod, "ClusterRole")
+        until("no right", partial(_may_not, server, asked), PATIENCE_S)
+    _grant(own_pod, "Role", "get", namespace="kube-system")
+    asked = {"resource": "secrets", "verb": "get", "namespace": "kube-system"}
+    until("the right", partial(server.may, CONTROLLER, **asked), PATIENCE_S)
+    try:
+        assert "may get Secrets in the namespace kube-system" in _refusal(own_pod)
+    finally:
+        _revoke(own_pod, "Role", namespace="kube-system")
+
+
+def _may_not(server: Server, asked: dict[str, str]) -> bool:
+    return not server.may(CONTROLLER, **asked)
+
+
+def _named(refusal: str) -> set[str]:
+    """The acts of the message."""
+    found = re.search(r"the API server lets us (.*); the chart's Validating", refusal)
+    assert found is not None, refusal
+    return set(found[1].split(", "))
+
+
+def _grant(world: Installed, kind: str, verb: str, namespace: str = SYSTEM) -> None:
+    """One verb on Secrets, beside what the chart gives."""
+    name = ["lastgood-more", "-n", namespace]
+    world.kubectl("create", kind.lower(), *name, f"--verb={verb}", "--resource=secrets")
+    of = [f"--{kind.lower()}=lastgood-more", f"--serviceaccount={SYSTEM}:lastgood-controller"]
+    world.kubectl("create", f"{kind.lower()}binding", *name, *of)
+
+
+def _revoke(world: Installed, kind: str, namespace: str = SYSTEM) -> None:
+    for each in (f"{kind.lower()}binding", kind.lower()):
+        world.kubectl("delete", each, "lastgood-more", "-n", namespace, "--ignore-not-found")
+
+
+def test_p14_it_does_not_start_where_it_cannot_try(own_pod: Installed) -> None:
     """The Secret that it tries to read is gone; as the message says, an upgrade makes it again."""
     own_pod.kubectl("delete", "secret", PROBE, "-n", SYSTEM)
     said = _refusal(own_pod)

@@ -1,0 +1,107 @@
+"""Requests that should be refused, of whose answer next to nothing is kept: an answer that should
+not have come may hold a Secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from kube.connections import Connections
+from kube.errors import TooLargeError, UnavailableError, of_status
+from kube.lines import MOST_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from kubernetes.aio.client.configuration import Configuration
+
+_THROTTLED, _SERVER_ERROR = 429, 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request, as it is."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: object = None
+    """Sent as JSON. None: no body."""
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that is kept of an answer."""
+
+    status: int
+    found: bool
+    """Whether one of the texts that were sought is in the answer: its reason, a header or its
+    body.
+    """
+
+
+class Attempts:
+    """One API server. An asynchronous context manager; none is repeated here."""
+
+    def __init__(
+        self, configuration: Configuration, *, user_agent: str = "lastgood", timeout_s: float = 10.0
+    ) -> None:
+        """`timeout_s` is for each request."""
+        self._http = Connections(configuration, user_agent)
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.close()
+
+    async def make(self, attempt: Attempt, sought: Collection[bytes]) -> Outcome:
+        """The status, and whether any of `sought` was in the answer. TemporaryError."""
+        reason = "TimedOut"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._made(attempt, sought)
+        except TimeoutError:
+            pass
+        except (aiohttp.ClientError, OSError) as error:
+            reason = type(error).__name__
+        raise UnavailableError(status=0, reason=reason, method=attempt.method, path=attempt.path)
+
+    async def _made(self, attempt: Attempt, sought: Collection[bytes]) -> Outcome:
+        answer = await self._http.send(
+            attempt.method,
+            attempt.path,
+            query=attempt.query,
+            body=attempt.body,
+            content_type=attempt.content_type,
+        )
+        async with answer:
+            parts = [(answer.reason or "").encode()]
+            parts += [part for header in answer.raw_headers for part in header]
+            size = 0
+            async for part in answer.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > MOST_BYTES:
+                    answer.close()
+                    raise TooLargeError(
+                        status=0, reason="TooLarge", method=attempt.method, path=attempt.path
+                    )
+        whole = b"".join(parts)
+        found = any(text in whole for text in sought)
+        if not found and (answer.status == _THROTTLED or answer.status >= _SERVER_ERROR):
+            raise of_status(answer.status, reason="", method=attempt.method, path=attempt.path)
+        return Outcome(answer.status, found)
