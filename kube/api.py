@@ -204,9 +204,8 @@ class Api:
         return await self._call("POST", path, _dry(dry_run), body, JSON)
 
     async def replace(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
-        """PUT of the whole object. With `metadata.resourceVersion` in it, ConflictError when
-        somebody wrote since; without, it is written over whatever is there. NotFoundError: it is
-        not made. What would change nothing is answered and not written.
+        """PUT of the whole object: over whatever is there, or with `metadata.resourceVersion` in
+        it ConflictError when somebody wrote since. NotFoundError: it is not made.
         """
         return await self._call("PUT", path, _dry(dry_run), body, JSON)
 

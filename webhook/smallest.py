@@ -22,7 +22,8 @@ PAUSE_S = 0.005
 class SmallestFirst:
     """Gives large reviews their turns. A review holds the loop while it has its turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause_s: float = PAUSE_S) -> None:
+        self._pause_s = pause_s
         self._waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
         """A heap: size, number, and what wakes it: True: its turn came."""
         self._numbers = itertools.count()
@@ -40,7 +41,7 @@ class SmallestFirst:
             yield came
         finally:
             if came:
-                loop.call_later(PAUSE_S, self._next)
+                loop.call_later(self._pause_s, self._next)
 
     async def _wait(self, size_bytes: int, loop: asyncio.AbstractEventLoop) -> bool:
         if not self._taken:

@@ -180,8 +180,10 @@ def test_p14_the_controller_may_patch_no_secret(
             annotations={"kubernetes.io/service-account.name": "default"},
         ),
         secret("lg-x", finalizers=["example.com/keep"]),
+        secret("database"),
+        secret("", generateName="lg-"),
     ],
-    ids=["another type", "a token", "a finalizer"],
+    ids=["another type", "a token", "a finalizer", "a name that a pod may mount", "no name"],
 )
 def test_the_controller_makes_nothing_but_snapshots(
     guarded: Enforced, body: dict[str, Any]

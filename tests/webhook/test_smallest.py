@@ -43,6 +43,22 @@ def test_p10_the_smallest_is_next() -> None:
     assert asyncio.run(work()) == [9, 2, 2, 5, 8]
 
 
+def test_p10_the_loop_turns_often_between_two_turns() -> None:
+    """A review is read over many turns of the loop, so one turn would let nobody pass."""
+
+    async def work() -> list[int]:
+        queue, order = SmallestFirst(pause_s=0.5), list[int]()
+        both = asyncio.gather(one(queue, 1, order), one(queue, 2, order))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        seen = list(order)
+        await both
+        assert order == [1, 2]
+        return seen
+
+    assert asyncio.run(work()) == [1]
+
+
 def test_p10_few_wait_and_the_largest_gives_way() -> None:
     """Each that is one too many ends the wait of the largest, which is told so."""
 
