@@ -212,9 +212,7 @@ class Api:
     async def merge_patch(
         self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
     ) -> Json:
-        """RFC 7396: null removes a field. With `metadata.resourceVersion` in it, ConflictError
-        when somebody wrote since. An empty one changes nothing and answers with the object.
-        """
+        """RFC 7396: null removes a field. ConflictError: not of this `metadata.resourceVersion`."""
         return await self._call("PATCH", path, _dry(dry_run), body, _MERGE_PATCH)
 
     async def json_patch(
