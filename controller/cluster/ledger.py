@@ -114,11 +114,13 @@ class ClusterLedger:
         snapshot, kept = revealed(data), revealed(history)
         meta = from_wire(snapshot[META])
         held = self._records.get(key)
-        there = frozenset(() if held is None else held.keys)
+        recorded = frozenset(() if held is None else held.keys)
+        # Of a write that was begun before it is not known what pods have seen.
+        there = frozenset() if held is None or held.unfinished else recorded
         if meta.serving is not Serving.SERVED:
             # A key that goes would freeze the volumes of `mount` pods that project it, and they
             # would never see that the value is gone.
-            snapshot |= dict.fromkeys(there - snapshot.keys(), b"")
+            snapshot |= dict.fromkeys(recorded - snapshot.keys(), b"")
         try:
             await publish(self._records, self._secrets, key, snapshot, kept)
         except ForeignSecretError:

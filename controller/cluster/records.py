@@ -75,6 +75,11 @@ class Held:
     """The served version and the revocations that `extra` was written for."""
 
     @property
+    def unfinished(self) -> bool:
+        """Whether a write of the snapshot's Secret was begun, and its end is not known."""
+        return self.written is None or not self.written.whole
+
+    @property
     def restored(self) -> bool:
         """Whether a backup brought it back: what the snapshot's Secret holds may be newer."""
         return self.told is not None and self.told != self.uid

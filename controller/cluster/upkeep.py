@@ -87,9 +87,7 @@ def begun(records: Records, states: Mapping[SnapshotKey, SnapshotState]) -> list
     return [
         key
         for key in states
-        if (held := records.get(key)) is not None
-        and not held.restored
-        and (held.written is None or not held.written.whole)
+        if (held := records.get(key)) is not None and not held.restored and held.unfinished
     ]
 
 

@@ -45,7 +45,7 @@ class World:
     ) -> SnapshotKey:
         key = _key(name)
         self.states_[key] = state
-        self.held[key] = SimpleNamespace(restored=restored, written=SimpleNamespace(whole=whole))
+        self.held[key] = SimpleNamespace(restored=restored, unfinished=not whole)
         return key
 
     def now(self) -> float:
