@@ -13,7 +13,6 @@ from contract.record import Record
 SECRET_TYPE = "lastgood.dev/snapshot"
 VALUE = "value"
 META = "meta.json"
-HISTORY_SUFFIX = "-history"
 MOST_VERSION = 512
 """Characters in the provider's name of a version; none has as many."""
 MOST_VERSIONS = 128

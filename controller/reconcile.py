@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from contract.reasons import Found
@@ -152,15 +151,6 @@ def _most(policies: PolicySet, namespace: str) -> int:
     if isinstance(policy, Refused):
         return MOST_REFUSED
     return MOST_REFUSED + policy.spec.limits.snapshots_per_namespace
-
-
-def in_turns(keys: Iterable[SnapshotKey]) -> list[SnapshotKey]:
-    """The first of each namespace, then the second of each, and so on."""
-    by_namespace: dict[str, list[SnapshotKey]] = {}
-    for key in keys:
-        by_namespace.setdefault(key.namespace, []).append(key)
-    turns = zip_longest(*by_namespace.values())
-    return [key for turn in turns for key in turn if key is not None]
 
 
 def next_change(decided: Iterable[Decided], now: float) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from contract import ages, wire
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import HISTORY_SUFFIX, META, from_wire
+from contract.snapshot import META, from_wire
 from contract.wire import WireError
 from controller.ports import Published
 from controller.volume_writer import read, write
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from refresh.sink import Data
 
     Volume = Mapping[str, bytes]
+
+
+HISTORY_SUFFIX = "-history"
 
 
 class Volumes:

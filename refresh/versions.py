@@ -49,8 +49,9 @@ def missing_pin(state: SnapshotState) -> str | None:
 def target(state: SnapshotState) -> Kept | None:
     """The version that should be served of those held; None: what is served stays, unless revoked.
 
-    The pin; while it is being fetched, what is served; else the provider's current version; else
-    the good version that became current last.
+    The pin; while it is being fetched, what is served, and nothing where nothing was ever served,
+    for a lost record may have served the pin; else the provider's current version; else the good
+    version that became current last.
     """
     served = state.served
     if served is not None and served.version in state.revoked:
@@ -58,7 +59,7 @@ def target(state: SnapshotState) -> Kept | None:
     pinned = _pinned(state)
     if pinned is not None:
         return pinned
-    if missing_pin(state) is not None and served is not None:
+    if missing_pin(state) is not None and (served is not None or state.serving is None):
         return served
     good = [kept for kept in _all(state) if _is_good(state, kept)]
     current = next((kept for kept in good if kept.version == state.latest), None)

@@ -80,8 +80,14 @@ class _Process:
         policies = await self._policies()
         serving = await self._serving()
         bound = bind(wanted.host, wanted.port)
-        handler = Handler(policies, wanted.injection, telemetry, time.perf_counter)
         names = None if wanted.clients is None else wanted.clients.names
+        handler = Handler(
+            policies,
+            wanted.injection,
+            telemetry,
+            time.perf_counter,
+            verified=names is not None,
+        )
         page = Page(telemetry.exposition, self._clock.monotonic)
         app = make_app(handler, page, lifecycle, verified_only=names is not None)
         server = make_server(

@@ -31,6 +31,7 @@ CASES: dict[str, Manifest] = {
     "cert-manager": {"certificates": {"mode": "certManager"}},
     "provided": {"certificates": PROVIDED},
     "monitored": {"monitoring": {"monitors": "always", "labels": {"release": "prometheus"}}},
+    "namespaces": {"controller": {"namespaces": ["payments", "orders"]}},
     "everything": {
         **ADMIN,
         "agent": {**AGENT, "acceptedRepositories": ["old.example/agent"]},

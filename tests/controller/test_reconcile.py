@@ -18,7 +18,6 @@ from controller.reconcile import (
     Decided,
     Known,
     Refusal,
-    in_turns,
     next_change,
     reconcile,
     wish,
@@ -281,12 +280,3 @@ def test_p13_too_many_sources_of_one_namespace_are_passed_over_before_they_cost_
     assert within(many, dict.fromkeys(many, SERVED), NONE) == many
     few = {DB: WHOLE}
     assert within(few, {}, NONE) is few
-
-
-def test_p13_namespaces_take_turns() -> None:
-    """However many one of them asks for, another's only one is second."""
-    many = [_with(reference=f"/forged/{number}") for number in range(1000)]
-    other = SnapshotKey("orders", DB.source)
-    turns = in_turns([*many, other])
-    assert turns.index(other) == 1
-    assert set(turns) == {*many, other}

@@ -12,8 +12,8 @@ import pytest
 from contract.ages import CONFIG_MAP
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import HISTORY_SUFFIX, META
-from controller.volumes import Volumes
+from contract.snapshot import META
+from controller.volumes import HISTORY_SUFFIX, Volumes
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import data, history_data, restored
 from tests import make

@@ -186,6 +186,58 @@ def test_a_namespace_without_rights_says_so(apart: Apart) -> None:
     assert not apart.keys(DB)
 
 
+def test_p5_a_restored_namespace_keeps_value_pin_and_age(apart: Apart) -> None:
+    """Of the same cluster: the namespace was deleted, and a backup brought its objects back while
+    the provider does not answer. The former's record is of another namespace, and goes.
+    """
+    _served(apart)
+    first = apart.meta(DB)["version"]
+    _rotate(apart)
+    apart.patch("snap", apart.snapshot(DB), {"spec": {"pin": first}})
+    apart.serves(DB, ONE)
+    apart.observed(DB)
+    entry, keys = apart.entry(DB), apart.keys(DB)
+    assert entry is not None
+    name = apart.snapshot(DB)
+    backup = [apart.get(*it) for it in (("secret", name), ("configmap", ages.CONFIG_MAP))]
+    snap = apart.get("snap", name)
+    apart.kill()
+    apart.kubectl("delete", "namespace", apart.name, "--timeout=60s")
+    apart.apply(make.namespace(apart.name, apart.name))
+    for found in (*backup, snap):
+        assert found is not None
+        metadata = {"name": found["metadata"]["name"], "labels": found["metadata"].get("labels")}
+        apart.create({**found, "metadata": metadata})
+    _provider_away(apart)
+    apart.lead()
+    until("a failed fetch", lambda: _reason(apart) == "absent", PATIENCE_S)
+    until("the former's record to go", lambda: not _records(apart), PATIENCE_S)
+    assert apart.keys(DB) == keys
+    kept = apart.entry(DB)
+    assert kept is not None
+    assert kept.served == entry.served
+    apart.provide(DB, TWO)
+    asked = "lastgood.dev/refresh-requested=2101-01-01T00:00:00Z"
+    apart.kubectl("annotate", "snap", name, asked, "--overwrite")
+    until("an answer", lambda: apart.status(DB).get("latest"), PATIENCE_S)
+    assert apart.keys(DB) == keys, "the pin is of a version that the provider has no more"
+
+
+def test_ages_end_with_the_snapshots_that_they_are_of(apart: Apart) -> None:
+    """However often absent ones are declared and removed; the others' stay."""
+    _served(apart)
+    for _ in range(2):
+        names = [apart.declare(f"/absent/{number}") for number in range(15)]
+        until("their entries", lambda: len(_entries(apart)) > 10, PATIENCE_S)
+        apart.kubectl("delete", "snap", *names)
+    until("them to end", lambda: _entries(apart) == {apart.snapshot(DB)}, PATIENCE_S)
+
+
+def _entries(world: Apart) -> set[str]:
+    found = world.get("configmap", ages.CONFIG_MAP)
+    return set() if found is None else set(found["data"])
+
+
 def test_a_quota_that_is_used_up_is_told_and_got_over(apart: Apart) -> None:
     """The API server refuses the Secret with 403, as it does where a right is missing."""
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
@@ -207,6 +259,10 @@ def test_p5_ages_that_cant_be_written_are_told(apart: Apart) -> None:
     _rotate(apart)
     until("the reason", lambda: apart.status(DB).get("reason") == "ages-not-written", PATIENCE_S)
     until("the Event", lambda: apart.events("AgesNotWritten"), PATIENCE_S)
+    entry = apart.entry(DB)
+    assert entry is not None
+    assert entry.served is not None
+    assert apart.status(DB)["version"] != entry.served.version, "pods see the age of the one before"
     assert 'lastgood_writes_failed_total{error="InvalidError",what="freshness"}' in apart.metrics()
     apart.kubectl("delete", "configmap", ages.CONFIG_MAP)
     until("it to be well", lambda: "reason" not in apart.status(DB), PATIENCE_S)

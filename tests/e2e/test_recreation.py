@@ -54,7 +54,8 @@ def test_p11_deleted_kinds_take_no_value_with_them(
     Nothing is fetched for it.
     """
     version = _pinned(controlled)
-    uid = _uid(controlled)
+    uid, entry = _uid(controlled), controlled.entry(DB)
+    assert entry is not None
     if not running:
         controlled.kill()
     controlled.kubectl("delete", "--timeout=50s", *CRDS)
@@ -67,6 +68,9 @@ def test_p11_deleted_kinds_take_no_value_with_them(
     _still_pinned(controlled, version)
     assert controlled.calls() == calls
     assert _uid(controlled) == uid, "the Secret itself stayed"
+    kept = controlled.entry(DB)
+    assert kept is not None
+    assert kept.served == entry.served
 
 
 def _uid(world: Controlled) -> str:

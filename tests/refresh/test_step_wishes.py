@@ -53,6 +53,16 @@ def test_a_pin_that_is_not_held_is_fetched_by_name() -> None:
     assert served(state) == "v3"
 
 
+def test_p12_a_pin_of_what_was_never_served_lets_no_other_version_come_first() -> None:
+    """Its record was lost, and the Secret that pods have is of the pinned version."""
+    state = state_after(wished(pin="v1"), good("v2"))
+    assert (state.serving, served(state)) == (None, None)
+    fetched = state_after(named("v1"), state=state, at=2000)
+    assert served(fetched) == "v1"
+    unpinned = state_after(wished(), state=state, at=2000)
+    assert served(unpinned) == "v2"
+
+
 def test_unpinning_a_version_fetched_by_name_never_prefers_it() -> None:
     """Fetched last, it is still not the newest, also where the newest is unknown."""
     state = state_after(good("v2"), wished(pin="v1"), named("v1"), Rechecked(), wished())

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests import make
 from tests.make.embedded import until
 from tests.webhook.given import review
 from tests.webhook.test_server import POD, Running, running
@@ -221,6 +222,22 @@ class Authority:
         if not ca:
             built = built.add_extension(usage, critical=False)
         return built.sign(self._key, hashes.SHA256())
+
+
+def test_p13_only_a_verified_client_is_told_patterns(tmp_path: Path) -> None:
+    """Any pod may ask as any namespace; the API server asks as the one that the pod is for."""
+    ours = Authority(tmp_path, "ours")
+    file = tmp_path / "clients.crt"
+    file.write_bytes(ours.pem)
+    asked = review(make.pod(annotations=make.asking(db="aws-sm:/nobody/has/it")))
+    with running(tmp_path) as webhook:
+        assert b"/prod/" not in webhook.post(asked).content
+    with running(tmp_path, CLIENT_CA_FILE=str(file), CLIENT_NAMES="kube-apiserver") as webhook:
+        context = ssl.create_default_context(cafile=webhook.folder / "ca.crt")
+        context.load_cert_chain(ours.client("kube-apiserver"))
+        with httpx.Client(verify=context, timeout=PATIENCE_S) as asking:
+            address = f"https://127.0.0.1:{webhook.port}/mutate"
+            assert b"/prod/" in asking.post(address, content=asked).content
 
 
 def status(webhook: Running, client: Path | None, path: str = "/mutate") -> int | None:
