@@ -230,9 +230,13 @@ def test_p13_only_a_verified_client_is_told_patterns(tmp_path: Path) -> None:
     file = tmp_path / "clients.crt"
     file.write_bytes(ours.pem)
     asked = review(make.pod(annotations=make.asking(db="aws-sm:/nobody/has/it")))
-    with running(tmp_path) as webhook:
+    folders = [tmp_path / "open", tmp_path / "verified"]
+    for folder in folders:
+        folder.mkdir()
+    with running(folders[0]) as webhook:
         assert b"/prod/" not in webhook.post(asked).content
-    with running(tmp_path, CLIENT_CA_FILE=str(file), CLIENT_NAMES="kube-apiserver") as webhook:
+    names = {"CLIENT_CA_FILE": str(file), "CLIENT_NAMES": "kube-apiserver"}
+    with running(folders[1], **names) as webhook:
         context = ssl.create_default_context(cafile=webhook.folder / "ca.crt")
         context.load_cert_chain(ours.client("kube-apiserver"))
         with httpx.Client(verify=context, timeout=PATIENCE_S) as asking:
