@@ -61,7 +61,8 @@ def main(count: int, namespaces: int) -> None:
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[3]), print=None)
 
 
-def _key(number: int, namespaces: int) -> SnapshotKey:
+def key(number: int, namespaces: int) -> SnapshotKey:
+    """The snapshot of a number."""
     namespace = f"team-{number % namespaces:04}"
     return SnapshotKey(namespace, SourceKey("aws", "controller", "aws-sm", f"/prod/{number}"))
 
@@ -79,12 +80,12 @@ def _state() -> SnapshotState:
 
 
 def _record(number: int, namespaces: int) -> dict[str, Any]:
-    key, state = _key(number, namespaces), _state()
-    snapshot = revealed(data(key, state, (), CLUSTER))
+    mine, state = key(number, namespaces), _state()
+    snapshot = revealed(data(mine, state, (), CLUSTER))
     record = Record(
-        namespace=key.namespace,
-        namespace_uid=uid(key.namespace),
-        snapshot=key.source.snapshot,
+        namespace=mine.namespace,
+        namespace_uid=uid(mine.namespace),
+        snapshot=mine.source.snapshot,
         data={name: snapshot[name] for name in ("value", "meta.json")},
         history=revealed(history_data(state)),
         keys=tuple(snapshot),
@@ -114,8 +115,8 @@ def _map(namespace: str, count: int, namespaces: int) -> bytes:
         reason=None,
     )
     first = names(namespaces).index(namespace)
-    keys = (_key(number, namespaces) for number in range(first, count, namespaces))
-    return json.dumps({"data": {key.source.snapshot: to_wire(entry) for key in keys}}).encode()
+    keys = (key(number, namespaces) for number in range(first, count, namespaces))
+    return json.dumps({"data": {it.source.snapshot: to_wire(entry) for it in keys}}).encode()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A start of the controller with 10,000 records in 100 namespaces, over HTTP, up to the moment at
-which all is known. Yardstick: the same pages read and parsed as JSON, and nothing more.
+which all is known and decided on, and up to the first fetch of an overdue secret. All are demanded
+by pods, allowed and overdue. Yardstick: the same pages read and parsed as JSON, and nothing more.
 """
 
 from __future__ import annotations
@@ -17,26 +18,32 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from kubernetes.aio.client.configuration import Configuration
 
-from bench._restore_server import CLUSTER, FETCHED_AT, NAMESPACE, names, uid
+from bench._restore_server import CLUSTER, FETCHED_AT, NAMESPACE, key, names, uid
 from controller.accounts import Accounts
 from controller.cluster.freshness import FreshnessMaps
 from controller.cluster.past import ClusterPast
 from controller.cluster.records import Records
 from controller.controller import Controller
+from controller.demand import Demand, Parts
 from kube.api import Api
-from policy.match import PolicySet
+from policy.load import load_texts
 from refresh.engine import Engine
+from refresh.sources.protocol import Fetched, NotModified
+from tests import make
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from contract.snapshot import Meta
-    from controller.demand import Demand
     from controller.objects import Name, Spec
+    from policy.match import PolicySet
     from refresh.model import SnapshotKey, SnapshotState
+    from refresh.sources.protocol import FetchRequest
 
 SNAPSHOTS, NAMESPACES, ROUNDS = 10_000, 100, 3
-AIM_PER_S = 1500.0
+AIM_PER_S, AIM_FIRST_S = 1500.0, 5.0
+OVERDUE_S = 7200.0
+"""Past the budget of the class, which is an hour."""
 
 
 def main() -> int:
@@ -44,14 +51,14 @@ def main() -> int:
     port = _free_port()
     words = [str(SNAPSHOTS), str(NAMESPACES), str(port)]
     command = [sys.executable, "-m", "bench._restore_server", *words]
-    logging.disable(logging.CRITICAL)  # nothing is allowed here, which would be said of each
+    logging.disable(logging.CRITICAL)  # one line for each refresh
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
         try:
             cast("IO[bytes]", server.stdout).readline()
             rounds = [asyncio.run(_round(port)) for _ in range(ROUNDS)]
         finally:
             server.terminate()
-    bare_s, restored_s = (min(found) for found in zip(*rounds, strict=True))
+    bare_s, restored_s, first_s = (min(found) for found in zip(*rounds, strict=True))
     rate = SNAPSHOTS / restored_s
     verdict = "ok" if rate >= AIM_PER_S else "short"
     print(f"bench restore {rate / AIM_PER_S:.2f} aim 1.00 {verdict}")
@@ -59,6 +66,9 @@ def main() -> int:
         f"  {SNAPSHOTS} snapshots in {restored_s:.2f} s, {rate:.0f} a second; aim {AIM_PER_S:.0f}"
     )
     print(f"  their pages alone, as JSON: {bare_s:.2f} s, ratio {restored_s / bare_s:.2f}")
+    verdict = "ok" if first_s <= AIM_FIRST_S else "short"
+    print(f"bench restore-first-refresh {first_s / AIM_FIRST_S:.2f} aim 1.00 {verdict}")
+    print(f"  the first overdue secret was fetched {first_s:.2f} s after the start; aim 5 s")
     return 0
 
 
@@ -68,8 +78,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def _round(port: int) -> tuple[float, float]:
-    """Seconds for the pages alone, and for a start."""
+async def _round(port: int) -> tuple[float, float, float]:
+    """Seconds for the pages alone, for a start, and until the first fetch."""
     configuration = Configuration()
     configuration.host = f"http://127.0.0.1:{port}"
     async with Api(configuration) as api:
@@ -77,18 +87,22 @@ async def _round(port: int) -> tuple[float, float]:
         begun = time.perf_counter()
         await _listed(api)
         bare_s = time.perf_counter() - begun
-        controller = _controller(api)
+        provider = _Provider()
+        controller = _controller(api, provider)
         stop = asyncio.Event()
         begun = time.perf_counter()
         running = asyncio.create_task(controller.run(stop, 0.01))
         while not controller.settled:  # noqa: ASYNC110 - looked at between its turns
             await asyncio.sleep(0)
         restored_s = time.perf_counter() - begun
+        while provider.asked_at is None:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0)
+        first_s = provider.asked_at - begun
         stop.set()
         await running
         if len(controller.decided) != SNAPSHOTS:
             raise RuntimeError(f"{len(controller.decided)} snapshots were restored")
-        return bare_s, restored_s
+        return bare_s, restored_s, first_s
 
 
 async def _listed(api: Api) -> None:
@@ -97,16 +111,37 @@ async def _listed(api: Api) -> None:
         pass
 
 
+class _Provider:
+    """Says that nothing is new."""
+
+    batch_limit = 20
+
+    def __init__(self) -> None:
+        self.asked_at: float | None = None
+        """When it was asked first."""
+
+    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
+        del requests
+        return 1
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+        if self.asked_at is None:
+            self.asked_at = time.perf_counter()
+        return Fetched(results=(NotModified(version="v2"),) * len(requests), calls=1)
+
+    def close(self) -> None: ...
+
+
 class _Clock:
     def now(self) -> float:
-        return FETCHED_AT + 60.0
+        return FETCHED_AT + OVERDUE_S
 
     def monotonic(self) -> float:
         return time.monotonic()
 
 
 class _Feed:
-    """Nothing is wanted: all that was published is undemanded, and known."""
+    """The same for ever."""
 
     def __init__(self, content: object) -> None:
         self._content = content
@@ -144,7 +179,22 @@ class _Ledger:
     async def status(self, *_: object) -> None: ...
 
 
-def _controller(api: Api) -> Controller:
+def _policies() -> PolicySet:
+    source = make.source("aws", "aws-sm:/**")
+    policy = make.policy(source, name="all", namespaces=["team-*"])
+    places = (make.namespace(name, "all") for name in names(NAMESPACES))
+    return load_texts({"admin": make.as_file(make.account("aws"), policy, *places)})
+
+
+def _demand() -> tuple[Demand, ...]:
+    """A pod of each snapshot."""
+    keys = (key(number, NAMESPACES) for number in range(SNAPSHOTS))
+    return tuple(
+        Demand(namespace=it.namespace, pod="web", parts={it: Parts(whole=True)}) for it in keys
+    )
+
+
+def _controller(api: Api, provider: _Provider) -> Controller:
     uids = {name: uid(name) for name in names(NAMESPACES)}
     records = Records(cast("Any", api), NAMESPACE, lambda name: uids.get(name, ""), b"salt")
     accounts = Accounts(
@@ -153,9 +203,8 @@ def _controller(api: Api) -> Controller:
     ledger = cast("Any", _Ledger())
     clock = _Clock()
     engine = Engine(
-        sources=accounts.source, sink=ledger, clock=clock, rng=Random(1), cluster=CLUSTER
+        sources=lambda *_: provider, sink=ledger, clock=clock, rng=Random(1), cluster=CLUSTER
     )
-    nobody: tuple[Demand, ...] = ()
     specs: Mapping[Name, Spec] = {}
     return Controller(
         past=ClusterPast(
@@ -166,8 +215,8 @@ def _controller(api: Api) -> Controller:
             CLUSTER,
         ),
         ledger=ledger,
-        policies=_Feed(PolicySet()),
-        pods=_Feed(nobody),
+        policies=_Feed(_policies()),
+        pods=_Feed(_demand()),
         specs=_Feed(specs),
         accounts=accounts,
         engine=engine,
