@@ -21,8 +21,9 @@ from controller.cluster.turns import turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
+from kube.access import may
 from kube.errors import ApiError, FencedError, ForbiddenError
-from kube.resources import SECRET_SNAPSHOTS, SELF_ACCESS_REVIEWS
+from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ class ClusterLedger:
             self._found(key, Found.FOREIGN_SECRET)
             raise
         except ForbiddenError:
-            may = await self._may_write(key.namespace)
-            self._found(key, Found.WRITE_REFUSED if may else Found.NO_RIGHTS)
+            allowed = await may(self._api, "update", "secrets", key.namespace)
+            self._found(key, Found.WRITE_REFUSED if allowed else Found.NO_RIGHTS)
             raise
         self._found(key, None)
         before, self._published[key] = self._published.get(key), meta
@@ -240,17 +241,6 @@ class ClusterLedger:
         """Why pods are not given what is known of a snapshot; None: they are."""
         shown = self._shown.get(key)
         return None if shown is None else shown.found
-
-    async def _may_write(self, namespace: str) -> bool:
-        """Whether a refusal is another's than RBAC's, such as a quota's."""
-        wanted = {"resource": "secrets", "verb": "update", "namespace": namespace}
-        review = {
-            "apiVersion": SELF_ACCESS_REVIEWS.api_version,
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": wanted},
-        }
-        answer = await self._api.create(SELF_ACCESS_REVIEWS.path(), review)
-        return (answer.get("status") or {}).get("allowed") is True
 
     def _note_all(self, namespace: str) -> None:
         mono = self._clock.monotonic()

@@ -8,8 +8,9 @@ import asyncio
 import base64
 from typing import TYPE_CHECKING
 
+from kube.access import may
 from kube.attempt import Attempt
-from kube.resources import PODS, SECRETS, SELF_ACCESS_REVIEWS
+from kube.resources import PODS, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,23 +147,10 @@ async def _probe_is_there(attempts: Attempts, namespace: str) -> None:
 
 
 async def _no_right_to_read(api: Api, where: str | None) -> None:
-    answers = await asyncio.gather(*(_may(api, verb, where) for verb in READS))
+    answers = await asyncio.gather(*(may(api, verb, "secrets", where) for verb in READS))
     for verb, allowed in zip(READS, answers, strict=True):
         if allowed:
             place = "in every namespace" if where is None else f"in the namespace {where}"
             raise NotRefusedError(
                 f"this identity may {verb} Secrets {place}; take that right away from it"
             )
-
-
-async def _may(api: Api, verb: str, namespace: str | None) -> bool:
-    attributes = {"resource": "secrets", "verb": verb}
-    if namespace is not None:
-        attributes["namespace"] = namespace
-    review = {
-        "apiVersion": SELF_ACCESS_REVIEWS.api_version,
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    answer = await api.create(SELF_ACCESS_REVIEWS.path(), review)
-    return (answer.get("status") or {}).get("allowed") is True
