@@ -22,7 +22,9 @@ NOT_WRITTEN = "not-written"
 """A state: the API server refuses to write the snapshot's Secret."""
 NOT_GIVEN = frozenset({FOREIGN, NOT_WRITTEN})
 """States in which pods are not given what the controller knows."""
-_REFUSED_WRITES = frozenset({Found.NO_RIGHTS, Found.WRITE_REFUSED})
+_REFUSED_WRITES = frozenset(
+    {Found.NO_RIGHTS, Found.WRITE_REFUSED, Found.WRITE_FAILED, Found.RECORD_NOT_WRITTEN}
+)
 _VERSION_SHOWN = 12
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 

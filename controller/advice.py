@@ -27,6 +27,13 @@ _WHAT_TO_DO = {
     Found.WRITE_REFUSED.value: (
         "the API server refuses the snapshot's Secret; look at the namespace's ResourceQuota"
     ),
+    Found.WRITE_FAILED.value: (
+        "the API server did not take the snapshot's Secret; it is tried again"
+    ),
+    Found.RECORD_NOT_WRITTEN.value: (
+        "the controller can't write its record in the release namespace; look at its rights and"
+        " quotas there, and at its log"
+    ),
     Found.AGES_NOT_WRITTEN.value: (
         "the ConfigMap lastgood-freshness of the namespace can't be written; the controller's log"
         " says why"

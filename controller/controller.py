@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 REST_SHARE = 3.0
 """A decision on the whole fleet holds the loop; for so many times as long others have it."""
+MOST_COLLECTED = 16
+"""Unused snapshots that are removed after one decision."""
+COLLECT_AGAIN_S = 30.0
+"""After a removal that failed."""
 STILL_S = 10.0
 """A loop that has not turned for so long is not healthy."""
 
@@ -73,6 +77,8 @@ class Controller:
         self._known: dict[SnapshotKey, Known] = {}
         self._attempted: dict[SnapshotKey, float | None] = {}
         self._gone: set[SnapshotKey] = set()
+        self._collect_at: dict[SnapshotKey, float] = {}
+        """When to remove what is unused: monotonic."""
         self._not_shown: str | None = None
         self._next_change = float("-inf")
         self._behind = True
@@ -164,11 +170,16 @@ class Controller:
         )
 
     async def _collect(self) -> None:
-        """Removes what nobody has used for its retention."""
-        for key in [key for key, item in self.decided.items() if item.unused]:
+        """Removes what nobody has used for its retention, a few at a time: others wait for it."""
+        mono = self._clock.monotonic()
+        unused = [key for key, item in self.decided.items() if item.unused]
+        self._collect_at = {key: self._collect_at.get(key, mono) for key in unused}
+        for key in [key for key, at in self._collect_at.items() if at <= mono][:MOST_COLLECTED]:
             self._turned_at = self._clock.monotonic()
             if await self._ledger.collect(key):
                 self._forget(key)
+            else:
+                self._collect_at[key] = self._turned_at + COLLECT_AGAIN_S
 
     def _forget(self, key: SnapshotKey) -> None:
         self._engine.forget(key)

@@ -173,8 +173,9 @@ class Status(_Model):
     """Failed attempts since the last success."""
     reason: str | None = None
     """Why the last attempt failed, or why policy refuses the source; foreign-secret: a Secret of
-    this name is not lastgood's; no-rights: lastgood may not write Secrets here; write-refused: the
-    API server refuses the Secret; ages-not-written: pods see older ages; restored: a backup of
+    this name is not lastgood's; no-rights: lastgood may not write Secrets here; write-refused and
+    write-failed: the API server does not take the Secret; record-not-written: nor the controller's
+    record; ages-not-written: pods see older ages; restored: a backup of
     another cluster. Default: nothing is wrong."""
     pin: str | None = None
     """The pin that is in force."""

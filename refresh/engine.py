@@ -111,6 +111,11 @@ class Engine:
         self._fleet.withdraw(key, self._now())
         self._wake()
 
+    def tombstone(self, key: SnapshotKey) -> None:
+        """Publishes that nothing is served: the record was lost, and what pods have is revoked."""
+        self._fleet.tombstone(key, self._now())
+        self._wake()
+
     def republish(self, key: SnapshotKey) -> None:
         """Writes a snapshot again as it should be, in case somebody changed it."""
         self._fleet.republish(key, self._now())

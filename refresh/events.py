@@ -77,6 +77,11 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstoned:
+    """Pods were given a version that is revoked, as the ages tell, and its record was lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rechecked:
     """The checks changed: the current version is asked for by value again."""
 
@@ -88,7 +93,7 @@ class Rewound:
     seconds: float
 
 
-Event = Arrived | Unchanged | FetchFailed | Operated | Withdrawn | Rechecked | Rewound
+Event = Arrived | Unchanged | FetchFailed | Operated | Withdrawn | Tombstoned | Rechecked | Rewound
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from refresh.events import (
     Rechecked,
     Report,
     Rewound,
+    Tombstoned,
     Unchanged,
     Withdrawn,
 )
@@ -140,6 +141,11 @@ class Fleet:
         """Removes the value of a snapshot that policy no longer allows, after its grace time."""
         if key in self._states:
             self._apply(key, Withdrawn(), at)
+
+    def tombstone(self, key: SnapshotKey, at: Moment) -> None:
+        """Publishes that nothing is served, where nothing was by this process."""
+        if key in self._states:
+            self._apply(key, Tombstoned(), at)
 
     def republish(self, key: SnapshotKey, at: Moment) -> None:
         """Asks for the snapshot's keys to be written again as they should be."""

@@ -22,6 +22,7 @@ from refresh.events import (
     Rechecked,
     Report,
     Rewound,
+    Tombstoned,
     Unchanged,
     Withdrawn,
 )
@@ -54,6 +55,8 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
             after, alarms = _operated(before, event.wanted, now)
         case Withdrawn():
             after, alarms = _withdrawn(before)
+        case Tombstoned():
+            after, alarms = _tombstoned(before)
         case Rechecked():
             after, alarms = replace(before, latest=None), []
         case Rewound():
@@ -253,6 +256,12 @@ def _withdrawn(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
     return gone, [Alarm(AlarmKind.WITHDRAWN, _version(state.served))]
 
 
+def _tombstoned(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
+    if state.serving is not None:
+        return state, []
+    return _unserved(state, Serving.REVOKED), [Alarm(AlarmKind.REVOKED)]
+
+
 def _unserved(state: SnapshotState, serving: Serving) -> SnapshotState:
     return replace(state, serving=serving, served=None, last_success=None, prior=None)
 
@@ -266,7 +275,7 @@ def _settled(state: SnapshotState, now: float) -> SnapshotState:
             return _unserved(state, Serving.REVOKED)
         return state
     if served is not None and target.version == served.version:
-        return replace(state, served=target)
+        return versions.trimmed(replace(state, served=target))
     others = [kept for kept in state.history if kept.version != target.version]
     prior = None
     if served is not None:

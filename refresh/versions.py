@@ -120,7 +120,8 @@ def trimmed(state: SnapshotState) -> SnapshotState:
     keep: list[Kept] = []
     room = {True: CANDIDATES, False: GOOD_VERSIONS}
     left_bytes = RECORD_BYTES - (0 if state.served is None else len(state.served.value))
-    for kept in _sorted(state.history):
+    # A refused version takes no room of a good one.
+    for kept in sorted(_sorted(state.history), key=lambda kept: kept.version in bad):
         refused = kept.version in bad
         if room[refused] > 0 and len(kept.value) <= left_bytes:
             room[refused] -= 1
@@ -130,7 +131,7 @@ def trimmed(state: SnapshotState) -> SnapshotState:
     quarantined = tuple(
         item for item in state.quarantined if item.reason == ROLLED_BACK or item.version in named
     )
-    return replace(state, history=tuple(keep), quarantined=quarantined)
+    return replace(state, history=_sorted(keep), quarantined=quarantined)
 
 
 def _pinned(state: SnapshotState) -> Kept | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from controller.cluster.records import UntakenRecordError
 from controller.cluster.run import Cluster, LostError
 from controller.cluster.selfcheck import NotRefusedError
 from controller.serve import serve
@@ -30,7 +31,7 @@ def run(settings: Settings, cluster: ClusterSettings) -> int:
     """Runs until SIGTERM or SIGINT; returns the exit code."""
     try:
         asyncio.run(_run(settings, cluster))
-    except LostError as error:
+    except (LostError, UntakenRecordError) as error:
         say(logging.ERROR, "controller.ended", why=str(error))
         return 1
     except (NotRefusedError, ConfigError, ApiError) as error:

@@ -11,7 +11,7 @@ from kube.errors import NotFoundError
 from kube.resources import CONFIG_MAPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from kube.api import Api
 
@@ -53,13 +53,24 @@ class FreshnessMaps:
         except WireError:
             return None
 
-    async def report(self, namespace: str, entries: Mapping[str, ages.Entry]) -> None:
-        """Makes these the namespace's entries. ApiError: pods still see the ones before."""
+    async def report(
+        self,
+        namespace: str,
+        entries: Mapping[str, ages.Entry],
+        unrecorded: Container[str] = frozenset(),
+    ) -> None:
+        """Makes these the namespace's entries. Of `unrecorded` snapshots the age stays: their
+        record was lost, or is a backup's, and the Secret that pods have may be another. ApiError:
+        pods still see the entries before.
+        """
         await self.load(namespace)
         held = self._held[namespace]
         known = held or {}
         data = _bounded(
-            {name: self._kept(namespace, name, entry) for name, entry in entries.items()}
+            {
+                name: self._kept(namespace, name, entry) if name in unrecorded else entry
+                for name, entry in entries.items()
+            }
         )
         changed: dict[str, str | None] = {
             name: raw for name, raw in data.items() if known.get(name) != raw
@@ -75,11 +86,9 @@ class FreshnessMaps:
         self._doubtful.discard(namespace)
 
     def _kept(self, namespace: str, name: str, entry: ages.Entry) -> ages.Entry:
-        """Where this process has never served a snapshot and there is an age of one, its record was
-        lost and its Secret may be there: the age stays true of it.
-        """
-        before = self.entry(namespace, name) if entry.served is None else None
-        if before is None:
+        """With the version and the age that pods have of it."""
+        before = self.entry(namespace, name)
+        if before is None or before.served is None:
             return entry
         return entry.replace(served=before.served, prior=before.prior)
 

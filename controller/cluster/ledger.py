@@ -7,6 +7,7 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from contract.ages import last_success
 from contract.reasons import Found, Serving
@@ -16,13 +17,13 @@ from controller.cluster.events import regarding_snapshot
 from controller.cluster.leftovers import Leftovers
 from controller.cluster.publication import publish
 from controller.cluster.secrets import ForeignSecretError
-from controller.cluster.shown import Shown
+from controller.cluster.shown import Late, Shown
 from controller.cluster.turns import turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
 from kube.access import may
-from kube.errors import ApiError, FencedError, ForbiddenError
+from kube.errors import ApiError, FencedError, ForbiddenError, InvalidError
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
 
@@ -50,6 +51,8 @@ TURN_S = 0.2
 LEAST_GAP_S = 1.0
 """A status is not written more often than this."""
 RETRY_CAP_S = 30.0
+AGES_LATE_S = 20.0
+"""Ages that could not be written for so long are told of; before, it may be a moment's trouble."""
 _AT_ONCE = 8
 """Writes under way."""
 _AT_A_TIME = 64
@@ -87,8 +90,11 @@ class ClusterLedger:
         self._altered: set[SnapshotKey] = set()
         self._shown: dict[SnapshotKey, Shown] = {}
         self._leftovers = Leftovers(api, copies.snapshots, events, clock)
-        self._ages_late: set[str] = set()
+        self._ages_late: dict[str, Late] = {}
         """Namespaces whose ages could not be written."""
+        self._locks: WeakValueDictionary[SnapshotKey, asyncio.Lock] = WeakValueDictionary()
+        self._epochs: dict[SnapshotKey, int] = {}
+        """How often a snapshot was collected."""
         copies.snapshots.subscribe(self._changed)
 
     def restored(self, key: SnapshotKey, meta: Meta) -> None:
@@ -111,8 +117,17 @@ class ClusterLedger:
         self._applied.update(generations)
 
     async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
-        """Writes the record and the Secret, see `controller.cluster.publication`."""
-        snapshot, kept = revealed(data), revealed(history)
+        """Writes the record and the Secret, see `controller.cluster.publication`. Not while the
+        snapshot is collected, nor after that for what was asked before.
+        """
+        epoch = self._epochs.get(key, 0)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if epoch == self._epochs.get(key, 0):
+                await self._publish(key, revealed(data), revealed(history))
+
+    async def _publish(
+        self, key: SnapshotKey, snapshot: dict[str, bytes], kept: dict[str, bytes]
+    ) -> None:
         meta = from_wire(snapshot[META])
         held = self._records.get(key)
         recorded = frozenset(() if held is None else held.keys)
@@ -122,34 +137,74 @@ class ClusterLedger:
             # A key that goes would freeze the volumes of `mount` pods that project it, and they
             # would never see that the value is gone.
             snapshot |= dict.fromkeys(recorded - snapshot.keys(), b"")
+        held_back = self._is_held_back(key, meta)
         try:
-            await publish(self._records, self._secrets, key, snapshot, kept)
+            wrote = await publish(
+                self._records, self._secrets, key, snapshot, kept, held_back=held_back
+            )
         except ForeignSecretError:
             self._found(key, Found.FOREIGN_SECRET)
             raise
-        except ForbiddenError:
-            allowed = await may(self._api, "update", "secrets", key.namespace)
-            self._found(key, Found.WRITE_REFUSED if allowed else Found.NO_RIGHTS)
+        except ApiError as error:
+            self._found(key, await self._why_not(key, error))
             raise
         self._found(key, None)
+        if not wrote:
+            return
         before, self._published[key] = self._published.get(key), meta
         if self._is_urgent(key, before, meta) or not snapshot.keys() <= there:
             self._nudges.ask(key.namespace, self._consumers.get(key, ()))
 
+    def _is_held_back(self, key: SnapshotKey, meta: Meta) -> bool:
+        """Whether a backup's record must not be written over what pods have, which may be newer:
+        until the provider confirms it, unless pods have this version by the ages, or a revoked one,
+        or an operator has pinned it.
+        """
+        held = self._records.get(key)
+        if held is None or not held.restored:
+            return False
+        if meta.serving is not Serving.SERVED or meta.version == meta.pin:
+            return False
+        entry = self._freshness.entry(key.namespace, key.source.snapshot)
+        given = None if entry is None or entry.served is None else entry.served.version
+        return given != meta.version and given not in meta.revoked
+
+    async def _why_not(self, key: SnapshotKey, error: ApiError) -> Found | None:
+        """Why a write was refused, as the status says it."""
+        shown = self._shown.setdefault(key, Shown())
+        shown.refused += 1
+        of_record = error.path.startswith(self._records.folder)
+        if of_record and not error.path.endswith(key.source.snapshot):
+            return Found.RECORD_NOT_WRITTEN if shown.refused > 1 else shown.found
+        if isinstance(error, ForbiddenError):
+            allowed = await may(self._api, "update", "secrets", key.namespace)
+            return Found.WRITE_REFUSED if allowed else Found.NO_RIGHTS
+        if isinstance(error, InvalidError):
+            return Found.WRITE_REFUSED
+        return Found.WRITE_FAILED if shown.refused > 1 else shown.found
+
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
         if self._is_gone(namespace):
             return
+        unrecorded = {name for name in entries if self._is_unrecorded(namespace, name)}
         try:
-            await self._freshness.report(namespace, entries)
+            await self._freshness.report(namespace, entries, unrecorded)
         except ApiError as error:
-            if namespace not in self._ages_late:
+            mono = self._clock.monotonic()
+            late = self._ages_late.setdefault(namespace, Late(mono))
+            if not late.told and mono - late.since >= AGES_LATE_S:
                 say(logging.ERROR, "controller.ages_not_written", ns=namespace, why=str(error))
-            self._ages_late.add(namespace)
-            self._note_all(namespace)
+                late.told = True
+                self._note_all(namespace)
             raise
-        if namespace in self._ages_late:
-            self._ages_late.discard(namespace)
+        late_ = self._ages_late.pop(namespace, None)
+        if late_ is not None and late_.told:
             self._note_all(namespace)
+
+    def _is_unrecorded(self, namespace: str, name: str) -> bool:
+        """Whether what pods have is another thing than what the record says, or may be."""
+        held = self._records.at(namespace, name)
+        return held is None or held.restored
 
     async def status(self, key: SnapshotKey, state: SnapshotState) -> None:
         self._note(key, state).times = True
@@ -166,7 +221,7 @@ class ClusterLedger:
         if self.vanished(key):
             self._records.lose(key)
             self._freshness.forget(key.namespace)
-            self._ages_late.discard(key.namespace)
+            self._ages_late.pop(key.namespace, None)
         elif shown is not None:
             self._leftovers.unwanted(key)
 
@@ -183,14 +238,16 @@ class ClusterLedger:
         which the next leader goes on where this one ends.
         """
         name = key.source.snapshot
-        try:
-            with suppress(ForeignSecretError):  # ours is gone already
-                await self._secrets.delete(key.namespace, name)
-            await self._leftovers.remove_made(key)
-            await self._records.delete(key)
-        except (ApiError, FencedError) as error:
-            say(logging.WARNING, "controller.not_collected", snapshot=name, why=str(error))
-            return False
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            try:
+                with suppress(ForeignSecretError):  # ours is gone already
+                    await self._secrets.delete(key.namespace, name)
+                await self._leftovers.remove_made(key)
+                await self._records.delete(key)
+            except (ApiError, FencedError) as error:
+                say(logging.WARNING, "controller.not_collected", snapshot=name, why=str(error))
+                return False
+            self._epochs[key] = self._epochs.get(key, 0) + 1
         for known in (self._shown, self._applied, self._published):
             known.pop(key, None)
         say(logging.INFO, "controller.collected", namespace=key.namespace, snapshot=name)
@@ -234,6 +291,8 @@ class ClusterLedger:
 
     def _found(self, key: SnapshotKey, found: Found | None) -> None:
         shown = self._shown.setdefault(key, Shown())
+        if found is None:
+            shown.refused = 0
         if shown.found is not found:
             shown.found, shown.due_at = found, self._clock.monotonic()
 
@@ -310,8 +369,11 @@ class ClusterLedger:
     ) -> dict[str, Any]:
         """The status to write. Where ages can't be written it says what pods see."""
         state, found = shown.state, None
-        if key.namespace in self._ages_late and state.served is not None:
+        late, held = self._ages_late.get(key.namespace), self._records.get(key)
+        if late is not None and late.told and state.served is not None:
             state, found = self._as_pods_see(key, state), Found.AGES_NOT_WRITTEN
+        elif held is not None and held.restored:
+            found = Found.RESTORED
         consumers = self._consumers.get(key, ())
         status = status_of(key, state, decided, consumers, shown.observed, found=found)
         shown.turns_at = wire.next_turn(status, now)
@@ -334,10 +396,10 @@ class ClusterLedger:
         """
         if shown.probed or shown.state.serving is not None or shown.found is not None:
             return
-        shown.probed = True
         with suppress(ApiError, FencedError):
             if await self._secrets.is_foreign(key.namespace, key.source.snapshot):
                 shown.found = Found.FOREIGN_SECRET
+            shown.probed = True
 
     async def _make(self, key: SnapshotKey, shown: Shown, decided: Decided) -> bool:
         """Makes the object for a snapshot that policy allows or that is served; a plan alone makes

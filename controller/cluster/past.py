@@ -13,7 +13,7 @@ from controller.cluster.record import from_secret
 from controller.ports import Published, Remembered
 from controller.snapshots import seconds
 from controller.telemetry import say
-from kube.errors import GoneError, TemporaryError
+from kube.errors import ForbiddenError, GoneError, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,6 +62,7 @@ class ClusterPast:
                         yield found
             except (TemporaryError, GoneError) as error:
                 say(logging.WARNING, "controller.not_restored_yet", why=str(error))
+                yield None
                 await asyncio.sleep(_AGAIN_S)  # noqa: TID251 - the server's moment to come back
             else:
                 return
@@ -97,8 +98,11 @@ class ClusterPast:
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def load(namespace: str) -> None:
-            async with turns:
-                await self._freshness.load(namespace)
+            try:
+                async with turns:
+                    await self._freshness.load(namespace)
+            except ForbiddenError as error:  # without its ages, which errs towards older
+                say(logging.WARNING, "controller.ages_not_read", ns=namespace, why=str(error))
 
         await asyncio.gather(*(load(namespace) for namespace in namespaces))
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kube.errors import NotFoundError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,18 +22,28 @@ async def publish(
     key: SnapshotKey,
     snapshot: Mapping[str, bytes],
     kept: Mapping[str, bytes],
-) -> None:
+    *,
+    held_back: bool = False,
+) -> bool:
     """Makes these the keys of the snapshot's Secret, and records them with the versions that are
-    kept. ForeignSecretError: another Secret stands in its place. ApiError: not all was written.
+    kept. `held_back`: a backup brought the record back, and what pods have may be newer, so only
+    the record is written. Whether the Secret was.
+
+    ForeignSecretError: another Secret stands in its place. ApiError: not all was written.
     """
-    before = records.get(key)
     # 1. The record has all versions, and says that the Secret is not known to be so.
     record = await records.begin(key, snapshot, kept)
-    if before is not None and before.restored and records.get(key) is before:
-        return  # a backup's, and nothing else is known yet: what pods have may be newer
+    if held_back:
+        return False
     # 2. The Secret is as the record says.
     known = None if record.written is None else record.written.resource_version
     data = {**record.secret_extra, **snapshot}
-    version = await secrets.write(key.namespace, key.source.snapshot, data, known)
+    name = key.source.snapshot
+    version, made = await secrets.write(key.namespace, name, data, known)
+    if made and not await records.is_of_its_namespace(record):
+        await secrets.delete(key.namespace, name)
+        path = f"{key.namespace}/{name}"
+        raise NotFoundError(status=404, reason="NamespaceGone", method="POST", path=path)
     # 3. The record says that it is.
     await records.written(record, version)
+    return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from contract.snapshot import META, VALUE, from_wire
 from contract.wire import WireError
@@ -16,14 +16,15 @@ from controller.cluster.record import (
     SECRET_KEY_PREFIX,
     Record,
     Written,
+    from_secret,
     record_name,
     to_secret,
 )
 from kube.errors import ApiError, ConflictError, NotFoundError
-from kube.resources import SECRETS
+from kube.resources import NAMESPACES, SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from kube.api import Json
     from refresh.model import SnapshotKey
@@ -54,6 +55,20 @@ class Writes(Protocol):
     async def delete(self, path: str, *, uid: str | None = None) -> Json:
         """NotFoundError; ConflictError: it has another UID."""
         ...
+
+
+class UntakenRecordError(Exception):
+    """There is a record that this process should have taken over. Caught by main: the process ends
+    and starts again.
+    """
+
+
+class _Orphan(NamedTuple):
+    """A record whose namespace is gone."""
+
+    uid: str
+    namespace: str
+    namespace_uid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +110,17 @@ class Records:
         self, api: Writes, namespace: str, namespace_uid: Callable[[str], str], salt: bytes
     ) -> None:
         self._api = api
+        self.folder = SECRETS.path(namespace)
+        """Where records are."""
         self._namespace = namespace
         self._namespace_uid = namespace_uid
         self._salt = salt
         self._held: dict[tuple[str, str], Held] = {}
-        self._orphans: dict[str, str] = {}
-        """Names and UIDs of records whose namespace is gone."""
+        self._orphans: dict[str, _Orphan] = {}
+        """By name, records whose namespace is gone."""
+        self.untaken: str | None = None
+        """The name of a record of a namespace that is there, which this process did not take over
+        at its start; None: there is none. Then the process must start again."""
 
     async def pages(self) -> AsyncGenerator[list[Json], None]:
         """The records as they stand there, in pages. ApiError; GoneError: begin again."""
@@ -127,13 +147,16 @@ class Records:
     def abandon(self, record: Record, content: Json) -> None:
         """The record's namespace is gone: the record goes with `remove_orphan`."""
         place = record.namespace, record.snapshot
-        self._orphans[record_name(*place)] = str(content["metadata"]["uid"])
+        uid = str(content["metadata"]["uid"])
+        orphan = _Orphan(uid, record.namespace, record.namespace_uid)
+        self._orphans[record_name(*place)] = orphan
 
     def lose(self, key: SnapshotKey) -> None:
         """The same, of one that is held."""
         held = self._held.pop(_place(key), None)
         if held is not None:
-            self._orphans[record_name(*_place(key))] = held.uid
+            orphan = _Orphan(held.uid, key.namespace, held.namespace_uid)
+            self._orphans[record_name(*_place(key))] = orphan
 
     def trust(self, key: SnapshotKey) -> None:
         """The provider has answered: what a backup brought back is what pods are given."""
@@ -147,31 +170,53 @@ class Records:
         return bool(self._orphans)
 
     async def remove_orphan(self) -> None:
-        """Removes one record whose namespace is gone. ApiError: it comes again, as the last."""
-        name, uid = next(iter(self._orphans.items()))
+        """Removes one record whose namespace is gone, as the API server says itself: a watch may
+        lag. ApiError: it comes again, as the last.
+        """
+        name, orphan = next(iter(self._orphans.items()))
         del self._orphans[name]
         try:
+            if await self._uid(orphan.namespace) == orphan.namespace_uid:
+                self.untaken = name
+                return
             with suppress(ConflictError):  # one of this name was made since, which stays
-                await self._remove(name, uid)
+                await self._remove(name, orphan.uid)
         except ApiError:
-            self._orphans[name] = uid
+            self._orphans[name] = orphan
             raise
+
+    async def is_of_its_namespace(self, record: Record) -> bool:
+        """Whether the record's namespace is still the one that it was made for."""
+        return await self._uid(record.namespace) == record.namespace_uid
+
+    async def _uid(self, namespace: str) -> str:
+        """Empty where there is no such namespace."""
+        try:
+            found = await self._api.get(NAMESPACES.path(name=namespace))
+        except NotFoundError:
+            return ""
+        return str(found["metadata"]["uid"])
 
     def get(self, key: SnapshotKey) -> Held | None:
         """What is known of a record; None: there is none."""
         return self._held.get(_place(key))
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Namespace and snapshot of each record that is known."""
-        return iter(tuple(self._held))
+    def at(self, namespace: str, snapshot: str) -> Held | None:
+        """The same, by names."""
+        return self._held.get((namespace, snapshot))
 
     async def begin(
         self, key: SnapshotKey, data: Mapping[str, bytes], history: Mapping[str, bytes]
     ) -> Record:
         """Records what is to be served and kept, and that the snapshot's Secret is not known to be
-        so. Nothing is sent where that is recorded already.
+        so. Nothing is sent where that is recorded already. A record belongs to one namespace by its
+        UID, so nothing of it reaches one that was made again: NotFoundError.
         """
         held = self._held.get(_place(key))
+        there = self._namespace_uid(key.namespace)
+        if not there or (held is not None and held.namespace_uid != there):
+            path = NAMESPACES.path(name=key.namespace)
+            raise NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
         keep = held is not None and held.extra_of == _extra_of(data)
         extra = held.extra if held is not None and keep else {}
         newer = {
@@ -181,7 +226,7 @@ class Records:
         }
         record = Record(
             namespace=key.namespace,
-            namespace_uid=self._namespace_uid(key.namespace),
+            namespace_uid=there,
             snapshot=key.source.snapshot,
             data={VALUE: data[VALUE], META: data[META]},
             history=history,
@@ -193,17 +238,19 @@ class Records:
         )
         if held is not None and self._digest(to_secret(record)) == held.digest:
             return record
-        if held is not None:
-            record = replace(record, uid=held.uid)
         if record.written is not None:
             record = replace(record, written=replace(record.written, whole=False))
         return await self._write(record)
 
     async def written(self, record: Record, resource_version: str) -> None:
-        """Records that the snapshot's Secret is as `record` says, and where that is told."""
-        held = self._held[record.namespace, record.snapshot]
+        """Records that the snapshot's Secret is as `record` says, and where that is told.
+        NotFoundError: the record was given up meanwhile.
+        """
+        held = self._held.get((record.namespace, record.snapshot))
+        if held is None:
+            raise _given_up(record)
         done = Written(resource_version=resource_version, whole=True)
-        record = replace(record, written=done, uid=held.uid)
+        record = replace(record, written=done, uid=held.told if held.restored else held.uid)
         if self._digest(to_secret(record)) != held.digest:
             await self._write(record)
 
@@ -211,49 +258,72 @@ class Records:
         """Removes a record. ApiError: it may be there still."""
         held = self._held.get(_place(key))
         if held is not None:
-            await self._remove(record_name(*_place(key)), held.uid)
+            name = record_name(*_place(key))
+            try:
+                await self._remove(name, held.uid)
+            except ConflictError:  # a backup brought it back meanwhile
+                await self._remove(name, None)
             del self._held[_place(key)]
 
-    async def _remove(self, name: str, uid: str) -> None:
+    async def _remove(self, name: str, uid: str | None) -> None:
         """ConflictError: a record of this name was made since, which stays."""
         with suppress(NotFoundError):
             await self._api.delete(SECRETS.path(self._namespace, name), uid=uid)
 
     async def _write(self, record: Record) -> Record:
         """One that somebody else changed is written over: nobody but the leader may write it, and
-        while we may write, we are that.
+        while we may write, we are that. What is written is the truth, so it is no backup's.
         """
         place = record.namespace, record.snapshot
-        body = to_secret(record)
-        path = SECRETS.path(self._namespace, body["metadata"]["name"])
-        self._orphans.pop(body["metadata"]["name"], None)  # it is a new namespace's from here on
         held = self._held.get(place)
-        version = None if held is None else held.resource_version
-        for attempt in range(_TRIES):
+        known = None if held is None else (held.resource_version, record.uid)
+        for _ in range(_TRIES):
+            record = replace(record, uid=None if known is None else known[1])
             try:
-                if version is None:
-                    found = await self._api.create(SECRETS.path(self._namespace), body)
-                else:
-                    metadata = {**body["metadata"], "resourceVersion": version}
-                    found = await self._api.replace(path, {**body, "metadata": metadata})
-            except ConflictError:  # also: one is there already
-                version = await self._version(path)
+                found = await self._once(record, None if known is None else known[0])
             except NotFoundError:
-                if version is None or attempt == _TRIES - 1:
+                if known is None:
                     raise
-                version = None
+                known = None
+            except ConflictError:  # also: one is there already
+                known = await self._found(record, is_new=held is None)
             else:
+                if held is not None and place not in self._held:
+                    raise _given_up(record)
+                self._orphans.pop(record_name(*place), None)  # it is the new namespace's
                 self.hold(record, found)
                 return record
-        raise ConflictError(status=409, reason="Conflict", method="PUT", path=path)
+        raise _conflict(record)
 
-    async def _version(self, path: str) -> str | None:
-        """None: there is none any more."""
+    async def _once(self, record: Record, version: str | None) -> Json:
+        body = to_secret(record)
+        folder = SECRETS.path(self._namespace)
+        if version is None:
+            return await self._api.create(folder, body)
+        body["metadata"] = {**body["metadata"], "resourceVersion": version}
+        return await self._api.replace(f"{folder}/{body['metadata']['name']}", body)
+
+    async def _found(self, record: Record, *, is_new: bool) -> tuple[str, str | None] | None:
+        """Resource version and UID of the record that is there; None: none is any more.
+
+        ConflictError: it must not be written over. It can't be read by this version, or it is of a
+        namespace that is there, and this process has not taken it over.
+        """
+        name = record_name(record.namespace, record.snapshot)
         try:
-            found = await self._api.get(path)
+            found = await self._api.get(SECRETS.path(self._namespace, name))
         except NotFoundError:
             return None
-        return str(found["metadata"]["resourceVersion"])
+        try:
+            other = from_secret(found)
+        except WireError:
+            raise _conflict(record) from None
+        own = self._digest(found) == self._digest(to_secret(record))
+        if is_new and not own and other.namespace_uid == record.namespace_uid:
+            self.untaken = name
+            raise _conflict(record)
+        metadata = found["metadata"]
+        return str(metadata["resourceVersion"]), str(metadata["uid"])
 
     def _digest(self, content: Json) -> bytes:
         """Of all that a Secret holds, whatever the order of its keys."""
@@ -262,6 +332,16 @@ class Records:
         for name in sorted(data):
             told.update(f"{name}:{data[name]};".encode())
         return told.digest()
+
+
+def _given_up(record: Record) -> NotFoundError:
+    path = NAMESPACES.path(name=record.namespace)
+    return NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
+
+
+def _conflict(record: Record) -> ConflictError:
+    name = record_name(record.namespace, record.snapshot)
+    return ConflictError(status=409, reason="Conflict", method="PUT", path=name)
 
 
 def _place(key: SnapshotKey) -> tuple[str, str]:

@@ -188,7 +188,7 @@ class Cluster:
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = watchman.run(engine, ledger, lambda: controller.decided)
         holding = _hold(Holds(api, copies.held_accounts, copies.held_policies), controller, copies)
-        keeping = Upkeep(records, engine, clock).run(lambda: controller.settled)
+        keeping = Upkeep(records, engine, freshness, clock).run(lambda: controller.settled)
         async with _beside(ledger.run(engine.states()), nudges.run(), watching, holding, keeping):
             await controller.run(ending, self._settings.poll_s)
 

@@ -55,9 +55,9 @@ class Secrets:
 
     async def write(
         self, namespace: str, name: str, data: Mapping[str, bytes], version: str | None
-    ) -> str:
-        """Makes these the keys, whatever is there, and answers with its resource version. `version`
-        is the one that we left; None: we left none.
+    ) -> tuple[str, bool]:
+        """Makes these the keys, whatever is there. Its resource version, and whether it was made
+        now. `version` is the one that we left; None: we left none.
 
         ForeignSecretError: a Secret of another type, or one that can't be changed, is there.
         ApiError: the write may not have happened.
@@ -66,6 +66,10 @@ class Secrets:
         for _ in range(_TRIES - 1):
             try:
                 return await self._once(namespace, name, data, known, make=make)
+            except InvalidError as error:
+                if error.status == _KEPT_FROM_US and await self.is_foreign(namespace, name):
+                    raise ForeignSecretError(f"{namespace}/{name} is kept from us") from None
+                raise
             except AlreadyExistsError:
                 known, make = None, False
             except ConflictError:  # somebody changed it: what we have is the truth
@@ -84,7 +88,9 @@ class Secrets:
             await self._put(namespace, name, {}, None, dry_run=True)
         except NotFoundError:
             return False
-        except ForeignSecretError:
+        except InvalidError as error:
+            if error.status != _KEPT_FROM_US:
+                raise
             return True
         return False
 
@@ -95,7 +101,9 @@ class Secrets:
         except NotFoundError:
             return
         except InvalidError as error:
-            raise _foreign(namespace, name, error) from None
+            if error.status != _KEPT_FROM_US:
+                raise
+            raise ForeignSecretError(f"{namespace}/{name} is kept from us") from None
 
     async def _once(
         self,
@@ -105,12 +113,12 @@ class Secrets:
         version: str | None,
         *,
         make: bool,
-    ) -> str:
+    ) -> tuple[str, bool]:
         if make:
             found = await self._api.create(SECRETS.path(namespace), _body(name, data))
         else:
             found = await self._put(namespace, name, data, version)
-        return str(found["metadata"]["resourceVersion"])
+        return str(found["metadata"]["resourceVersion"]), make
 
     async def _put(
         self,
@@ -124,10 +132,7 @@ class Secrets:
         body = _body(name, data)
         if version is not None:
             body["metadata"]["resourceVersion"] = version
-        try:
-            return await self._api.replace(SECRETS.path(namespace, name), body, dry_run=dry_run)
-        except InvalidError as error:
-            raise _foreign(namespace, name, error) from None
+        return await self._api.replace(SECRETS.path(namespace, name), body, dry_run=dry_run)
 
 
 def _body(name: str, data: Mapping[str, bytes]) -> dict[str, Any]:
@@ -138,9 +143,3 @@ def _body(name: str, data: Mapping[str, bytes]) -> dict[str, Any]:
         "metadata": {"name": name, "labels": dict(MARK)},
         "data": encoded(data),
     }
-
-
-def _foreign(namespace: str, name: str, error: InvalidError) -> Exception:
-    if error.status != _KEPT_FROM_US:
-        return error
-    return ForeignSecretError(f"{namespace}/{name} is kept from us")

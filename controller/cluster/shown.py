@@ -28,6 +28,8 @@ class Shown:
     observed: int = 0
     found: Found | None = None
     """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
+    refused: int = 0
+    """Writes of the Secret that failed, one after another."""
     probed: bool = False
     """Whether it was looked what stands in the place of a snapshot that was never served."""
 
@@ -36,3 +38,12 @@ class Shown:
         if state is None or self.written is None or self.written.get("unconfirmedSince") is None:
             return False
         return state.last_success != self.state.last_success
+
+
+@dataclass(slots=True)
+class Late:
+    """The ages of one namespace that can't be written."""
+
+    since: float
+    """Monotonic."""
+    told: bool = False

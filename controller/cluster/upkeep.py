@@ -9,12 +9,14 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
+from controller.cluster.records import UntakenRecordError
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from controller.cluster.freshness import FreshnessMaps
     from controller.cluster.records import Records
     from kube.clock import Clock
     from refresh.engine import Engine
@@ -24,6 +26,9 @@ TURN_S = 0.1
 """One request of each kind in a turn: ten a second, whatever the fleet's size."""
 ROUND_S = 6 * 3600.0
 """After the first round, each snapshot is checked so often."""
+MOST_GAP_S = 600.0
+"""So that a snapshot of a fleet that was small a moment ago does not wait for hours."""
+LOOK_S = 1.0
 RETRY_S = 10.0
 """After a removal that failed."""
 
@@ -31,43 +36,68 @@ RETRY_S = 10.0
 class Upkeep:
     """A check is a PUT of what should be there, by the engine. One that finds it so is no write."""
 
-    def __init__(self, records: Records, engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self, records: Records, engine: Engine, freshness: FreshnessMaps, clock: Clock
+    ) -> None:
         self._records = records
+        self._freshness = freshness
         self._engine = engine
         self._clock = clock
         self._queue: deque[SnapshotKey] = deque()
         self._gap_s = 0.0
-        self._next_at = self._sweep_at = clock.monotonic()
+        self._next_at = self._sweep_at = self._look_at = clock.monotonic()
+        self._lost: list[SnapshotKey] = []
         self._began_at = clock.now()
 
     async def run(self, ready: Callable[[], bool]) -> None:
-        """Until cancelled, from the moment on that `ready` says so."""
+        """Until cancelled, from the moment on that `ready` says so. UntakenRecordError: this
+        process does not know a record that it should know.
+        """
         while not ready():  # noqa: ASYNC110 - looked at ten times a second, which needs no event
             await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
         states = self._engine.states()
         for key in begun(self._records, states):
             self._engine.republish(key)
-        doubtful = {key for key in states if _is_restored(self._records, key)}
         self._queue.extend(states)
         while True:
             await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
             mono = self._clock.monotonic()
-            for key in confirmed(doubtful, self._engine.states(), self._began_at):
-                doubtful.discard(key)
-                self._records.trust(key)
-                self._engine.republish(key)
+            if mono >= self._look_at:
+                self._look(mono)
             if mono >= self._next_at:
                 self._check(mono)
             if self._records.has_orphans and mono >= self._sweep_at:
                 await self._sweep(mono)
 
+    def _look(self, mono: float) -> None:
+        """What a loss or a backup has left, in one look at all."""
+        self._look_at = mono + LOOK_S
+        if self._records.untaken is not None:
+            raise UntakenRecordError(f"record {self._records.untaken} was not taken over")
+        for key, state in self._engine.states().items():
+            if _is_restored(self._records, key):
+                if is_confirmed(state, self._began_at):
+                    self._records.trust(key)
+                    self._engine.republish(key)
+            elif state.serving is None and state.revoked and self._has_revoked(key, state):
+                self._lost.append(key)
+        while self._lost:
+            self._engine.tombstone(self._lost.pop())
+
+    def _has_revoked(self, key: SnapshotKey, state: SnapshotState) -> bool:
+        """Whether pods were given a revoked version by a record that was lost, as the ages tell."""
+        entry = self._freshness.entry(key.namespace, key.source.snapshot)
+        given = () if entry is None else (entry.served, entry.prior)
+        return any(it is not None and it.version in state.revoked for it in given)
+
     def _check(self, mono: float) -> None:
         """The next snapshot of the round."""
-        self._next_at = mono + self._gap_s
         if not self._queue:
             states = self._engine.states()
             self._queue.extend(states)
-            self._gap_s = ROUND_S / (len(states) or 1)
+            self._gap_s = min(ROUND_S / (len(states) or 1), MOST_GAP_S)
+        self._next_at = mono + self._gap_s
+        if not self._queue:
             return
         key = self._queue.popleft()
         state = self._engine.state(key)
@@ -91,14 +121,11 @@ def begun(records: Records, states: Mapping[SnapshotKey, SnapshotState]) -> list
     ]
 
 
-def confirmed(
-    keys: set[SnapshotKey], states: Mapping[SnapshotKey, SnapshotState], since: float
-) -> list[SnapshotKey]:
-    """Those of which the provider has told since then, in seconds since the epoch, which version is
-    current: what a backup brought back is known to be right, or was corrected.
+def is_confirmed(state: SnapshotState, since: float) -> bool:
+    """Whether the provider has confirmed since then, in seconds since the epoch, that what is
+    served is right: so is what a backup brought back, or it was corrected.
     """
-    answers = ((key, states[key].answered_at) for key in keys if key in states)
-    return [key for key, at in answers if at is not None and at >= since]
+    return state.last_success is not None and state.last_success >= since
 
 
 def is_settled(state: SnapshotState) -> bool:

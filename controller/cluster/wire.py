@@ -40,6 +40,16 @@ NOT_GIVEN = {
         "WriteRefused",
         "the API server refuses to write the Secret; look at the namespace's ResourceQuota",
     ),
+    Found.WRITE_FAILED: (
+        "NotWritten",
+        "WriteFailed",
+        "the API server did not take the Secret, more than once; it is tried again",
+    ),
+    Found.RECORD_NOT_WRITTEN: (
+        "NotWritten",
+        "RecordNotWritten",
+        "the controller can't write its record of the snapshot in its own namespace",
+    ),
 }
 """Why pods are not given what the controller knows: state, the conditions' reason, message."""
 _STATES = {

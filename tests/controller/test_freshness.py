@@ -60,9 +60,9 @@ def _maps(server: Server) -> FreshnessMaps:
     return FreshnessMaps(cast("Api", server))
 
 
-def _report(maps: FreshnessMaps, **entries: Entry) -> None:
+def _report(maps: FreshnessMaps, *unrecorded: str, **entries: Entry) -> None:
     named = {f"lg-{name}": entry for name, entry in entries.items()}
-    asyncio.run(maps.report("team", named))
+    asyncio.run(maps.report("team", named, {f"lg-{name}" for name in unrecorded}))
 
 
 def test_an_entry_ends_when_it_is_not_reported_any_more() -> None:
@@ -93,7 +93,7 @@ def test_a_key_that_is_no_snapshots_stays() -> None:
 def test_p5_an_age_stays_while_its_record_is_lost() -> None:
     """The Secret may be there, and pods start by its age; a failure does not make it unknown."""
     server = Server({"lg-db": ages.to_wire(SERVED)})
-    _report(_maps(server), db=NEVER)
+    _report(_maps(server), "db", db=NEVER)
     assert server.data is not None
     kept = ages.from_wire(server.data["lg-db"])
     assert (kept.served, kept.reason, kept.last_attempt) == (
@@ -101,6 +101,13 @@ def test_p5_an_age_stays_while_its_record_is_lost() -> None:
         "unavailable",
         NEVER.last_attempt,
     )
+
+
+def test_an_age_ends_with_what_was_revoked() -> None:
+    """There is a record of it: what pods have is known."""
+    server = Server({"lg-db": ages.to_wire(SERVED)})
+    _report(_maps(server), db=NEVER)
+    assert server.data == {"lg-db": ages.to_wire(NEVER)}
 
 
 def test_nothing_is_written_where_nothing_is_new() -> None:

@@ -59,7 +59,7 @@ class World:
     def __init__(self, *, cluster: str = OURS) -> None:
         self.server = SecretServer()
         self.maps = Maps()
-        self.uids = dict(UIDS)
+        self.uids = self.server.namespaces = dict(UIDS)
         self.keys = [_key("payments", number) for number in range(3)]
         self.keys += [_key("orders", number) for number in range(2)]
         asyncio.run(self._publish(cluster))

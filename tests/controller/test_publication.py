@@ -17,7 +17,7 @@ from controller.cluster.record import RECORD, from_secret, record_name
 from controller.cluster.records import Records
 from controller.cluster.secrets import ForeignSecretError, Secrets
 from controller.volumes import revealed
-from kube.errors import ApiError, of_status
+from kube.errors import ApiError, ConflictError, NotFoundError, of_status
 from refresh.snapshot_data import data, history_data, restored
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.test_volumes import KEY, NAME, STEPS
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from controller.cluster.record import Record
+    from controller.cluster.records import Held
     from refresh.model import SnapshotState
 
 SYSTEM = "lastgood-system"
@@ -37,12 +38,14 @@ class Controller:
     """What one process has of the snapshot."""
 
     def __init__(self, server: SecretServer) -> None:
-        self.records = Records(server, SYSTEM, lambda _: "uid-of-payments", b"salt")
+        self.uid = "uid-of-payments"
+        self.records = Records(server, SYSTEM, lambda _: self.uid, b"salt")
         self.secrets = Secrets(server)
 
-    async def publish(self, state: SnapshotState) -> None:
+    async def publish(self, state: SnapshotState, *, held_back: bool = False) -> None:
         snapshot = revealed(data(KEY, state, (), "cluster"))
-        await publish(self.records, self.secrets, KEY, snapshot, revealed(history_data(state)))
+        kept = revealed(history_data(state))
+        await publish(self.records, self.secrets, KEY, snapshot, kept, held_back=held_back)
 
     async def restore(self) -> Record:
         """As at a start."""
@@ -302,24 +305,115 @@ def test_p11_keys_of_a_newer_version_survive_the_older_one() -> None:
     asyncio.run(run())
 
 
-def test_p5_a_record_that_a_backup_brought_back_is_known() -> None:
-    """Its own UID is another than the one that it was told."""
+def test_p2_a_record_that_a_backup_brought_back_takes_no_newer_value() -> None:
+    """Its own UID is another than the one that it was told. Whatever changes, only the record is
+    written, until the provider has confirmed it; that is known after a restart too.
+    """
 
     async def run() -> None:
         server = SecretServer()
         await Controller(server).publish(STEPS["rotation"][0])
         server.objects[RECORD_PATH]["metadata"]["uid"] = "restored"
+        newer = server.objects[SECRET]["data"] = {"value": "bmV3ZXI="}
         controller = Controller(server)
-        await controller.restore()
-        held = controller.records.get(KEY)
-        assert held is not None
-        assert held.restored
+        for _ in range(2):
+            await controller.restore()
+            assert _held(controller).restored
+            await controller.publish(STEPS["rotation"][1], held_back=True)
+            assert server.objects[SECRET]["data"] == newer
+            controller = Controller(server)
+        assert _versions(await controller.restore()) == {"v1", "v2"}
+        controller.records.trust(KEY)
         await controller.publish(STEPS["rotation"][1])
-        held = controller.records.get(KEY)
-        assert held is not None
-        assert not held.restored
+        assert _given(server) == _meant(STEPS["rotation"][1])
+        await controller.restore()
+        assert not _held(controller).restored
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("how", ["deleted", "restored"])
+def test_p2_a_record_that_went_under_a_leader_stops_no_write(how: str) -> None:
+    """What the leader has in memory is the truth, so the record that it writes is no backup's; also
+    where the write of the Secret fails at first.
+    """
+
+    async def run() -> None:
+        before, after = STEPS["revocation"]
+        server = SecretServer()
+        controller = Controller(server)
+        await controller.publish(before)
+        if how == "deleted":
+            del server.objects[RECORD_PATH]
+        else:
+            server.objects[RECORD_PATH]["metadata"] |= {"uid": "new", "resourceVersion": "999"}
+        server.left = 1
+        with pytest.raises(Killed):
+            await controller.publish(after)
+        server.left = 1000
+        await controller.publish(after)
+        assert _given(server) == _meant(after)
+        last = Controller(server)
+        await last.restore()
+        assert not _held(last).restored
+
+    asyncio.run(run())
+
+
+def test_p13_nothing_reaches_a_namespace_that_was_made_again() -> None:
+    """Whether the watch has told of it, or tells only later."""
+
+    async def run() -> None:
+        server = SecretServer()
+        controller = Controller(server)
+        await controller.publish(STEPS["rotation"][0])
+        del server.objects[SECRET]
+        server.namespaces["payments"] = "uid-of-another"
+        for told in (False, True):
+            if told:
+                controller.uid = "uid-of-another"
+            with pytest.raises(NotFoundError):
+                await controller.publish(STEPS["rotation"][1])
+            assert SECRET not in server.objects
+
+    asyncio.run(run())
+
+
+def test_p2_a_record_that_this_process_should_know_is_not_written_over() -> None:
+    """It began before it could see it: the process must start again, and take it over."""
+
+    async def run() -> None:
+        server = SecretServer()
+        await Controller(server).publish(STEPS["rotation"][1])
+        before = json.dumps(server.objects)
+        other = Controller(server)
+        with pytest.raises(ConflictError):
+            await other.publish(STEPS["rotation"][0])
+        assert other.records.untaken == record_name("payments", NAME)
+        assert json.dumps(server.objects) == before
+
+    asyncio.run(run())
+
+
+def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over() -> None:
+    """It may hold revocations that this version can't read."""
+
+    async def run() -> None:
+        server = SecretServer()
+        await Controller(server).publish(STEPS["rotation"][1])
+        server.objects[RECORD_PATH]["data"][RECORD] = base64.b64encode(b'{"v":2}').decode()
+        before = json.dumps(server.objects)
+        with pytest.raises(ConflictError):
+            await Controller(server).publish(STEPS["rotation"][0])
+        assert json.dumps(server.objects) == before
+
+    asyncio.run(run())
+
+
+def _held(controller: Controller) -> Held:
+    held = controller.records.get(KEY)
+    assert held is not None
+    return held
 
 
 STATES = [state for step in STEPS.values() for state in step]

@@ -60,7 +60,7 @@ class World:
         self.ledger = ClusterLedger(
             cast("Any", self),
             copies=cast("Any", copies),
-            records=unused,
+            records=cast("Any", SimpleNamespace(get=lambda _: None)),
             secrets=unused,
             freshness=unused,
             nudges=unused,

@@ -13,6 +13,7 @@ from refresh.events import (
     Publish,
     Rechecked,
     Report,
+    Tombstoned,
     Unchanged,
 )
 from refresh.step import known_version, step
@@ -25,6 +26,7 @@ from tests.refresh.steps import (
     named,
     served,
     state_after,
+    value_of,
     wished,
 )
 
@@ -176,3 +178,31 @@ def test_an_older_version_served_for_a_revocation_is_as_old_as_its_fetch() -> No
     state = state_after(good("v0"), good("v1"), Unchanged("v1"), bad("v2"))
     state = state_after(wished(revoked=("v1",)), state=state, at=2000)
     assert (served(state), state.last_success) == ("v0", 1000.0)
+
+
+def test_p2_under_a_pin_no_more_versions_are_kept_than_else() -> None:
+    """Else the record grows with each rotation, until it can't be written any more."""
+    state = state_after(good("v1"), wished(pin="v1"))
+    for number in range(2, 40):
+        state = state_after(good(f"v{number}"), state=state, at=2000 + number)
+    assert served(state) == "v1"
+    assert len(state.history) <= versions.GOOD_VERSIONS + versions.CANDIDATES
+    assert served(state_after(wished(), state=state, at=9000)) == "v39"
+
+
+def test_p12_a_refused_version_takes_no_room_of_a_good_one() -> None:
+    """A large one that fails its checks leaves something to roll back to."""
+    half = versions.RECORD_BYTES * 2 // 5
+    sizes = {"v1": half, "v2": half, "v3": half}
+    first, second, third = (Arrived(material=value_of(it, b"x" * sizes[it])) for it in sizes)
+    refused = Arrived(material=third.material, rejection=BAD)
+    state = state_after(first, second, refused)
+    assert [kept.version for kept in state.history] == ["v1"]
+
+
+def test_p12_what_was_revoked_after_its_record_was_lost_becomes_a_tombstone() -> None:
+    """Only where this process has served nothing, and until a good version comes."""
+    state = state_after(wished(revoked=("v1",)), Tombstoned())
+    assert (state.serving, served(state)) == (Serving.REVOKED, None)
+    assert served(state_after(good("v2"), state=state, at=2000)) == "v2"
+    assert served(state_after(good("v2"), Tombstoned())) == "v2"
