@@ -18,9 +18,11 @@ FOREIGN = ("cert-manager.io/", "monitoring.coreos.com/", "lastgood.dev/")
 """Groups that this cluster may not have."""
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [name for name in CASES if name != "namespaces"])
 def test_the_api_server_accepts_every_object(case: str) -> None:
-    """By a dry run of its own, with strict field validation: no unknown field, no bad value."""
+    """By a dry run of its own, with strict field validation: no unknown field, no bad value. Roles
+    in namespaces that must exist are tried in tests/e2e/test_some_namespaces.py.
+    """
     needs.cluster()
     documents = render(values=CASES[case], namespace="default")
     found = [item for item in documents if not item["apiVersion"].startswith(FOREIGN)]

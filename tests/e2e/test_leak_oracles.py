@@ -86,9 +86,12 @@ def test_what_a_stolen_token_still_learns(thief: Thief, scene: Scene) -> None:  
 
 
 def _existence(thief: Thief) -> None:
-    assert thief.post("leak-opaque") == (409, 'secrets "leak-opaque" already exists')
-    assert thief.post("leak-none")[0] == 201
-    assert thief.put("leak-none", type=OURS)[0] == 404
+    assert thief.put("leak-opaque", type="Opaque")[0] == 422
+    assert thief.put("lg-leak-none", type=OURS)[0] == 404
+    assert thief.delete("leak-none")[0] == 404
+    for name in ("leak-opaque", "leak-none"):  # only a snapshot's name may be made
+        status, told = thief.post(name)
+        assert (status, "ValidatingAdmissionPolicy" in told) == (422, True)
 
 
 def _uid_and_version(thief: Thief) -> None:
@@ -136,7 +139,7 @@ def _quota(thief: Thief, team: str) -> None:
     """How many Secrets a namespace with a quota has, once Kubernetes has counted them."""
 
     def counted() -> bool:
-        status, told = thief.post("leak-one-more")
+        status, told = thief.post("lg-leak-one-more")
         assert status == 403 or "quota" not in told
         return "exceeded quota: leak, requested: secrets=1, used: secrets=" in told
 

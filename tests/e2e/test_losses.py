@@ -18,7 +18,7 @@ from tests.make.embedded import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 DB = "/prod/db"
 ONE, TWO = b'{"password":"one"}', b'{"password":"two"}'
 
@@ -118,11 +118,10 @@ def test_p2_lost_records_take_nothing_from_pods(apart: Apart) -> None:
     """
     _served(apart)
     _rotate(apart)
-    before, entry = apart.keys(DB), apart.entry(DB)
-    assert entry is not None
     apart.patch("snap", apart.snapshot(DB), {"spec": {"revoked": ["no-such-version"]}})
     apart.observed(DB)
-    before = apart.keys(DB)
+    before, version = apart.keys(DB), apart.meta(DB)["version"]
+    until("its age", lambda: _aged(apart) == version, PATIENCE_S)
     apart.kill()
     for record in _records(apart):
         apart.kubectl("delete", "secret", record["metadata"]["name"], "-n", apart.system)
@@ -131,11 +130,7 @@ def test_p2_lost_records_take_nothing_from_pods(apart: Apart) -> None:
     until("a failed fetch", lambda: apart.status(DB).get("reason") == "absent", PATIENCE_S)
     until("its reason beside the age", lambda: _reason(apart) == "absent", PATIENCE_S)
     assert apart.keys(DB) == before
-    now = apart.entry(DB)
-    assert now is not None
-    assert now.served is not None
-    assert entry.served is not None
-    assert now.served.version == entry.served.version
+    assert _aged(apart) == version
     apart.provide(DB, TWO)
     asked = "lastgood.dev/refresh-requested=2101-01-01T00:00:00Z"
     apart.kubectl("annotate", "snap", apart.snapshot(DB), asked, "--overwrite")
@@ -147,6 +142,21 @@ def test_p2_lost_records_take_nothing_from_pods(apart: Apart) -> None:
 def _reason(world: Apart) -> str | None:
     entry: ages.Entry | None = world.entry(DB)
     return None if entry is None else entry.reason
+
+
+def test_p12_what_is_revoked_after_its_record_was_lost_goes(apart: Apart) -> None:
+    """The provider does not answer, and the ages tell which version pods were given."""
+    _served(apart)
+    version = apart.meta(DB)["version"]
+    until("its age", lambda: _aged(apart) == version, PATIENCE_S)
+    apart.kill()
+    for record in _records(apart):
+        apart.kubectl("delete", "secret", record["metadata"]["name"], "-n", apart.system)
+    _provider_away(apart)
+    apart.lead()
+    apart.patch("snap", apart.snapshot(DB), {"spec": {"revoked": [version]}})
+    until("the tombstone", lambda: apart.keys(DB)["value"] == b"", PATIENCE_S)
+    assert apart.meta(DB)["serving"] == "revoked"
 
 
 def test_p2_a_restored_record_takes_no_newer_value_from_pods(apart: Apart) -> None:
@@ -196,9 +206,8 @@ def test_p5_a_restored_namespace_keeps_value_pin_and_age(apart: Apart) -> None:
     apart.patch("snap", apart.snapshot(DB), {"spec": {"pin": first}})
     apart.serves(DB, ONE)
     apart.observed(DB)
-    entry, keys = apart.entry(DB), apart.keys(DB)
-    assert entry is not None
-    name = apart.snapshot(DB)
+    until("its age", lambda: _aged(apart) == first, PATIENCE_S)
+    keys, name = apart.keys(DB), apart.snapshot(DB)
     backup = [apart.get(*it) for it in (("secret", name), ("configmap", ages.CONFIG_MAP))]
     snap = apart.get("snap", name)
     apart.kill()
@@ -213,9 +222,7 @@ def test_p5_a_restored_namespace_keeps_value_pin_and_age(apart: Apart) -> None:
     until("a failed fetch", lambda: _reason(apart) == "absent", PATIENCE_S)
     until("the former's record to go", lambda: not _records(apart), PATIENCE_S)
     assert apart.keys(DB) == keys
-    kept = apart.entry(DB)
-    assert kept is not None
-    assert kept.served == entry.served
+    assert _aged(apart) == first
     apart.provide(DB, TWO)
     asked = "lastgood.dev/refresh-requested=2101-01-01T00:00:00Z"
     apart.kubectl("annotate", "snap", name, asked, "--overwrite")
@@ -231,6 +238,12 @@ def test_ages_end_with_the_snapshots_that_they_are_of(apart: Apart) -> None:
         until("their entries", lambda: len(_entries(apart)) > 10, PATIENCE_S)
         apart.kubectl("delete", "snap", *names)
     until("them to end", lambda: _entries(apart) == {apart.snapshot(DB)}, PATIENCE_S)
+
+
+def _aged(world: Apart) -> str | None:
+    """The version that the ages tell of."""
+    entry = world.entry(DB)
+    return None if entry is None or entry.served is None else entry.served.version
 
 
 def _entries(world: Apart) -> set[str]:
@@ -257,12 +270,9 @@ def test_p5_ages_that_cant_be_written_are_told(apart: Apart) -> None:
     _served(apart)
     apart.patch("configmap", ages.CONFIG_MAP, {"immutable": True})
     _rotate(apart)
-    until("the reason", lambda: apart.status(DB).get("reason") == "ages-not-written", PATIENCE_S)
+    until("the reason", lambda: apart.status(DB).get("reason") == "ages-not-written", 120)
     until("the Event", lambda: apart.events("AgesNotWritten"), PATIENCE_S)
-    entry = apart.entry(DB)
-    assert entry is not None
-    assert entry.served is not None
-    assert apart.status(DB)["version"] != entry.served.version, "pods see the age of the one before"
+    assert apart.status(DB)["version"] != _aged(apart), "pods see the age of the one before"
     assert 'lastgood_writes_failed_total{error="InvalidError",what="freshness"}' in apart.metrics()
     apart.kubectl("delete", "configmap", ages.CONFIG_MAP)
     until("it to be well", lambda: "reason" not in apart.status(DB), PATIENCE_S)

@@ -181,9 +181,8 @@ def test_p14_the_controller_may_patch_no_secret(
         ),
         secret("lg-x", finalizers=["example.com/keep"]),
         secret("database"),
-        secret("", generateName="lg-"),
     ],
-    ids=["another type", "a token", "a finalizer", "a name that a pod may mount", "no name"],
+    ids=["another type", "a token", "a finalizer", "a name that a pod may mount"],
 )
 def test_the_controller_makes_nothing_but_snapshots(
     guarded: Enforced, body: dict[str, Any]

@@ -80,8 +80,12 @@ def stored(guarded: Enforced, request: pytest.FixtureRequest) -> Iterator[str]:
     path = f"{folder}/{body['metadata']['name']}"
     answer = act(guarded.controller, "POST", folder, body)
     assert answer.status in {201, 409}, answer.message
-    change = {"data": {"b": base64.b64encode(b"b").decode()}}
-    changed = act(guarded.controller, "PATCH", f"{path}?fieldManager=second", change)
+    more = {"b": base64.b64encode(b"b").decode()}
+    second = f"{path}?fieldManager=second"
+    if request.param == "secrets":
+        changed = act(guarded.controller, "PUT", second, {**body, "data": body["data"] | more})
+    else:
+        changed = act(guarded.controller, "PATCH", second, {"data": more})
     assert changed.status == 200, changed.message
     yield path
     assert act(NAMESPACE_CONTROLLER, "DELETE", path).status == 200

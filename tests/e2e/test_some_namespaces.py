@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import make
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.installed import Installed
 from tests.make.embedded import until
@@ -37,7 +37,8 @@ def limited(installed: Installed) -> Iterator[Installed]:
             return {**super().values(), "controller": {"namespaces": [self.name]}}
 
     made = Limited(name=installed.name, folder=installed.folder)
-    made.apply(make.namespace(other, installed.name))
+    made.kubectl("create", "namespace", other)
+    made.kubectl("label", "namespace", other, f"lastgood.dev/policy={installed.name}")
     try:
         yield made
     finally:
@@ -53,8 +54,8 @@ def test_it_serves_where_it_has_a_role_and_says_where_it_has_none(limited: Insta
     other = f"{limited.name}-other"
     source = {"account": limited.name, "provider": "file", "reference": DB}
     snapshot = {"apiVersion": "lastgood.dev/v1alpha1", "kind": "SecretSnapshot"}
-    named = {"metadata": {"name": limited.snapshot(DB), "namespace": other}}
-    limited.apply({**snapshot, **named, "spec": {"source": source}})
+    body = {**snapshot, "metadata": {"name": limited.snapshot(DB)}, "spec": {"source": source}}
+    limited.kubectl("create", "-n", other, "-f", "-", stdin=json.dumps(body))
     limited.start("--only-namespaces", limited.name)
     limited.serves(DB, ONE)
 
