@@ -271,7 +271,7 @@ def test_p12_a_terminating_pod_is_not_nudged_and_its_neighbour_is(controlled: Co
         quarantined = {"spec": {"quarantined": [controlled.meta(DB)["version"]]}}
         controlled.patch("snap", controlled.snapshot(DB), quarantined)
         until("another", lambda: _nudged(controlled, "web-1") != first, PATIENCE_S)
-        assert controlled.status(DB)["consumers"] == 2
+        until("both to count", lambda: controlled.status(DB)["consumers"] == 2, PATIENCE_S)
         assert _nudged(controlled, "web-0") is None
     finally:
         controlled.patch("pod", "web-0", {"metadata": {"finalizers": None}})
