@@ -149,6 +149,7 @@ class ClusterLedger:
             self._found(key, await self._why_not(key, error))
             raise
         self._found(key, None)
+        self._shown[key].refused = 0
         if not wrote:
             return
         before, self._published[key] = self._published.get(key), meta
@@ -291,8 +292,6 @@ class ClusterLedger:
 
     def _found(self, key: SnapshotKey, found: Found | None) -> None:
         shown = self._shown.setdefault(key, Shown())
-        if found is None:
-            shown.refused = 0
         if shown.found is not found:
             shown.found, shown.due_at = found, self._clock.monotonic()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ class SecretServer:
 
     async def get(self, path: str) -> Json:
         self.requests.append(f"GET {path}")
+        await asyncio.sleep(0)  # others have their turn
         namespace = path.removeprefix("/api/v1/namespaces/")
         if "/" not in namespace:
             if namespace not in self.namespaces:
@@ -64,12 +66,14 @@ class SecretServer:
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
         path = f"{path}/{body['metadata']['name']}"
         self.requests.append(f"POST {path}")
+        await asyncio.sleep(0)  # others have their turn
         if path in self.objects:
             raise refusal(409, "AlreadyExists")
         return self._put("POST", path, body, {"uid": f"uid-{self._version + 1}"})
 
     async def replace(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Json:
         self.requests.append(f"PUT {path}")
+        await asyncio.sleep(0)  # others have their turn
         found = self._there(path)
         if found["type"] not in _OURS:
             raise refusal(422, "Invalid")
@@ -84,6 +88,7 @@ class SecretServer:
 
     async def delete(self, path: str, *, uid: str | None = None) -> Json:
         self.requests.append(f"DELETE {path}")
+        await asyncio.sleep(0)  # others have their turn
         found = self._there(path)
         if found["type"] not in _OURS:
             raise refusal(422, "Invalid")

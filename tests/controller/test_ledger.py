@@ -6,10 +6,19 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from controller.cluster.ledger import RETRY_CAP_S, ClusterLedger
+import pytest
+
+from contract.reasons import Found
+from controller.cluster.ledger import ClusterLedger
+from controller.cluster.leftovers import RETRY_S as RETRY_CAP_S
+from controller.cluster.records import Records
+from controller.cluster.secrets import Secrets
 from controller.reconcile import Decided, Known
-from kube.errors import of_status
+from kube.errors import ApiError, of_status
 from refresh.model import SnapshotKey, SourceKey
+from refresh.snapshot_data import data, history_data
+from tests.controller.secret_server import SecretServer
+from tests.controller.test_volumes import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,3 +165,76 @@ def test_p4_an_object_that_hangs_in_its_deletion_is_made_again_with_backoff() ->
 
     asyncio.run(turns())
     assert 2 <= api.created <= 5
+
+
+def _publishing(server: SecretServer) -> ClusterLedger:
+    """A ledger whose Secrets and records are kept by `server`, for one namespace of UID u."""
+    api = cast("Any", server)
+    server.namespaces["payments"] = "u"
+    return ClusterLedger(
+        api,
+        copies=cast("Any", _made(KEY)),
+        records=Records(api, "lastgood-system", lambda _: "u", b"salt"),
+        secrets=Secrets(api),
+        freshness=cast("Any", SimpleNamespace(entry=lambda *_: None)),
+        nudges=cast("Any", SimpleNamespace(ask=lambda *_: None)),
+        events=cast("Any", None),
+        clock=cast("Any", FastClock()),
+    )
+
+
+async def _published(ledger: ClusterLedger) -> None:
+    state = STEPS["rotation"][1]
+    await ledger.publish(KEY, data(KEY, state, (), "cluster"), history_data(state))
+
+
+@pytest.mark.parametrize("first", ["collect", "publish"])
+def test_p2_a_check_and_a_removal_of_one_snapshot_leave_nothing_behind(first: str) -> None:
+    """Else a Secret would stay that no record tells of, and that nobody may delete."""
+
+    async def both() -> None:
+        server = SecretServer()
+        ledger = _publishing(server)
+        await _published(ledger)
+        acts = [ledger.collect(KEY), _published(ledger)]
+        await asyncio.gather(*(acts if first == "collect" else reversed(acts)))
+        assert server.objects == {}
+        await _published(ledger)
+        assert len(server.objects) == 2, "wanted again later"
+
+    asyncio.run(both())
+
+
+@pytest.mark.parametrize(
+    ("status", "times", "found"),
+    [(503, 1, None), (503, 2, Found.WRITE_FAILED), (413, 1, Found.WRITE_REFUSED)],
+)
+def test_p5_a_secret_that_cant_be_written_is_told_of(
+    status: int, times: int, found: Found | None
+) -> None:
+    """The status does not say what pods do not have; a moment's trouble is not told of."""
+
+    class Refusing(SecretServer):
+        refuses = False
+
+        async def replace(
+            self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
+        ) -> dict[str, Any]:
+            if self.refuses and path.endswith(KEY.source.snapshot):
+                raise of_status(status, reason="", method="PUT", path=path)
+            return await super().replace(path, body, dry_run=dry_run)
+
+    async def run() -> None:
+        server = Refusing()
+        ledger = _publishing(server)
+        await _published(ledger)
+        server.refuses = True
+        for _ in range(times):
+            with pytest.raises(ApiError):
+                await _published(ledger)
+        assert ledger.kept_from_pods(KEY) is found
+        server.refuses = False
+        await _published(ledger)
+        assert ledger.kept_from_pods(KEY) is None
+
+    asyncio.run(run())
