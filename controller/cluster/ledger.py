@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from contract.ages import last_success
 from contract.reasons import Found, Serving
 from contract.snapshot import META, from_wire
 from controller.cluster import wire
 from controller.cluster.events import regarding_snapshot
 from controller.cluster.leftovers import Leftovers
-from controller.cluster.publication import publish
+from controller.cluster.publication import is_held_back, publish
+from controller.cluster.refusals import is_lasting, why_not
 from controller.cluster.secrets import ForeignSecretError
-from controller.cluster.shown import Late, Shown
+from controller.cluster.shown import Late, Shown, as_pods_see
 from controller.cluster.turns import turns
 from controller.statuses import is_written, status_of
 from controller.telemetry import say
 from controller.volumes import revealed
-from kube.access import may
-from kube.errors import ApiError, FencedError, ForbiddenError, InvalidError
+from kube.errors import ApiError, FencedError
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
 
@@ -137,7 +135,8 @@ class ClusterLedger:
             # A key that goes would freeze the volumes of `mount` pods that project it, and they
             # would never see that the value is gone.
             snapshot |= dict.fromkeys(recorded - snapshot.keys(), b"")
-        held_back = self._is_held_back(key, meta)
+        entry = self._freshness.entry(key.namespace, key.source.snapshot)
+        held_back = is_held_back(held, entry, meta)
         try:
             wrote = await publish(
                 self._records, self._secrets, key, snapshot, kept, held_back=held_back
@@ -146,7 +145,12 @@ class ClusterLedger:
             self._found(key, Found.FOREIGN_SECRET)
             raise
         except ApiError as error:
-            self._found(key, await self._why_not(key, error))
+            shown = self._shown.setdefault(key, Shown())
+            shown.refused += 1
+            of_record = error.path.startswith(self._records.folder)
+            of_record &= not error.path.endswith(key.source.snapshot)
+            found = await why_not(self._api, key.namespace, error, of_record=of_record)
+            self._found(key, found if is_lasting(found) or shown.refused > 1 else shown.found)
             raise
         self._found(key, None)
         self._shown[key].refused = 0
@@ -156,38 +160,10 @@ class ClusterLedger:
         if self._is_urgent(key, before, meta) or not snapshot.keys() <= there:
             self._nudges.ask(key.namespace, self._consumers.get(key, ()))
 
-    def _is_held_back(self, key: SnapshotKey, meta: Meta) -> bool:
-        """Whether a backup's record must not be written over what pods have, which may be newer:
-        until the provider confirms it, unless pods have this version by the ages, or a revoked one,
-        or an operator has pinned it.
-        """
-        held = self._records.get(key)
-        if held is None or not held.restored:
-            return False
-        if meta.serving is not Serving.SERVED or meta.version == meta.pin:
-            return False
-        entry = self._freshness.entry(key.namespace, key.source.snapshot)
-        given = None if entry is None or entry.served is None else entry.served.version
-        return given != meta.version and given not in meta.revoked
-
-    async def _why_not(self, key: SnapshotKey, error: ApiError) -> Found | None:
-        """Why a write was refused, as the status says it."""
-        shown = self._shown.setdefault(key, Shown())
-        shown.refused += 1
-        of_record = error.path.startswith(self._records.folder)
-        if of_record and not error.path.endswith(key.source.snapshot):
-            return Found.RECORD_NOT_WRITTEN if shown.refused > 1 else shown.found
-        if isinstance(error, ForbiddenError):
-            allowed = await may(self._api, "update", "secrets", key.namespace)
-            return Found.WRITE_REFUSED if allowed else Found.NO_RIGHTS
-        if isinstance(error, InvalidError):
-            return Found.WRITE_REFUSED
-        return Found.WRITE_FAILED if shown.refused > 1 else shown.found
-
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
         if self._is_gone(namespace):
             return
-        unrecorded = {name for name in entries if self._is_unrecorded(namespace, name)}
+        unrecorded = {name for name in entries if self._records.is_doubtful(namespace, name)}
         try:
             await self._freshness.report(namespace, entries, unrecorded)
         except ApiError as error:
@@ -201,11 +177,6 @@ class ClusterLedger:
         late_ = self._ages_late.pop(namespace, None)
         if late_ is not None and late_.told:
             self._note_all(namespace)
-
-    def _is_unrecorded(self, namespace: str, name: str) -> bool:
-        """Whether what pods have is another thing than what the record says, or may be."""
-        held = self._records.at(namespace, name)
-        return held is None or held.restored
 
     async def status(self, key: SnapshotKey, state: SnapshotState) -> None:
         self._note(key, state).times = True
@@ -370,7 +341,9 @@ class ClusterLedger:
         state, found = shown.state, None
         late, held = self._ages_late.get(key.namespace), self._records.get(key)
         if late is not None and late.told and state.served is not None:
-            state, found = self._as_pods_see(key, state), Found.AGES_NOT_WRITTEN
+            entry = self._freshness.entry(key.namespace, key.source.snapshot)
+            state = as_pods_see(state, self._published.get(key), entry)
+            found = Found.AGES_NOT_WRITTEN
         elif held is not None and held.restored:
             found = Found.RESTORED
         consumers = self._consumers.get(key, ())
@@ -380,14 +353,6 @@ class ClusterLedger:
         if shown.found is not None:
             return wire.not_given(document, shown.found, before, now)
         return document
-
-    def _as_pods_see(self, key: SnapshotKey, state: SnapshotState) -> SnapshotState:
-        """With the age that the ConfigMap gives."""
-        entry = self._freshness.entry(key.namespace, key.source.snapshot)
-        meta = self._published.get(key)
-        if meta is None or meta.version is None:
-            return state
-        return replace(state, last_success=last_success(meta, entry))
 
     async def _probe(self, key: SnapshotKey, shown: Shown) -> None:
         """Looks once whether another Secret stands where one that was never served is to be, for

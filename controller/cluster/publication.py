@@ -6,12 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from contract.reasons import Serving
 from kube.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.cluster.records import Records
+    from contract.ages import Entry
+    from contract.snapshot import Meta
+    from controller.cluster.records import Held, Records
     from controller.cluster.secrets import Secrets
     from refresh.model import SnapshotKey
 
@@ -47,3 +50,16 @@ async def publish(
     # 3. The record says that it is.
     await records.written(record, version)
     return True
+
+
+def is_held_back(held: Held | None, entry: Entry | None, meta: Meta) -> bool:
+    """Whether a backup's record must not be written over what pods have, which may be newer: until
+    the provider confirms it, unless pods have this version by the ages, or a revoked one, or an
+    operator has pinned it.
+    """
+    if held is None or not held.restored:
+        return False
+    if meta.serving is not Serving.SERVED or meta.version == meta.pin:
+        return False
+    given = None if entry is None or entry.served is None else entry.served.version
+    return given != meta.version and given not in meta.revoked

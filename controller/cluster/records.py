@@ -201,9 +201,10 @@ class Records:
         """What is known of a record; None: there is none."""
         return self._held.get(_place(key))
 
-    def at(self, namespace: str, snapshot: str) -> Held | None:
-        """The same, by names."""
-        return self._held.get((namespace, snapshot))
+    def is_doubtful(self, namespace: str, snapshot: str) -> bool:
+        """Whether the Secret may be another than a record says: there is none, or a backup's."""
+        held = self._held.get((namespace, snapshot))
+        return held is None or held.restored
 
     async def begin(
         self, key: SnapshotKey, data: Mapping[str, bytes], history: Mapping[str, bytes]

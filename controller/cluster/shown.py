@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from contract.ages import last_success
 from refresh.model import SnapshotState
 
 if TYPE_CHECKING:
+    from contract.ages import Entry
     from contract.reasons import Found
+    from contract.snapshot import Meta
 
 
 @dataclass(slots=True)
@@ -47,3 +50,10 @@ class Late:
     since: float
     """Monotonic."""
     told: bool = False
+
+
+def as_pods_see(state: SnapshotState, published: Meta | None, entry: Entry | None) -> SnapshotState:
+    """The state with the age that pods see: by the ages as they were written last."""
+    if published is None or published.version is None:
+        return state
+    return replace(state, last_success=last_success(published, entry))
