@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from policy.match import PolicySet, Refused, decide_under, policy_of
+from policy.match import Matcher, PolicySet, Refused, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from policy.match import Allowed
-    from policy.model import SecretPolicy
     from refresh.model import SnapshotKey
 
 
@@ -25,7 +24,7 @@ class Verdicts:
         """`namespaces` are those that the controller may write in; None: all."""
         self.policies = PolicySet() if policies is None else policies
         self._namespaces = namespaces
-        self._by_namespace: dict[str, SecretPolicy | Refused] = {}
+        self._by_namespace: dict[str, Matcher | Refused] = {}
         self._by_key: dict[SnapshotKey, Allowed | Refused] = {}
 
     def of(self, key: SnapshotKey) -> Allowed | Refused:
@@ -45,17 +44,17 @@ class Verdicts:
             del self._by_key[key]
 
     def _decide(self, key: SnapshotKey) -> Allowed | Refused:
-        policy = self._by_namespace.get(key.namespace)
-        if policy is None:
-            policy = policy_of(self.policies, key.namespace)
-            self._by_namespace[key.namespace] = policy
+        matcher = self._by_namespace.get(key.namespace)
+        if matcher is None:
+            matcher = self._by_namespace[key.namespace] = self._matcher(key.namespace)
+        if isinstance(matcher, Refused):
+            return matcher
+        source = key.source
+        return matcher.decide(source.provider, source.account, source.reference)
+
+    def _matcher(self, namespace: str) -> Matcher | Refused:
+        """The policy's patterns are read once for all sources of a namespace."""
+        policy = policy_of(self.policies, namespace)
         if isinstance(policy, Refused):
             return policy
-        return decide_under(
-            self.policies,
-            policy,
-            namespace=key.namespace,
-            provider=key.source.provider,
-            account=key.source.account,
-            reference=key.source.reference,
-        )
+        return Matcher(self.policies, policy, namespace)

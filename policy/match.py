@@ -106,26 +106,6 @@ def decide(
     policy = policy_of(policies, namespace)
     if isinstance(policy, Refused):
         return policy
-    return decide_under(
-        policies,
-        policy,
-        namespace=namespace,
-        provider=provider,
-        account=account,
-        reference=reference,
-    )
-
-
-def decide_under(
-    policies: PolicySet,
-    policy: SecretPolicy,
-    *,
-    namespace: str,
-    provider: str,
-    account: str | None,
-    reference: str,
-) -> Allowed | Refused:
-    """The same, when `policy_of` the namespace is known."""
     return Matcher(policies, policy, namespace).decide(provider, account, reference)
 
 
