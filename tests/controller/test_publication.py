@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.snapshot import META
-from controller.cluster.publication import publish
+from contract.ages import Confirmed, Entry
+from contract.reasons import Serving
+from contract.snapshot import META, Meta
+from controller.cluster.publication import is_held_back, publish
 from controller.cluster.record import RECORD, from_secret, record_name
-from controller.cluster.records import Records
+from controller.cluster.records import Held, Records
 from controller.cluster.secrets import ForeignSecretError, Secrets
 from controller.volumes import revealed
 from kube.errors import ApiError, ConflictError, NotFoundError, of_status
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from controller.cluster.record import Record
-    from controller.cluster.records import Held
     from refresh.model import SnapshotState
 
 SYSTEM = "lastgood-system"
@@ -414,6 +415,52 @@ def _held(controller: Controller) -> Held:
     held = controller.records.get(KEY)
     assert held is not None
     return held
+
+
+META_OF_V3 = Meta(
+    account="a",
+    identity="i",
+    provider="p",
+    reference="/r",
+    serving=Serving.SERVED,
+    version="v3",
+    fetched_at=1.0,
+    cluster="c",
+)
+
+
+@pytest.mark.parametrize(
+    ("given_version", "changes", "restored_", "held_back"),
+    [
+        pytest.param("v5", {}, True, True, id="pods have a newer one"),
+        pytest.param(None, {}, True, True, id="nobody knows what pods have"),
+        pytest.param("v3", {}, True, False, id="pods have this one"),
+        pytest.param("v5", {"revoked": ("v5",)}, True, False, id="what pods have is revoked"),
+        pytest.param("v5", {"revoked": ("v4",)}, True, True, id="another one is revoked"),
+        pytest.param("v5", {"pin": "v3"}, True, False, id="an operator has pinned it"),
+        pytest.param("v5", {"pin": "v2"}, True, True, id="another one is pinned"),
+        pytest.param(
+            "v5", {"serving": Serving.REVOKED, "version": None}, True, False, id="a tombstone"
+        ),
+        pytest.param("v5", {}, False, False, id="no backup's"),
+    ],
+)
+def test_p2_a_backups_record_is_held_back_while_pods_may_have_a_newer_value(
+    given_version: str | None, changes: dict[str, Any], *, restored_: bool, held_back: bool
+) -> None:
+    """The ages tell which version pods were given."""
+    held = Held(
+        resource_version="1",
+        digest=b"",
+        uid="new",
+        namespace_uid="n",
+        keys=(),
+        written=None,
+        told="old" if restored_ else "new",
+    )
+    given = None if given_version is None else Confirmed(version=given_version, last_success=1.0)
+    entry = Entry(served=given, prior=None, last_attempt=None, reason=None)
+    assert is_held_back(held, entry, META_OF_V3.replace(**changes)) is held_back
 
 
 STATES = [state for step in STEPS.values() for state in step]
