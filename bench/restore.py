@@ -95,7 +95,7 @@ async def _round(port: int) -> tuple[float, float, float]:
         while not controller.settled:  # noqa: ASYNC110 - looked at between its turns
             await asyncio.sleep(0)
         restored_s = time.perf_counter() - begun
-        while provider.asked_at is None:  # noqa: ASYNC110 - likewise
+        while provider.asked_at is None:  # noqa: ASYNC110 - looked at between its turns
             await asyncio.sleep(0)
         first_s = provider.asked_at - begun
         stop.set()

@@ -11,15 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.ages import Confirmed, Entry
-from contract.reasons import Serving
-from contract.snapshot import META, Meta
-from controller.cluster.publication import is_held_back, publish
+from contract.snapshot import META
+from controller.cluster.publication import publish
 from controller.cluster.record import RECORD, from_secret, record_name
-from controller.cluster.records import Held, Records
+from controller.cluster.records import Records
 from controller.cluster.secrets import ForeignSecretError, Secrets
 from controller.volumes import revealed
-from kube.errors import ApiError, ConflictError, NotFoundError, of_status
+from kube.errors import ApiError, of_status
 from refresh.snapshot_data import data, history_data, restored
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.test_volumes import KEY, NAME, STEPS
@@ -60,18 +58,19 @@ def _state(record: Record) -> SnapshotState:
     return restored(KEY, record.data, record.history, None, cluster="cluster", now=99.0)
 
 
-def _versions(record: Record) -> set[str]:
+def versions_known(record: Record) -> set[str]:
     """The versions that a controller which starts now knows."""
     state = _state(record)
     return {item.version for item in (state.served, *state.history) if item is not None}
 
 
-def _given(server: SecretServer) -> dict[str, bytes]:
+def given_to_pods(server: SecretServer) -> dict[str, bytes]:
     """What pods are given."""
     return {key: base64.b64decode(raw) for key, raw in server.objects[SECRET]["data"].items()}
 
 
-def _meant(state: SnapshotState) -> dict[str, bytes]:
+def meant(state: SnapshotState) -> dict[str, bytes]:
+    """What pods are to be given."""
     return revealed(data(KEY, state, (), "cluster"))
 
 
@@ -101,14 +100,14 @@ def test_p2_killed_between_two_writes_no_version_is_lost(
         old = {item.version for item in (before.served, *before.history) if item is not None}
         last = Controller(server)
         record = await last.restore()
-        assert wanted & old <= _versions(record) <= wanted | old
-        assert _given(server) in (_meant(before), _meant(after))
+        assert wanted & old <= versions_known(record) <= wanted | old
+        assert given_to_pods(server) in (meant(before), meant(after))
         held = last.records.get(KEY)
         assert held is not None
-        assert held.unfinished != (_given(server) == _meant(_state(record)) and writes != 2)
+        assert held.unfinished != (given_to_pods(server) == meant(_state(record)) and writes != 2)
         await last.publish(after)
-        assert _versions(await last.restore()) == wanted
-        assert _given(server) == _meant(after)
+        assert versions_known(await last.restore()) == wanted
+        assert given_to_pods(server) == meant(after)
 
     asyncio.run(run())
 
@@ -128,8 +127,8 @@ def test_p2_a_write_whose_answer_is_lost_is_made_again(step: str, lost: int) -> 
         with pytest.raises(ApiError):
             await controller.publish(after)
         await controller.publish(after)
-        assert _given(server) == _meant(after)
-        assert _versions(await controller.restore()) == {"v1", "v2"}
+        assert given_to_pods(server) == meant(after)
+        assert versions_known(await controller.restore()) == {"v1", "v2"}
 
     asyncio.run(run())
 
@@ -212,10 +211,10 @@ def test_p2_a_record_that_somebody_changed_or_removed_is_written_again() -> None
         await controller.publish(STEPS["rotation"][0])
         server.objects[RECORD_PATH]["metadata"]["resourceVersion"] = "999"
         await controller.publish(STEPS["rotation"][1])
-        assert _versions(await controller.restore()) == {"v1", "v2"}
+        assert versions_known(await controller.restore()) == {"v1", "v2"}
         del server.objects[RECORD_PATH]
         await controller.publish(STEPS["rotation"][0])
-        assert _versions(await controller.restore()) == {"v1"}
+        assert versions_known(await controller.restore()) == {"v1"}
 
     asyncio.run(run())
 
@@ -295,172 +294,15 @@ def test_p11_keys_of_a_newer_version_survive_the_older_one() -> None:
         older = Controller(server)
         await older.restore()
         await older.publish(STEPS["rotation"][0])
-        assert _given(server) == {**_meant(STEPS["rotation"][0]), "bundle.json": b"{}"}
+        assert given_to_pods(server) == {**meant(STEPS["rotation"][0]), "bundle.json": b"{}"}
         assert server.objects[RECORD_PATH]["data"]["z"] == base64.b64encode(b"last").decode()
         await older.publish(STEPS["rotation"][1])
-        assert _given(server) == _meant(STEPS["rotation"][1])
+        assert given_to_pods(server) == meant(STEPS["rotation"][1])
         record = await Controller(server).restore()
         assert dict(record.extra) == {}
         assert record.unknown == {"rank": {"of": "newer"}}
 
     asyncio.run(run())
-
-
-def test_p2_a_record_that_a_backup_brought_back_takes_no_newer_value() -> None:
-    """Its own UID is another than the one that it was told. Whatever changes, only the record is
-    written, until the provider has confirmed it; that is known after a restart too.
-    """
-
-    async def run() -> None:
-        server = SecretServer()
-        await Controller(server).publish(STEPS["rotation"][0])
-        server.objects[RECORD_PATH]["metadata"]["uid"] = "restored"
-        newer = server.objects[SECRET]["data"] = {"value": "bmV3ZXI="}
-        controller = Controller(server)
-        for _ in range(2):
-            await controller.restore()
-            assert _held(controller).restored
-            await controller.publish(STEPS["rotation"][1], held_back=True)
-            assert server.objects[SECRET]["data"] == newer
-            controller = Controller(server)
-        assert _versions(await controller.restore()) == {"v1", "v2"}
-        controller.records.trust(KEY)
-        await controller.publish(STEPS["rotation"][1])
-        assert _given(server) == _meant(STEPS["rotation"][1])
-        await controller.restore()
-        assert not _held(controller).restored
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("how", ["deleted", "restored"])
-def test_p2_a_record_that_went_under_a_leader_stops_no_write(how: str) -> None:
-    """What the leader has in memory is the truth, so the record that it writes is no backup's; also
-    where the write of the Secret fails at first.
-    """
-
-    async def run() -> None:
-        before, after = STEPS["revocation"]
-        server = SecretServer()
-        controller = Controller(server)
-        await controller.publish(before)
-        if how == "deleted":
-            del server.objects[RECORD_PATH]
-        else:
-            server.objects[RECORD_PATH]["metadata"] |= {"uid": "new", "resourceVersion": "999"}
-        server.left = 1
-        with pytest.raises(Killed):
-            await controller.publish(after)
-        server.left = 1000
-        await controller.publish(after)
-        assert _given(server) == _meant(after)
-        last = Controller(server)
-        await last.restore()
-        assert not _held(last).restored
-
-    asyncio.run(run())
-
-
-def test_p13_nothing_reaches_a_namespace_that_was_made_again() -> None:
-    """Whether the watch has told of it, or tells only later."""
-
-    async def run() -> None:
-        server = SecretServer()
-        controller = Controller(server)
-        await controller.publish(STEPS["rotation"][0])
-        del server.objects[SECRET]
-        server.namespaces["payments"] = "uid-of-another"
-        for told in (False, True):
-            if told:
-                controller.uid = "uid-of-another"
-            with pytest.raises(NotFoundError):
-                await controller.publish(STEPS["rotation"][1])
-            assert SECRET not in server.objects
-
-    asyncio.run(run())
-
-
-def test_p2_a_record_that_this_process_should_know_is_not_written_over() -> None:
-    """It began before it could see it: the process must start again, and take it over."""
-
-    async def run() -> None:
-        server = SecretServer()
-        await Controller(server).publish(STEPS["rotation"][1])
-        before = json.dumps(server.objects)
-        other = Controller(server)
-        with pytest.raises(ConflictError):
-            await other.publish(STEPS["rotation"][0])
-        assert other.records.untaken == record_name("payments", NAME)
-        assert json.dumps(server.objects) == before
-
-    asyncio.run(run())
-
-
-def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over() -> None:
-    """It may hold revocations that this version can't read."""
-
-    async def run() -> None:
-        server = SecretServer()
-        await Controller(server).publish(STEPS["rotation"][1])
-        server.objects[RECORD_PATH]["data"][RECORD] = base64.b64encode(b'{"v":2}').decode()
-        before = json.dumps(server.objects)
-        with pytest.raises(ConflictError):
-            await Controller(server).publish(STEPS["rotation"][0])
-        assert json.dumps(server.objects) == before
-
-    asyncio.run(run())
-
-
-def _held(controller: Controller) -> Held:
-    held = controller.records.get(KEY)
-    assert held is not None
-    return held
-
-
-META_OF_V3 = Meta(
-    account="a",
-    identity="i",
-    provider="p",
-    reference="/r",
-    serving=Serving.SERVED,
-    version="v3",
-    fetched_at=1.0,
-    cluster="c",
-)
-
-
-@pytest.mark.parametrize(
-    ("given_version", "changes", "restored_", "held_back"),
-    [
-        pytest.param("v5", {}, True, True, id="pods have a newer one"),
-        pytest.param(None, {}, True, True, id="nobody knows what pods have"),
-        pytest.param("v3", {}, True, False, id="pods have this one"),
-        pytest.param("v5", {"revoked": ("v5",)}, True, False, id="what pods have is revoked"),
-        pytest.param("v5", {"revoked": ("v4",)}, True, True, id="another one is revoked"),
-        pytest.param("v5", {"pin": "v3"}, True, False, id="an operator has pinned it"),
-        pytest.param("v5", {"pin": "v2"}, True, True, id="another one is pinned"),
-        pytest.param(
-            "v5", {"serving": Serving.REVOKED, "version": None}, True, False, id="a tombstone"
-        ),
-        pytest.param("v5", {}, False, False, id="no backup's"),
-    ],
-)
-def test_p2_a_backups_record_is_held_back_while_pods_may_have_a_newer_value(
-    given_version: str | None, changes: dict[str, Any], *, restored_: bool, held_back: bool
-) -> None:
-    """The ages tell which version pods were given."""
-    held = Held(
-        resource_version="1",
-        digest=b"",
-        uid="new",
-        namespace_uid="n",
-        keys=(),
-        written=None,
-        told="old" if restored_ else "new",
-    )
-    given = None if given_version is None else Confirmed(version=given_version, last_success=1.0)
-    entry = Entry(served=given, prior=None, last_attempt=None, reason=None)
-    assert is_held_back(held, entry, META_OF_V3.replace(**changes)) is held_back
 
 
 STATES = [state for step in STEPS.values() for state in step]
@@ -480,24 +322,24 @@ def test_p3_pods_are_given_what_a_record_said_and_at_last_what_it_says(
     async def run() -> None:
         server = SecretServer()
         controller = Controller(server)
-        said = [_meant(STATES[0])]
+        said = [meant(STATES[0])]
         await controller.publish(STATES[0])
         for number, writes, restart in acts:
             if restart:
                 controller = Controller(server)
                 await controller.restore()
             server.left = writes
-            said.append(_meant(STATES[number]))
+            said.append(meant(STATES[number]))
             try:
                 await controller.publish(STATES[number])
             except Killed:
                 controller = Controller(server)
                 await controller.restore()
             server.left = 1000
-            assert _given(server) in said
+            assert given_to_pods(server) in said
         last = Controller(server)
         state = _state(await last.restore())
         await last.publish(state)
-        assert _given(server) == _meant(state)
+        assert given_to_pods(server) == meant(state)
 
     asyncio.run(run())

@@ -74,7 +74,7 @@ def thief(scene: Scene) -> Iterator[Thief]:  # noqa: F811 - the fixture
         yield made
 
 
-def test_p14_what_a_stolen_token_still_learns(thief: Thief, scene: Scene) -> None:  # noqa: F811 - likewise
+def test_p14_what_a_stolen_token_still_learns(thief: Thief, scene: Scene) -> None:  # noqa: F811 - the fixture
     """Each row of the table in docs/design/010, one installation for all of them."""
     _existence(thief)
     _uid_and_version(thief)
