@@ -9,6 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from contract.snapshot import SECRET_TYPE
+from controller.cluster.record import RECORD_TYPE
 from tests.e2e.install.kubectl import Json, run
 from tests.e2e.install.world import OTHER, PROVIDER, SYSTEM, TEAM
 
@@ -49,6 +50,8 @@ for port in sorted(ports):
         except (OSError, ValueError) as error:
             print(f"# {page}: {error!r}")
 """
+VALUES = frozenset({SECRET_TYPE, RECORD_TYPE})
+"""Types of Secrets that hold values: snapshots, and the controller's records of them."""
 
 
 def attempted(*command: str, given: str | None = None) -> str:
@@ -112,13 +115,13 @@ def end(place: Place, pod: str, container: str) -> None:
 
 
 def objects() -> Iterator[tuple[str, str]]:
-    """Every object of every kind that can be listed, but snapshots' own Secrets."""
+    """Every object of every kind that can be listed, but the Secrets that hold values."""
     kinds = run("kubectl", "api-resources", "--verbs=list", "-o", "name").split()
     for kind in kinds:
         text = attempted("kubectl", "get", kind, "-A", "-o", "json")
         if kind == "secrets":
             text = json.dumps(
-                [item for item in json.loads(text)["items"] if item.get("type") != SECRET_TYPE]
+                [item for item in json.loads(text)["items"] if item.get("type") not in VALUES]
             )
         yield f"object {kind}", text
 
