@@ -115,9 +115,7 @@ class ClusterLedger:
         self._applied.update(generations)
 
     async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
-        """Writes the record and the Secret, see `controller.cluster.publication`. Not while the
-        snapshot is collected, nor after that for what was asked before.
-        """
+        """Writes record and Secret (`publication`), but not what was asked before a collection."""
         epoch = self._epochs.get(key, 0)
         async with self._locks.setdefault(key, asyncio.Lock()):
             if epoch == self._epochs.get(key, 0):
