@@ -27,7 +27,7 @@ AGAIN_S = 0.2
 """Before a connection that was closed is opened again."""
 SLOW_S = 0.5
 AT_ONCE = 200
-"""Connections of one kind whose opening is under way: each costs this process a handshake."""
+"""Connections of one kind that are being opened: each costs this process a handshake."""
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00"
 """The first bytes of a ClientHello of 512 bytes."""
 
@@ -157,7 +157,7 @@ async def main(target: str, seconds: float, wanted: list[str]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    print(flood.opened, flush=True)  # noqa: T201 - likewise
+    print(flood.opened, flush=True)  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":
