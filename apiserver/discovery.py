@@ -1,0 +1,64 @@
+"""What the API server says of itself, as clients such as kubectl ask for it. Pure.
+
+https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from apiserver.kinds import Kind
+
+Json = dict[str, Any]
+VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0-standin", "platform": "standin"}
+_VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
+
+
+def answer(path: str, served: Sequence[Kind]) -> Json | None:
+    """The document at a path; None: there is none."""
+    if path == "/version":
+        return dict(VERSION)
+    if path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    if path == "/apis":
+        groups = sorted({kind.group for kind in served if kind.group})
+        found = [_group(group, served) for group in groups]
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
+    group, version = _group_version(path)
+    here = [kind for kind in served if (kind.group, kind.version) == (group, version)]
+    return _resources(here) if here else None
+
+
+def _group_version(path: str) -> tuple[str, str]:
+    parts = path.strip("/").split("/")
+    if parts[0] == "api" and len(parts) == 2:  # noqa: PLR2004 - /api/v1
+        return "", parts[1]
+    if parts[0] == "apis" and len(parts) == 3:  # noqa: PLR2004 - /apis/GROUP/VERSION
+        return parts[1], parts[2]
+    return "", ""
+
+
+def _group(group: str, served: Sequence[Kind]) -> Json:
+    versions = sorted({kind.version for kind in served if kind.group == group})
+    found = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+    return {"name": group, "versions": found, "preferredVersion": found[0]}
+
+
+def _resources(here: Sequence[Kind]) -> Json:
+    found = []
+    for kind in here:
+        common = {"namespaced": kind.namespaced, "kind": kind.kind, "singularName": ""}
+        more = {"shortNames": list(kind.short), "verbs": _VERBS}
+        found.append({"name": kind.plural, **common, **more})
+        if kind.status:
+            found.append({"name": f"{kind.plural}/status", **common, "verbs": ["get", "patch"]})
+    version = here[0].api_version
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": version,
+        "resources": found,
+    }

@@ -1,0 +1,53 @@
+"""Patches of objects. Pure.
+
+JSON merge patch: RFC 7396. JSON patch: RFC 6902, by an engine that is not ours.
+"""
+
+from __future__ import annotations
+
+import copy
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import jsonpatch
+import jsonpointer
+
+from apiserver.refusal import Refusal, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Json = dict[str, Any]
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+_JSON_ERRORS = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException)
+
+
+def change(content_type: str, body: object) -> Callable[[Json], Json]:
+    """What a patch makes of an object. Refusal 415: it is of another kind."""
+    if content_type == MERGE and isinstance(body, dict):
+        return lambda content: _merged(content, body)
+    if content_type == JSON_PATCH and isinstance(body, list):
+        return lambda content: _patched(content, body)
+    message = f"the body of the request was in an unknown format: {content_type}"
+    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+
+
+def _merged(content: object, body: object) -> Any:  # noqa: ANN401 - any JSON
+    if not isinstance(body, dict):
+        return body
+    found = dict(content) if isinstance(content, dict) else {}
+    for name, value in body.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = _merged(found.get(name), value)
+    return found
+
+
+def _patched(content: Json, operations: list[Any]) -> Json:
+    try:
+        found: Json = jsonpatch.apply_patch(copy.deepcopy(content), operations)
+    except _JSON_ERRORS as error:
+        raise invalid("the request", f"{type(error).__name__}: {error}") from None
+    return found

@@ -1,0 +1,89 @@
+"""Label and field selectors. Pure.
+
+https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from apiserver.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from apiserver.kinds import Kind
+
+Json = dict[str, Any]
+
+_PARTS = re.compile(r",(?![^()]*\))")
+_SET = re.compile(r"^(\S+)\s+(in|notin)\s+\(([^()]*)\)$")
+_EQUAL = re.compile(r"^([^=!\s]+)\s*(!=|==|=)\s*(\S*)$")
+_EXISTS = re.compile(r"^(!?)\s*([^=!,()\s]+)$")
+_COMMON = frozenset({"metadata.name", "metadata.namespace"})
+
+
+def selected(kind: Kind, labels: str, fields: str) -> Callable[[Json], bool]:
+    """Whether an object is meant. Refusal 400: a selector can't be read, or names a field that this
+    kind does not select by.
+    """
+    tests = [_label(part.strip()) for part in _PARTS.split(labels) if part.strip()]
+    tests += [_field(kind, part.strip()) for part in fields.split(",") if part.strip()]
+    return lambda content: all(test(content) for test in tests)
+
+
+def chosen(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """A LabelSelector object, as webhook configurations have them."""
+    wanted = selector.get("matchLabels") or {}
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(_matches(part, labels) for part in selector.get("matchExpressions") or ())
+
+
+def _matches(part: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    value, values = labels.get(part["key"]), part.get("values") or ()
+    found = {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }
+    return found[part["operator"]]
+
+
+def _label(part: str) -> Callable[[Json], bool]:
+    if found := _SET.match(part):
+        key, word, listed = found.groups()
+        values = {value.strip() for value in listed.split(",")}
+        return lambda content: (_labels(content).get(key) in values) is (word == "in")
+    if found := _EQUAL.match(part):
+        key, sign, value = found.groups()
+        return lambda content: (_labels(content).get(key) == value) is (sign != "!=")
+    if found := _EXISTS.match(part):
+        absent, key = found.groups()
+        return lambda content: (key in _labels(content)) is (absent == "")
+    raise Refusal(HTTPStatus.BAD_REQUEST, f"unable to parse requirement: {part}")
+
+
+def _field(kind: Kind, part: str) -> Callable[[Json], bool]:
+    found = _EQUAL.match(part)
+    if found is None:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"invalid selector: {part!r}")
+    path, sign, value = found.groups()
+    if path not in kind.fields | _COMMON:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"field label not supported: {path}")
+    steps = path.split(".")
+    return lambda content: (_at(content, steps) == value) is (sign != "!=")
+
+
+def _at(content: object, steps: list[str]) -> str:
+    for step in steps:
+        content = content.get(step) if isinstance(content, dict) else None
+    return "" if content is None else str(content)
+
+
+def _labels(content: Json) -> Mapping[str, str]:
+    return content["metadata"].get("labels") or {}

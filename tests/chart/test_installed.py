@@ -1,0 +1,23 @@
+"""What the stand-in API server is given of an installation is what the chart makes."""
+
+from __future__ import annotations
+
+import os
+
+import yaml
+
+from apiserver.install import INSTALLED, KINDS
+from tests.chart.rendering import render
+
+
+def test_the_stand_in_has_the_charts_roles_and_webhook() -> None:
+    """Each Role, binding, ServiceAccount, Lease and webhook configuration, with the default values.
+    The file is written anew by `GOLDEN=write pytest`.
+    """
+    found = [item for item in render() if item["kind"] in KINDS]
+    for item in found:
+        item["metadata"].pop("labels", None)
+    found.sort(key=lambda item: (item["kind"], item["metadata"]["name"]))
+    if os.environ.get("GOLDEN") == "write":
+        INSTALLED.write_text(yaml.safe_dump_all(found, width=120))
+    assert list(yaml.safe_load_all(INSTALLED.read_text())) == found
