@@ -66,13 +66,13 @@ class Store:
         self._changed(Change(self.version, kind, key, before, None))
         return _stamped(before, self.version)
 
-    def keys(self, namespace: str) -> list[tuple[str, Key]]:
-        """Everything in one namespace, with its kind."""
+    def keys(self, namespace: str | None) -> list[tuple[str, Key]]:
+        """Everything in one namespace, with its kind; None: in all, and what is cluster-scoped."""
         return [
             (kind, key)
             for kind, objects in self._objects.items()
             for key in objects
-            if key[0] == namespace
+            if namespace in {None, key[0]}
         ]
 
     def list_at(self, kind: str, version: int) -> list[tuple[Key, Json]]:

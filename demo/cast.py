@@ -1,4 +1,4 @@
-"""Who plays: the store, the proxy in front of it, the webhook, the controller, the pods' node."""
+"""Who plays: the secret store, the proxy in front of it, the API server, the pods' node."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from contract.secret_bytes import SecretBytes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from demo.apiserver import ApiServer
+    from apiserver.running import Running
     from demo.database import Database
     from demo.pods import Pod
     from demo.provider import Provider, Proxy
     from demo.runner import Node
+    from demo.workloads import Workloads
     from demo.world import World
 
     Manifest = dict[str, Any]
@@ -41,7 +42,8 @@ class Cast:
 
     world: World
     node: Node
-    api: ApiServer
+    cluster: Running
+    api: Workloads
     database: Database
     provider: Provider
     proxy: Proxy
@@ -72,9 +74,9 @@ class Cast:
 
     def stop(self, pods: Sequence[Pod]) -> None:
         """End pods and forget them."""
-        for pod in pods:
-            self.api.delete(pod.name)
         self.node.remove([pod.name for pod in pods])
+        for pod in pods:
+            self.api.delete(pod)
 
     def snapshot(self) -> Mapping[str, Any]:
         """What `lastgood status` says of the database's secret."""

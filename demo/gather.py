@@ -5,22 +5,34 @@ from __future__ import annotations
 import copy
 import json
 import secrets
+import ssl
 import sys
+from contextlib import ExitStack
+from http import HTTPStatus
+from http.client import HTTPSConnection
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from apiserver.client import Client
+from apiserver.install import CONTROLLER as CONTROLLER_USER
+from apiserver.install import SERVICE, SYSTEM, install
+from apiserver.install import WEBHOOK as WEBHOOK_USER
+from apiserver.running import running
+from apiserver.server import ADMIN
 from contract.secret_bytes import SecretBytes
-from demo.apiserver import ApiServer
 from demo.cast import CALLERS, CONTROLLER, FETCHING, NAMESPACE, Cast
 from demo.database import Database
 from demo.image import build_agent_image
+from demo.objects import Objects
 from demo.provider import KEYS, Provider, Proxy
 from demo.runner import Node
-from demo.world import ROOT, World
+from demo.workloads import Workloads
+from demo.world import ANSWERS_S, ROOT, World
+from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from apiserver.running import Running
 
     Manifest = dict[str, Any]
 
@@ -39,21 +51,27 @@ def gather(world: World) -> Cast:
     world.on_close(proxy.stop)
     database = Database()
     world.on_close(database.close)
-    write_config(world.store / "config", f"http://{proxy.addresses[CONTROLLER]}")
-    metrics = _start_controller(world)
-    port = _start_webhook(world)
+    cluster = _start_cluster(world)
+    client = Client(cluster.url, cluster.ca, cluster.call(lambda server: server.token(ADMIN)))
+    administer(client, f"http://{proxy.addresses[CONTROLLER]}")
+    metrics = _start_controller(world, cluster)
+    _start_webhook(world, cluster)
     deployment, job = workload("deployment", database.address), workload("job", database.address)
-    world.api = ApiServer(port=port, ca=world.folder / "tls" / "ca.crt", pods=world.store / "pods")
-    world.node = Node(
+    objects = world.objects = Objects(client)
+    world.on_close(objects.close)
+    workloads = Workloads(client)
+    node = world.node = Node(
         world.folder / "pods",
-        store=world.store,
+        read=objects.read,
+        report=workloads.report,
         image=build_agent_image(world.folder / "image"),
         entrypoints=entrypoints(deployment, job),
     )
     cast = Cast(
         world=world,
-        node=world.node,
-        api=world.api,
+        node=node,
+        cluster=cluster,
+        api=workloads,
         database=database,
         provider=provider,
         proxy=proxy,
@@ -68,35 +86,61 @@ def gather(world: World) -> Cast:
     return cast
 
 
-def _start_controller(world: World) -> str:
-    """The embedded controller; returns `host:port` of its metrics."""
-    world.start(
-        "controller",
-        ["-m", "controller", "--store", str(world.store), "--listen", "127.0.0.1:0"],
-        KEYS,
-    )
+def _start_cluster(world: World) -> Running:
+    """The API server, with what the chart installs."""
+    tls = world.folder / "tls"
+    world.run("dev-ca", [str(ROOT / "certs" / "dev_ca.py"), str(tls), "--san", "localhost"])
+    stack = ExitStack()
+    serving = running(ca=tls / "ca.crt", certificate=tls / "tls.crt", key=tls / "tls.key")
+    cluster = stack.enter_context(serving)
+    world.on_close(stack.close)
+    cluster.run(install)
+    cluster.kubeconfig(world.kubeconfig, namespace=NAMESPACE)
+    return cluster
+
+
+def _start_controller(world: World, cluster: Running) -> str:
+    """The controller; returns `host:port` of its metrics."""
+    kubeconfig = cluster.kubeconfig(world.folder / "controller.kubeconfig", CONTROLLER_USER)
+    # The stand-in has no admission policies, so what the self-check tries is not refused.
+    words = ["-m", "controller", "--cluster", "--kubeconfig", str(kubeconfig)]
+    words += ["--without-self-check", "--listen", "127.0.0.1:0"]
+    world.start("controller", words, KEYS)
     address: str = world.announced("controller", "controller.started")["listen"]
     return address
 
 
-def _start_webhook(world: World) -> int:
-    """A throw-away CA and certificate, and the webhook with it; returns its port."""
-    tls = world.folder / "tls"
-    world.run("dev-ca", [str(ROOT / "certs" / "dev_ca.py"), str(tls), "--san", "localhost"])
-    prefix = "LASTGOOD_WEBHOOK_"
+def _start_webhook(world: World, cluster: Running) -> None:
+    """The webhook, with certificates of its own CA, and the way from the API server to it."""
+    kubeconfig = cluster.kubeconfig(world.folder / "webhook.kubeconfig", WEBHOOK_USER)
     settings = {
         "AGENT_IMAGE": "localhost/lastgood-agent:demo",
-        "CERT_FILE": str(tls / "tls.crt"),
-        "KEY_FILE": str(tls / "tls.key"),
-        "POLICY_DIR": str(world.store / "config"),
+        "NAMESPACE": SYSTEM,
+        "KUBECONFIG": str(kubeconfig),
         "LISTEN": "127.0.0.1:0",
         "DRAIN_S": "0",
     }
+    prefix = "LASTGOOD_WEBHOOK_"
     world.start(
         "webhook", ["-m", "webhook"], {prefix + name: text for name, text in settings.items()}
     )
-    port: int = world.announced("webhook", "webhook.listening")["port"]
-    return port
+    port = world.announced("webhook", "webhook.listening")["port"]
+    cluster.server.services[SERVICE] = f"127.0.0.1:{port}"
+    world.need("the webhook to be ready", lambda: _is_ready(port), ANSWERS_S)
+
+
+def _is_ready(port: int) -> bool:
+    """Whether its readiness probe succeeds. As a kubelet's, it verifies no certificate."""
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    connection = HTTPSConnection("127.0.0.1", port, timeout=5, context=unverified)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def entrypoints(deployment: Manifest, job: Manifest) -> dict[str, list[str]]:
@@ -106,16 +150,16 @@ def entrypoints(deployment: Manifest, job: Manifest) -> dict[str, list[str]]:
     return {image: [*app, verb] for image, verb in verbs.items()}
 
 
-def write_config(folder: Path, endpoint: str) -> None:
+def administer(client: Client, endpoint: str) -> None:
     """The example's admin objects, with the demo's endpoint and shorter times."""
-    folder.mkdir(parents=True)
     account, policy, namespace = (
         _load("admin", name) for name in ("account", "policy", "namespace")
     )
     account["spec"]["aws"]["endpoint"] = endpoint
     policy["spec"]["classes"]["steady"].update(REFRESH)
-    text = yaml.safe_dump_all([account, policy, namespace])
-    (folder / "payments.yaml").write_text(text)
+    client.call("POST", NAMESPACES.path(), namespace)
+    client.call("POST", SECRET_ACCOUNTS.path(), account)
+    client.call("POST", SECRET_POLICIES.path(), policy)
 
 
 def workload(name: str, database: str) -> Manifest:

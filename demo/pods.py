@@ -46,6 +46,8 @@ class Pod:
     phase: str = "Pending"
     waiting: str | None = None
     """Why its containers can't be made yet."""
+    running_at: float | None = None
+    """When its containers were started, in seconds since the epoch; None: they were not."""
     volumes_ready: bool = False
     synced: float = 0.0
 
@@ -53,6 +55,11 @@ class Pod:
     def name(self) -> str:
         name: str = self.manifest["metadata"]["name"]
         return name
+
+    @property
+    def namespace(self) -> str:
+        namespace: str = self.manifest["metadata"]["namespace"]
+        return namespace
 
     @property
     def spec(self) -> Mapping[str, Any]:

@@ -27,7 +27,9 @@ from demo.processes import end, start
 from demo.volumes import NotYet, mounted, prepare, project, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from demo.volumes import Read
 
 SYNC_S = 1.0
 BACKOFF_S = (0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
@@ -40,10 +42,20 @@ class Node:
     """
 
     def __init__(
-        self, folder: Path, *, store: Path, image: Path, entrypoints: Mapping[str, Sequence[str]]
+        self,
+        folder: Path,
+        *,
+        read: Read,
+        report: Callable[[Pod], None],
+        image: Path,
+        entrypoints: Mapping[str, Sequence[str]],
     ) -> None:
+        """`read` gives the keys of a Secret or ConfigMap. `report` is told of a pod whose phase
+        changed.
+        """
         self._folder = folder
-        self._objects = store / "volumes"
+        self._read = read
+        self._report = report
         self._image = image
         self._entrypoints = entrypoints
         self._network = f"127.{64 + os.getpid() % 128}"
@@ -73,8 +85,11 @@ class Node:
     def sync(self) -> None:
         """One look at every pod."""
         for pod in self.pods.values():
-            if pod.phase in {"Pending", "Running"}:
+            before = pod.phase
+            if before in {"Pending", "Running"}:
                 self._sync(pod, time.time())
+            if pod.phase != before:
+                self._report(pod)
 
     def remove(self, names: Iterable[str]) -> None:
         """End pods and forget them; their log files stay."""
@@ -98,7 +113,8 @@ class Node:
                 return
         for container in pod.containers:
             self._keep(pod, container, now)
-        pod.phase = "Running"
+        if pod.phase == "Pending":
+            pod.phase, pod.running_at = "Running", now
         codes = [container.code for container in pod.containers]
         policy = pod.spec.get("restartPolicy", "Always")
         if policy != "Always" and None not in codes and (policy == "Never" or not any(codes)):
@@ -109,12 +125,11 @@ class Node:
         """Make or refresh the pod's volumes; a required object that is missing makes it wait, a
         running pod keeps what it has.
         """
-        namespace = self._objects / pod.manifest["metadata"]["namespace"]
         step = project if pod.volumes_ready else prepare
         try:
             for volume in pod.spec.get("volumes", []):
                 if step is prepare or "projected" in volume:
-                    step(volume, pod.volume(volume["name"]), namespace)
+                    step(volume, pod.volume(volume["name"]), self._read, pod.namespace)
         except NotYet as reason:
             pod.waiting = str(reason)
         else:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apiserver.kinds import SECRET
 from demo.report import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from apiserver.server import Server
     from contract.secret_bytes import SecretBytes
     from demo.cast import Cast
 
@@ -22,7 +26,7 @@ def look(cast: Cast) -> Row:
     """One row: every password of the story, sought in every sink."""
     row = Row(step="no value where none belongs", pods=0)
     values = [password.reveal() for password in cast.passwords.values()]
-    sought = [*_files(cast), *_processes(cast.world.processes())]
+    sought = [*_files(cast), *_objects(cast), *_processes(cast.world.processes())]
     found = [name for name, content in sought if any(value in content for value in values)]
     shown = ", ".join(found[:SHOWN])
     row.check("P8", f"a password is in {shown} ({len(found)} in all)", kept=not found)
@@ -30,8 +34,21 @@ def look(cast: Cast) -> Row:
     return row
 
 
+def _objects(cast: Cast) -> Iterable[tuple[str, bytes]]:
+    """What the API server has but Secrets, and the addresses that were asked of it."""
+    for kind, (namespace, name), content in cast.cluster.call(_everything):
+        if kind != SECRET.store:
+            yield f"{kind}/{namespace}/{name}", json.dumps(content).encode()
+    for number, seen in enumerate(cast.cluster.call(lambda server: list(server.seen))):
+        yield f"request {number}", f"{seen.path}?{seen.query}".encode()
+
+
+def _everything(server: Server) -> list[tuple[str, tuple[str, str], object]]:
+    return [(kind, key, server.store.get(kind, key)) for kind, key in server.store.keys(None)]
+
+
 def _files(cast: Cast) -> Iterable[tuple[str, bytes]]:
-    """Logs, termination messages, specs, statuses, pods and configuration: all but volumes."""
+    """Logs, termination messages and kubeconfigs: all but volumes."""
     folder = cast.world.folder
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
@@ -51,10 +68,15 @@ def _processes(pids: Iterable[int]) -> Iterable[tuple[str, bytes]]:
 
 
 def holders(cast: Cast, value: SecretBytes) -> list[str]:
-    """The files of every volume, of pods and of the store, that hold a value. What goes while one
-    looks holds none.
+    """The Secrets, and the files of pods' volumes, that hold a value. What goes while one looks
+    holds none.
     """
-    found = []
+    encoded = [base64.b64encode(value.reveal()[at:]).decode()[4:-4] for at in range(3)]
+    found = [
+        f"{kind}/{namespace}/{name}"
+        for kind, (namespace, name), content in cast.cluster.call(_everything)
+        if any(text in json.dumps(content) for text in encoded)
+    ]
     for folder, _, names in os.walk(cast.world.folder):
         if "volumes" not in Path(folder).parts:
             continue

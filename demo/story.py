@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo import sinks
-from demo.apiserver import Denied
 from demo.cast import FETCHING, last_login, ready_at
 from demo.gather import gather
 from demo.provider import NotStartedError
 from demo.report import Row, broken, table
+from demo.workloads import Denied
 from demo.world import Broken, World
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def bad_rotation(cast: Cast) -> Iterable[Row]:
 
 
 def _revoked(cast: Cast) -> Row:
-    """The revoked value is in no volume of the node and in no folder of the store."""
+    """The revoked value is in no volume of the node and in no object of the API server."""
     bad = cast.passwords["mistake"]
     began = time.time()
     gone = cast.world.wait(lambda: not sinks.holders(cast, bad), FOLLOW_S)

@@ -7,11 +7,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from controller.volume_writer import Modes, read, write
+from controller.volume_writer import Modes, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    Read = Callable[[str, str, str], Mapping[str, bytes] | None]
+    """The keys of an object, by the name of its source in a projected volume, its namespace and its
+    own name; None: it is not there.
+    """
 
 PROJECTED = Modes(directory=0o755, file=0o444)
 KINDS = {"secret": "secret", "configMap": "config map"}
@@ -23,27 +28,27 @@ class NotYet(Exception):  # noqa: N818 - not an error: the kubelet waits and loo
     """
 
 
-def prepare(volume: Mapping[str, Any], folder: Path, objects: Path) -> None:
-    """Make one volume of a pod in `folder`, from the namespace's `objects`; raises NotYet."""
+def prepare(volume: Mapping[str, Any], folder: Path, read: Read, namespace: str) -> None:
+    """Make one volume of a pod in `folder`, from its namespace's objects; raises NotYet."""
     if "emptyDir" in volume:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o1777)
     else:
-        project(volume, folder, objects)
+        project(volume, folder, read, namespace)
 
 
-def project(volume: Mapping[str, Any], folder: Path, objects: Path) -> None:
+def project(volume: Mapping[str, Any], folder: Path, read: Read, namespace: str) -> None:
     """Bring a projected volume up to date; an unchanged one is not touched; raises NotYet."""
     if "projected" not in volume:
         message = f"volume {volume['name']}: this runner knows emptyDir and projected only"
         raise ValueError(message)
     files: dict[str, bytes] = {}
     for source in volume["projected"]["sources"]:
-        files |= _source(source, objects)
+        files |= _source(source, read, namespace)
     write(folder, files, PROJECTED)
 
 
-def _source(source: Mapping[str, Any], objects: Path) -> dict[str, bytes]:
+def _source(source: Mapping[str, Any], read: Read, namespace: str) -> dict[str, bytes]:
     """The files of one source of a projected volume."""
     kind = next((kind for kind in KINDS if kind in source), None)
     if kind is None:
@@ -52,7 +57,7 @@ def _source(source: Mapping[str, Any], objects: Path) -> dict[str, bytes]:
         raise ValueError(message)
     wanted = source[kind]
     optional = wanted.get("optional", False)
-    data = read(objects / wanted["name"])
+    data = read(kind, namespace, wanted["name"])
     if data is None and not optional:
         raise NotYet(f"{KINDS[kind]} {wanted['name']} is not there")
     data = data or {}

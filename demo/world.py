@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
-    from demo.apiserver import ApiServer
+    from demo.objects import Objects
     from demo.processes import Process
     from demo.runner import Node
 
@@ -39,15 +39,15 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = folder / "store"
+        self.kubeconfig = folder / "kubeconfig"
+        """Of who types commands."""
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True)
         self.node: Node | None = None
-        self.api: ApiServer | None = None
+        self.objects: Objects | None = None
         self._processes: dict[str, Process] = {}
         self._closing: list[Callable[[], None]] = []
         self._began = time.monotonic()
-        self._marks: dict[str, int] = {}
         self._interrupted = False
 
     def listen_to_signals(self) -> None:
@@ -121,12 +121,11 @@ class World:
         """One turn of everything that turns; raises KeyboardInterrupt after a signal."""
         if self._interrupted:
             raise KeyboardInterrupt
-        if self.node is not None and self.api is not None:
-            for name in self.node.pods:
-                changed = self.api.changed(name)
-                if changed != self._marks.get(name):
-                    self._marks[name] = changed
-                    self.node.update(name, self.api.read(name))
+        if self.node is not None and self.objects is not None:
+            for pod in list(self.node.pods.values()):
+                now = self.objects.pods.get(pod.namespace, pod.name)
+                if now is not None and now is not pod.manifest:
+                    self.node.update(pod.name, now)
             self.node.sync()
         time.sleep(TICK_S)
 
@@ -156,7 +155,7 @@ class World:
         errors = log.with_suffix(".err")
         process = start(
             [sys.executable, "-m", "cli", *words, "--output", "json"],
-            env={"PATH": os.defpath, "LASTGOOD_STORE": str(self.store)},
+            env={"PATH": os.defpath, "KUBECONFIG": str(self.kubeconfig)},
             folder=ROOT,
             log=log,
             errors=errors,

@@ -1,0 +1,72 @@
+"""What the controllers of Deployments and Jobs do, and the kubelet's part in the API server."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kube.errors import ApiError, NotFoundError
+from kube.resources import PODS
+
+if TYPE_CHECKING:
+    from apiserver.client import Client
+    from demo.pods import Pod
+
+    Manifest = dict[str, Any]
+
+NODE = "demo"
+
+
+class Denied(Exception):  # noqa: N818 - the word of the API
+    """The API server refused a pod; the message is what a user would see. Ends the story."""
+
+
+class Workloads:
+    """Creates pods, deletes them, and writes their statuses."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create(self, workload: Manifest) -> Manifest:
+        """One more pod of a Deployment or Job, as the API server keeps it. Denied."""
+        namespace = workload["metadata"]["namespace"]
+        template = copy.deepcopy(workload["spec"]["template"])
+        metadata = {
+            **template.get("metadata", {}),
+            "generateName": f"{workload['metadata']['name']}-",
+            "namespace": namespace,
+        }
+        spec = {**template["spec"], "nodeName": NODE}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        try:
+            return self._client.call("POST", PODS.path(namespace), pod)
+        except ApiError as error:
+            raise Denied("; ".join(error.__notes__)) from None
+
+    def delete(self, pod: Pod) -> None:
+        """At once: its processes have ended."""
+        path = PODS.path(pod.namespace, pod.name)
+        self._client.call("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def report(self, pod: Pod) -> None:
+        """The pod's status as its kubelet writes it."""
+        started = [
+            {"name": each.spec["name"], "state": {"running": {"startedAt": _time(pod.running_at)}}}
+            for each in pod.containers
+            if each.process is not None and pod.running_at is not None
+        ]
+        status = {
+            "phase": pod.phase,
+            "startTime": _time(pod.created),
+            "containerStatuses": started,
+        }
+        path = PODS.path(pod.namespace, pod.name, "status")
+        try:
+            self._client.patch(path, {"status": status})
+        except NotFoundError:  # it was deleted meanwhile
+            return
+
+
+def _time(seconds: float | None) -> str:
+    return datetime.fromtimestamp(seconds or 0.0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
