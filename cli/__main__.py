@@ -47,7 +47,7 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.verb == "demo":
         from cli.demo import demo
 
-        return demo(arguments.rest)
+        return demo(keep=arguments.keep)
     if arguments.verb == "render":
         from cli.render import render
 

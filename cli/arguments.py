@@ -120,9 +120,16 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
     _add_render(verbs, settings)
     _add_presync(verbs, settings)
     demo = _add(
-        verbs, "demo", "the whole story on this machine, with real processes", "lastgood demo"
+        verbs,
+        "demo",
+        "the whole story on this machine, with real processes",
+        "lastgood demo\nlastgood demo --keep",
     )
-    demo.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    demo.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave it running afterwards, until Ctrl-C, with a kubeconfig to try commands with",
+    )
     return root
 
 

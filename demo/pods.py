@@ -19,6 +19,8 @@ class Container:
     spec: Mapping[str, Any]
     sidecar: bool = False
     process: Process | None = None
+    started_at: float | None = None
+    """Of its last start, in seconds since the epoch; None: it never ran."""
     restarts: int = 0
     not_before: float | None = None
 
@@ -46,8 +48,6 @@ class Pod:
     phase: str = "Pending"
     waiting: str | None = None
     """Why its containers can't be made yet."""
-    running_at: float | None = None
-    """When its containers were started, in seconds since the epoch; None: they were not."""
     volumes_ready: bool = False
     synced: float = 0.0
 
@@ -65,6 +65,11 @@ class Pod:
     def spec(self) -> Mapping[str, Any]:
         spec: Mapping[str, Any] = self.manifest["spec"]
         return spec
+
+    @property
+    def progress(self) -> object:
+        """Another one after each change that its status tells of."""
+        return self.phase, [(each.started_at, each.code) for each in (*self.init, *self.containers)]
 
     def volume(self, name: str) -> Path:
         """The folder of one of its volumes."""

@@ -50,8 +50,8 @@ class Node:
         image: Path,
         entrypoints: Mapping[str, Sequence[str]],
     ) -> None:
-        """`read` gives the keys of a Secret or ConfigMap. `report` is told of a pod whose phase
-        changed.
+        """`read` gives the keys of a Secret or ConfigMap. `report` is told of a pod with another
+        `progress`.
         """
         self._folder = folder
         self._read = read
@@ -85,10 +85,10 @@ class Node:
     def sync(self) -> None:
         """One look at every pod."""
         for pod in self.pods.values():
-            before = pod.phase
-            if before in {"Pending", "Running"}:
+            before = pod.progress
+            if pod.phase in {"Pending", "Running"}:
                 self._sync(pod, time.time())
-            if pod.phase != before:
+            if pod.progress != before:
                 self._report(pod)
 
     def remove(self, names: Iterable[str]) -> None:
@@ -113,8 +113,7 @@ class Node:
                 return
         for container in pod.containers:
             self._keep(pod, container, now)
-        if pod.phase == "Pending":
-            pod.phase, pod.running_at = "Running", now
+        pod.phase = "Running"
         codes = [container.code for container in pod.containers]
         policy = pod.spec.get("restartPolicy", "Always")
         if policy != "Always" and None not in codes and (policy == "Never" or not any(codes)):
@@ -165,6 +164,7 @@ class Node:
             item["name"]: rewrite(item.get("value", ""), paths, pod.ip)
             for item in spec.get("env", [])
         }
+        container.started_at = time.time()
         container.process = start(
             [rewrite(word, paths, pod.ip) for word in argv],
             env={"PATH": os.defpath, "POD_IP": pod.ip, **env},

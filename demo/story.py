@@ -12,11 +12,12 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo import sinks
-from demo.cast import FETCHING, last_login, ready_at
+from demo.cast import DB, FETCHING, last_login, ready_at
 from demo.gather import gather
 from demo.provider import NotStartedError
 from demo.report import Row, broken, table
@@ -41,11 +42,10 @@ FOLLOW_S = 20.0
 """Running pods that have not followed a command by then won't."""
 
 
-def main(arguments: Sequence[str] = ()) -> int:
-    """Tells the story. Exits 0; 1 when a promise broke; 2 where it can't run; 130 after Ctrl-C."""
-    if arguments:
-        print(f"the demo takes no arguments, not {' '.join(arguments)}", file=sys.stderr)
-        return 2
+def main(*, keep: bool = False) -> int:
+    """Tells the story. Exits 0; 1 when a promise broke; 2 where it can't run; 130 after Ctrl-C.
+    `keep`: what was started runs on after the story until Ctrl-C, which is no failure then.
+    """
     if not MEMORY.is_dir():
         print(f"the demo keeps secrets in memory only and needs {MEMORY}", file=sys.stderr)
         return 2
@@ -54,7 +54,12 @@ def main(arguments: Sequence[str] = ()) -> int:
     world.listen_to_signals()
     rows: list[Row] = []
     try:
-        _tell(world, rows)
+        cast = _tell(world, rows)
+        mistakes = broken(rows)
+        print(f"\n{table(rows)}\n")
+        print("\n".join(mistakes) or f"every promise was kept; {world.elapsed_s():.0f} s")
+        if keep:
+            _keep(cast)
     except KeyboardInterrupt:
         print("\ninterrupted; every process of the demo is ended", file=sys.stderr)
         return 130
@@ -65,13 +70,10 @@ def main(arguments: Sequence[str] = ()) -> int:
     finally:
         world.close()
         shutil.rmtree(world.folder)
-    mistakes = broken(rows)
-    print(f"\n{table(rows)}\n")
-    print("\n".join(mistakes) or f"every promise was kept; {world.elapsed_s():.0f} s")
     return 1 if mistakes else 0
 
 
-def _tell(world: World, rows: list[Row]) -> None:
+def _tell(world: World, rows: list[Row]) -> Cast:
     """Every step, with progress; the rows that were found so far stay in `rows`."""
     _say(world, "starting a secret store behind a fault proxy, the webhook and the controller")
     cast = gather(world)
@@ -80,6 +82,30 @@ def _tell(world: World, rows: list[Row]) -> None:
         for row in step(cast):
             rows.append(row)
             print("".join(f"        {line}\n" for line in broken([row])), end="", flush=True)
+    return cast
+
+
+def _keep(cast: Cast) -> None:
+    """Everything runs on until Ctrl-C."""
+    command = shutil.which("lastgood") or str(Path(sys.executable).with_name("lastgood"))
+    pod = cast.ours[0].name
+    print(
+        f"""
+Everything is still running: {len(cast.ours)} pods, webhook, controller, API server. Elsewhere:
+
+  export KUBECONFIG={cast.world.kubeconfig}
+  {command} status
+  {command} explain {pod}
+  {command} history {DB}
+  {command} rollback {DB}
+  kubectl get pods --watch
+
+Ctrl-C ends it.""",
+        flush=True,
+    )
+    with suppress(KeyboardInterrupt):
+        while True:
+            cast.world.tick()
 
 
 def _say(world: World, sentence: str) -> None:

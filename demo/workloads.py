@@ -11,7 +11,7 @@ from kube.resources import PODS
 
 if TYPE_CHECKING:
     from apiserver.client import Client
-    from demo.pods import Pod
+    from demo.pods import Container, Pod
 
     Manifest = dict[str, Any]
 
@@ -51,15 +51,12 @@ class Workloads:
 
     def report(self, pod: Pod) -> None:
         """The pod's status as its kubelet writes it."""
-        started = [
-            {"name": each.spec["name"], "state": {"running": {"startedAt": _time(pod.running_at)}}}
-            for each in pod.containers
-            if each.process is not None and pod.running_at is not None
-        ]
         status = {
             "phase": pod.phase,
             "startTime": _time(pod.created),
-            "containerStatuses": started,
+            "conditions": [{"type": "PodScheduled", "status": "True"}],
+            "initContainerStatuses": [_status(each) for each in pod.init],
+            "containerStatuses": [_status(each) for each in pod.containers],
         }
         path = PODS.path(pod.namespace, pod.name, "status")
         try:
@@ -68,5 +65,18 @@ class Workloads:
             return
 
 
-def _time(seconds: float | None) -> str:
-    return datetime.fromtimestamp(seconds or 0.0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _status(container: Container) -> Manifest:
+    """Its last run, as a ContainerStatus tells it."""
+    state: Manifest = {"waiting": {"reason": "PodInitializing"}}
+    if container.started_at is not None:
+        started = {"startedAt": _time(container.started_at)}
+        code = container.code
+        state = (
+            {"running": started} if code is None else {"terminated": {**started, "exitCode": code}}
+        )
+    name = container.spec["name"]
+    return {"name": name, "state": state, "restartCount": container.restarts}
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

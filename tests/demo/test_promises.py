@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo import sinks
-from demo.apiserver import Denied
 from demo.cast import last_login, ready_at, status_of
 from demo.gather import gather
 from demo.story import MEMORY
+from demo.workloads import Denied
 from demo.world import World
 
 if TYPE_CHECKING:

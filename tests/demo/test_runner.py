@@ -5,27 +5,58 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.volume_writer import read, write
+from controller.volume_writer import read
 from demo.runner import Node
 from demo.volumes import NotYet, project, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from demo.pods import Pod
 
 NAMESPACE = "payments"
 
 
+@dataclass
+class Objects:
+    """What the API server would have, and what it was told of pods."""
+
+    held: dict[tuple[str, str, str], Mapping[str, bytes]] = field(default_factory=dict)
+    phases: list[str] = field(default_factory=list)
+
+    def put(self, kind: str, name: str, data: Mapping[str, bytes]) -> None:
+        """In the namespace of the tests' pods."""
+        self.held[kind, NAMESPACE, name] = data
+
+    def read(self, kind: str, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """None: it is not there."""
+        return self.held.get((kind, namespace, name))
+
+    def report(self, pod: Pod) -> None:
+        """Takes down its phase."""
+        self.phases.append(pod.phase)
+
+
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
+def objects() -> Objects:
+    """None yet."""
+    return Objects()
+
+
+@pytest.fixture
+def node(tmp_path: Path, objects: Objects) -> Iterator[Node]:
     """A node without pods; whatever it started is ended."""
     image = tmp_path / "image"
     image.mkdir()
-    node = Node(tmp_path / "pods", store=tmp_path, image=image, entrypoints={})
+    node = Node(
+        tmp_path / "pods", read=objects.read, report=objects.report, image=image, entrypoints={}
+    )
     yield node
     node.close()
 
@@ -71,8 +102,10 @@ def test_init_containers_run_one_after_another_and_before_the_app(node: Node) ->
     assert [container.code for container in pod.init] == [0, None, 0]
 
 
-def test_a_job_that_is_done_ends_its_sidecar(node: Node) -> None:
-    """The pod has succeeded when its containers have, and the sidecar gets SIGTERM."""
+def test_a_job_that_is_done_ends_its_sidecar(node: Node, objects: Objects) -> None:
+    """The pod has succeeded when its containers have, and the sidecar gets SIGTERM. Each phase is
+    reported.
+    """
     pod = node.add(
         _pod(
             restartPolicy="OnFailure",
@@ -82,6 +115,7 @@ def test_a_job_that_is_done_ends_its_sidecar(node: Node) -> None:
     )
     _until(node, lambda: pod.phase == "Succeeded")
     assert pod.init[0].code is not None
+    assert list(dict.fromkeys(objects.phases)) == ["Running", "Succeeded"]
 
 
 def test_an_init_container_that_fails_is_run_again_and_holds_the_app(node: Node) -> None:
@@ -104,7 +138,7 @@ def test_a_pod_that_is_never_restarted_fails(node: Node) -> None:
     assert pod.containers[0].restarts == 0
 
 
-def test_a_required_secret_that_is_missing_makes_the_pod_wait(node: Node, tmp_path: Path) -> None:
+def test_a_required_secret_that_is_missing_makes_the_pod_wait(node: Node, objects: Objects) -> None:
     """No container starts before it is there; it says what it waits for."""
     secret = {"name": "lg-db", "items": [{"key": "p.password", "path": "db-password"}]}
     pod = node.add(
@@ -115,21 +149,20 @@ def test_a_required_secret_that_is_missing_makes_the_pod_wait(node: Node, tmp_pa
     )
     node.sync()
     assert (pod.waiting, pod.containers[0].process) == ("secret lg-db is not there", None)
-    write(tmp_path / "volumes" / NAMESPACE / "lg-db", {"p.password": b"x", "value": b"y"})
+    objects.put("secret", "lg-db", {"p.password": b"x", "value": b"y"})
     _until(node, lambda: pod.phase == "Running")
     assert read(pod.volume("snapshots")) == {"db-password": b"x"}
 
 
-def test_a_mark_on_the_pod_shows_a_changed_secret_at_once(node: Node, tmp_path: Path) -> None:
+def test_a_mark_on_the_pod_shows_a_changed_secret_at_once(node: Node, objects: Objects) -> None:
     """Left alone the volume is looked at every second, and a marked pod at the next sync."""
-    source = tmp_path / "volumes" / NAMESPACE / "lg-db"
-    write(source, {"value": b"old"})
+    objects.put("secret", "lg-db", {"value": b"old"})
     volume = {"name": "snapshots", "projected": {"sources": [{"secret": {"name": "lg-db"}}]}}
     manifest = _pod(volumes=[volume], containers=[_container("app", SLEEP)])
     pod = node.add(manifest)
     node.sync()
     pod.synced = float("inf")
-    write(source, {"value": b"new"})
+    objects.put("secret", "lg-db", {"value": b"new"})
     node.sync()
     assert read(pod.volume("snapshots")) == {"value": b"old"}
     marked = {**manifest, "metadata": {**manifest["metadata"], "annotations": {"mark": "1"}}}
@@ -162,16 +195,16 @@ def test_a_mark_on_the_pod_shows_a_changed_secret_at_once(node: Node, tmp_path: 
     ],
 )
 def test_a_projected_source_is_the_kubelets(
-    tmp_path: Path, source: dict[str, Any], expected: dict[str, bytes] | str
+    tmp_path: Path, objects: Objects, source: dict[str, Any], expected: dict[str, bytes] | str
 ) -> None:
     """An object or key that is missing is passed over where the source is optional."""
-    write(tmp_path / "objects" / "b", {"key": b"1"})
+    objects.put("configMap", "b", {"key": b"1"})
     volume = {"name": "v", "projected": {"sources": [{"configMap": source}]}}
     if isinstance(expected, str):
         with pytest.raises(NotYet, match=expected):
-            project(volume, tmp_path / "volume", tmp_path / "objects")
+            project(volume, tmp_path / "volume", objects.read, NAMESPACE)
     else:
-        project(volume, tmp_path / "volume", tmp_path / "objects")
+        project(volume, tmp_path / "volume", objects.read, NAMESPACE)
         assert read(tmp_path / "volume") == expected
 
 
@@ -187,11 +220,11 @@ def test_a_projected_source_is_the_kubelets(
     ],
 )
 def test_a_shape_that_is_not_ours_is_refused(
-    tmp_path: Path, volume: dict[str, Any], named: str
+    tmp_path: Path, objects: Objects, volume: dict[str, Any], named: str
 ) -> None:
     """The runner is not a kubelet, and says so rather than running half a pod."""
     with pytest.raises(ValueError, match=f"{named}.* only"):
-        project(volume, tmp_path / "volume", tmp_path)
+        project(volume, tmp_path / "volume", objects.read, NAMESPACE)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-LAUNCH = [sys.executable, "-m", "cli", "demo"]
+LASTGOOD = [sys.executable, "-m", "cli"]
 
 
 @contextmanager
-def _demo(output: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _demo(output: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     with output.open("wb") as log:
-        process = subprocess.Popen(LAUNCH, cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen([*LASTGOOD, "demo", *words], cwd=ROOT, stdout=log, stderr=log)
     try:
         yield process
     finally:
@@ -52,8 +53,10 @@ def _began(pid: int, parent: int | None = None) -> str | None:
     return fields[19] if parent in {None, int(fields[1])} else None
 
 
-def _until_says(output: Path, process: subprocess.Popen[bytes], word: str) -> None:
-    deadline = time.monotonic() + 90
+def _until_says(
+    output: Path, process: subprocess.Popen[bytes], word: str, within_s: float = 90
+) -> None:
+    deadline = time.monotonic() + within_s
     while word not in output.read_text():
         assert process.poll() is None, output.read_text()
         assert time.monotonic() < deadline, output.read_text()
@@ -66,15 +69,47 @@ def _steps(text: str) -> list[str]:
     return [line[:34].rstrip() for line in itertools.takewhile(str.strip, lines) if line[0] != "`"]
 
 
+def _shown(output: Path) -> list[list[str]]:
+    """The words of the `lastgood` commands that the end of the story shows."""
+    lines = output.read_text().partition("export KUBECONFIG=")[2].splitlines()
+    commands = (line.split() for line in lines if "lastgood " in line)
+    return [words[1:] for words in commands]
+
+
+def _typed(output: Path, words: list[str]) -> str:
+    """What a command says, with the kubeconfig that is shown."""
+    kubeconfig = output.read_text().partition("export KUBECONFIG=")[2].split()[0]
+    done = subprocess.run(
+        [*LASTGOOD, *words],
+        cwd=ROOT,
+        env={**os.environ, "KUBECONFIG": kubeconfig},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_p1_p2_p4_p5_p8_p12_the_story_is_told_to_its_end(tmp_path: Path) -> None:
-    """Every step has its row, as in the README, and every promise was kept."""
+    """Every step has its row, as in the README, and every promise was kept. With --keep everything
+    is there afterwards, and the commands that are shown work; Ctrl-C is a good end then.
+    """
     output = tmp_path / "output"
-    with _demo(output) as process:
-        code = process.wait(200)
+    with _demo(output, "--keep") as process:
+        _until_says(output, process, "Ctrl-C ends it", 200)
+        answers = {words[0]: _typed(output, words) for words in _shown(output)}
+        process.send_signal(signal.SIGINT)
+        code = process.wait(60)
     said = output.read_text()
     assert code == 0, said
+    assert "has passed its gate" in answers["explain"]
+    assert "aws-sm:/prod/payments/db" in answers["status"]
+    assert "served" in answers["history"]
+    assert "rolled back" in answers["rollback"]
     assert "every promise was kept" in said
     assert f"{len(STEPS)}/{len(STEPS)} " in said
     assert "BROKEN" not in said
