@@ -13,9 +13,9 @@ from aiohttp import web
 from contract.ages import Confirmed, Entry, to_wire
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from controller.cluster.record import Record, Written, to_secret
-from controller.volumes import revealed
+from controller.record import Record, Written, to_secret
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
+from refresh.sink import revealed
 from refresh.snapshot_data import data, history_data
 
 if TYPE_CHECKING:

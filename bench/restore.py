@@ -20,11 +20,11 @@ from kubernetes.aio.client.configuration import Configuration
 
 from bench._restore_server import CLUSTER, FETCHED_AT, NAMESPACE, key, names, uid
 from controller.accounts import Accounts
-from controller.cluster.freshness import FreshnessMaps
-from controller.cluster.past import ClusterPast
-from controller.cluster.records import Records
 from controller.controller import Controller
 from controller.demand import Demand, Parts
+from controller.freshness import FreshnessMaps
+from controller.past import Past
+from controller.records import Records
 from kube.api import Api
 from policy.load import load_texts
 from refresh.engine import Engine
@@ -207,7 +207,7 @@ def _controller(api: Api, provider: _Provider) -> Controller:
     )
     specs: Mapping[Name, Spec] = {}
     return Controller(
-        past=ClusterPast(
+        past=Past(
             records,
             FreshnessMaps(api),
             cast("Any", SimpleNamespace(items={})),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cli.settings import IMAGE as IMAGE_VARIABLE
-from cli.settings import KUBECONFIG, STORE
+from cli.settings import KUBECONFIG
 
 if TYPE_CHECKING:
     from cli.settings import Settings
@@ -22,7 +22,7 @@ EXAMPLES = """examples:
   lastgood presync -f deployment.yaml --apply"""
 WHERE = """\
 where: the cluster of the kubeconfig's current context, as kubectl finds it, or of the pod that this
-runs in; with --store, or LASTGOOD_STORE, an embedded store"""
+runs in"""
 
 IMAGE = "lastgood/agent:0.1.0"
 WAIT_S = 10.0
@@ -95,12 +95,6 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
     verbs = root.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in _VERBS.items():
         added = _add(verbs, name, verb.says, verb.examples)
-        added.add_argument(
-            "--store",
-            metavar="DIR",
-            type=Path,
-            help=f"an embedded controller's store; default: the variable {STORE}, else a cluster",
-        )
         _add_cluster(added, everywhere=True)
         _add_output(added)
         if verb.name is not None:
@@ -154,7 +148,7 @@ def _add_cluster(verb: argparse.ArgumentParser, *, everywhere: bool) -> None:
         help=f"default: the files of the variable {KUBECONFIG}, else ~/.kube/config",
     )
     verb.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current")
-    namespace = "of the snapshots; default: the context's, and in an embedded store all"
+    namespace = "of the snapshots; default: the context's"
     if not everywhere:
         verb.add_argument(
             "-n", "--namespace", metavar="NS", help="of what names none; default: the context's"

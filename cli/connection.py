@@ -117,5 +117,5 @@ def _help(message: str, files: Sequence[Path]) -> str:
         return message
     return (
         "there is no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is no pod with"
-        " a service account; for an embedded store give --store DIR"
+        " a service account"
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.clock import Clock
-    from cli.operations import Operations
+    from cli.cluster import Cluster
     from controller.objects import Name, Spec, Status
 
 
@@ -132,13 +132,13 @@ def revoke(status: Status, text: str) -> Wish:
     )
 
 
-def carry_out(store: Operations, name: Name, wish: Wish, wait_s: float, clock: Clock) -> Outcome:
+def carry_out(cluster: Cluster, name: Name, wish: Wish, wait_s: float, clock: Clock) -> Outcome:
     """Records the wish and waits at most `wait_s` seconds; at once without a controller."""
-    generation = store.amend(name, wish.change).generation
+    generation = cluster.amend(name, wish.change).generation
     deadline = clock.monotonic() + wait_s
     while True:
         try:
-            outcome = _look(store, name, wish, generation)
+            outcome = _look(cluster, name, wish, generation)
         except UnreachableError as error:
             if clock.monotonic() >= deadline:
                 message = f"{error}; the wish is recorded and will hold"
@@ -146,13 +146,13 @@ def carry_out(store: Operations, name: Name, wish: Wish, wait_s: float, clock: C
         else:
             if outcome.code != Exit.NOT_YET or clock.monotonic() >= deadline:
                 return outcome
-        clock.sleep(store.poll_s)
+        clock.sleep(cluster.poll_s)
 
 
-def _look(store: Operations, name: Name, wish: Wish, generation: int) -> Outcome:
+def _look(cluster: Cluster, name: Name, wish: Wish, generation: int) -> Outcome:
     """How it stands now."""
-    running = store.controlled()
-    status = store.status(name)
+    running = cluster.controlled()
+    status = cluster.status(name)
     if status is None:
         message = "its status is gone while waiting; the wish is recorded"
         raise CommandError(message)

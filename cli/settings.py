@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STORE = "LASTGOOD_STORE"
 IMAGE = "LASTGOOD_IMAGE"
 KUBECONFIG = "KUBECONFIG"
 
@@ -19,8 +18,6 @@ KUBECONFIG = "KUBECONFIG"
 class Settings:
     """Defaults of arguments."""
 
-    store: Path | None
-    """None: the API server is asked."""
     image: str | None
     """Of gate and agent in what `render` prints; None: a made-up one."""
     kubeconfigs: tuple[Path, ...]
@@ -29,11 +26,9 @@ class Settings:
 
 def load(environment: Mapping[str, str]) -> Settings:
     """Empty variables count as none."""
-    store = environment.get(STORE)
     named = [_expanded(part) for part in environment.get(KUBECONFIG, "").split(":") if part]
     usual = Path(environment.get("HOME", "")) / ".kube/config"
     return Settings(
-        store=Path(store) if store else None,
         image=environment.get(IMAGE) or None,
         kubeconfigs=tuple(named) or ((usual,) if usual.is_file() else ()),
     )

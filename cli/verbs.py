@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from cli.clock import Clock
-    from cli.operations import Operations
+    from cli.cluster import Cluster
     from cli.terminal import Terminal
     from controller.objects import Status
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Session:
     """Where a verb is carried out."""
 
-    store: Operations
+    cluster: Cluster
     namespace: str | None
     """None: all."""
     clock: Clock
@@ -44,21 +44,21 @@ def carry_out(arguments: argparse.Namespace, session: Session) -> int:
     try:
         return _VERBS[arguments.verb](arguments, session)
     finally:
-        for note in session.store.notes:
+        for note in session.cluster.notes:
             session.note(f"note: {note}")
 
 
 def _status(arguments: argparse.Namespace, session: Session) -> int:
-    store = session.store
-    found = store.statuses()
+    cluster = session.cluster
+    found = cluster.statuses()
     if arguments.name is not None:
         name = find_snapshot(arguments.name, session.namespace, found)
-        statuses = {name: store.named(name, found[name])}
+        statuses = {name: cluster.named(name, found[name])}
     else:
         statuses = {
             name: s for name, s in found.items() if session.namespace in {None, name.namespace}
         }
-    now = store.now()
+    now = cluster.now()
     if arguments.output == "json":
         described = [fleet.describe(name, status, now) for name, status in statuses.items()]
         _print_json(described, session)
@@ -76,15 +76,15 @@ def _status(arguments: argparse.Namespace, session: Session) -> int:
 
 def _controlled(session: Session) -> bool:
     """Looks as often as it takes."""
-    while (found := session.store.controlled()) is None:
-        session.clock.sleep(session.store.poll_s)
+    while (found := session.cluster.controlled()) is None:
+        session.clock.sleep(session.cluster.poll_s)
     return found
 
 
 def _history(arguments: argparse.Namespace, session: Session) -> int:
-    statuses = session.store.statuses()
+    statuses = session.cluster.statuses()
     name = find_snapshot(arguments.name, session.namespace, statuses)
-    known = fleet.versions(statuses[name], session.store.now())
+    known = fleet.versions(statuses[name], session.cluster.now())
     if arguments.output == "json":
         _print_json(known, session)
         return Exit.DONE
@@ -101,13 +101,13 @@ def _history(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _operate(arguments: argparse.Namespace, session: Session) -> int:
-    store = session.store
-    statuses = store.statuses()
+    cluster = session.cluster
+    statuses = cluster.statuses()
     name = find_snapshot(arguments.name, session.namespace, statuses)
-    wish = _wish(arguments, statuses[name], store.now())
-    outcome = operate.carry_out(store, name, wish, arguments.wait, session.clock)
-    status = store.named(name, outcome.status)
-    now = store.now()
+    wish = _wish(arguments, statuses[name], cluster.now())
+    outcome = operate.carry_out(cluster, name, wish, arguments.wait, session.clock)
+    status = cluster.named(name, outcome.status)
+    now = cluster.now()
     if arguments.output == "json":
         document = {
             "said": wish.said,

@@ -1,4 +1,4 @@
-"""`python -m controller`: the composition root of the embedded controller."""
+"""`python -m controller`: the composition root."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ import os
 import random
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from controller.accounts import Accounts
-from controller.clock import SystemClock
-from controller.controller import Controller
-from controller.inputs import Pods, Specs
-from controller.past import StorePast
+from controller.records import UntakenRecordError
+from controller.run import Cluster, LostError
+from controller.selfcheck import NotRefusedError
 from controller.serve import serve
-from controller.settings import Settings, from_arguments
-from controller.statuses import Statuses
-from controller.store import Store, StoreRefusedError, create_store
-from controller.telemetry import Ages, Telemetry, log_to, say
-from controller.volumes import Volumes
-from policy.load import FolderPolicies, PolicyError
-from refresh.engine import Engine
+from controller.settings import from_arguments
+from controller.telemetry import log_to, say
+from kube.api import Api
+from kube.attempt import Attempts
+from kube.clock import SystemClock
+from kube.config import ConfigError, load
+from kube.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from controller.settings import Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,77 +36,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = from_arguments(argv)
     log_to()
     try:
-        if settings.cluster is not None:
-            # Only there is a client of the API server needed.
-            from controller.cluster.__main__ import run
-
-            return run(settings, settings.cluster)
-        return _embedded(settings)
+        asyncio.run(_run(settings))
+    except (LostError, UntakenRecordError) as error:
+        say(logging.ERROR, "controller.ended", why=str(error))
+        return 1
+    except (NotRefusedError, ConfigError, ApiError) as error:
+        print(f"controller: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         where = error.filename or f"{settings.host}:{settings.port}"
         print(f"controller: {where}: {error.strerror}", file=sys.stderr)
         return 1
-
-
-def _embedded(settings: Settings) -> int:
-    clock = SystemClock()
-    try:
-        store = create_store(settings.store or Path())
-        with store.control(clock.sleep):
-            asyncio.run(_run(settings, store, clock))
-    except (StoreRefusedError, PolicyError) as error:
-        print(f"controller: {error}", file=sys.stderr)
-        return 1
     return 0
 
 
-async def _run(settings: Settings, store: Store, clock: SystemClock) -> None:
-    registry = CollectorRegistry()
-    telemetry = Telemetry(registry)
-    volumes = Volumes(store.volumes)
-    statuses = Statuses(store, volumes)
-    accounts = Accounts(
-        observer=telemetry.requested, problem=_account_unusable, monotonic=clock.monotonic
-    )
-    engine = Engine(
-        sources=accounts.source,
-        sink=statuses,
-        clock=clock,
-        rng=random.Random(),
-        cluster=store.cluster(),
-        observer=telemetry,
-    )
-    controller = Controller(
-        past=StorePast(store, volumes),
-        ledger=statuses,
-        policies=FolderPolicies(store.config),
-        pods=Pods(store.pods, _file_passed_over),
-        specs=Specs(store, _file_passed_over),
-        accounts=accounts,
-        engine=engine,
-        clock=clock,
-    )
-    registry.register(Ages(engine.states, lambda: controller.decided))
+async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = serve(settings.host, settings.port, registry, controller.healthy, clock.monotonic)
-    try:
-        address = f"{settings.host}:{server.port}"
-        say(logging.INFO, "controller.started", store=str(store.root), listen=address)
-        await controller.run(stop, settings.poll_s)
-    finally:
-        server.close()
+    registry, clock = CollectorRegistry(), SystemClock()
+    agent = "lastgood-controller"
+
+    async def connect() -> Api:
+        return Api(await load(settings.kubeconfig), user_agent=agent)
+
+    reached = await load(settings.kubeconfig)
+    async with await connect() as api, Attempts(reached, user_agent=agent) as tries:
+        replica = Cluster(
+            api,
+            settings,
+            connect=connect,
+            clock=clock,
+            rng=random.Random(),
+            salt=os.urandom(16),
+            registry=registry,
+            attempts=tries,
+        )
+        server = serve(settings.host, settings.port, registry, replica.healthy, clock.monotonic)
+        try:
+            address = f"{settings.host}:{server.port}"
+            say(logging.INFO, "controller.started", namespace=settings.namespace, listen=address)
+            await replica.run(stop)
+        finally:
+            server.close()
     say(logging.INFO, "controller.ended")
-
-
-def _account_unusable(account: str, why: str) -> None:
-    say(logging.ERROR, "controller.account_unusable", account=account, why=why)
-
-
-def _file_passed_over(file: str, why: str) -> None:
-    decision = "what it said before stays"
-    say(logging.WARNING, "controller.file_passed_over", file=file, why=why, decision=decision)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from contract.snapshot import Meta
     from controller.accounts import Accounts
     from controller.demand import Demand
+    from controller.feeds import Feed
+    from controller.ledger import Ledger
     from controller.objects import Spec
-    from controller.ports import Feed, Ledger, Past, Published, Remembered
+    from controller.past import Past, Published, Remembered
     from policy.match import PolicySet
     from refresh.engine import Clock, Engine
     from refresh.model import Wanted
@@ -79,7 +81,6 @@ class Controller:
         self._gone: set[SnapshotKey] = set()
         self._collect_at: dict[SnapshotKey, float] = {}
         """When to remove what is unused: monotonic."""
-        self._not_shown: str | None = None
         self._next_change = float("-inf")
         self._behind = True
         self._rests_until = float("-inf")
@@ -125,12 +126,11 @@ class Controller:
             wanted = within(parts(self._pods.current()), self._known, self._policies.current())
             began = self._clock.monotonic()
             self._decide(wanted, self._clock.now())
-            shown = self._show()
+            self._show()
             ended = self._clock.monotonic()
             self._rests_until = ended + REST_SHARE * (ended - began)
             self.settled = True
-            soon = float("inf") if shown else now
-            self._next_change = min(next_change(self.decided.values(), now), soon)
+            self._next_change = next_change(self.decided.values(), now)
             await self._collect()
 
     def _set_back(self, now: float) -> bool:
@@ -222,28 +222,13 @@ class Controller:
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
 
-    def _show(self) -> bool:
-        """Writes the statuses. False: not all could be, for example because the store is full; they
-        are tried again at the next look, and nothing else waits for them.
-        """
-        failure: OSError | None = None
-        for key in tuple(self._gone):
-            try:
-                self._ledger.forget(key)
-                self._gone.discard(key)
-            except OSError as error:
-                failure = error
+    def _show(self) -> None:
+        """Shows what was decided."""
+        for key in self._gone:
+            self._ledger.forget(key)
+        self._gone.clear()
         for key in self.decided:
-            try:
-                self._ledger.write(key, self._engine.state(key))
-            except OSError as error:
-                failure = error
-        why = None if failure is None else str(failure.strerror)
-        if why is not None and why != self._not_shown:
-            decision = "tried again at every look; values and ages are written apart from this"
-            say(logging.ERROR, "controller.statuses_not_written", why=why, decision=decision)
-        self._not_shown = why
-        return why is None
+            self._ledger.write(key, self._engine.state(key))
 
     def _wishes(
         self, keys: Iterable[SnapshotKey], policies: PolicySet
@@ -293,7 +278,7 @@ def _name(key: SnapshotKey) -> Name:
 
 
 def _identify(published: Published) -> tuple[SnapshotKey, Meta]:
-    """Whose snapshot a folder is: the name is a hash over the source that its meta.json names."""
+    """Whose snapshot a record is of. The name is a hash over the source in its meta.json."""
     meta = from_wire(published.data[META])
     source = SourceKey(meta.account, meta.identity, meta.provider, meta.reference)
     if source.snapshot != published.name:

@@ -1,22 +1,19 @@
-"""A SecretSnapshot as operators and the embedded store have it: `spec`, which operators write, and
-`status`, which the controller does.
-
-No secret material and no digest of it. Both are additive formats of `contract.wire`. The API
-server's form of them is read by `controller.snapshots`.
+"""A SecretSnapshot: `spec`, which operators write, and `status`, which the controller does. No
+secret material and no digest of it. The API server's form of both is read by
+`controller.snapshots`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from contract import wire
-from contract.freshness import FreshnessClass
-from contract.snapshot import MOST_VERSIONS, Quarantined
-from refresh.versions import ROLLED_BACK
+from contract.snapshot import MOST_VERSIONS
 
 if TYPE_CHECKING:
     from contract.ages import Entry
+    from contract.freshness import FreshnessClass
+    from contract.snapshot import Quarantined
 
 
 class Name(NamedTuple):
@@ -44,23 +41,6 @@ class Spec:
     """Seconds since the epoch; None: never asked."""
     retention_s: float | None = None
     """How long it is fetched once nobody uses it; None: as long as any other."""
-
-    def to_wire(self) -> str:
-        """The spec as one line of JSON."""
-        return wire.encode({name: getattr(self, name) for name in self.__slots__})
-
-    @classmethod
-    def from_wire(cls, raw: bytes | str) -> Spec:
-        """The spec of one line of JSON, or a WireError."""
-        document = wire.decode(raw, "the snapshot's spec")
-        return cls(
-            generation=int(wire.number(document, "generation")),
-            pin=wire.optional_text(document, "pin"),
-            quarantined=wire.texts(document, "quarantined"),
-            revoked=wire.texts(document, "revoked"),
-            refresh_requested=wire.optional_number(document, "refresh_requested"),
-            retention_s=wire.optional_number(document, "retention_s"),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +98,9 @@ class Status:
     observed_generation: int = 0
     """The spec's generation that this status reflects."""
     told: Told | None = None
-    """None: `rules` are known, or policy gives no class. Of clusters only, in no file."""
+    """None: `rules` are known, or policy gives no class."""
     unnamed: int = 0
-    """How many more pods demand it, whose names are not known. Of clusters only, in no file."""
+    """How many more pods demand it, whose names are not known."""
 
     @property
     def class_name(self) -> str | None:
@@ -158,64 +138,6 @@ class Status:
             return self
         return replace(self, last_success=served.last_success, last_attempt=attempt)
 
-    def to_wire(self) -> str:
-        """The status as one line of JSON."""
-        names = (name for name in self.__slots__ if name not in {"told", "unnamed"})
-        document: dict[str, Any] = {name: getattr(self, name) for name in names}
-        document["rules"] = None if self.rules is None else self.rules.__dict__
-        document["quarantined"] = [item.__dict__ for item in self.quarantined]
-        document["history"] = [
-            {"version": item.version, "fetched_at": item.fetched_at} for item in self.history
-        ]
-        return wire.encode(document)
-
-    @classmethod
-    def from_wire(cls, raw: bytes | str) -> Status:
-        """The status of one line of JSON, or a WireError."""
-        document = wire.decode(raw, "the snapshot's status")
-        return cls(
-            account=wire.text(document, "account"),
-            identity=wire.text(document, "identity"),
-            provider=wire.text(document, "provider"),
-            reference=wire.text(document, "reference"),
-            rules=_rules(document),
-            serving=wire.optional_text(document, "serving"),
-            version=wire.optional_text(document, "version"),
-            fetched_at=wire.optional_number(document, "fetched_at"),
-            last_success=wire.optional_number(document, "last_success"),
-            last_attempt=wire.optional_number(document, "last_attempt"),
-            reason=wire.optional_text(document, "reason"),
-            latest=wire.optional_text(document, "latest"),
-            pin=wire.optional_text(document, "pin"),
-            undemanded_since=wire.optional_number(document, "undemanded_since"),
-            refused_since=wire.optional_number(document, "refused_since"),
-            failures=int(wire.number(document, "failures")),
-            quarantined=tuple(
-                Quarantined(version=wire.text(item, "version"), reason=wire.text(item, "reason"))
-                for item in wire.objects(document, "quarantined")
-            ),
-            revoked=wire.texts(document, "revoked"),
-            history=tuple(
-                Held(version=wire.text(item, "version"), fetched_at=wire.number(item, "fetched_at"))
-                for item in wire.objects(document, "history")
-            ),
-            consumers=wire.texts(document, "consumers"),
-            observed_generation=int(wire.number(document, "observed_generation")),
-        )
-
-
-def recorded(status: Status) -> Spec:
-    """The spec behind a status, for a first wish where none is written down, or no more: what the
-    snapshot itself has recorded goes on.
-    """
-    rolled_back_from = (item for item in status.quarantined if item.reason == ROLLED_BACK)
-    return Spec(
-        generation=status.observed_generation,
-        pin=status.pin,
-        quarantined=tuple(item.version for item in rolled_back_from),
-        revoked=status.revoked,
-    )
-
 
 def pinned(spec: Spec, version: str | None) -> Spec:
     """The spec that serves `version` until unpinned; None unpins."""
@@ -240,16 +162,3 @@ def revoked(spec: Spec, version: str) -> Spec:
 def refresh_requested(spec: Spec, now: float) -> Spec:
     """The spec that asks for a fetch now."""
     return replace(spec, refresh_requested=now, generation=spec.generation + 1)
-
-
-def _rules(document: dict[str, Any]) -> FreshnessClass | None:
-    if document.get("rules") is None:
-        return None
-    item = wire.mapping(document, "rules")
-    return FreshnessClass(
-        name=wire.text(item, "name"),
-        refresh_s=wire.number(item, "refresh_s"),
-        budget_s=wire.number(item, "budget_s"),
-        max_age_s=wire.number(item, "max_age_s"),
-        on_expired=wire.text(item, "on_expired"),
-    )

@@ -1,32 +1,148 @@
-"""What was published in an embedded store before this process began."""
+"""What was published before this process began: the records of the release namespace."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from controller.objects import Name
-from controller.ports import Remembered
+from contract.snapshot import META, from_wire
+from contract.wire import WireError
+from controller.record import from_secret
+from controller.snapshots import seconds
+from controller.telemetry import say
+from kube.errors import ForbiddenError, GoneError, TemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
-    from controller.store import Store
-    from controller.volumes import Volumes
+    from contract import ages
+    from controller.freshness import FreshnessMaps
+    from controller.record import Record
+    from controller.records import Records
+    from controller.wire import Seen
+    from kube.api import Json
+    from kube.reflector import Reflector
+
+_AT_ONCE = 16
+"""ConfigMaps that are asked for together."""
+_AGAIN_S = 1.0
+"""Between two tries to list while the API server is away."""
 
 
-class StorePast:
-    """The volumes and statuses of a store, which are all found by listing folders."""
+class Published(NamedTuple):
+    """One snapshot as it was left: its keys, its history's, and its age."""
 
-    def __init__(self, store: Store, volumes: Volumes) -> None:
-        self._store = store
-        self._volumes = volumes
+    namespace: str
+    name: str
+    data: Mapping[str, bytes]
+    """`value` and `meta.json` at least."""
+    history: Mapping[str, bytes]
+    entry: ages.Entry | None
+    keys: Collection[str]
+    """All keys that pods may mount."""
 
-    async def everything(self) -> AsyncIterator[Remembered]:
-        for published in self._volumes.published():
-            status = self._store.written_status(Name(published.namespace, published.name))
-            yield Remembered(
-                published=published,
-                last_attempt=None if status is None else status.last_attempt,
-                undemanded_since=None if status is None else status.undemanded_since,
-                refused_since=None if status is None else status.refused_since,
-            )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """One snapshot as it was left, and the times that its status told last, in seconds since the
+    epoch.
+    """
+
+    published: Published
+    last_attempt: float | None = None
+    undemanded_since: float | None = None
+    refused_since: float | None = None
+
+
+class Past:
+    """Lists records, and reads the ages of their namespaces."""
+
+    def __init__(
+        self,
+        records: Records,
+        freshness: FreshnessMaps,
+        snapshots: Reflector[Seen],
+        namespace_uid: Callable[[str], str],
+        cluster: str,
+    ) -> None:
+        """`namespace_uid` is "" where there is no such namespace; `cluster` is our own UID."""
+        self._records = records
+        self._freshness = freshness
+        self._snapshots = snapshots
+        self._namespace_uid = namespace_uid
+        self._cluster = cluster
+        self._taken: set[str] = set()
+
+    async def everything(self) -> AsyncIterator[Remembered | None]:
+        """Nothing is decided before all of it is known, so it is asked for until it is. ApiError:
+        it can't be, for example because a right is missing.
+        """
+        while True:
+            try:
+                async for page in self._records.pages():
+                    yield None
+                    for found in await self._read(page):
+                        yield found
+            except (TemporaryError, GoneError) as error:
+                say(logging.WARNING, "controller.not_restored_yet", why=str(error))
+                yield None
+                await asyncio.sleep(_AGAIN_S)  # noqa: TID251 - the server's moment to come back
+            else:
+                return
+
+    async def _read(self, page: list[Json]) -> list[Remembered]:
+        new = [item for item in page if item["metadata"]["name"] not in self._taken]
+        records = [record for item in new if (record := self._taken_over(item)) is not None]
+        await self._load({record.namespace for record in records})
+        self._taken |= {item["metadata"]["name"] for item in new}
+        return [await self._remembered(record) for record in records]
+
+    def _taken_over(self, content: Json) -> Record | None:
+        """None: it can't be read, or its namespace is gone."""
+        try:
+            record = from_secret(content)
+            meta = from_wire(record.data.get(META, b""))
+        except WireError as error:
+            name = content["metadata"]["name"]
+            say(logging.ERROR, "controller.not_restored", record=name, why=str(error))
+            return None
+        uid = self._namespace_uid(record.namespace)
+        if meta.cluster != self._cluster:  # a backup of another cluster, where UIDs were others
+            record = replace(record, namespace_uid=uid)
+            if not uid:
+                return None
+        if uid != record.namespace_uid:
+            self._records.abandon(record, content)
+            return None
+        self._records.hold(record, content)
+        return record
+
+    async def _load(self, namespaces: set[str]) -> None:
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def load(namespace: str) -> None:
+            try:
+                async with turns:
+                    await self._freshness.load(namespace)
+            except ForbiddenError as error:  # without its ages, which errs towards older
+                say(logging.WARNING, "controller.ages_not_read", ns=namespace, why=str(error))
+
+        await asyncio.gather(*(load(namespace) for namespace in namespaces))
+
+    async def _remembered(self, record: Record) -> Remembered:
+        namespace, name = record.namespace, record.snapshot
+        entry = self._freshness.entry(namespace, name)
+        seen = self._snapshots.items.get((namespace, name))
+        status = {} if seen is None else seen.status
+        attempts = (
+            seconds(status.get("lastAttempt")),
+            None if entry is None else entry.last_attempt,
+        )
+        return Remembered(
+            published=Published(namespace, name, record.data, record.history, entry, record.keys),
+            last_attempt=max((at for at in attempts if at is not None), default=None),
+            undemanded_since=seconds(status.get("unusedSince")),
+            refused_since=seconds(status.get("refusedSince")),
+        )

@@ -16,8 +16,8 @@ NAMESPACE = "lastgood-system"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterSettings:
-    """Of a controller on a cluster."""
+class Settings:
+    """Read once."""
 
     kubeconfig: Path | None
     """None: the service account of the pod that we run in."""
@@ -33,37 +33,20 @@ class ClusterSettings:
     """The only ones in which snapshots may be written; None: all."""
     file_accounts: bool
     """Whether accounts may serve files of this process; for tests."""
-    poll_s: float = 0.2
-    """How soon what the watches brought is looked at, in seconds."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Read once. Exactly one of `store` and `cluster` is set."""
-
-    store: Path | None
-    """A folder on tmpfs; made when it is not there."""
-    cluster: ClusterSettings | None
     host: str
     port: int
     """Of /metrics and /healthz; 0: any free one, which the log names."""
     poll_s: float = 0.2
-    """How often folders are looked at, in seconds: an operator's wish is seen within it."""
+    """How soon what the watches brought is looked at, in seconds."""
 
 
 def from_arguments(argv: Sequence[str] | None) -> Settings:
     """The settings of a command line; ends the process with a message when it is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m controller",
-        description="Keeps snapshots fresh, of a cluster or of an embedded store.",
-        epilog="examples: python -m controller --store /dev/shm/lastgood --listen 127.0.0.1:9466; "
-        "python -m controller --cluster",
+        description="Keeps the snapshots of a cluster fresh.",
+        epilog="example: python -m controller --kubeconfig ~/.kube/config --listen 127.0.0.1:9466",
     )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--store", metavar="DIR", type=Path, help="a folder on tmpfs; made if needed"
-    )
-    where.add_argument("--cluster", action="store_true", help="the API server")
     parser.add_argument(
         "--kubeconfig",
         metavar="FILE",
@@ -74,7 +57,7 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         "--namespace",
         metavar="NAME",
         default=NAMESPACE,
-        help=f"the release's namespace on the cluster; default: {NAMESPACE}",
+        help=f"the release's namespace; default: {NAMESPACE}",
     )
     parser.add_argument(
         "--only-namespaces",
@@ -90,7 +73,7 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
     parser.add_argument(
         "--with-file-accounts",
         action="store_true",
-        help="serve accounts of provider file on a cluster, from the files here; for tests",
+        help="serve accounts of provider file, from the files here; for tests",
     )
     parser.add_argument(
         "--listen",
@@ -102,13 +85,8 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
     )
     arguments = parser.parse_args(argv)
     host, port = arguments.listen
-    cluster = _cluster(arguments) if arguments.cluster else None
-    return Settings(store=arguments.store, cluster=cluster, host=host, port=port)
-
-
-def _cluster(arguments: argparse.Namespace) -> ClusterSettings:
     pod = os.environ.get("POD_NAME") or None
-    return ClusterSettings(
+    return Settings(
         kubeconfig=arguments.kubeconfig,
         namespace=arguments.namespace,
         pod=pod,
@@ -116,6 +94,8 @@ def _cluster(arguments: argparse.Namespace) -> ClusterSettings:
         self_check=not arguments.without_self_check,
         namespaces=arguments.only_namespaces,
         file_accounts=arguments.with_file_accounts,
+        host=host,
+        port=port,
     )
 
 

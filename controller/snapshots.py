@@ -1,6 +1,6 @@
 """SecretSnapshots as the API server has them, as operators read and change them. Pure.
 
-What the controller writes of them is `controller.cluster.wire`.
+What the controller writes of them is `controller.wire`.
 """
 
 from __future__ import annotations

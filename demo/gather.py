@@ -103,7 +103,7 @@ def _start_controller(world: World, cluster: Running) -> str:
     """The controller; returns `host:port` of its metrics."""
     kubeconfig = cluster.kubeconfig(world.folder / "controller.kubeconfig", CONTROLLER_USER)
     # The stand-in has no admission policies, so what the self-check tries is not refused.
-    words = ["-m", "controller", "--cluster", "--kubeconfig", str(kubeconfig)]
+    words = ["-m", "controller", "--kubeconfig", str(kubeconfig)]
     words += ["--without-self-check", "--listen", "127.0.0.1:0"]
     world.start("controller", words, KEYS)
     address: str = world.announced("controller", "controller.started")["listen"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from controller.volume_writer import Modes, write
+from demo.volume_writer import Modes, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

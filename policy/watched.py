@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from contract.annotations import POLICY_LABEL
-from policy.load import NotYetError, explain
+from policy.explain import explain
 from policy.match import PolicySet
 from policy.objects import API_VERSION
 
@@ -30,6 +30,10 @@ T_co = TypeVar("T_co", covariant=True)
 M = TypeVar("M", bound=BaseModel)
 Key = tuple[str, str]
 """Namespace, "" for what is cluster-scoped, and name."""
+
+
+class NotYetError(Exception):
+    """Nothing is known yet. Caught by whoever asks for the current policies."""
 
 
 class Copy(Protocol[T_co]):

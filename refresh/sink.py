@@ -1,14 +1,15 @@
-"""Where the engine's results go: in a cluster the API server, embedded a folder on tmpfs."""
+"""Where the engine's results go: the API server, or a simulation of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from contract.secret_bytes import SecretBytes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.ages import Entry
-    from contract.secret_bytes import SecretBytes
     from refresh.model import SnapshotKey, SnapshotState
 
     Data = Mapping[str, bytes | SecretBytes]
@@ -35,3 +36,11 @@ class Sink(Protocol):
         that was asked for.
         """
         ...
+
+
+def revealed(data: Data) -> dict[str, bytes]:
+    """The bytes themselves, for the place where they are kept."""
+    return {
+        key: value.reveal() if isinstance(value, SecretBytes) else value
+        for key, value in data.items()
+    }

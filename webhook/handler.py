@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from policy.load import NotYetError
+from policy.watched import NotYetError
 from webhook import cost, patch, pods, review
 from webhook.admit import admit
 from webhook.memo import Memo

@@ -81,7 +81,7 @@ def _define() -> None:
 
 
 def _start(fleet: Fleet, folder: Path) -> Process:
-    words = ["--cluster", "--namespace", NAME, "--kubeconfig", str(fleet.kubeconfig)]
+    words = ["--namespace", NAME, "--kubeconfig", str(fleet.kubeconfig)]
     more = ["--listen", "127.0.0.1:0", "--without-self-check"]
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), **KEYS}
     log = folder / "controller.log"

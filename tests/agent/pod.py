@@ -17,7 +17,7 @@ from contract import ages, snapshot, status
 from contract import plan as plans
 from contract.layout import FILES, MOUNT_META, STATUS
 from contract.plan import MOUNT, Plan
-from controller import volume_writer
+from demo import volume_writer
 from tests import make
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import yaml
 
 from contract import annotations as keys
 from contract import layout
-from controller.cluster import selfcheck
+from controller import selfcheck
 from tests.chart.rendering import CHART, NAMESPACE, named, of_kind, render, run_template
 from webhook import settings
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from contract.snapshot import SECRET_TYPE
-from controller.cluster.record import RECORD_TYPE
+from controller.record import RECORD_TYPE
 from kube.errors import GoneError, of_status
 
 if TYPE_CHECKING:

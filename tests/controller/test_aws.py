@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.secret_bytes import SecretBytes
-from controller.volume_writer import read
 from demo.provider import KEYS, Provider, Proxy
+from demo.volume_writer import read
 from refresh.model import SourceKey
 from tests.make.embedded import until
 

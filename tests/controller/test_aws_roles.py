@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.volume_writer import read
 from demo.provider import KEYS, Provider
+from demo.volume_writer import read
 from refresh.model import SourceKey
 from tests.make.embedded import until
 from tests.refresh.sources.harness import Scripted, scripted_server

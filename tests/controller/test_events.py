@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
-from controller.cluster.events import (
+from controller.events import (
     AGAIN_S,
     MOST_NOTE,
     OF_ONE_NAMESPACE,

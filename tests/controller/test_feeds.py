@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from controller.cluster.feeds import (
+from controller.demand import Demand, NotADemandError, Parts
+from controller.feeds import (
     MOST_MISNAMED,
     MOST_OBJECTS,
     MOST_SOURCES,
     Declarations,
     Sources,
 )
-from controller.demand import Demand, NotADemandError, Parts
 from controller.snapshots import declaration
 from refresh.model import SnapshotKey, SourceKey
 

@@ -9,7 +9,7 @@ import pytest
 
 from contract import ages
 from contract.ages import Confirmed, Entry
-from controller.cluster.freshness import MOST_BYTES, FreshnessMaps
+from controller.freshness import MOST_BYTES, FreshnessMaps
 from kube.errors import ApiError, of_status
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from tests.controller.test_volumes import STEPS
 
 from contract.reasons import Found
-from controller.cluster.ledger import ClusterLedger
-from controller.cluster.leftovers import RETRY_S as RETRY_CAP_S
-from controller.cluster.records import Records
-from controller.cluster.secrets import Secrets
+from controller.ledger import ClusterLedger
+from controller.leftovers import RETRY_S as RETRY_CAP_S
 from controller.reconcile import Decided, Known
+from controller.records import Records
+from controller.secrets import Secrets
 from kube.errors import ApiError, of_status
 from refresh.model import SnapshotKey, SourceKey
 from refresh.snapshot_data import data, history_data
 from tests.controller.secret_server import SecretServer
-from tests.controller.test_volumes import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

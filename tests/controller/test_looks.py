@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from controller.accounts import Accounts
 from controller.controller import Controller
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contract.snapshot import Meta
     from controller.demand import Demand
     from controller.objects import Name, Spec
-    from controller.ports import Remembered
+    from controller.past import Remembered
     from controller.reconcile import Decided
     from refresh.model import SnapshotKey, SnapshotState
     from refresh.sink import Data
@@ -138,8 +138,8 @@ def _controller(clock: SlowClock, past: NoPast, ledger: SlowLedger, pods: Pods) 
     )
     engine = Engine(sources=accounts.source, sink=ledger, clock=clock, rng=Random(1), cluster="c")
     return Controller(
-        past=past,
-        ledger=ledger,
+        past=cast("Any", past),
+        ledger=cast("Any", ledger),
         policies=Policies(),
         pods=pods,
         specs=Specs(),

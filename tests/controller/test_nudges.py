@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from contract import layout, plan
 from contract.annotations import SYNC_REQUESTED
-from controller.cluster.feeds import Copies
-from controller.cluster.nudges import AT_ONCE, PER_SECOND, Nudges
+from controller.feeds import Copies
+from controller.nudges import AT_ONCE, PER_SECOND, Nudges
 from kube.errors import of_status
 from tests import make
 

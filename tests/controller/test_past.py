@@ -6,17 +6,18 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from contract.ages import Confirmed, Entry
-from controller.cluster.past import ClusterPast
-from controller.cluster.publication import publish
-from controller.cluster.records import Records
-from controller.cluster.secrets import Secrets
 from controller.volumes import revealed
+from tests.controller.test_volumes import STEPS
+
+from contract.ages import Confirmed, Entry
+from controller.past import ClusterPast
+from controller.publication import publish
+from controller.records import Records
+from controller.secrets import Secrets
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SourceKey
 from refresh.snapshot_data import data, history_data
 from tests.controller.secret_server import SecretServer
-from tests.controller.test_volumes import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

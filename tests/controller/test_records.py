@@ -8,13 +8,14 @@ import json
 from typing import Any
 
 import pytest
+from tests.controller.test_volumes import KEY, NAME, STEPS
 
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
 from contract.snapshot import Meta
-from controller.cluster.publication import is_held_back
-from controller.cluster.record import RECORD, record_name
-from controller.cluster.records import Held
+from controller.publication import is_held_back
+from controller.record import RECORD, record_name
+from controller.records import Held
 from kube.errors import ConflictError, NotFoundError
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.test_publication import (
@@ -25,7 +26,6 @@ from tests.controller.test_publication import (
     meant,
     versions_known,
 )
-from tests.controller.test_volumes import KEY, NAME, STEPS
 
 
 def _held(controller: Controller) -> Held:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from controller.cluster.selfcheck import (
+from controller.selfcheck import (
     ELSEWHERE,
     MARKER,
     PROBE,

@@ -14,9 +14,9 @@ from contract.freshness import FreshnessClass
 from contract.names import snapshot_name
 from contract.snapshot import MOST_VERSIONS, Quarantined
 from controller import objects
-from controller.cluster.wire import shown
 from controller.objects import Held, Status
 from controller.snapshots import patch, read, rfc3339, seconds
+from controller.wire import shown
 from policy.snapshot import SecretSnapshot
 from refresh.model import SnapshotState
 

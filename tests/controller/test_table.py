@@ -11,12 +11,12 @@ from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
-from controller.cluster.ledger import ClusterLedger
-from controller.cluster.wire import Seen
 from controller.demand import Parts
+from controller.ledger import ClusterLedger
 from controller.objects import Spec
 from controller.reconcile import Decided, Known
 from controller.snapshots import rfc3339
+from controller.wire import Seen
 from kube.reflector import Change
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 

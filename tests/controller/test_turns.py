@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.cluster.turns import Turn, turns
+from controller.turns import Turn, turns
 
 RULES = {"maxAgeSeconds": 900, "onExpired": "serve"}
 FRESH = {"state": "Fresh", "class": "steady", "rules": RULES, "version": "v2"}

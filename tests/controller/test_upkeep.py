@@ -10,9 +10,9 @@ import pytest
 
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
-from controller.cluster import upkeep
-from controller.cluster.records import UntakenRecordError
-from controller.cluster.upkeep import ROUND_S, Upkeep
+from controller import upkeep
+from controller.records import UntakenRecordError
+from controller.upkeep import ROUND_S, Upkeep
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SnapshotState, SourceKey
 

@@ -13,10 +13,10 @@ import pytest
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
-from controller.cluster.feeds import Pod
-from controller.cluster.watchman import LATE_S, STARTED_S, TURN_S, Watchman
 from controller.demand import Demand, Parts
+from controller.feeds import Pod
 from controller.reconcile import Decided, Known
+from controller.watchman import LATE_S, STARTED_S, TURN_S, Watchman
 from kube.reflector import Change
 from refresh.events import Alarm, AlarmKind
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
@@ -25,7 +25,7 @@ from refresh.observer import Silent
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from controller.cluster.events import Regarded
+    from controller.events import Regarded
 
 KEY = SnapshotKey("payments", SourceKey("prod", "controller", "file", "/prod/payments/db"))
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from controller.statuses import status_of
 
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
-from controller.cluster.wire import made, next_turn, not_given, project, shown, timeless
 from controller.demand import Parts
 from controller.reconcile import Decided, Known
 from controller.snapshots import rfc3339
-from controller.statuses import status_of
+from controller.wire import made, next_turn, not_given, project, shown, timeless
 from policy.snapshot import Status
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 

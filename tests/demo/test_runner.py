@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.volume_writer import read
 from demo.runner import Node
+from demo.volume_writer import read
 from demo.volumes import NotYet, project, rewrite
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ import pytest
 from contract import ages, layout, plan
 from contract.names import snapshot_name
 from contract.snapshot import META
-from controller.cluster.record import record_name
 from controller.lease import LEASE
+from controller.record import record_name
 from tests import make
 from tests.e2e import needs
 from tests.make.embedded import PAGE_S, REPOSITORY, until
@@ -221,7 +221,7 @@ class Controlled:
         """One more controller."""
         log = self.folder / f"controller-{len(self.logs)}.log"
         self.logs.append(log)
-        command = [sys.executable, "-m", "controller", "--cluster", "--namespace", self.system]
+        command = [sys.executable, "-m", "controller", "--namespace", self.system]
         reach = ["--kubeconfig", self.kubeconfig(), "--listen", "127.0.0.1:0"]
         command += ["--with-file-accounts", *reach, *words]
         with log.open("wb") as out:

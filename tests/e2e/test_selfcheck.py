@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from controller.cluster.selfcheck import PROBE, reads
-from controller.cluster.selfcheck import READS as VERBS
+from controller.selfcheck import PROBE, reads
+from controller.selfcheck import READS as VERBS
 from tests.e2e.controlled import PATIENCE_S, Json
 from tests.e2e.installed import SYSTEM, opted_in
 from tests.make.embedded import until

@@ -25,7 +25,7 @@ from contract.ages import CONFIG_MAP, Entry, from_wire
 from contract.names import snapshot_name
 from contract.snapshot import META, Meta
 from contract.snapshot import from_wire as meta_from_wire
-from controller.volume_writer import read
+from demo.volume_writer import read
 from tests import make
 
 if TYPE_CHECKING:

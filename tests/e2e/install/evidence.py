@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from contract.snapshot import SECRET_TYPE
-from controller.cluster.record import RECORD_TYPE
+from controller.record import RECORD_TYPE
 from tests.e2e.install.kubectl import Json, run
 from tests.e2e.install.world import OTHER, PROVIDER, SYSTEM, TEAM
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from contract import ages, layout, status
 from contract.annotations import REFRESH_REQUESTED
 from contract.snapshot import SECRET_TYPE
-from controller.cluster.record import record_name
+from controller.record import record_name
 from tests.e2e.cluster import digest
 from tests.e2e.install.world import SYSTEM, TEAM
 from tests.make.embedded import until

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.volume_writer import DATA_TMP, Modes, read, write
+from demo.volume_writer import DATA_TMP, Modes, read, write
 
 KEYS = st.sampled_from(
     ["value", "p.password", "p.user", "meta.json", "lg-a/meta.json", "lg-a/value"]
@@ -101,7 +101,7 @@ def test_any_history_of_writes_ends_with_the_last(
 _KILLED_AT = """
 import os, signal, sys
 from pathlib import Path
-from controller.volume_writer import write
+from demo.volume_writer import write
 
 EVENTS = "os.mkdir open os.symlink os.rename os.remove shutil.rmtree os.rmdir os.chmod".split()
 count = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contract.snapshot import SECRET_TYPE
-from controller.cluster.record import MARK, encoded
+from controller.record import MARK, encoded
 from kube.errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError
 from kube.resources import SECRETS
 

@@ -9,15 +9,15 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from controller.cluster.records import UntakenRecordError
+from controller.records import UntakenRecordError
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from controller.cluster.freshness import FreshnessMaps
-    from controller.cluster.records import Records
+    from controller.freshness import FreshnessMaps
+    from controller.records import Records
     from kube.clock import Clock
     from refresh.engine import Engine
     from refresh.model import SnapshotKey, SnapshotState

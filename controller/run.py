@@ -1,5 +1,5 @@
-"""The controller on a cluster, put together: copies of what others want, then, while it leads, one
-engine that writes through the API server.
+"""The controller put together: copies of what others want, then, while it leads, one engine that
+writes through the API server.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ import logging
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from controller import selfcheck
 from controller.accounts import Accounts
-from controller.cluster import selfcheck
-from controller.cluster.events import Events
-from controller.cluster.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
-from controller.cluster.freshness import FreshnessMaps
-from controller.cluster.ledger import ClusterLedger
-from controller.cluster.nudges import Nudges
-from controller.cluster.past import ClusterPast
-from controller.cluster.records import Records
-from controller.cluster.secrets import Secrets
-from controller.cluster.upkeep import Upkeep
-from controller.cluster.watchman import Watchman
 from controller.controller import Controller
+from controller.events import Events
+from controller.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
+from controller.freshness import FreshnessMaps
 from controller.holds import Holds, Used, used
 from controller.leader import Leader, lead
 from controller.lease import LEASE
+from controller.ledger import Ledger
 from controller.needs import needed_calls_per_second
+from controller.nudges import Nudges
+from controller.past import Past
+from controller.records import Records
 from controller.renewal import Renewal
+from controller.secrets import Secrets
 from controller.telemetry import Ages, Staleness, Telemetry, say
+from controller.upkeep import Upkeep
+from controller.watchman import Watchman
 from kube.errors import FencedError, TemporaryError
 from kube.race import unless
 from kube.resources import NAMESPACES
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from controller.reconcile import Decided
-    from controller.settings import ClusterSettings
+    from controller.settings import Settings
     from kube.api import Api
     from kube.attempt import Attempts
     from kube.clock import Clock
@@ -63,7 +63,7 @@ class Cluster:
     def __init__(
         self,
         api: Api,
-        settings: ClusterSettings,
+        settings: Settings,
         *,
         connect: Callable[[], Awaitable[Api]],
         clock: Clock,
@@ -150,7 +150,7 @@ class Cluster:
         watchman = Watchman(events, copies, self._telemetry, clock, self._telemetry.started_stale)
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, copies.namespace_uid, self._salt)
-        ledger = ClusterLedger(
+        ledger = Ledger(
             api,
             copies=copies,
             records=records,
@@ -175,7 +175,7 @@ class Cluster:
             observer=watchman,
         )
         controller = self._controller = Controller(
-            past=ClusterPast(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
+            past=Past(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
             ledger=ledger,
             policies=PolicyFeed(copies),
             pods=DemandFeed(copies),

@@ -1,17 +1,17 @@
-"""What others want on a cluster: policies, demand and specs, from copies that watches keep."""
+"""What others want: policies, demand and specs, from copies that watches keep."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from controller.cluster.wire import Seen, project
 from controller.demand import Demand, NotADemandError, Parts, from_pod
 from controller.holds import Holdable
 from controller.objects import Name
 from controller.starts import started_at
+from controller.wire import Seen, project
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from policy.account import SecretAccount
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey, SourceKey
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 DECLARED = Parts(whole=True)
 """What a declaration takes of its source, so that a value of any form will do."""
 MOST_SOURCES = 5000
@@ -76,6 +77,18 @@ class Sources:
             )
         parts = {held.setdefault(key.source, key): taken for key, taken in demand.parts.items()}
         return replace(demand, parts=parts)
+
+
+class Feed(Protocol[T_co]):
+    """Something that others change: policies, demand, specs."""
+
+    def refresh(self) -> bool:
+        """Looks for changes. True: `current` may answer otherwise than before."""
+        ...
+
+    def current(self) -> T_co:
+        """As of the last look."""
+        ...
 
 
 class Pods:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from contract.snapshot import META, VALUE, from_wire
 from contract.wire import WireError
-from controller.cluster.record import (
+from controller.record import (
     RECORD_TYPE,
     SECRET_KEY_PREFIX,
     Record,

@@ -10,34 +10,34 @@ from weakref import WeakValueDictionary
 
 from contract.reasons import Found, Serving
 from contract.snapshot import META, from_wire
-from controller.cluster import wire
-from controller.cluster.events import regarding_snapshot
-from controller.cluster.leftovers import Leftovers
-from controller.cluster.publication import is_held_back, publish
-from controller.cluster.refusals import is_lasting, why_not
-from controller.cluster.secrets import ForeignSecretError
-from controller.cluster.shown import Late, Shown, as_pods_see
-from controller.cluster.turns import turns
-from controller.statuses import is_written, status_of
+from controller import wire
+from controller.events import regarding_snapshot
+from controller.leftovers import Leftovers
+from controller.projection import is_written, status_of
+from controller.publication import is_held_back, publish
+from controller.refusals import is_lasting, why_not
+from controller.secrets import ForeignSecretError
+from controller.shown import Late, Shown, as_pods_see
 from controller.telemetry import say
-from controller.volumes import revealed
+from controller.turns import turns
 from kube.errors import ApiError, FencedError
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
+from refresh.sink import revealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.ages import Entry
     from contract.snapshot import Meta
-    from controller.cluster.events import Events
-    from controller.cluster.feeds import Copies
-    from controller.cluster.freshness import FreshnessMaps
-    from controller.cluster.nudges import Nudges
-    from controller.cluster.records import Records
-    from controller.cluster.secrets import Secrets
-    from controller.cluster.wire import Seen
+    from controller.events import Events
+    from controller.feeds import Copies
+    from controller.freshness import FreshnessMaps
+    from controller.nudges import Nudges
     from controller.reconcile import Decided
+    from controller.records import Records
+    from controller.secrets import Secrets
+    from controller.wire import Seen
     from kube.api import Api
     from kube.clock import Clock
     from kube.reflector import Change
@@ -56,7 +56,7 @@ _AT_ONCE = 8
 _AT_A_TIME = 64
 
 
-class ClusterLedger:
+class Ledger:
     """Secrets and ages are written as the engine asks; statuses by `run`, each when it says
     something else.
     """
@@ -96,6 +96,7 @@ class ClusterLedger:
         copies.snapshots.subscribe(self._changed)
 
     def restored(self, key: SnapshotKey, meta: Meta) -> None:
+        """Takes over what was published before a restart."""
         self._published[key] = meta
 
     def decided(
@@ -104,6 +105,7 @@ class ClusterLedger:
         consumers: Mapping[SnapshotKey, tuple[str, ...]],
         generations: Mapping[SnapshotKey, int],
     ) -> None:
+        """Takes over what was decided now, after the engine has been told."""
         self._altered = {
             key
             for key, item in decided.items()
@@ -180,11 +182,13 @@ class ClusterLedger:
         self._note(key, state).times = True
 
     def write(self, key: SnapshotKey, state: SnapshotState | None) -> None:
+        """Shows one snapshot soon, if there is something else to say than before."""
         shown = self._shown.get(key)
         if shown is None or key in self._altered or shown.state is not state:
             self._note(key, SnapshotState() if state is None else state)
 
     def forget(self, key: SnapshotKey) -> None:
+        """Drops what is shown of a snapshot that was never served and that nobody wants."""
         shown = self._shown.pop(key, None)
         self._applied.pop(key, None)
         self._published.pop(key, None)
@@ -196,6 +200,7 @@ class ClusterLedger:
             self._leftovers.unwanted(key)
 
     def vanished(self, key: SnapshotKey) -> bool:
+        """Whether the namespace that the snapshot was published in is gone, or was made again."""
         held = self._records.get(key)
         found = self._copies.namespaces.items.get(("", key.namespace))
         return found is None or (held is not None and held.namespace_uid != found.uid)
@@ -205,7 +210,7 @@ class ClusterLedger:
 
     async def collect(self, key: SnapshotKey) -> bool:
         """Removes the Secret, the SecretSnapshot that was made for pods, and last the record, by
-        which the next leader goes on where this one ends.
+        which the next leader goes on where this one ends. False: some of it stays for now.
         """
         name = key.source.snapshot
         async with self._locks.setdefault(key, asyncio.Lock()):

@@ -6,7 +6,7 @@ import asyncio
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from controller.cluster.events import alarm_note, regarding_pod, regarding_snapshot
+from controller.events import alarm_note, regarding_pod, regarding_snapshot
 from controller.starts import REASON, Source, started_stale
 from controller.waits import wait
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from contract.reasons import FetchFailure
-    from controller.cluster.events import Events
-    from controller.cluster.feeds import Copies, Pod
-    from controller.cluster.ledger import ClusterLedger
+    from controller.events import Events
+    from controller.feeds import Copies, Pod
+    from controller.ledger import Ledger
     from controller.reconcile import Decided
     from controller.waits import Wait
     from kube.clock import Clock
@@ -85,7 +85,7 @@ class Watchman:
     async def run(
         self,
         engine: Engine,
-        ledger: ClusterLedger,
+        ledger: Ledger,
         decided: Callable[[], Decisions],
     ) -> None:
         """Until cancelled."""
@@ -120,9 +120,7 @@ class Watchman:
         await self._events.say(regarded, f"{reason} {alarm.version}", reason, note)
         return True
 
-    async def _tell_waiting(
-        self, engine: Engine, ledger: ClusterLedger, decided: Decisions
-    ) -> None:
+    async def _tell_waiting(self, engine: Engine, ledger: Ledger, decided: Decisions) -> None:
         """Each waiting pod is told the first sources that it waits for, and why. Others have the
         loop in between, however many there are.
         """
@@ -158,7 +156,7 @@ class Watchman:
             self._started[pod.uid] = self._clock.monotonic(), pod
 
     def _take_stale(
-        self, engine: Engine, ledger: ClusterLedger, decided: Decisions
+        self, engine: Engine, ledger: Ledger, decided: Decisions
     ) -> list[tuple[Pod, str]]:
         """The pods that started with stale values, each once, as soon as that can be told."""
         if not decided:
@@ -177,9 +175,7 @@ class Watchman:
                     found.append((pod, note))
         return found
 
-    def _note(
-        self, pod: Pod, engine: Engine, ledger: ClusterLedger, decided: Decisions
-    ) -> str | None:
+    def _note(self, pod: Pod, engine: Engine, ledger: Ledger, decided: Decisions) -> str | None:
         """A node's clock that is ahead of ours makes no value look older."""
         if pod.started_at is None:
             return None

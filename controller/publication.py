@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from contract.snapshot import Meta
-    from controller.cluster.records import Held, Records
-    from controller.cluster.secrets import Secrets
+    from controller.records import Held, Records
+    from controller.secrets import Secrets
     from refresh.model import SnapshotKey
 
 

@@ -8,8 +8,8 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from controller.cluster import wire
-from controller.cluster.events import regarding_snapshot
+from controller import wire
+from controller.events import regarding_snapshot
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError, NotFoundError
 from kube.resources import SECRET_SNAPSHOTS
@@ -17,8 +17,8 @@ from kube.resources import SECRET_SNAPSHOTS
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from controller.cluster.events import Events
-    from controller.cluster.wire import Seen
+    from controller.events import Events
+    from controller.wire import Seen
     from kube.api import Api
     from kube.clock import Clock
     from kube.reflector import Reflector
