@@ -68,8 +68,8 @@ class Webhooks:
         labels = ((held or {}).get("metadata") or {}).get("labels") or {}
         own = content["metadata"].get("labels") or {}
         return (
-            chosen(webhook.get("namespaceSelector") or {}, labels)
-            and chosen(webhook.get("objectSelector") or {}, own)
+            chosen(webhook["namespaceSelector"], labels)
+            and chosen(webhook["objectSelector"], own)
             and _conditions(webhook, request)
         )
 
@@ -78,19 +78,19 @@ class Webhooks:
         name = webhook["name"]
         content: Json = request["object"]
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
-        timeout_s = webhook.get("timeoutSeconds", 10)
+        timeout_s = webhook["timeoutSeconds"]
         try:
             call = self._call(webhook["clientConfig"])
             response = await _asked(call, {**review, "request": request}, timeout_s)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as error:
-            if webhook.get("failurePolicy", "Fail") == "Ignore":
+            if webhook["failurePolicy"] == "Ignore":
                 return content
             message = f'failed calling webhook "{name}": {type(error).__name__}: {error}'
             raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, message) from None
         if not response["allowed"]:
             status = response.get("status") or {}
             message = f'admission webhook "{name}" denied the request: {status.get("message", "")}'
-            raise Refusal(status.get("code", 403), message, reason=status.get("reason"))
+            raise Refusal(status.get("code", 403), message, reason=status.get("reason", ""))
         if "patch" not in response:
             return content
         patched: Json = jsonpatch.apply_patch(content, base64.b64decode(response["patch"]).decode())

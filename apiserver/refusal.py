@@ -22,29 +22,27 @@ _REASONS = {
     429: "TooManyRequests",
     500: "InternalError",
     503: "ServiceUnavailable",
+    504: "Timeout",
 }
+
+
+STATUS: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer
     """Caught by the server, which answers with `status()`."""
 
     def __init__(self, code: int, message: str, *, reason: str | None = None) -> None:
+        """`reason` None: that of the code; "": none."""
         super().__init__(message)
         self.code = code
         self.message = message
-        self.reason = reason or _REASONS.get(code, "Unknown")
+        self.reason = _REASONS.get(code, "Unknown") if reason is None else reason
 
     def status(self) -> dict[str, Any]:
         """The body of the answer."""
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-            "code": self.code,
-        }
+        found = {"status": "Failure", "message": self.message, "code": self.code}
+        return {**STATUS, **found, **({"reason": self.reason} if self.reason else {})}
 
 
 def not_found(plural: str, name: str) -> Refusal:

@@ -85,11 +85,14 @@ def _prune(value: object, schema: Mapping[str, Any]) -> None:
 
 
 def _fill(value: object, schema: Mapping[str, Any]) -> None:
-    """Puts in the schema's defaults, from the outside to the inside."""
+    """Puts in the schema's defaults, from the outside to the inside. A null counts as nothing."""
     if isinstance(value, dict):
         for name, item in schema.get("properties", {}).items():
             if "default" in item and value.get(name) is None and not item.get("nullable"):
                 value[name] = copy.deepcopy(item["default"])
+        for name, found, inner in _inside(value, schema):
+            if found is None and not inner.get("nullable"):
+                del value[name]
     for _, item, inner in _inside(value, schema):
         _fill(item, inner)
 

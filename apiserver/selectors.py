@@ -26,10 +26,11 @@ _EXISTS = re.compile(r"^(!?)\s*([^=!,()\s]+)$")
 _COMMON = frozenset({"metadata.name", "metadata.namespace"})
 
 
-def selected(kind: Kind, labels: str, fields: str) -> Callable[[Json], bool]:
+def selected(kind: Kind, query: Mapping[str, str]) -> Callable[[Json], bool]:
     """Whether an object is meant. Refusal 400: a selector can't be read, or names a field that this
     kind does not select by.
     """
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
     tests = [_label(part.strip()) for part in _PARTS.split(labels) if part.strip()]
     tests += [_field(kind, part.strip()) for part in fields.split(",") if part.strip()]
     return lambda content: all(test(content) for test in tests)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from apiserver import discovery, patches, requests
+from apiserver import discovery, kinds, patches, requests
 from apiserver.admission import Webhooks
-from apiserver.authorization import MASTERS, Act, User, allowed
+from apiserver.authorization import ANONYMOUS, MASTERS, Act, User, allowed
 from apiserver.faults import Fault, Faults
-from apiserver.refusal import Refusal
+from apiserver.refusal import Refusal, invalid
 from apiserver.registry import Registry, Target
 from apiserver.selectors import selected
 from apiserver.store import Store
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from apiserver.faults import Rule
+    from apiserver.kinds import Kind
     from apiserver.requests import Request
 
 Json = dict[str, Any]
@@ -34,8 +35,10 @@ ADMIN = User("kubernetes-admin", (MASTERS,))
 MOST_BYTES = 3 << 20
 """Of a request's body."""
 _FOR_EVER_S = 3600.0
-_WATCH_S = 1800.0
+_WATCH_S = 1800
 """Of a watch that names no time-out."""
+_PUBLIC = {"/readyz", "/livez", "/healthz", "/version"}
+_LEAST_TOKEN_S = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,8 @@ class Server:
 
     def _user(self, request: web.Request) -> User:
         word, _, token = request.headers.get("Authorization", "").partition(" ")
+        if not word:
+            return ANONYMOUS
         user = self._users.get(token) if word == "Bearer" else None
         if user is None:
             raise Refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized")
@@ -138,15 +143,11 @@ class Server:
         )
 
     async def _answered(self, request: web.Request, user: User) -> web.StreamResponse:
-        if request.method == "GET" and request.path in {"/readyz", "/livez", "/healthz"}:
-            return web.Response(text="ok")
-        if request.method == "GET":
-            found = discovery.answer(request.path, self.registry.kinds())
-            if found is not None:
-                return _json(found)
         asked = requests.read(request.method, request.path, request.query)
-        if asked.plural == "selfsubjectaccessreviews":
-            return _json(self._review(user, await _body(request)), HTTPStatus.CREATED)
+        if asked is None:
+            return self._about(request, user)
+        if asked.plural == "selfsubjectaccessreviews" and user is not ANONYMOUS:
+            return _json(self._review(user, asked, await _body(request)), HTTPStatus.CREATED)
         self._allow(user, asked.act)
         target = self._target(asked)
         if asked.subresource == "token":
@@ -157,9 +158,24 @@ class Server:
         code = HTTPStatus.CREATED if asked.verb == "create" else HTTPStatus.OK
         try:
             return _json(await self._done(asked.verb, target, request, user), code)
+        except (AttributeError, KeyError, TypeError) as error:
+            message = f"an object of this shape can't be read: {type(error).__name__}: {error}"
+            raise Refusal(HTTPStatus.BAD_REQUEST, message) from error
         finally:
             if self.store.version != before:
                 self._changed.send()
+
+    def _about(self, request: web.Request, user: User) -> web.Response:
+        """What is no resource: health and discovery."""
+        path = request.path
+        if user is ANONYMOUS and path not in _PUBLIC:
+            raise Refusal(HTTPStatus.FORBIDDEN, f'User "{user.name}" cannot get path "{path}"')
+        if path in _PUBLIC - {"/version"}:
+            return web.Response(text="ok")
+        found = discovery.answer(path, self.registry.kinds())
+        if found is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "the server could not find the requested resource")
+        return _json(found)
 
     def _allow(self, user: User, act: Act) -> None:
         if not allowed(self.store, user, act):
@@ -171,29 +187,26 @@ class Server:
             raise Refusal(HTTPStatus.FORBIDDEN, message)
 
     def _target(self, asked: Request) -> Target:
+        """Refusal 404; 405: it is there, and does not do this."""
         kind = self.registry.kind(asked.group, asked.version, asked.plural)
-        known = {"", "token", *(("status",) if kind is not None and kind.status else ())}
-        if kind is None or asked.subresource not in known:
+        verbs = _verbs(asked, kind) if kind is not None else set()
+        if kind is None or not verbs:
             raise Refusal(HTTPStatus.NOT_FOUND, "the server could not find the requested resource")
+        if asked.verb not in verbs:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{asked.verb} is not served here")
         name = asked.name or None
         return Target(
             kind=kind, namespace=asked.namespace, name=name, subresource=asked.subresource
         )
 
     async def _done(self, verb: str, target: Target, request: web.Request, user: User) -> Json:
-        query, registry = request.query, self.registry
+        registry = self.registry
         if verb == "get":
             return registry.get(target)
         if verb == "list":
-            return registry.list_(
-                target,
-                labels=query.get("labelSelector", ""),
-                fields=query.get("fieldSelector", ""),
-                limit=int(query.get("limit", "0")),
-                token=query.get("continue", ""),
-            )
+            return registry.list_(target, request.query)
+        dry_run = requests.dry_run(request.query.getall("dryRun", []))
         body = await _body(request)
-        dry_run = query.get("dryRun") == "All"
         if verb == "create":
             return await registry.create(target, body, user, dry_run=dry_run)
         if verb == "update":
@@ -203,17 +216,21 @@ class Server:
             return registry.patch(target, change, dry_run=dry_run)
         # The query of a deletion that has a body is passed over, as the real one does.
         options = body if isinstance(body, dict) else {}
-        dry_run = options.get("dryRun") == ["All"] if options else dry_run
         return registry.delete(target, options, dry_run=dry_run)
 
-    def _review(self, user: User, body: object) -> Json:
+    def _review(self, user: User, request: Request, body: object) -> Json:
         """A SelfSubjectAccessReview."""
+        if request.verb != "create" or request.name:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "reviews are created alone")
         review = body if isinstance(body, dict) else {}
-        asked = review.get("spec", {}).get("resourceAttributes", {})
+        asked = review.get("spec", {}).get("resourceAttributes")
+        if not asked:
+            raise invalid("the review", "spec.resourceAttributes: nothing else is served")
+        part = asked.get("subresource")
         act = Act(
             verb=asked.get("verb", ""),
             group=asked.get("group", ""),
-            resource=asked.get("resource", ""),
+            resource=asked.get("resource", "") + (f"/{part}" if part else ""),
             namespace=asked.get("namespace", ""),
             name=asked.get("name", ""),
         )
@@ -224,6 +241,8 @@ class Server:
         self.registry.get(target)
         request = body if isinstance(body, dict) else {}
         seconds = (request.get("spec") or {}).get("expirationSeconds", 3600)
+        if seconds < _LEAST_TOKEN_S:
+            raise invalid("the request", f"spec.expirationSeconds: at least {_LEAST_TOKEN_S}")
         status = {
             "token": self.token(User.service_account(target.namespace, target.name or "")),
             "expirationTimestamp": _time(self._now() + seconds),
@@ -232,17 +251,16 @@ class Server:
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         query = request.query
-        given = query.get("resourceVersion", "")
+        if "sendInitialEvents" in query:
+            raise invalid("watch", "sendInitialEvents: it is not served")
         watch = Watch(
             store=self.store,
             target=target,
-            meant=selected(
-                target.kind, query.get("labelSelector", ""), query.get("fieldSelector", "")
-            ),
-            at=int(given or "0"),
+            meant=selected(target.kind, query),
+            at=requests.number(query, "resourceVersion", 0),
             bookmarks=query.get("allowWatchBookmarks") == "true",
         )
-        timeout_s = float(query.get("timeoutSeconds", _WATCH_S))
+        timeout_s = requests.number(query, "timeoutSeconds", _WATCH_S)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(request)
@@ -250,6 +268,21 @@ class Server:
             async for event in watch.events(self._changed, timeout_s, self._monotonic):
                 await response.write(json.dumps(event).encode() + b"\n")
         return response
+
+
+def _verbs(asked: Request, kind: Kind) -> set[str]:
+    """What is done at a path; empty: it is not there."""
+    if asked.subresource:
+        tokens = kind is kinds.SERVICE_ACCOUNT and asked.subresource == "token"
+        status = kind.status and asked.subresource == "status"
+        known = {"create"} if tokens else {"get", "update", "patch"} if status else set()
+    else:
+        known = {"get", "update", "patch", "delete"} if asked.name else {"list", "watch", "create"}
+    if not kind.namespaced:
+        return set() if asked.namespace else known
+    if not asked.namespace:
+        known = set() if asked.name else {"list", "watch"}
+    return known
 
 
 async def _body(request: web.Request) -> object:

@@ -76,8 +76,8 @@ class Store:
         ]
 
     def list_at(self, kind: str, version: int) -> list[tuple[Key, Json]]:
-        """All objects of a kind as they were at `version`, in the order of their keys. Refusal 410:
-        that is forgotten.
+        """All objects of a kind as they were at `version`, in etcd's order. Refusal 410: that is
+        forgotten.
         """
         found = dict(self._objects.get(kind, {}))
         if version < self.version:
@@ -86,7 +86,7 @@ class Store:
                     found.pop(change.key, None)
                 else:
                     found[change.key] = change.before
-        return sorted(found.items())
+        return sorted(found.items(), key=lambda item: "/".join(item[0]))
 
     def since(self, kind: str, version: int) -> Iterator[Change]:
         """The changes after `version`, oldest first. Refusal 410: some are forgotten."""

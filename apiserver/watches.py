@@ -57,6 +57,7 @@ class Watch:
     target: Target
     meant: Callable[[Json], bool]
     at: int
+    """0: from what is there."""
     bookmarks: bool
 
     async def events(
@@ -84,6 +85,12 @@ class Watch:
             await signal.wait(min(end, bookmark_at) - now)
 
     def _new(self) -> Iterator[Json]:
+        if not self.at:
+            self.at = self.store.version
+            for key, item in self.store.list_at(self.target.kind.store, self.at):
+                content = self._seen(item)
+                if content is not None and self.target.namespace in {"", key[0]}:
+                    yield {"type": "ADDED", "object": content}
         for change in list(self.store.since(self.target.kind.store, self.at)):
             event = self._event(change)
             if event is not None:
