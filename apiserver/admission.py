@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import ssl
 import uuid
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +31,8 @@ Service = tuple[str, str]
 """Namespace and name."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """Where one webhook is."""
-
-    url: str
-    server_name: str | None
-    """Whose certificate is expected; None: that of the URL's host."""
-    tls: ssl.SSLContext
+_Call = tuple[str, str | None, ssl.SSLContext]
+"""Where a webhook is: URL, whose certificate is expected (None: that of the URL's host), trust."""
 
 
 class Webhooks:
@@ -102,23 +95,22 @@ class Webhooks:
             raise OSError("x509: certificate signed by unknown authority: there is no caBundle")
         tls = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
         if "url" in client:
-            return _Call(client["url"], None, tls)
+            return client["url"], None, tls
         service = client["service"]
         named = f"{service['name']}.{service['namespace']}.svc"
         place = self._services.get((service["namespace"], service["name"]))
         if place is None:
             raise OSError(f'service "{service["name"]}" not found')
-        return _Call(f"https://{place}{service.get('path', '')}", named, tls)
+        return f"https://{place}{service.get('path', '')}", named, tls
 
 
 async def _asked(call: _Call, review: Json, timeout_s: float) -> Json:
     limit = aiohttp.ClientTimeout(total=timeout_s)
     query = {"timeout": f"{timeout_s:g}s"}
+    url, name, tls = call
     async with (
         aiohttp.ClientSession(timeout=limit) as session,
-        session.post(
-            call.url, params=query, json=review, ssl=call.tls, server_hostname=call.server_name
-        ) as answer,
+        session.post(url, params=query, json=review, ssl=tls, server_hostname=name) as answer,
     ):
         if answer.status != HTTPStatus.OK:
             raise ValueError(f"an answer of status {answer.status}")

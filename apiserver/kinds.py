@@ -97,10 +97,9 @@ DEFINITION = _own(
     namespaced=False,
     short=("crd",),
 )
-DEPLOYMENT = _own(("apps", "v1"), "deployments", "Deployment", short=("deploy",), status=True)
 
 OWN = (
-    *(NAMESPACE, POD, SECRET, CONFIG_MAP, SERVICE_ACCOUNT, CORE_EVENT, EVENT, LEASE, DEPLOYMENT),
+    *(NAMESPACE, POD, SECRET, CONFIG_MAP, SERVICE_ACCOUNT, CORE_EVENT, EVENT, LEASE),
     *(*RBAC, MUTATING_WEBHOOK, DEFINITION),
 )
 
@@ -110,16 +109,13 @@ def defined(definition: Mapping[str, Any]) -> list[Kind]:
     spec = definition["spec"]
     names = spec["names"]
     return [
-        Kind(
-            group=spec["group"],
-            version=version["name"],
-            plural=names["plural"],
-            kind=names["kind"],
+        _own(
+            *((spec["group"], version["name"]), names["plural"], names["kind"]),
             namespaced=spec["scope"] == "Namespaced",
             short=tuple(names.get("shortNames", ())),
             status="status" in version.get("subresources", {}),
-            custom=True,
             schema=version["schema"]["openAPIV3Schema"],
+            custom=True,
             unconditional=False,
         )
         for version in spec["versions"]

@@ -22,18 +22,13 @@ _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSe
 """Of metadata: what a request can't change."""
 _POD = {
     "restartPolicy": "Always",
-    "terminationGracePeriodSeconds": 30,
-    "dnsPolicy": "ClusterFirst",
     "serviceAccountName": "default",
-    "schedulerName": "default-scheduler",
-    "securityContext": {},
+    "terminationGracePeriodSeconds": 30,
 }
 _WEBHOOK = {
     "namespaceSelector": {},
     "objectSelector": {},
     "failurePolicy": "Fail",
-    "matchPolicy": "Equivalent",
-    "reinvocationPolicy": "Never",
     "timeoutSeconds": 10,
 }
 _CORE = {
@@ -109,8 +104,7 @@ def _read_data(kind: Kind, content: Json) -> None:
             for text in data.values():
                 base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            message = "Secret in version v1 cannot be handled as a Secret: illegal base64 data"
-            raise Refusal(HTTPStatus.BAD_REQUEST, message) from None
+            raise Refusal(HTTPStatus.BAD_REQUEST, "data: illegal base64") from None
 
 
 def place(content: Json, namespace: str, name: str | None) -> None:
@@ -149,7 +143,7 @@ def created(kind: Kind, content: Json, uid: str, now: str) -> Json:
     if kind.status:
         content.pop("status", None)
     if kind is kinds.POD:
-        content["spec"] = {**copy.deepcopy(_POD), **(content.get("spec") or {})}
+        content["spec"] = {**_POD, **(content.get("spec") or {})}
         content["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
     if kind is kinds.NAMESPACE:
         metadata["labels"]["kubernetes.io/metadata.name"] = metadata["name"]
@@ -183,11 +177,9 @@ def updated(kind: Kind, before: Json, content: Json, subresource: str) -> Json:
 def _precondition(kind: Kind, metadata: Json, old: Json) -> None:
     version, uid = metadata.get("resourceVersion"), metadata.get("uid")
     if not version and not kind.unconditional:
-        why = "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"
-        raise invalid(f'{kind.resource} "{old["name"]}"', why)
+        raise invalid(kind.kind, "metadata.resourceVersion: must be specified for an update")
     if version and version != old["resourceVersion"]:
-        why = "the object has been modified; please apply your changes to the latest version"
-        raise conflict(kind.resource, old["name"], why)
+        raise conflict(kind.resource, old["name"], "the object has been modified")
     if uid and uid != old["uid"]:
         raise conflict(kind.resource, old["name"], "Precondition failed: UID in precondition")
     metadata["resourceVersion"] = old["resourceVersion"]

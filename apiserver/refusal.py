@@ -8,24 +8,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-_REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    409: "Conflict",
-    410: "Expired",
-    413: "RequestEntityTooLarge",
-    415: "UnsupportedMediaType",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
-
-
+_REASONS = {410: "Expired", 422: "Invalid", 500: "InternalError", 504: "Timeout"}
+"""Where they are not the words of HTTP."""
 STATUS: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
 
 
@@ -37,7 +21,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer
         super().__init__(message)
         self.code = code
         self.message = message
-        self.reason = _REASONS.get(code, "Unknown") if reason is None else reason
+        words = _REASONS.get(code) or HTTPStatus(code).phrase.replace(" ", "")
+        self.reason = words if reason is None else reason
 
     def status(self) -> dict[str, Any]:
         """The body of the answer."""

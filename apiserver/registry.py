@@ -9,12 +9,11 @@ import base64
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from apiserver import kinds, objects
+from apiserver import kinds, objects, requests
 from apiserver.refusal import STATUS, Refusal, conflict, invalid, not_found
-from apiserver.requests import dry_run as is_dry
-from apiserver.requests import number
 from apiserver.rules import check
 from apiserver.selectors import selected
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
+    from apiserver.admission import Webhooks
     from apiserver.authorization import User
     from apiserver.kinds import Kind
     from apiserver.store import Store
@@ -48,24 +48,11 @@ class Target:
         return self.namespace, self.name or ""
 
 
-class Admission(Protocol):
-    """Mutating admission of a new object."""
-
-    async def __call__(self, kind: Kind, content: Json, user: User, *, dry_run: bool) -> Json:
-        """The object as it was changed. Refusal."""
-        ...
-
-
 class Registry:
     """All kinds with their objects. Every method raises Refusal."""
 
     def __init__(
-        self,
-        store: Store,
-        *,
-        now: Callable[[], str],
-        rng: random.Random,
-        admission: Admission,
+        self, store: Store, *, now: Callable[[], str], rng: random.Random, admission: Webhooks
     ) -> None:
         """`now` is the time as RFC 3339 writes it, in seconds."""
         self.store = store
@@ -96,7 +83,7 @@ class Registry:
 
     def list_(self, target: Target, query: Mapping[str, str]) -> Json:
         """A page; all pages are as of the version of the first."""
-        kind, limit = target.kind, number(query, "limit", 0)
+        kind, limit = target.kind, requests.number(query, "limit", 0)
         version, start = _opened(query, self.store.version)
         meant = selected(kind, query)
         left = [
@@ -129,14 +116,15 @@ class Registry:
         if not metadata.get("name") and metadata.get("generateName"):
             drawn = "".join(self._rng.choices(_LETTERS, k=5))
             metadata["name"] = f"{metadata['generateName']}{drawn}"
-        self._namespace_is_there(target)
-        content = objects.created(kind, content, self._uid(), self._now())
+        if kind.namespaced:
+            self._there(Target(kind=kinds.NAMESPACE, name=target.namespace))
+        uid = str(UUID(int=self._rng.getrandbits(128), version=4))
+        content = objects.created(kind, content, uid, self._now())
         content = await self._admission(kind, content, user, dry_run=dry_run)
         check(kind, content, None)
         key = (target.namespace, content["metadata"]["name"])
         if self.store.get(kind.store, key) is not None:
-            message = f'{kind.resource} "{key[1]}" already exists'
-            raise Refusal(HTTPStatus.CONFLICT, message, reason="AlreadyExists")
+            raise Refusal(HTTPStatus.CONFLICT, f"{key} already exists", reason="AlreadyExists")
         if kind is kinds.DEFINITION:
             content = self._define(content, dry_run=dry_run)
         if dry_run:
@@ -158,8 +146,8 @@ class Registry:
         if kind is kinds.DEFINITION:
             after = self._define(after, dry_run=False)
         if _ended(after):
-            self.store.put(kind.store, target.key, after)
-            return objects.shown(kind, self.store.remove(kind.store, target.key))
+            self.store.remove(kind.store, target.key)
+            return objects.shown(kind, after)
         return objects.shown(kind, self.store.put(kind.store, target.key, after))
 
     def patch(self, target: Target, change: Callable[[Json], Json], *, dry_run: bool) -> Json:
@@ -178,12 +166,11 @@ class Registry:
     def delete(self, target: Target, options: Json, *, dry_run: bool) -> Json:
         """One object. It stays while finalizers, or the kubelet of a pod, keep it."""
         kind, before = target.kind, self._there(target)
-        dry_run = is_dry(options.get("dryRun") or []) if options else dry_run
+        dry_run = requests.dry_run(options.get("dryRun") or []) if options else dry_run
         metadata = before["metadata"]
         for field, given in (options.get("preconditions") or {}).items():
             if given != metadata.get(field):
-                why = f"Precondition failed: {field}: {given}, and it is {metadata.get(field)}"
-                raise conflict(kind.resource, metadata["name"], why)
+                raise conflict(kind.resource, metadata["name"], f"precondition {field}")
         grace_s = _grace_s(kind, before, options)
         if metadata.get("finalizers") or grace_s:
             ending = {
@@ -206,12 +193,6 @@ class Registry:
         removed = self.store.remove(kind.store, target.key)
         return removed if kind is kinds.POD else success
 
-    def _namespace_is_there(self, target: Target) -> None:
-        if target.kind.namespaced:
-            found = self.store.get(kinds.NAMESPACE.store, ("", target.namespace))
-            if found is None:
-                raise not_found(kinds.NAMESPACE.resource, target.namespace)
-
     def _empty(self, namespace: str) -> None:
         """What the namespace controller does, at once and whatever finalizers say."""
         for kind, key in self.store.keys(namespace):
@@ -233,27 +214,20 @@ class Registry:
             for key, _ in self.store.list_at(kind.store, self.store.version):
                 self.store.remove(kind.store, key)
 
-    def _uid(self) -> str:
-        digits = f"{self._rng.getrandbits(128):032x}"
-        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
 
 def _ended(content: Json) -> bool:
     """Whether nothing keeps an object that is being deleted."""
     metadata = content["metadata"]
-    grace_s = metadata.get("deletionGracePeriodSeconds", 0)
-    return bool(
-        metadata.get("deletionTimestamp") and not metadata.get("finalizers") and not grace_s
-    )
+    kept = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    return "deletionTimestamp" in metadata and not kept
 
 
 def _grace_s(kind: Kind, content: Json, options: Json) -> int:
     """How long a pod's kubelet has; 0: nobody is waited for."""
-    if kind is not kinds.POD or not content["spec"].get("nodeName"):
+    spec = content.get("spec") or {}
+    if kind is not kinds.POD or not spec.get("nodeName"):
         return 0
-    given = options.get("gracePeriodSeconds")
-    found: int = content["spec"]["terminationGracePeriodSeconds"] if given is None else given
-    return found
+    return int(options.get("gracePeriodSeconds", spec["terminationGracePeriodSeconds"]))
 
 
 def _token(version: int, place: str) -> str:
@@ -263,7 +237,7 @@ def _token(version: int, place: str) -> str:
 
 def _opened(query: Mapping[str, str], newest: int) -> tuple[int, str]:
     """The version of a list, and from what place on its page begins."""
-    given, match = number(query, "resourceVersion", 0), query.get("resourceVersionMatch")
+    given, match = requests.number(query, "resourceVersion", 0), query.get("resourceVersionMatch")
     known = {"Exact"} if given else set()
     if match is not None and match not in known | {"NotOlderThan"}:
         raise invalid("list", f"resourceVersionMatch: {match} of resourceVersion {given}")

@@ -27,27 +27,13 @@ _BY_NAME = "metadata.name="
 class Request:
     """One request for objects."""
 
-    verb: str
-    group: str
+    act: Act
+    """What has to be allowed for it."""
     version: str
     plural: str
-    namespace: str
-    name: str
+    name: str | None
+    """None: the collection."""
     subresource: str
-    selected: str
-    """The one name that a field selector asks for; "": it asks for none."""
-
-    @property
-    def act(self) -> Act:
-        """What has to be allowed for it."""
-        resource = f"{self.plural}/{self.subresource}" if self.subresource else self.plural
-        return Act(
-            verb=self.verb,
-            group=self.group,
-            resource=resource,
-            namespace=self.namespace,
-            name=self.name or self.selected,
-        )
 
 
 def read(method: str, path: str, query: Mapping[str, str]) -> Request | None:
@@ -64,15 +50,16 @@ def read(method: str, path: str, query: Mapping[str, str]) -> Request | None:
         if rest[0] in {"status", "finalize"}:
             namespace, rest = "", ["namespaces", namespace, rest[0]]
     plural, name, subresource = [*rest, "", ""][:3]
-    return Request(
+    subresource = "/".join([subresource, *rest[3:]])
+    act = Act(
         verb=_verb(method, name, query),
         group=group,
-        version=version,
-        plural=plural,
+        resource=f"{plural}/{subresource}" if subresource else plural,
         namespace=namespace,
-        name=name,
-        subresource="/".join([subresource, *rest[3:]]),
-        selected=_selected(query.get("fieldSelector", "")) if not name else "",
+        name=name or _selected(query.get("fieldSelector", "")),
+    )
+    return Request(
+        act=act, version=version, plural=plural, name=name or None, subresource=subresource
     )
 
 
@@ -87,6 +74,7 @@ def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
 
 
 def _selected(fields: str) -> str:
+    """The one name that is asked for; "": all."""
     found = (part.removeprefix(_BY_NAME) for part in fields.split(",") if part.startswith(_BY_NAME))
     return next(found, "")
 

@@ -16,7 +16,7 @@ from jsonschema import Draft4Validator, ValidationError
 from jsonschema.validators import extend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 Json = dict[str, Any]
 _ALWAYS = ("apiVersion", "kind", "metadata")
@@ -37,7 +37,7 @@ def problems(content: Json, schema: Mapping[str, Any], before: Json | None = Non
     Rules about an object's earlier form (`oldSelf`) are judged where there is one.
     """
     wrong = [
-        f"{_path(error.absolute_path)}: {error.validator}"
+        f"{error.json_path}: {error.validator}"
         for error in _Structural(schema).iter_errors(content)
     ]
     return wrong + list(_broken(content, before, schema, ""))
@@ -67,11 +67,6 @@ def evaluated(rule: str, known: Mapping[str, object]) -> bool:
         return bool(_program(rule).execute(context))
     except (KeyError, RuntimeError, TypeError) as error:
         raise ValueError(str(error)) from None
-
-
-def _path(steps: Iterable[str | int]) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return text.removeprefix(".")
 
 
 def _prune(value: object, schema: Mapping[str, Any]) -> None:

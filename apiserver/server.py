@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ _PUBLIC = {"/readyz", "/livez", "/healthz", "/version"}
 _LEAST_TOKEN_S = 600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One request that came."""
 
@@ -71,12 +71,8 @@ class Server:
         self._rng = rng
         self._now = now
         self._monotonic = monotonic
-        self.registry = Registry(
-            self.store,
-            now=lambda: _time(now()),
-            rng=rng,
-            admission=Webhooks(self.store, self.services),
-        )
+        webhooks = Webhooks(self.store, self.services)
+        self.registry = Registry(self.store, now=lambda: _time(now()), rng=rng, admission=webhooks)
 
     def token(self, user: User) -> str:
         """A new bearer token."""
@@ -89,7 +85,9 @@ class Server:
         rule = self.faults.of(request.method, request.path)
         try:
             user = self._user(request)
-            self._saw(request, user)
+            agent = request.headers.get("User-Agent", "")
+            seen = Seen(user.name, request.method, request.path, request.query_string, agent)
+            self.seen.append(seen)
             early = await self._fault(rule, request)
             if early is not None:
                 return early
@@ -110,11 +108,9 @@ class Server:
             await asyncio.sleep(rule.delay_s)  # noqa: TID251 - what the fault is
             return None
         if rule.fault is Fault.STATUS:
-            refusal = Refusal(rule.code, "a fault that was asked for")
-            after = rule.retry_after_s
-            return _json(
-                refusal.status(), rule.code, {} if after is None else {"Retry-After": str(after)}
-            )
+            after, refusal = rule.retry_after_s, Refusal(rule.code, "a fault that was asked for")
+            headers = {} if after is None else {"Retry-After": str(after)}
+            return _json(refusal.status(), rule.code, headers)
         return _reset(request)
 
     async def _cleared(self, rule: Rule) -> None:
@@ -131,17 +127,6 @@ class Server:
             raise Refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized")
         return user
 
-    def _saw(self, request: web.Request, user: User) -> None:
-        self.seen.append(
-            Seen(
-                user=user.name,
-                method=request.method,
-                path=request.path,
-                query=request.query_string,
-                agent=request.headers.get("User-Agent", ""),
-            )
-        )
-
     async def _answered(self, request: web.Request, user: User) -> web.StreamResponse:
         asked = requests.read(request.method, request.path, request.query)
         if asked is None:
@@ -152,14 +137,14 @@ class Server:
         target = self._target(asked)
         if asked.subresource == "token":
             return _json(self._token(target, await _body(request)), HTTPStatus.CREATED)
-        if asked.verb == "watch":
+        if asked.act.verb == "watch":
             return await self._watch(request, target)
         before = self.store.version
-        code = HTTPStatus.CREATED if asked.verb == "create" else HTTPStatus.OK
+        code = HTTPStatus.CREATED if asked.act.verb == "create" else HTTPStatus.OK
         try:
-            return _json(await self._done(asked.verb, target, request, user), code)
+            return _json(await self._done(asked.act.verb, target, request, user), code)
         except (AttributeError, KeyError, TypeError) as error:
-            message = f"an object of this shape can't be read: {type(error).__name__}: {error}"
+            message = f"an object of this shape can't be read: {error!r}"
             raise Refusal(HTTPStatus.BAD_REQUEST, message) from error
         finally:
             if self.store.version != before:
@@ -179,25 +164,20 @@ class Server:
 
     def _allow(self, user: User, act: Act) -> None:
         if not allowed(self.store, user, act):
-            where = f' in the namespace "{act.namespace}"' if act.namespace else " at cluster scope"
-            message = (
-                f'{act.resource} "{act.name}" is forbidden: User "{user.name}" cannot {act.verb}'
-                f' resource "{act.resource}" in API group "{act.group}"{where}'
-            )
+            what = f'{act.verb} {act.resource} "{act.name}" of API group "{act.group}"'
+            message = f'User "{user.name}" cannot {what} in the namespace "{act.namespace}"'
             raise Refusal(HTTPStatus.FORBIDDEN, message)
 
     def _target(self, asked: Request) -> Target:
         """Refusal 404; 405: it is there, and does not do this."""
-        kind = self.registry.kind(asked.group, asked.version, asked.plural)
+        kind = self.registry.kind(asked.act.group, asked.version, asked.plural)
         verbs = _verbs(asked, kind) if kind is not None else set()
         if kind is None or not verbs:
             raise Refusal(HTTPStatus.NOT_FOUND, "the server could not find the requested resource")
-        if asked.verb not in verbs:
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{asked.verb} is not served here")
-        name = asked.name or None
-        return Target(
-            kind=kind, namespace=asked.namespace, name=name, subresource=asked.subresource
-        )
+        if asked.act.verb not in verbs:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{asked.act.verb} is not served here")
+        at = asked.act.namespace
+        return Target(kind=kind, namespace=at, name=asked.name, subresource=asked.subresource)
 
     async def _done(self, verb: str, target: Target, request: web.Request, user: User) -> Json:
         registry = self.registry
@@ -220,20 +200,16 @@ class Server:
 
     def _review(self, user: User, request: Request, body: object) -> Json:
         """A SelfSubjectAccessReview."""
-        if request.verb != "create" or request.name:
+        if request.act.verb != "create" or request.name:
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "reviews are created alone")
         review = body if isinstance(body, dict) else {}
         asked = review.get("spec", {}).get("resourceAttributes")
         if not asked:
             raise invalid("the review", "spec.resourceAttributes: nothing else is served")
-        part = asked.get("subresource")
-        act = Act(
-            verb=asked.get("verb", ""),
-            group=asked.get("group", ""),
-            resource=asked.get("resource", "") + (f"/{part}" if part else ""),
-            namespace=asked.get("namespace", ""),
-            name=asked.get("name", ""),
-        )
+        fields = ("verb", "group", "resource", "namespace", "name")
+        act = Act(**{field: asked.get(field, "") for field in fields})
+        if asked.get("subresource"):
+            act = replace(act, resource=f"{act.resource}/{asked['subresource']}")
         return {**review, "status": {"allowed": allowed(self.store, user, act)}}
 
     def _token(self, target: Target, body: object) -> Json:
@@ -253,13 +229,9 @@ class Server:
         query = request.query
         if "sendInitialEvents" in query:
             raise invalid("watch", "sendInitialEvents: it is not served")
-        watch = Watch(
-            store=self.store,
-            target=target,
-            meant=selected(target.kind, query),
-            at=requests.number(query, "resourceVersion", 0),
-            bookmarks=query.get("allowWatchBookmarks") == "true",
-        )
+        at, meant = requests.number(query, "resourceVersion", 0), selected(target.kind, query)
+        bookmarks = query.get("allowWatchBookmarks") == "true"
+        watch = Watch(store=self.store, target=target, meant=meant, at=at, bookmarks=bookmarks)
         timeout_s = requests.number(query, "timeoutSeconds", _WATCH_S)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
@@ -279,8 +251,8 @@ def _verbs(asked: Request, kind: Kind) -> set[str]:
     else:
         known = {"get", "update", "patch", "delete"} if asked.name else {"list", "watch", "create"}
     if not kind.namespaced:
-        return set() if asked.namespace else known
-    if not asked.namespace:
+        return set() if asked.act.namespace else known
+    if not asked.act.namespace:
         known = set() if asked.name else {"list", "watch"}
     return known
 
@@ -289,8 +261,7 @@ async def _body(request: web.Request) -> object:
     """The JSON of a body; None: it is empty. Refusal 400, 413."""
     content = await request.read()
     if content and "json" not in request.content_type:
-        message = f"the body of the request was in an unknown format: {request.content_type}"
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{request.content_type} is not read")
     if len(content) > MOST_BYTES:
         message = f"Request entity too large: limit is {MOST_BYTES}"
         raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from apiserver.refusal import Refusal
@@ -93,14 +94,8 @@ class Store:
         if version < self._compacted:
             message = f"too old resource version: {version} ({self._compacted + 1})"
             raise Refusal(HTTPStatus.GONE, message)
-        later = (change for change in reversed(self._changes))
-        found: list[Change] = []
-        for change in later:
-            if change.version <= version:
-                break
-            if change.kind == kind:
-                found.append(change)
-        return reversed(found)
+        newer = takewhile(lambda change: change.version > version, reversed(self._changes))
+        return reversed([change for change in newer if change.kind == kind])
 
     def compact(self) -> None:
         """Forgets every change: no watch can continue from before now."""

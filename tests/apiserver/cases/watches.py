@@ -166,6 +166,18 @@ CASES = (
         ),
     ),
     case(
+        "watch-of-what-a-finalizer-keeps",
+        get(SECRETS, keep={"version": "metadata/resourceVersion"}),
+        Watching(path=SECRETS, query=_VERSION),
+        post(SECRETS, {"metadata": {"name": "one", "finalizers": ["a.b/c"]}}),
+        delete(f"{SECRETS}/one"),
+        merge(f"{SECRETS}/one", {"metadata": {"finalizers": None}}),
+        Told(
+            events=(("ADDED", "one"), ("MODIFIED", "one"), ("DELETED", "one")),
+            has={"object/metadata/deletionTimestamp": PRESENT},
+        ),
+    ),
+    case(
         "watch-ends-when-its-time-is-over",
         get(SECRETS, keep={"version": "metadata/resourceVersion"}),
         Watching(path=SECRETS, query={**_VERSION, "timeoutSeconds": "1"}),

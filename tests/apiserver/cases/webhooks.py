@@ -163,8 +163,6 @@ CASES = (
             has={
                 "webhooks/0/timeoutSeconds": 10,
                 "webhooks/0/failurePolicy": "Fail",
-                "webhooks/0/reinvocationPolicy": "Never",
-                "webhooks/0/matchPolicy": "Equivalent",
                 "webhooks/0/objectSelector": {},
             },
         ),
