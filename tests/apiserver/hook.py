@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Json = dict[str, Any]
+SERVICE = ("table-system", "table-hook")
+"""Namespace and name of the Service that its certificate is for, too."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -78,7 +80,9 @@ def _encoded(patch: list[Json]) -> str:
 @contextmanager
 def hook(folder: Path) -> Iterator[tuple[str, str]]:
     """Its URL, and its CA in base64, until the block ends."""
-    dev_ca.write_pair(folder, ["localhost", "127.0.0.1"], dt.datetime.now(dt.UTC))
+    dev_ca.write_pair(
+        folder, ["127.0.0.1", f"{SERVICE[1]}.{SERVICE[0]}.svc"], dt.datetime.now(dt.UTC)
+    )
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(folder / dev_ca.CERT_FILE, folder / dev_ca.KEY_FILE)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)

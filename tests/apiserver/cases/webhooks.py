@@ -24,7 +24,8 @@ from tests.apiserver.table import (
 Json = dict[str, Any]
 
 
-def _hook(path: str, **more: object) -> Json:
+def hook(path: str, **more: object) -> Json:
+    """A webhook for ConfigMaps with the label `hook`, at a path of the tests' server."""
     return {
         "name": "maps.table.example",
         "admissionReviewVersions": ["v1"],
@@ -50,26 +51,28 @@ def _hook(path: str, **more: object) -> Json:
     }
 
 
-def _hooks(*found: Json) -> Part:
-    webhooks = [{**hook, "name": f"n{at}.{hook['name']}"} for at, hook in enumerate(found)]
+def hooks(*found: Json) -> Part:
+    """A configuration of these."""
+    webhooks = [{**one, "name": f"n{at}.{one['name']}"} for at, one in enumerate(found)]
     return post(HOOKS, named("$id", webhooks=webhooks))
 
 
-def _asking(name: str = "", **labels: str) -> Json:
+def asking(name: str = "", **labels: str) -> Json:
+    """A ConfigMap that such a webhook is asked for."""
     metadata = {"name": name} if name else {"generateName": "some-"}
     return {"metadata": {**metadata, "labels": {"hook": "yes", **labels}}}
 
 
-_CALLED = post(MAPS, _asking(), has={"data/called": PRESENT}, at_last=True)
+_CALLED = post(MAPS, asking(), has={"data/called": PRESENT}, at_last=True)
 
 CASES = (
     case(
         "a-webhook-changes-what-is-created",
-        _hooks(_hook("patch")),
+        hooks(hook("patch")),
         _CALLED,
         post(
             MAPS,
-            _asking("one"),
+            asking("one"),
             has={
                 "data/called": "CREATE",
                 "data/kind": "ConfigMap",
@@ -83,48 +86,48 @@ CASES = (
             },
         ),
         get(f"{MAPS}/one", has={"data/called": "CREATE"}),
-        dry(post(MAPS, _asking("two"), has={"data/dry": "true"})),
+        dry(post(MAPS, asking("two"), has={"data/dry": "true"})),
         get(f"{MAPS}/two", code=404),
         merge(f"{MAPS}/one", {"data": {"called": None}}, has={"data/called": ABSENT}),
-        post(SECRETS, {**secret("one"), **_asking("one")}, has={"data/called": ABSENT}),
+        post(SECRETS, {**secret("one"), **asking("one")}, has={"data/called": ABSENT}),
     ),
     case(
         "whom-a-webhook-is-asked-for",
-        _hooks(
-            _hook(
+        hooks(
+            hook(
                 "patch",
                 objectSelector={"matchExpressions": [{"key": "not", "operator": "DoesNotExist"}]},
             )
         ),
         _CALLED,
         post(MAPS, named("one"), has={"data": ABSENT}),
-        post(MAPS, _asking("two", **{"not": "x"}), has={"data": ABSENT}),
-        post("/api/v1/namespaces/default/configmaps", _asking("$id"), has={"data": ABSENT}),
+        post(MAPS, asking("two", **{"not": "x"}), has={"data": ABSENT}),
+        post("/api/v1/namespaces/default/configmaps", asking("$id"), has={"data": ABSENT}),
         delete("/api/v1/namespaces/default/configmaps/$id"),
     ),
     case(
         "a-webhook-refuses",
-        _hooks(_hook("refuse")),
-        post(MAPS, _asking(), code=403, has={"kind": "Status", "reason": ABSENT}, at_last=True),
-        dry(post(MAPS, _asking("one"), code=403)),
+        hooks(hook("refuse")),
+        post(MAPS, asking(), code=403, has={"kind": "Status", "reason": ABSENT}, at_last=True),
+        dry(post(MAPS, asking("one"), code=403)),
         get(f"{MAPS}/one", code=404),
         post(MAPS, named("two")),
     ),
     case(
         "what-a-webhook-made-is-checked",
-        _hooks(_hook("spoil")),
-        post(MAPS, _asking(), code=422, reason="Invalid", at_last=True),
+        hooks(hook("spoil")),
+        post(MAPS, asking(), code=422, reason="Invalid", at_last=True),
     ),
     case(
         "webhooks-see-what-those-before-made",
-        _hooks(_hook("patch"), _hook("count")),
-        post(MAPS, _asking(), has={"data/called": "CREATE", "data/seen": "called"}, at_last=True),
+        hooks(hook("patch"), hook("count")),
+        post(MAPS, asking(), has={"data/called": "CREATE", "data/seen": "called"}, at_last=True),
     ),
     *(
         case(
             f"a-webhook-that-{name}",
-            _hooks(_hook(path, **config)),
-            post(MAPS, _asking(), code=500, reason="InternalError", at_last=True),
+            hooks(hook(path, **config)),
+            post(MAPS, asking(), code=500, reason="InternalError", at_last=True),
             post(MAPS, named("two")),
         )
         for name, path, config in (
@@ -137,24 +140,22 @@ CASES = (
     ),
     case(
         "a-webhook-that-may-fail",
-        _hooks(_hook("break", failurePolicy="Ignore"), _hook("patch")),
+        hooks(hook("break", failurePolicy="Ignore"), hook("patch")),
         _CALLED,
     ),
     case(
         "a-condition-that-has-no-answer",
-        _hooks(
-            _hook("patch", matchConditions=[{"name": "x", "expression": "object.data.x == 'y'"}])
-        ),
-        post(MAPS, _asking(), code=403, reason="Forbidden", at_last=True),
-        post(MAPS, {**_asking(), "data": {"x": "z"}}, has={"data/called": ABSENT}),
-        post(MAPS, {**_asking(), "data": {"x": "y"}}, has={"data/called": "CREATE"}),
+        hooks(hook("patch", matchConditions=[{"name": "x", "expression": "object.data.x == 'y'"}])),
+        post(MAPS, asking(), code=403, reason="Forbidden", at_last=True),
+        post(MAPS, {**asking(), "data": {"x": "z"}}, has={"data/called": ABSENT}),
+        post(MAPS, {**asking(), "data": {"x": "y"}}, has={"data/called": "CREATE"}),
     ),
     case(
         "a-webhooks-configuration-has-defaults",
-        _hooks(
+        hooks(
             {
                 key: value
-                for key, value in _hook("patch").items()
+                for key, value in hook("patch").items()
                 if key not in {"timeoutSeconds", "matchConditions"}
             }
         ),
