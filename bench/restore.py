@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from contract.snapshot import Meta
-    from controller.objects import Name, Spec
+    from controller.spec import Name, Spec
     from policy.match import PolicySet
     from refresh.model import SnapshotKey, SnapshotState
     from refresh.sources.protocol import FetchRequest

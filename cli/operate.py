@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from cli.errors import CommandError, Exit, UnreachableError
 from cli.names import find_version
 from contract.snapshot import MOST_VERSION, MOST_VERSIONS
-from controller import objects
+from controller import spec as specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.clock import Clock
     from cli.cluster import Cluster
-    from controller.objects import Name, Spec, Status
+    from controller.spec import Name, Spec
+    from controller.status import Status
 
 
 LATER_S = 1e-3
@@ -51,7 +52,7 @@ def refresh(status: Status, now: float) -> Wish:
     asked = _from_here(status, now)
     return Wish(
         said="refresh asked for",
-        change=lambda spec: objects.refresh_requested(spec, asked),
+        change=lambda spec: specs.refresh_requested(spec, asked),
         done=lambda seen: (seen.last_attempt or 0.0) >= asked or seen.refused_since is not None,
     )
 
@@ -74,7 +75,7 @@ def pin(status: Status, text: str, now: float) -> Wish:
     held = version == status.version or any(item.version == version for item in status.history)
     return Wish(
         said=f"pinned to {version}",
-        change=lambda spec: objects.pinned(spec, version),
+        change=lambda spec: specs.pinned(spec, version),
         done=lambda seen: seen.version == version or _tried(seen, asked),
         note=None if held else f"{version} is not held; the controller fetches it by name",
     )
@@ -87,7 +88,7 @@ def unpin(status: Status) -> Wish:
         raise CommandError(message)
     return Wish(
         said=f"unpinned from {status.pin}",
-        change=lambda spec: objects.pinned(spec, None),
+        change=lambda spec: specs.pinned(spec, None),
         done=lambda _: True,
     )
 
@@ -111,7 +112,7 @@ def roll_back(status: Status) -> Wish:
         raise CommandError(message)
     return Wish(
         said=f"rolled back from {bad}",
-        change=lambda spec: objects.rolled_back(spec, bad),
+        change=lambda spec: specs.rolled_back(spec, bad),
         done=lambda seen: seen.version != bad,
     )
 
@@ -127,7 +128,7 @@ def revoke(status: Status, text: str) -> Wish:
         raise CommandError(message)
     return Wish(
         said=f"revoked {version}",
-        change=lambda spec: objects.revoked(spec, version),
+        change=lambda spec: specs.revoked(spec, version),
         done=lambda seen: seen.version != version,
     )
 

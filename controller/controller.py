@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from contract.snapshot import META, from_wire
 from contract.wire import WireError
 from controller.demand import Parts, consumers, parts
-from controller.objects import Name
 from controller.reconcile import (
     RETENTION_S,
     Decided,
@@ -20,6 +19,7 @@ from controller.reconcile import (
     wish,
     within,
 )
+from controller.spec import Name
 from controller.telemetry import say
 from controller.verdicts import Verdicts
 from kube.race import unless
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from controller.demand import Demand
     from controller.feeds import Feed
     from controller.ledger import Ledger
-    from controller.objects import Spec
     from controller.past import Past, Published, Remembered
+    from controller.spec import Spec
     from policy.match import PolicySet
     from refresh.engine import Clock, Engine
     from refresh.model import Wanted

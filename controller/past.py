@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from contract.snapshot import META, from_wire
 from contract.wire import WireError
 from controller.record import from_secret
-from controller.snapshots import seconds
 from controller.telemetry import say
+from controller.times import seconds
 from kube.errors import ForbiddenError, GoneError, TemporaryError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from controller.freshness import FreshnessMaps
     from controller.record import Record
     from controller.records import Records
-    from controller.wire import Seen
+    from controller.snapshots import Seen
     from kube.api import Json
     from kube.reflector import Reflector
 

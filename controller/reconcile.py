@@ -20,7 +20,7 @@ from refresh.versions import ROLLED_BACK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from controller.objects import Spec
+    from controller.spec import Spec
     from controller.verdicts import Verdicts
     from policy.match import PolicySet
     from refresh.model import SnapshotKey

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract.freshness import FreshnessClass
-from controller.objects import Status
+from controller.status import Status
 
 NOW = 1_800_000_000.0
 RULES = FreshnessClass(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from cli.errors import CommandError
 from cli.names import find_snapshot, find_version
 from contract.names import snapshot_name
-from controller.objects import Name, Status
-from tests import make
+from controller.spec import Name
+from controller.status import Status
 
 
 def _status(reference: str, account: str = "prod") -> Status:
@@ -103,27 +101,3 @@ def test_versions_are_found_whole_or_by_four_characters() -> None:
     assert find_version("ab", known) is None
     with pytest.raises(CommandError, match='"abcd" could be abcd-1, abcd-2'):
         find_version("abcd", known)
-
-
-def test_a_status_reads_back() -> None:
-    """Every field survives its file."""
-    status = replace(_status("/x"), consumers=("a",), failures=2, refused_since=1.5)
-    assert "told" not in status.to_wire()
-    assert Status.from_wire(status.to_wire()) == status
-
-
-@pytest.mark.parametrize(
-    ("version", "attempt", "expected"),
-    [
-        pytest.param("v1", 30.0, (29.0, 30.0), id="written later"),
-        pytest.param("v1", 20.0, (10.0, 20.0), id="written before"),
-        pytest.param("v2", 30.0, (10.0, 20.0), id="another version"),
-    ],
-)
-def test_p5_a_status_takes_later_times_from_the_freshness_entry(
-    version: str, attempt: float, expected: tuple[float, float]
-) -> None:
-    """And never those of another version."""
-    status = replace(_status("/x"), version="v1", last_success=10.0, last_attempt=20.0)
-    found = status.aged(make.entry(version, 29.0, last_attempt=attempt))
-    assert (found.last_success, found.last_attempt) == expected

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli import fleet, operate
-from controller.objects import Name, Spec
+from controller.spec import Name, Spec
 from tests.cli.given import NOW, SERVED
 
 if TYPE_CHECKING:
-    from controller.objects import Status
+    from controller.status import Status
 
 FAILED = replace(SERVED, reason="unavailable", last_attempt=NOW + 0.4)
 """Attempted in the second whose beginning is all that an API server's clock shows."""

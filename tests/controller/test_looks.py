@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from contract.snapshot import Meta
     from controller.demand import Demand
-    from controller.objects import Name, Spec
     from controller.past import Remembered
     from controller.reconcile import Decided
+    from controller.spec import Name, Spec
     from refresh.model import SnapshotKey, SnapshotState
     from refresh.sink import Data
 

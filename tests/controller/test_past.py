@@ -6,23 +6,22 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from controller.volumes import revealed
-from tests.controller.test_volumes import STEPS
-
 from contract.ages import Confirmed, Entry
-from controller.past import ClusterPast
+from controller.past import Past
 from controller.publication import publish
 from controller.records import Records
 from controller.secrets import Secrets
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SourceKey
+from refresh.sink import revealed
 from refresh.snapshot_data import data, history_data
 from tests.controller.secret_server import SecretServer
+from tests.controller.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.ports import Remembered
+    from controller.past import Remembered
 
 SYSTEM, OURS = "lastgood-system", "our-cluster"
 UIDS = {"payments": "uid-1", "orders": "uid-2"}
@@ -80,7 +79,7 @@ class World:
     ) -> tuple[list[Remembered], Records]:
         seen = {at: SimpleNamespace(status=status) for at, status in (statuses or {}).items()}
         records = self.records()
-        past = ClusterPast(
+        past = Past(
             records,
             cast("Any", self.maps),
             cast("Any", SimpleNamespace(items=seen)),

@@ -8,10 +8,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from controller.volumes import revealed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.controller.test_volumes import KEY, NAME, STEPS
 
 from contract.snapshot import META
 from controller.publication import publish
@@ -19,8 +17,10 @@ from controller.record import RECORD, from_secret, record_name
 from controller.records import Records
 from controller.secrets import ForeignSecretError, Secrets
 from kube.errors import ApiError, of_status
+from refresh.sink import revealed
 from refresh.snapshot_data import data, history_data, restored
 from tests.controller.secret_server import Killed, SecretServer
+from tests.controller.steps import KEY, NAME, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

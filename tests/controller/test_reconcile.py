@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from contract.snapshot import Quarantined
 from controller.demand import Parts
-from controller.objects import Spec
 from controller.reconcile import (
     GRACE_S,
     MOST_REFUSED,
@@ -23,6 +22,7 @@ from controller.reconcile import (
     wish,
     within,
 )
+from controller.spec import Spec
 from controller.verdicts import Verdicts
 from policy.load import load_texts
 from policy.match import PolicySet, Reason

@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.controller.test_volumes import KEY, NAME, STEPS
 
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
@@ -18,6 +17,7 @@ from controller.record import RECORD, record_name
 from controller.records import Held
 from kube.errors import ConflictError, NotFoundError
 from tests.controller.secret_server import Killed, SecretServer
+from tests.controller.steps import KEY, NAME, STEPS
 from tests.controller.test_publication import (
     RECORD_PATH,
     SECRET,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract import layout
-from controller.snapshots import rfc3339
+from controller.times import rfc3339
 from tests.e2e.command.world import ONE, SOURCE
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.embedded import until

@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from controller.statuses import status_of
 
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
+from controller.conditions import not_given
 from controller.demand import Parts
 from controller.reconcile import Decided, Known
-from controller.snapshots import rfc3339
-from controller.wire import made, next_turn, not_given, project, shown, timeless
+from controller.snapshots import made, project
+from controller.status import next_turn, status_of, timeless, to_wire
+from controller.times import rfc3339
 from policy.snapshot import Status
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
@@ -48,7 +49,7 @@ def _shown(
     state: SnapshotState, now: float, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     status = status_of(KEY, state, _decided(), ("web-1",), 3)
-    return shown(status, state, before or {}, now)
+    return to_wire(status, state, before or {}, now)
 
 
 def _as_read(body: dict[str, Any]) -> dict[str, Any]:
