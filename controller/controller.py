@@ -77,7 +77,8 @@ class Controller:
         self._engine = engine
         self._clock = clock
         self._known: dict[SnapshotKey, Known] = {}
-        self._attempted: dict[SnapshotKey, float | None] = {}
+        self._handled: dict[SnapshotKey, float | None] = {}
+        """The request for a refresh that was answered last before this process began."""
         self._gone: set[SnapshotKey] = set()
         self._collect_at: dict[SnapshotKey, float] = {}
         """When to remove what is unused: monotonic."""
@@ -161,7 +162,7 @@ class Controller:
             say(logging.ERROR, "controller.not_restored", **where, why=str(error))
             return
         self._ledger.restored(key, meta)
-        self._attempted[key] = remembered.last_attempt
+        self._handled[key] = remembered.refresh_handled
         self._known[key] = Known(
             parts=_parts_of(published.keys),
             synced=True,
@@ -184,7 +185,7 @@ class Controller:
     def _forget(self, key: SnapshotKey) -> None:
         self._engine.forget(key)
         self._known.pop(key, None)
-        self._attempted.pop(key, None)
+        self._handled.pop(key, None)
 
     def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> None:
         policies = self._policies.current()
@@ -240,7 +241,7 @@ class Controller:
                 specs.get(self._names[key]),
                 policies,
                 state=self._engine.state(key),
-                attempted_at=self._attempted.get(key),
+                handled=self._handled.get(key),
             )
             for key in keys
         }

@@ -20,6 +20,7 @@ from controller.shown import Late, Shown, as_pods_see
 from controller.snapshots import made
 from controller.status import TIMES, is_written, next_turn, status_of, timeless, to_wire
 from controller.telemetry import say
+from controller.times import seconds
 from controller.turns import turns
 from kube.errors import ApiError, FencedError
 from kube.resources import SECRET_SNAPSHOTS
@@ -315,9 +316,11 @@ class Ledger:
         if shown.written is None:
             shown.written = dict(seen.status)
             shown.observed = seen.status.get("observedGeneration", 0)
+            shown.handled = seconds(seen.status.get("lastHandledRefresh"))
         now = self._clock.now()
         if is_written(shown.state, self._published.get(key)):
             shown.observed = self._applied.get(key, 0)
+            shown.handled = shown.state.refresh_handled or shown.handled
         await self._probe(key, shown)
         document = self._document(key, shown, shown.written, decided, now)
         if timeless(document) == timeless(shown.written) and not (
@@ -351,7 +354,9 @@ class Ledger:
         elif held is not None and held.restored:
             found = Found.RESTORED
         consumers = self._consumers.get(key, ())
-        status = status_of(key, state, decided, consumers, shown.observed, found=found)
+        status = status_of(
+            key, state, decided, consumers, shown.observed, handled=shown.handled, found=found
+        )
         shown.turns_at = next_turn(status, now)
         document = to_wire(status, state, before, now)
         if shown.found is not None:

@@ -46,12 +46,10 @@ class Published(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """One snapshot as it was left, and the times that its status told last, in seconds since the
-    epoch.
-    """
+    """One snapshot as it was left, and what its status told last, in seconds since the epoch."""
 
     published: Published
-    last_attempt: float | None = None
+    refresh_handled: float | None = None
     undemanded_since: float | None = None
     refused_since: float | None = None
 
@@ -136,13 +134,9 @@ class Past:
         entry = self._freshness.entry(namespace, name)
         seen = self._snapshots.items.get((namespace, name))
         status = {} if seen is None else seen.status
-        attempts = (
-            seconds(status.get("lastAttempt")),
-            None if entry is None else entry.last_attempt,
-        )
         return Remembered(
             published=Published(namespace, name, record.data, record.history, entry, record.keys),
-            last_attempt=max((at for at in attempts if at is not None), default=None),
+            refresh_handled=seconds(status.get("lastHandledRefresh")),
             undemanded_since=seconds(status.get("unusedSince")),
             refused_since=seconds(status.get("refusedSince")),
         )

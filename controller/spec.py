@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from contract.snapshot import MOST_VERSIONS
+from controller.times import rfc3339, seconds
+
+LATER_S = 1e-3
+"""What makes one moment later than another."""
 
 
 class Name(NamedTuple):
@@ -56,5 +60,7 @@ def revoked(spec: Spec, version: str) -> Spec:
 
 
 def refresh_requested(spec: Spec, now: float) -> Spec:
-    """The spec that asks for a fetch now."""
-    return replace(spec, refresh_requested=now, generation=spec.generation + 1)
+    """The spec that asks for a fetch now: later than any request before it, to the microsecond."""
+    last = 0.0 if spec.refresh_requested is None else spec.refresh_requested + LATER_S
+    asked = seconds(rfc3339(max(now, last)))
+    return replace(spec, refresh_requested=asked, generation=spec.generation + 1)

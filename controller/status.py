@@ -63,6 +63,8 @@ class Status:
     fetched_at: float | None
     last_success: float | None
     last_attempt: float | None
+    refresh_handled: float | None
+    """The request for a refresh that was answered last; None: none was."""
     failures: int
     reason: str | None
     """A FetchFailure of the last attempt, a refusal of policy, or a Found; None: nothing is wrong.
@@ -142,9 +144,12 @@ def status_of(
     consumers: tuple[str, ...],
     observed: int,
     *,
+    handled: float | None = None,
     found: Found | None = None,
 ) -> Status:
-    """The projection of what is known of one snapshot, and of what was found about it."""
+    """What is known of one snapshot, and what was found about it. `observed` and `handled`: the
+    generation and the request for a refresh that pods see the answer to.
+    """
     served = state.served
     if found is None and state.restored is not None:
         found = Found.RESTORED
@@ -159,6 +164,7 @@ def status_of(
         fetched_at=None if served is None else served.fetched_at,
         last_success=state.last_success,
         last_attempt=state.last_attempt,
+        refresh_handled=handled,
         failures=state.failures,
         reason=decided.refusal or state.reason or found,
         latest=state.latest,
@@ -200,6 +206,7 @@ def to_wire(
         "unconfirmedSince": rfc3339(_unconfirmed_since(status, freshness_)),
         "lastSuccess": rfc3339(status.last_success),
         "lastAttempt": rfc3339(status.last_attempt),
+        "lastHandledRefresh": rfc3339(status.refresh_handled),
         "failures": status.failures,
         "reason": status.reason,
         "pin": status.pin,
@@ -237,6 +244,7 @@ def from_wire(source: Mapping[str, Any], found: Mapping[str, Any]) -> Status:
         fetched_at=seconds(found.get("fetchedAt")),
         last_success=seconds(found.get("lastSuccess")),
         last_attempt=seconds(found.get("lastAttempt")),
+        refresh_handled=seconds(found.get("lastHandledRefresh")),
         failures=found.get("failures") or 0,
         reason=found.get("reason"),
         latest=found.get("latest"),

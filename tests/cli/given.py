@@ -20,6 +20,7 @@ SERVED = Status(
     fetched_at=NOW - 60,
     last_success=NOW - 60,
     last_attempt=NOW - 60,
+    refresh_handled=None,
     failures=0,
     reason=None,
     latest="v1",

@@ -23,6 +23,7 @@ def _status(reference: str, account: str = "prod") -> Status:
         fetched_at=None,
         last_success=None,
         last_attempt=None,
+        refresh_handled=None,
         failures=0,
         reason=None,
         latest=None,

@@ -122,15 +122,14 @@ def test_p5_ages_that_cant_be_read_for_a_moment_are_waited_for() -> None:
 
 
 def test_what_the_status_remembers_of_time_goes_on() -> None:
-    """Since when nobody uses it, and since when policy refuses it."""
+    """Since when nobody uses it, since when policy refuses it, and which refresh was answered."""
     world = World()
     key = world.keys[0]
     since = "2026-01-01T00:00:00Z"
-    status = {"unusedSince": since, "refusedSince": since, "lastAttempt": "1970-01-01T00:00:01Z"}
+    status = {"unusedSince": since, "refusedSince": since, "lastHandledRefresh": since}
     found, _ = world.restore({(key.namespace, key.source.snapshot): status})
     (mine,) = [item for item in found if item.published.name == key.source.snapshot]
-    assert mine.undemanded_since == mine.refused_since == 1767225600.0
-    assert mine.last_attempt == ENTRY.last_attempt
+    assert mine.undemanded_since == mine.refused_since == mine.refresh_handled == 1767225600.0
 
 
 def test_p13_a_namespace_that_was_made_again_gets_nothing_of_the_former() -> None:

@@ -42,6 +42,7 @@ STATUS = Status(
     fetched_at=NOW - 10.25,
     last_success=NOW - 1.5,
     last_attempt=NOW,
+    refresh_handled=NOW - 2.5,
     failures=3,
     reason="denied",
     latest="v3",
