@@ -1,6 +1,6 @@
 """The snapshot Secret: its keys, and `meta.json`, the authority on what its value is.
 
-In the cluster a Secret of type `lastgood.dev/snapshot`; embedded, a folder with the same keys and
+A Secret of type `lastgood.dev/snapshot`; in a pod's volume a folder with the same keys and
 bytes.
 """
 
