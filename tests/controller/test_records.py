@@ -136,8 +136,9 @@ def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over(part: str) 
         server.objects[RECORD_PATH]["data"][part] = base64.b64encode(b'{"v":2}').decode()
         before = json.dumps(server.objects)
         controller = Controller(server)
-        with pytest.raises(ConflictError):
+        with pytest.raises(ConflictError) as refused:
             await controller.publish(STEPS["rotation"][0])
+        assert refused.value.path == RECORD_PATH, "by it the status says record-not-written"
         assert json.dumps(server.objects) == before
         assert controller.records.untaken is None
 
