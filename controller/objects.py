@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contract import wire
 from contract.freshness import FreshnessClass
+from contract.reasons import FetchFailure
 from contract.snapshot import MOST_VERSIONS, Quarantined
 from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
     from contract.ages import Entry
+
+
+_FAILURES = frozenset(FetchFailure)
 
 
 class Name(NamedTuple):
@@ -148,15 +152,23 @@ class Status:
         return tuple(dict.fromkeys(version for version in found if version is not None))
 
     def aged(self, entry: Entry) -> Status:
-        """The status with the times of a freshness entry, if that speaks of the same version and of
-        a later attempt: statuses are not written again because time passes.
+        """The status with the times of a freshness entry, and with what the last attempt gave, if
+        the entry is about the same version and a later attempt. Statuses are not written again
+        because time passes, and may be written later than the entry. A refusal of policy and a
+        Found stay.
         """
         served, attempt = entry.served, entry.last_attempt
         if served is None or served.version != self.version or attempt is None:
             return self
         if self.last_attempt is not None and attempt <= self.last_attempt:
             return self
-        return replace(self, last_success=served.last_success, last_attempt=attempt)
+        attempted = self.reason is None or self.reason in _FAILURES
+        return replace(
+            self,
+            last_success=served.last_success,
+            last_attempt=attempt,
+            reason=entry.reason if attempted else self.reason,
+        )
 
     def to_wire(self) -> str:
         """The status as one line of JSON."""

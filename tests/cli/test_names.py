@@ -127,3 +127,25 @@ def test_p5_a_status_takes_later_times_from_the_freshness_entry(
     status = replace(_status("/x"), version="v1", last_success=10.0, last_attempt=20.0)
     found = status.aged(make.entry(version, 29.0, last_attempt=attempt))
     assert (found.last_success, found.last_attempt) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "attempt", "after"),
+    [
+        pytest.param(None, "absent", "absent", id="it failed since"),
+        pytest.param("absent", None, None, id="it succeeded since"),
+        pytest.param("absent", "denied", "denied", id="another failure"),
+        pytest.param("not-allowed", None, "not-allowed", id="policy refuses it"),
+        pytest.param("restored", "absent", "restored", id="a finding"),
+    ],
+)
+def test_a_status_takes_what_a_later_attempt_gave(
+    before: str | None, attempt: str | None, after: str | None
+) -> None:
+    """The freshness entry may be written before the status."""
+    status = replace(
+        _status("/x"), version="v1", last_success=10.0, last_attempt=20.0, reason=before
+    )
+    entry = make.entry("v1", 10.0, last_attempt=30.0, reason=attempt)
+    assert status.aged(entry).reason == after
+    assert status.aged(entry.replace(last_attempt=20.0)).reason == before
