@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -245,8 +246,9 @@ class Server:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        async for event in watch.events(self._changed, timeout_s, self._monotonic):
-            await response.write(json.dumps(event).encode() + b"\n")
+        with suppress(ConnectionResetError):  # the client is gone
+            async for event in watch.events(self._changed, timeout_s, self._monotonic):
+                await response.write(json.dumps(event).encode() + b"\n")
         return response
 
 

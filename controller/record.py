@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from contract import wire
-from contract.snapshot import META, VALUE
+from contract.snapshot import META, VALUE, from_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,6 +119,7 @@ def from_secret(content: Mapping[str, Any]) -> Record:
     namespace, snapshot = wire.text(document, "namespace"), wire.text(document, "snapshot")
     if content["metadata"]["name"] != record_name(namespace, snapshot):
         raise wire.WireError(f"{RECORD} is of another snapshot than the record's name")
+    from_wire(data.get(META, b""))  # pins and revocations are there
     history = {key: value for key, value in data.items() if key.startswith(VERSION_PREFIX)}
     if HISTORY in data:
         history[META] = data[HISTORY]

@@ -294,7 +294,7 @@ class Records:
                 self._orphans.pop(record_name(*place), None)  # it is the new namespace's
                 self.hold(record, found)
                 return record
-        raise _conflict(record)
+        raise self._conflict(record)
 
     async def _once(self, record: Record, version: str | None) -> Json:
         body = to_secret(record)
@@ -318,13 +318,17 @@ class Records:
         try:
             other = from_secret(found)
         except WireError:
-            raise _conflict(record) from None
+            raise self._conflict(record) from None
         own = self._digest(found) == self._digest(to_secret(record))
         if is_new and not own and other.namespace_uid == record.namespace_uid:
             self.untaken = name
-            raise _conflict(record)
+            raise self._conflict(record)
         metadata = found["metadata"]
         return str(metadata["resourceVersion"]), str(metadata["uid"])
+
+    def _conflict(self, record: Record) -> ConflictError:
+        path = f"{self.folder}/{record_name(record.namespace, record.snapshot)}"
+        return ConflictError(status=409, reason="Conflict", method="PUT", path=path)
 
     def _digest(self, content: Json) -> bytes:
         """Of all that a Secret holds, whatever the order of its keys."""
@@ -338,11 +342,6 @@ class Records:
 def _given_up(record: Record) -> NotFoundError:
     path = NAMESPACES.path(name=record.namespace)
     return NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
-
-
-def _conflict(record: Record) -> ConflictError:
-    name = record_name(record.namespace, record.snapshot)
-    return ConflictError(status=409, reason="Conflict", method="PUT", path=name)
 
 
 def _place(key: SnapshotKey) -> tuple[str, str]:

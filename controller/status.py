@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract import freshness
 from contract.freshness import FreshnessClass
-from contract.reasons import Found, Freshness, Serving
+from contract.reasons import FetchFailure, Found, Freshness, Serving
 from contract.snapshot import Quarantined
 from controller import conditions
 from controller.times import rfc3339, seconds
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from controller.reconcile import Decided
     from refresh.model import SnapshotKey, SnapshotState
 
+_FAILURES = frozenset(FetchFailure)
 TIMES = ("lastSuccess", "lastAttempt")
 """What goes on in a status without anything being new."""
 
@@ -115,15 +116,23 @@ class Status:
         return tuple(dict.fromkeys(version for version in found if version is not None))
 
     def aged(self, entry: Entry) -> Status:
-        """The status with the times of a freshness entry, if that speaks of the same version and of
-        a later attempt: statuses are not written again because time passes.
+        """The status with the times of a freshness entry, and with what the last attempt gave, if
+        the entry is about the same version and a later attempt. Statuses are not written again
+        because time passes, and may be written later than the entry. A refusal of policy and a
+        Found stay.
         """
         served, attempt = entry.served, entry.last_attempt
         if served is None or served.version != self.version or attempt is None:
             return self
         if self.last_attempt is not None and attempt <= self.last_attempt:
             return self
-        return replace(self, last_success=served.last_success, last_attempt=attempt)
+        attempted = self.reason is None or self.reason in _FAILURES
+        return replace(
+            self,
+            last_success=served.last_success,
+            last_attempt=attempt,
+            reason=entry.reason if attempted else self.reason,
+        )
 
 
 def is_written(state: SnapshotState, meta: Meta | None) -> bool:

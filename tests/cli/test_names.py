@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cli.errors import CommandError
@@ -9,6 +11,7 @@ from cli.names import find_snapshot, find_version
 from contract.names import snapshot_name
 from controller.spec import Name
 from controller.status import Status
+from tests import make
 
 
 def _status(reference: str, account: str = "prod") -> Status:
@@ -23,7 +26,7 @@ def _status(reference: str, account: str = "prod") -> Status:
         fetched_at=None,
         last_success=None,
         last_attempt=None,
-        refresh_handled=None,
+    refresh_handled=None,
         failures=0,
         reason=None,
         latest=None,
@@ -102,3 +105,42 @@ def test_versions_are_found_whole_or_by_four_characters() -> None:
     assert find_version("ab", known) is None
     with pytest.raises(CommandError, match='"abcd" could be abcd-1, abcd-2'):
         find_version("abcd", known)
+
+
+@pytest.mark.parametrize(
+    ("version", "attempt", "expected"),
+    [
+        pytest.param("v1", 30.0, (29.0, 30.0), id="written later"),
+        pytest.param("v1", 20.0, (10.0, 20.0), id="written before"),
+        pytest.param("v2", 30.0, (10.0, 20.0), id="another version"),
+    ],
+)
+def test_p5_a_status_takes_later_times_from_the_freshness_entry(
+    version: str, attempt: float, expected: tuple[float, float]
+) -> None:
+    """And never those of another version."""
+    status = replace(_status("/x"), version="v1", last_success=10.0, last_attempt=20.0)
+    found = status.aged(make.entry(version, 29.0, last_attempt=attempt))
+    assert (found.last_success, found.last_attempt) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "attempt", "after"),
+    [
+        pytest.param(None, "absent", "absent", id="it failed since"),
+        pytest.param("absent", None, None, id="it succeeded since"),
+        pytest.param("absent", "denied", "denied", id="another failure"),
+        pytest.param("not-allowed", None, "not-allowed", id="policy refuses it"),
+        pytest.param("restored", "absent", "restored", id="a finding"),
+    ],
+)
+def test_a_status_takes_what_a_later_attempt_gave(
+    before: str | None, attempt: str | None, after: str | None
+) -> None:
+    """The freshness entry may be written before the status."""
+    status = replace(
+        _status("/x"), version="v1", last_success=10.0, last_attempt=20.0, reason=before
+    )
+    entry = make.entry("v1", 10.0, last_attempt=30.0, reason=attempt)
+    assert status.aged(entry).reason == after
+    assert status.aged(entry.replace(last_attempt=20.0)).reason == before

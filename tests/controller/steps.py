@@ -1,4 +1,4 @@
-"""A snapshot before and after each kind of change."""
+"""A snapshot's state before and after each kind of change, for tests of what is written."""
 
 from __future__ import annotations
 

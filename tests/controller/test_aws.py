@@ -12,12 +12,12 @@ from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, Provider, Proxy
 from demo.volume_writer import read
 from refresh.model import SourceKey
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.make.embedded import World
+    from tests.make.cluster import World
 
 REGION = "ap-southeast-2"
 NAMES = [f"/prod/payments/s{number}" for number in range(6)]
@@ -47,7 +47,7 @@ metadata: {{name: payments, labels: {{lastgood.dev/policy: payments}}}}
 @pytest.fixture
 def provider(world: World) -> Iterator[Provider]:
     """A store of secrets with six of them."""
-    made = Provider(log=world.root / "provider.log", region=REGION)
+    made = Provider(log=world.folder / "provider.log", region=REGION)
     for name in NAMES:
         made.put(name, SecretBytes(b"one of " + name.encode()))
     yield made
@@ -57,20 +57,16 @@ def provider(world: World) -> Iterator[Provider]:
 @pytest.fixture
 def proxy(world: World, provider: Provider) -> Iterator[Proxy]:
     """What the controller reaches it through."""
-    made = Proxy(log=world.root / "proxy.log", upstream=provider.address)
-    for path in (world.store / "config").iterdir():
-        path.unlink()
-    admin = ADMIN.format(region=REGION, address=made.addresses["default"])
-    (world.store / "config" / "admin.yaml").write_text(admin)
+    made = Proxy(log=world.folder / "proxy.log", upstream=provider.address)
+    world.apply(ADMIN.format(region=REGION, address=made.addresses["default"]))
     world.variables |= KEYS
     yield made
     made.stop()
 
 
 def _values(world: World) -> list[bytes | None]:
-    folder = world.store / "volumes" / "payments"
     sources = [SourceKey("aws", "controller", "aws-sm", name) for name in NAMES]
-    return [(read(folder / source.snapshot) or {}).get("value") for source in sources]
+    return [world.keys(source.snapshot).get("value") for source in sources]
 
 
 def _calls(proxy: Proxy) -> int:

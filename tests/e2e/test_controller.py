@@ -15,7 +15,7 @@ from contract.snapshot import META, SECRET_TYPE
 from policy.snapshot import KIND
 from tests import make
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.controlled import Controlled

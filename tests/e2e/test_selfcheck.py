@@ -15,7 +15,7 @@ from controller.selfcheck import PROBE, reads
 from controller.selfcheck import READS as VERBS
 from tests.e2e.controlled import PATIENCE_S, Json
 from tests.e2e.installed import SYSTEM, opted_in
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from contract import layout
 from controller.times import rfc3339
 from tests.e2e.command.world import ONE, SOURCE
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.command.world import Commanded

@@ -14,7 +14,7 @@ import pytest
 from contract.annotations import REFRESH_REQUESTED
 from tests.e2e.command.world import DB, MANIFEST, ONE, SOURCE, TWO
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.command.world import Commanded

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.install.evidence import attempted
 from tests.e2e.install.kubectl import run
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from contract.snapshot import SECRET_TYPE
 from controller.record import record_name
 from tests.e2e.cluster import digest
 from tests.e2e.install.world import SYSTEM, TEAM
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from contract.status import Status

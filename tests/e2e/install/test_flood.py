@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.install import admissions
 from tests.e2e.install.world import OTHER, RESTRICTED, SECURITY, SYSTEM, pod
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -26,7 +26,7 @@ from tests.e2e.installed import SYSTEM
 from tests.e2e.leak import canary, foreign, rights
 from tests.e2e.leak.attack import Outcome, attack
 from tests.e2e.leak.requests import Generator
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
