@@ -22,7 +22,7 @@ from pathlib import Path
 from cli.clock import Clock
 from cli.cluster import Cluster
 from cli.connection import connected
-from controller import objects
+from controller import spec as specs
 from controller.spec import Name
 
 clock = Clock()
@@ -31,7 +31,7 @@ with connected([Path(sys.argv[1])], None, clock) as connection:
     for number in range(int(sys.argv[4])):
         version = f"{sys.argv[3]}-{number}"
         cluster.amend(
-            Name("payments", sys.argv[2]), lambda spec: objects.revoked(spec, version)
+            Name("payments", sys.argv[2]), lambda spec: specs.revoked(spec, version)
         )
 """
 

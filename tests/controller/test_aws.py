@@ -10,7 +10,6 @@ import pytest
 
 from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, Provider, Proxy
-from demo.volume_writer import read
 from refresh.model import SourceKey
 from tests.make.waiting import until
 

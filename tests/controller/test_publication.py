@@ -16,8 +16,8 @@ from controller.publication import publish
 from controller.record import HISTORY, RECORD, from_secret, record_name
 from controller.records import Records
 from controller.secrets import ForeignSecretError, Secrets
-from refresh.sink import revealed
 from kube.errors import ApiError, of_status
+from refresh.sink import revealed
 from refresh.snapshot_data import data, history_data, restored
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.steps import KEY, NAME, STEPS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.record import record_name
 from controller.lease import LEASE
+from controller.record import record_name
 from controller.telemetry import JsonLines
 from kube.resources import LEASES
 from tests import make

@@ -26,8 +26,8 @@ from contract import ages, layout, plan
 from contract.names import snapshot_name
 from contract.snapshot import META, Meta
 from contract.snapshot import from_wire as meta_from_wire
-from controller.record import record_name
 from controller.lease import LEASE
+from controller.record import record_name
 from kube.resources import (
     CONFIG_MAPS,
     CORE_EVENTS,

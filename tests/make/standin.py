@@ -16,7 +16,7 @@ from apiserver.running import running
 from apiserver.server import ADMIN
 from certs.dev_ca import CA_FILE, CERT_FILE, KEY_FILE, write_pair
 from kube import resources
-from kube.errors import AlreadyExistsError, NotFoundError
+from kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ _KINDS = {
     "SecretSnapshot": resources.SECRET_SNAPSHOTS,
 }
 """Of objects that tests apply."""
+_TRIES = 20
 FREE = {"holderIdentity": "", "leaseDurationSeconds": 1}
 """A Lease as a leader leaves it that ends well."""
 
@@ -70,16 +71,20 @@ class StandIn:
         return found
 
     def apply(self, content: Json, namespace: str | None = None) -> None:
-        """Makes the object, or writes this in its place."""
+        """Makes the object, or writes this in its place, whoever else writes it meanwhile."""
         resource, metadata = _KINDS[content["kind"]], content["metadata"]
         where = metadata.get("namespace", namespace)
-        try:
-            self.client.call("POST", resource.path(where), content)
-        except AlreadyExistsError:
-            found = self.get(resource, metadata["name"], where) or {"metadata": {}}
-            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
-            body = {**content, "metadata": {**metadata, **version}}
-            self.client.call("PUT", resource.path(where, metadata["name"]), body)
+        for _ in range(_TRIES):
+            found = self.get(resource, metadata["name"], where)
+            with suppress(AlreadyExistsError, ConflictError):
+                if found is None:
+                    self.client.call("POST", resource.path(where), content)
+                else:
+                    version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+                    body = {**content, "metadata": {**metadata, **version}}
+                    self.client.call("PUT", resource.path(where, metadata["name"]), body)
+                return
+        raise AssertionError(f"others keep writing {metadata['name']}")
 
     def patch(
         self,
