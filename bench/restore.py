@@ -30,14 +30,13 @@ from policy.load import load_texts
 from refresh.engine import Engine
 from refresh.sources.protocol import Fetched, NotModified
 from tests import make
+from tests.make.ledger import QuietLedger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from contract.snapshot import Meta
     from controller.objects import Name, Spec
     from policy.match import PolicySet
-    from refresh.model import SnapshotKey, SnapshotState
     from refresh.sources.protocol import FetchRequest
 
 SNAPSHOTS, NAMESPACES, ROUNDS = 10_000, 100, 3
@@ -153,32 +152,6 @@ class _Feed:
         return self._content
 
 
-class _Ledger:
-    """Shows nothing."""
-
-    def restored(self, key: SnapshotKey, meta: Meta) -> None: ...
-
-    def decided(self, *_: object) -> None: ...
-
-    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None: ...
-
-    def forget(self, key: SnapshotKey) -> None: ...
-
-    def vanished(self, key: SnapshotKey) -> bool:
-        del key
-        return False
-
-    async def collect(self, key: SnapshotKey) -> bool:
-        del key
-        return False
-
-    async def publish(self, *_: object) -> None: ...
-
-    async def report(self, *_: object) -> None: ...
-
-    async def status(self, *_: object) -> None: ...
-
-
 def _policies() -> PolicySet:
     source = make.source("aws", "aws-sm:/**")
     policy = make.policy(source, name="all", namespaces=["team-*"])
@@ -200,7 +173,7 @@ def _controller(api: Api, provider: _Provider) -> Controller:
     accounts = Accounts(
         monotonic=time.monotonic, observer=lambda _: lambda *_: None, problem=lambda *_: None
     )
-    ledger = cast("Any", _Ledger())
+    ledger = QuietLedger()
     clock = _Clock()
     engine = Engine(
         sources=lambda *_: provider, sink=ledger, clock=clock, rng=Random(1), cluster=CLUSTER
