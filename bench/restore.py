@@ -132,8 +132,13 @@ class _Provider:
 
 
 class _Clock:
+    """A wall clock that goes on: one that stands still is one that is set back all the time."""
+
+    def __init__(self) -> None:
+        self._ahead_s = FETCHED_AT + OVERDUE_S - time.monotonic()
+
     def now(self) -> float:
-        return FETCHED_AT + OVERDUE_S
+        return self._ahead_s + time.monotonic()
 
     def monotonic(self) -> float:
         return time.monotonic()
