@@ -34,13 +34,15 @@ def crowd(variables: int, containers: int, path: str) -> tuple[dict[str, str], J
 
 
 def mounts(count: int) -> list[Json]:
-    """One of ours, and then so many others."""
-    return [OURS, *({"name": "v", "mountPath": f"/m{at}"} for at in range(count))]
+    """One of ours, and then so many others: in order, or the API server itself would need seconds
+    to sort them into managedFields.
+    """
+    return [OURS, *({"name": "v", "mountPath": f"/m{at:05}"} for at in range(count))]
 
 
 def volumes(count: int) -> list[Json]:
-    """One of ours, and then so many others."""
-    others = ({"name": f"v{at}", "emptyDir": {}} for at in range(count))
+    """One of ours, and then so many others, in order."""
+    others = ({"name": f"v{at:05}", "emptyDir": {}} for at in range(count))
     return [{"name": "lastgood-cache"}, *others]
 
 
