@@ -12,7 +12,8 @@ from controller.accounts import NO_FILES, Accounts
 from controller.settings import from_arguments
 from policy.load import load_texts
 from refresh.sources.protocol import Failed, FetchRequest, Material
-from tests.make.embedded import ACCOUNT, REPOSITORY
+from tests.make.cluster import ACCOUNT
+from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from kube.errors import ApiError, of_status
 from refresh.model import SnapshotKey, SourceKey
 from refresh.snapshot_data import data, history_data
 from tests.controller.secret_server import SecretServer
-from tests.controller.test_volumes import STEPS
+from tests.controller.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,7 +27,7 @@ from controller.verdicts import Verdicts
 from policy.load import load_texts
 from policy.match import PolicySet, Reason
 from refresh.model import SnapshotKey, SnapshotState, SourceKey, Wanted
-from tests.make.embedded import ACCOUNT, POLICY
+from tests.make.cluster import ACCOUNT, POLICY
 
 NOW = 1_800_000_000.0
 DB = SnapshotKey("payments", SourceKey("files", "controller", "file", "/prod/payments/db"))

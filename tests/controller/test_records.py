@@ -17,6 +17,7 @@ from controller.cluster.record import RECORD, record_name
 from controller.cluster.records import Held
 from kube.errors import ConflictError, NotFoundError
 from tests.controller.secret_server import Killed, SecretServer
+from tests.controller.steps import KEY, NAME, STEPS
 from tests.controller.test_publication import (
     RECORD_PATH,
     SECRET,
@@ -25,7 +26,6 @@ from tests.controller.test_publication import (
     meant,
     versions_known,
 )
-from tests.controller.test_volumes import KEY, NAME, STEPS
 
 
 def _held(controller: Controller) -> Held:
