@@ -31,7 +31,7 @@ def still(certificates: Path) -> Iterator[World]:
         for reference in (DB, ONCE):
             world.serves(reference, b"one")
         world.secret(DB, b"two")
-        world.lastgood("refresh", SOURCE)
+        world.refresh(DB)
         yield world
 
 

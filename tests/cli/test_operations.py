@@ -31,18 +31,10 @@ def rotated(world: World) -> tuple[str, str]:
     world.pod("api-2", DB)
     world.start()
     world.serves(DB, b"one")
-    first = _version(world)
+    first = world.version(DB)
     world.secret(DB, b"two")
-    world.lastgood("refresh", SOURCE)
-    return first, _version(world)
-
-
-def _version(world: World) -> str:
-    """That pods are given."""
-    meta = world.meta(DB)
-    assert meta is not None
-    assert meta.version is not None
-    return meta.version
+    world.refresh(DB)
+    return first, world.version(DB)
 
 
 def test_p12_a_bad_rotation_is_rolled_back_without_the_provider(
@@ -59,7 +51,7 @@ def test_p12_a_bad_rotation_is_rolled_back_without_the_provider(
     assert f"serves {first}" in done.stdout
     assert "2 pods have it: api-1, api-2" in done.stdout
     (world.files / "away").rename(world.files / "prod/payments/db")
-    world.lastgood("refresh", SOURCE)
+    world.refresh(DB)
     assert world.volume(DB)["value"] == b"one"
     world.secret(DB, b"three")
     world.lastgood("refresh", SOURCE)
@@ -81,16 +73,17 @@ def test_p12_a_revoked_version_goes_at_once_and_for_good(
 
 
 def test_p12_a_revocation_with_nothing_to_replace_it_leaves_a_tombstone(world: World) -> None:
-    """The value is empty, and meta.json says why."""
+    """The value is empty, and meta.json says why. Nothing of it is left in the record either."""
     world.secret(DB, b"one")
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    done = world.lastgood("revoke", SOURCE, _version(world))
+    done = world.lastgood("revoke", SOURCE, world.version(DB))
     meta = world.meta(DB)
     assert meta is not None
     assert meta.serving == "revoked"
     assert world.volume(DB)["value"] == b""
+    assert all(b"one" not in value for value in world.record(DB).values())
     assert "serves nothing (revoked)" in done.stdout
 
 
@@ -103,7 +96,7 @@ def test_p12_a_pin_holds_until_it_is_taken_back(world: World, rotated: tuple[str
     assert world.volume(DB)["value"] == b"one"
     assert f"unpinned from {first}" in world.lastgood("unpin", SOURCE).stdout
     assert world.volume(DB)["value"] == b"two"
-    assert world.status(DB)["version"] == second
+    assert world.version(DB) == second
 
 
 def test_a_pin_on_an_unknown_version_is_fetched_by_name_and_serves_on_meanwhile(
@@ -158,7 +151,7 @@ def test_p2_p5_a_failing_refresh_is_shown_and_keeps_value_and_age(
     (world.files / "prod/payments/db").unlink()
     done = world.lastgood("refresh", SOURCE)
     assert "last attempt: absent" in done.stdout
-    until("the count", lambda: world.snapshot(DB)["status"]["failures"])
+    until("the count", lambda: world.shown(DB)["failures"])
     after = world.status(DB)
     assert after["reason"] == "absent"
     assert after["failures"] >= 1, "it tries again by itself"

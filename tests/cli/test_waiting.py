@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from apiserver.faults import Fault, Rule
 from tests.make.cluster import snapshot_of
@@ -52,27 +52,21 @@ def test_p12_a_wish_counts_as_seen_when_the_snapshot_itself_is_written(world: Wo
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    first = world.meta(DB)
-    assert first is not None
+    first = world.version(DB)
     world.secret(DB, b"two")
-    world.lastgood("refresh", SOURCE)
+    world.refresh(DB)
     path = f"/api/v1/namespaces/payments/secrets/{snapshot_of(DB)}"
     refused = Rule(fault=Fault.STATUS, method="PUT", path=path, code=503, times=float("inf"))
     world.server.break_requests(refused)
     words = ("rollback", SOURCE, "--wait", "1")
     assert "has not done it within 1 s" in world.lastgood(*words, code=4).stderr
-    until("the status to say so", lambda: _status(world)["state"] == "NotWritten")
-    assert _status(world)["observedGeneration"] < _generation(world)
+    until("the status to say so", lambda: world.shown(DB)["state"] == "NotWritten")
+    assert world.shown(DB)["observedGeneration"] < _generation(world)
     assert world.volume(DB)["value"] == b"two"
     world.server.repair()
-    until("it to be seen", lambda: _status(world)["observedGeneration"] == _generation(world))
+    until("it to be seen", lambda: world.shown(DB)["observedGeneration"] == _generation(world))
     assert world.volume(DB)["value"] == b"one"
-    assert _status(world)["version"] == first.version
-
-
-def _status(world: World) -> dict[str, Any]:
-    found: dict[str, Any] = world.snapshot(DB)["status"]
-    return found
+    assert world.shown(DB)["version"] == first
 
 
 def _generation(world: World) -> int:

@@ -85,7 +85,7 @@ def test_p1_p4_p12_killed_during_an_outage_it_serves_on_and_obeys_without_a_stor
     until("all to be served", lambda: _values(world) == good)
     assert _calls(proxy) <= len(NAMES)
     provider.put(NAMES[0], SecretBytes(b"bad"))
-    world.lastgood("refresh", f"aws-sm:{NAMES[0]}")
+    world.refresh(NAMES[0], "aws", "aws-sm")
     assert _values(world) == [b"bad", *good[1:]]
     proxy.set("blackhole")
     world.end(signal.SIGKILL)

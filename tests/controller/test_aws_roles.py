@@ -131,7 +131,7 @@ def test_p7_two_accounts_read_as_two_roles_and_follow_another(
     govern(world, provider.address, one=222)
 
     def followed() -> bool:
-        world.lastgood("refresh", f"aws-sm@one:{NAME}")
+        world.refresh(NAME, "one", "aws-sm")
         return value(world, "one") == b"of 222"
 
     until("the other role's", followed)

@@ -39,13 +39,13 @@ def test_p8_a_value_is_in_two_secrets_and_nowhere_else(world: World, canary: Sec
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, good)
-    first = world.status(DB)["version"]
+    first = world.version(DB)
     said = []
-    for value in (canary.reveal(), good + b" ", b"", good + b"  "):
+    for value in (good + b" ", b"", good + b"  ", canary.reveal()):
         world.secret(DB, value)
-        done = world.command("refresh", f"file:{DB}")
-        said.append(done.stdout + done.stderr)
+        world.refresh(DB)
     for words in (
+        ("refresh", f"file:{DB}"),
         ("status",),
         ("status", "--output", "json"),
         ("history", f"file:{DB}"),
@@ -112,9 +112,9 @@ def test_p5_metrics_count_what_was_decided(world: World) -> None:
     world.start()
     world.serves(DB, b"{}")
     world.secret(DB, b"not json")
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     (world.files / "prod/payments/db").unlink()
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     metrics = world.get("/metrics")
     for line in (
         'lastgood_refresh_total{provider="file",reason="none",result="fetched"} 2.0',
@@ -138,9 +138,9 @@ def test_each_refresh_is_one_line_that_states_the_decision(world: World) -> None
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     (world.files / "prod/payments/db").unlink()
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     lines = world.events("controller.refreshed")
     said = [(line["result"], line["reason"], line["decision"]) for line in lines]
     assert said[:3] == [

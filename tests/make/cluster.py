@@ -23,11 +23,13 @@ import yaml
 
 from apiserver.install import CONTROLLER
 from contract import ages, layout, plan
+from contract.annotations import REFRESH_REQUESTED
 from contract.names import snapshot_name
 from contract.snapshot import META, Meta
 from contract.snapshot import from_wire as meta_from_wire
 from controller.lease import LEASE
 from controller.record import record_name
+from controller.times import rfc3339, seconds
 from kube.resources import (
     CONFIG_MAPS,
     CORE_EVENTS,
@@ -251,13 +253,21 @@ class World:
 
     def age(self, reference: str, namespace: str = "payments") -> ages.Entry | None:
         """The freshness entry; None: there is none."""
+        return self._entry(snapshot_of(reference), namespace)
+
+    def _entry(self, name: str, namespace: str) -> ages.Entry | None:
         found = self.server.get(CONFIG_MAPS, ages.CONFIG_MAP, namespace) or {}
-        raw = (found.get("data") or {}).get(snapshot_of(reference))
+        raw = (found.get("data") or {}).get(name)
         return None if raw is None else ages.from_wire(raw)
 
     def snapshot(self, reference: str, namespace: str = "payments") -> Json:
         """The SecretSnapshot; empty: there is none."""
         return self.server.get(SECRET_SNAPSHOTS, snapshot_of(reference), namespace) or {}
+
+    def shown(self, reference: str) -> Json:
+        """The SecretSnapshot's status; empty: there is none."""
+        found: Json = self.snapshot(reference).get("status", {})
+        return found
 
     def serves(self, reference: str, value: bytes, namespace: str = "payments") -> None:
         """Waits until that is what pods are given, and status and age say so."""
@@ -272,10 +282,47 @@ class World:
 
         until(f"{reference} to be served", ready)
 
+    def version(self, reference: str) -> str:
+        """That pods are given."""
+        meta = self.meta(reference)
+        assert meta is not None
+        assert meta.version is not None
+        return meta.version
+
+    def refresh(self, reference: str, account: str = "files", provider: str = "file") -> None:
+        """Asks for a fetch as `lastgood refresh` does, which takes longer to start. Waits until it
+        was tried, and pods are given what follows from it.
+        """
+        name = snapshot_name(account, "controller", provider, reference)
+        until("its object", lambda: self.server.get(SECRET_SNAPSHOTS, name, "payments"))
+        asked = max(time.time(), (self._attempted(name) or 0.0) + 1e-3)
+        note = {"metadata": {"annotations": {REFRESH_REQUESTED: rfc3339(asked)}}}
+        self.server.patch(SECRET_SNAPSHOTS, name, note, namespace="payments")
+
+        def tried() -> bool:
+            return (self._attempted(name) or 0.0) >= asked - 1e-5 and self._is_given(name)
+
+        until("the refresh", tried)
+
+    def _attempted(self, name: str) -> float | None:
+        """When a snapshot was fetched last, in seconds since the epoch; None: never."""
+        status = (self.server.get(SECRET_SNAPSHOTS, name, "payments") or {}).get("status", {})
+        entry = self._entry(name, "payments")
+        told = None if entry is None else entry.last_attempt
+        times = seconds(status.get("lastAttempt")), told
+        return max((at for at in times if at is not None), default=None)
+
+    def _is_given(self, name: str) -> bool:
+        """Whether the Secret has the version that the age is of."""
+        entry, raw = self._entry(name, "payments"), self.keys(name).get(META)
+        if entry is None or entry.served is None or raw is None:
+            return raw is None
+        return meta_from_wire(raw).version == entry.served.version
+
     def lastgood(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Types a command; its exit code has to be `code`."""
         done = self.command(*words)
-        assert done.returncode == code, (words, done.stdout, done.stderr)
+        assert done.returncode == code, (words, done.stdout, done.stderr, self.log())
         return done
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
