@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import ssl
 import uuid
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +31,8 @@ Service = tuple[str, str]
 """Namespace and name."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """Where one webhook is."""
-
-    url: str
-    server_name: str | None
-    """Whose certificate is expected; None: that of the URL's host."""
-    tls: ssl.SSLContext
+_Call = tuple[str, str | None, ssl.SSLContext]
+"""Where a webhook is: URL, whose certificate is expected (None: that of the URL's host), trust."""
 
 
 class Webhooks:
@@ -68,8 +61,8 @@ class Webhooks:
         labels = ((held or {}).get("metadata") or {}).get("labels") or {}
         own = content["metadata"].get("labels") or {}
         return (
-            chosen(webhook.get("namespaceSelector") or {}, labels)
-            and chosen(webhook.get("objectSelector") or {}, own)
+            chosen(webhook["namespaceSelector"], labels)
+            and chosen(webhook["objectSelector"], own)
             and _conditions(webhook, request)
         )
 
@@ -78,19 +71,19 @@ class Webhooks:
         name = webhook["name"]
         content: Json = request["object"]
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
-        timeout_s = webhook.get("timeoutSeconds", 10)
+        timeout_s = webhook["timeoutSeconds"]
         try:
             call = self._call(webhook["clientConfig"])
             response = await _asked(call, {**review, "request": request}, timeout_s)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as error:
-            if webhook.get("failurePolicy", "Fail") == "Ignore":
+            if webhook["failurePolicy"] == "Ignore":
                 return content
             message = f'failed calling webhook "{name}": {type(error).__name__}: {error}'
             raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, message) from None
         if not response["allowed"]:
             status = response.get("status") or {}
             message = f'admission webhook "{name}" denied the request: {status.get("message", "")}'
-            raise Refusal(status.get("code", 403), message, reason=status.get("reason"))
+            raise Refusal(status.get("code", 403), message, reason=status.get("reason", ""))
         if "patch" not in response:
             return content
         patched: Json = jsonpatch.apply_patch(content, base64.b64decode(response["patch"]).decode())
@@ -102,23 +95,22 @@ class Webhooks:
             raise OSError("x509: certificate signed by unknown authority: there is no caBundle")
         tls = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
         if "url" in client:
-            return _Call(client["url"], None, tls)
+            return client["url"], None, tls
         service = client["service"]
         named = f"{service['name']}.{service['namespace']}.svc"
         place = self._services.get((service["namespace"], service["name"]))
         if place is None:
             raise OSError(f'service "{service["name"]}" not found')
-        return _Call(f"https://{place}{service.get('path', '')}", named, tls)
+        return f"https://{place}{service.get('path', '')}", named, tls
 
 
 async def _asked(call: _Call, review: Json, timeout_s: float) -> Json:
     limit = aiohttp.ClientTimeout(total=timeout_s)
     query = {"timeout": f"{timeout_s:g}s"}
+    url, name, tls = call
     async with (
         aiohttp.ClientSession(timeout=limit) as session,
-        session.post(
-            call.url, params=query, json=review, ssl=call.tls, server_hostname=call.server_name
-        ) as answer,
+        session.post(url, params=query, json=review, ssl=tls, server_hostname=name) as answer,
     ):
         if answer.status != HTTPStatus.OK:
             raise ValueError(f"an answer of status {answer.status}")

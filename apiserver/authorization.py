@@ -53,6 +53,10 @@ def allowed(store: Store, user: User, act: Act) -> bool:
     return any(_covers(rule, act) for rule in _rules(store, user, act.namespace))
 
 
+ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+"""Who gives no credentials."""
+
+
 def _rules(store: Store, user: User, namespace: str) -> Iterator[Json]:
     bindings = _all(store, kinds.CLUSTER_ROLE_BINDING)
     if namespace:
@@ -80,7 +84,9 @@ def _is(subject: Json, user: User) -> bool:
     if subject["kind"] == "ServiceAccount":
         return user.name == f"system:serviceaccount:{subject.get('namespace')}:{subject['name']}"
     if subject["kind"] == "Group":
-        return subject["name"] in user.groups
+        return subject["name"] in user.groups or (
+            subject["name"] == "system:authenticated" and user is not ANONYMOUS
+        )
     return bool(subject["name"] == user.name)
 
 

@@ -27,18 +27,8 @@ def answer(path: str, served: Sequence[Kind]) -> Json | None:
         groups = sorted({kind.group for kind in served if kind.group})
         found = [_group(group, served) for group in groups]
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": found}
-    group, version = _group_version(path)
-    here = [kind for kind in served if (kind.group, kind.version) == (group, version)]
+    here = [it for it in served if path == f"/api{'s' if it.group else ''}/{it.api_version}"]
     return _resources(here) if here else None
-
-
-def _group_version(path: str) -> tuple[str, str]:
-    parts = path.strip("/").split("/")
-    if parts[0] == "api" and len(parts) == 2:  # noqa: PLR2004 - /api/v1
-        return "", parts[1]
-    if parts[0] == "apis" and len(parts) == 3:  # noqa: PLR2004 - /apis/GROUP/VERSION
-        return parts[1], parts[2]
-    return "", ""
 
 
 def _group(group: str, served: Sequence[Kind]) -> Json:

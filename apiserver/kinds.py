@@ -60,6 +60,11 @@ def _own(at: GroupVersion, plural: str, kind: str, **more: Any) -> Kind:  # noqa
     return Kind(group=at[0], version=at[1], plural=plural, kind=kind, **more)
 
 
+def _of_event(about: str, by: str) -> frozenset[str]:
+    parts = ("kind", "namespace", "name", "uid")
+    return frozenset({*(f"{about}.{part}" for part in parts), by, "reason", "type"})
+
+
 _CORE = ("", "v1")
 _POD_FIELDS = frozenset({"status.phase", "spec.nodeName"})
 NAMESPACE = _own(_CORE, "namespaces", "Namespace", namespaced=False, short=("ns",), status=True)
@@ -71,18 +76,19 @@ CORE_EVENT = _own(
     *(_CORE, "events", "Event"),
     short=("ev",),
     stored="events",
-    fields=frozenset({"involvedObject.name", "involvedObject.kind", "involvedObject.uid"}),
+    fields=_of_event("involvedObject", "reportingComponent"),
 )
 EVENT = _own(
     *(("events.k8s.io", "v1"), "events", "Event"),
     stored="events",
-    fields=frozenset({"regarding.name", "regarding.kind", "reason"}),
+    fields=_of_event("regarding", "reportingController"),
 )
 LEASE = _own(("coordination.k8s.io", "v1"), "leases", "Lease", unconditional=False)
 ROLE = _own(_RBAC, "roles", "Role")
 ROLE_BINDING = _own(_RBAC, "rolebindings", "RoleBinding")
 CLUSTER_ROLE = _own(_RBAC, "clusterroles", "ClusterRole", namespaced=False)
 CLUSTER_ROLE_BINDING = _own(_RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+RBAC = (ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
 MUTATING_WEBHOOK = _own(
     _ADMISSION, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", namespaced=False
 )
@@ -91,11 +97,10 @@ DEFINITION = _own(
     namespaced=False,
     short=("crd",),
 )
-DEPLOYMENT = _own(("apps", "v1"), "deployments", "Deployment", short=("deploy",), status=True)
 
 OWN = (
-    *(NAMESPACE, POD, SECRET, CONFIG_MAP, SERVICE_ACCOUNT, CORE_EVENT, EVENT, LEASE, DEPLOYMENT),
-    *(ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, MUTATING_WEBHOOK, DEFINITION),
+    *(NAMESPACE, POD, SECRET, CONFIG_MAP, SERVICE_ACCOUNT, CORE_EVENT, EVENT, LEASE),
+    *(*RBAC, MUTATING_WEBHOOK, DEFINITION),
 )
 
 
@@ -104,16 +109,13 @@ def defined(definition: Mapping[str, Any]) -> list[Kind]:
     spec = definition["spec"]
     names = spec["names"]
     return [
-        Kind(
-            group=spec["group"],
-            version=version["name"],
-            plural=names["plural"],
-            kind=names["kind"],
+        _own(
+            *((spec["group"], version["name"]), names["plural"], names["kind"]),
             namespaced=spec["scope"] == "Namespaced",
             short=tuple(names.get("shortNames", ())),
             status="status" in version.get("subresources", {}),
-            custom=True,
             schema=version["schema"]["openAPIV3Schema"],
+            custom=True,
             unconditional=False,
         )
         for version in spec["versions"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -19,73 +18,105 @@ if TYPE_CHECKING:
     from apiserver.kinds import Kind
 
 Json = dict[str, Any]
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-_LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
-_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-_LONGEST_NAME, _LONGEST_LABEL = 253, 63
-_MOST_DATA = 1 << 20
-"""Bytes of all values of a Secret or a ConfigMap."""
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 """Of metadata: what a request can't change."""
 _POD = {
     "restartPolicy": "Always",
-    "terminationGracePeriodSeconds": 30,
-    "dnsPolicy": "ClusterFirst",
     "serviceAccountName": "default",
-    "schedulerName": "default-scheduler",
-    "securityContext": {},
+    "terminationGracePeriodSeconds": 30,
 }
-_CORE = {"regarding": "involvedObject", "note": "message"}
+_WEBHOOK = {
+    "namespaceSelector": {},
+    "objectSelector": {},
+    "failurePolicy": "Fail",
+    "timeoutSeconds": 10,
+}
+_CORE = {
+    "regarding": "involvedObject",
+    "note": "message",
+    "reportingController": "reportingComponent",
+    "deprecatedSource": "source",
+    "deprecatedCount": "count",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+}
 """How core/v1 names the fields of an Event in events.k8s.io/v1."""
 
 
-def read(kind: Kind, body: object, namespace: str, name: str | None) -> Json:
-    """The object of a request's body, with what its path says. Refusal 400."""
-    if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict):
+def decoded(kind: Kind, body: object) -> Json:
+    """The object of a request's body, with the defaults of its kind. Refusal 400; 422."""
+    if not isinstance(body, dict) or not isinstance(body.get("metadata") or {}, dict):
         raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is no {kind.kind}")
     found = copy.deepcopy(body)
-    _said(found, "kind", kind.kind)
-    _said(found, "apiVersion", kind.api_version)
     metadata = found["metadata"] = dict(found.get("metadata") or {})
-    for field, value in (("namespace", namespace), ("name", name)):
-        given = metadata.get(field)
-        if value and given and given != value:
-            message = (
-                f"the {field} of the object ({given}) does not match that of the URL ({value})"
-            )
-            raise Refusal(HTTPStatus.BAD_REQUEST, message)
-        if value:
-            metadata[field] = value
     metadata.pop("managedFields", None)
-    return _decoded(kind, found)
-
-
-def _said(found: Json, field: str, value: str) -> None:
-    if found.setdefault(field, value) != value:
-        message = f"the object's {field} is {found[field]}, and the URL's is {value}"
+    if kind.custom:
+        found = schema.kept(found, kind.schema)
+    else:
+        found = {"apiVersion": kind.api_version, "kind": kind.kind, **found}
+    if found.get("apiVersion") != kind.api_version or not found.get("kind"):
+        message = f"the object is no {kind.kind} of {kind.api_version}"
         raise Refusal(HTTPStatus.BAD_REQUEST, message)
+    if found["kind"] != kind.kind:
+        code = HTTPStatus.UNPROCESSABLE_ENTITY if kind.custom else HTTPStatus.BAD_REQUEST
+        raise Refusal(code, f"the object is a {found['kind']} and no {kind.kind}")
+    _strings(metadata, "labels", "annotations")
+    return _of_kind(kind, found)
 
 
-def _decoded(kind: Kind, content: Json) -> Json:
+def _strings(content: Json, *fields: str) -> None:
+    """Each is a mapping of texts, where it is there. Refusal 400."""
+    for field in fields:
+        found = content.get(field) or {}
+        if not isinstance(found, dict) or not all(isinstance(it, str) for it in found.values()):
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"{field} maps no texts to texts")
+
+
+def _of_kind(kind: Kind, content: Json) -> Json:
+    if kind in {kinds.SECRET, kinds.CONFIG_MAP}:
+        _read_data(kind, content)
+    if kind.stored == "events":
+        return _event(content, to_core=False)
+    if kind is kinds.NAMESPACE:
+        metadata = content["metadata"]
+        own = {"kubernetes.io/metadata.name": metadata.get("name", "")}
+        metadata["labels"] = {**(metadata.get("labels") or {}), **own}
+        content["spec"] = {"finalizers": ["kubernetes"]}
+    if kind is kinds.MUTATING_WEBHOOK:
+        content["webhooks"] = [{**_WEBHOOK, **hook} for hook in content.get("webhooks") or ()]
+    return content
+
+
+def _read_data(kind: Kind, content: Json) -> None:
     """A Secret's values are read before anything else is looked at. Refusal 400."""
+    data = content.pop("data", None) or {}
+    if kind is kinds.SECRET and isinstance(data, dict):
+        texts = content.pop("stringData", None) or {}
+        data = {key: "" if text is None else text for key, text in data.items()}
+        _strings({"stringData": texts}, "stringData")
+        data |= {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        content.setdefault("type", "Opaque")
+    if data:
+        content["data"] = data
+        _strings(content, "data")
     if kind is kinds.SECRET:
-        data = dict(content.get("data") or {})
-        for key, text in (content.pop("stringData", None) or {}).items():
-            data[key] = base64.b64encode(text.encode()).decode()
         try:
             for text in data.values():
                 base64.b64decode(text, validate=True)
-        except (binascii.Error, TypeError, ValueError):
-            message = "Secret in version v1 cannot be handled as a Secret: illegal base64 data"
-            raise Refusal(HTTPStatus.BAD_REQUEST, message) from None
-        content["data"] = data
-        content.setdefault("type", "Opaque")
-    if kind.stored == "events":
-        return _event(content, to_core=False)
-    if kind.custom:
-        return schema.kept(content, kind.schema)
-    return content
+        except (binascii.Error, ValueError):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "data: illegal base64") from None
+
+
+def place(content: Json, namespace: str, name: str | None) -> None:
+    """Puts in what the path says. Refusal 400: the object says something else."""
+    metadata = content["metadata"]
+    for field, value in (("namespace", namespace), ("name", name)):
+        given = metadata.get(field)
+        if given and given != value and (value or field == "namespace"):
+            message = f"the {field} of the object ({given}) does not match the URL ({value})"
+            raise Refusal(HTTPStatus.BAD_REQUEST, message)
+        if value:
+            metadata[field] = value
 
 
 def shown(kind: Kind, content: Json) -> Json:
@@ -112,12 +143,10 @@ def created(kind: Kind, content: Json, uid: str, now: str) -> Json:
     if kind.status:
         content.pop("status", None)
     if kind is kinds.POD:
-        content["spec"] = {**copy.deepcopy(_POD), **(content.get("spec") or {})}
+        content["spec"] = {**_POD, **(content.get("spec") or {})}
         content["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
     if kind is kinds.NAMESPACE:
-        labels = metadata.get("labels") or {}
-        metadata["labels"] = {**labels, "kubernetes.io/metadata.name": metadata["name"]}
-        content["spec"] = {"finalizers": ["kubernetes"]}
+        metadata["labels"]["kubernetes.io/metadata.name"] = metadata["name"]
         content["status"] = {"phase": "Active"}
     return content
 
@@ -141,61 +170,32 @@ def updated(kind: Kind, before: Json, content: Json, subresource: str) -> Json:
     if kind.custom:
         same = content.get("spec") == before.get("spec")
         metadata["generation"] = old["generation"] + (0 if same else 1)
-    if kind is kinds.SECRET:
-        _same_secret(content, before)
+    _unchanged(kind, content, before)
     return content
 
 
 def _precondition(kind: Kind, metadata: Json, old: Json) -> None:
     version, uid = metadata.get("resourceVersion"), metadata.get("uid")
     if not version and not kind.unconditional:
-        why = "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"
-        raise invalid(f'{kind.resource} "{old["name"]}"', why)
+        raise invalid(kind.kind, "metadata.resourceVersion: must be specified for an update")
     if version and version != old["resourceVersion"]:
-        why = "the object has been modified; please apply your changes to the latest version"
-        raise conflict(kind.resource, old["name"], why)
+        raise conflict(kind.resource, old["name"], "the object has been modified")
     if uid and uid != old["uid"]:
         raise conflict(kind.resource, old["name"], "Precondition failed: UID in precondition")
     metadata["resourceVersion"] = old["resourceVersion"]
 
 
-def _same_secret(content: Json, before: Json) -> None:
-    what = f'Secret "{content["metadata"]["name"]}"'
-    if content["type"] != before["type"]:
+def _unchanged(kind: Kind, content: Json, before: Json) -> None:
+    """Refusal 422."""
+    what = f'{kind.kind} "{before["metadata"]["name"]}"'
+    if kind is kinds.SECRET and content["type"] != before["type"]:
         raise invalid(what, "type: field is immutable")
-    same = content.get("immutable") and content["data"] == before["data"]
+    same = content.get("immutable") and content.get("data") == before.get("data")
     if before.get("immutable") and not same:
         raise invalid(what, "data: field is immutable when `immutable` is set")
-
-
-def check(kind: Kind, content: Json, before: Json | None) -> None:
-    """Refuses what breaks a rule of its kind: 422."""
-    metadata = content["metadata"]
-    name, wrong = str(metadata.get("name") or ""), []
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        wrong.append("metadata.name: must be a lowercase RFC 1123 subdomain")
-    for key, value in (metadata.get("labels") or {}).items():
-        if not isinstance(value, str) or not _LABEL.fullmatch(value) or len(value) > _LONGEST_LABEL:
-            wrong.append(f"metadata.labels: {key} has no valid value")
-    if any(not isinstance(value, str) for value in (metadata.get("annotations") or {}).values()):
-        wrong.append("metadata.annotations: values are strings")
-    if kind in {kinds.SECRET, kinds.CONFIG_MAP}:
-        wrong += _data(content.get("data") or {}, encoded=kind is kinds.SECRET)
-    if kind is kinds.POD and not content["spec"].get("containers"):
-        wrong.append("spec.containers: Required value")
-    if kind.custom:
-        wrong += schema.problems(content, kind.schema, before)
-    if wrong:
-        raise invalid(f'{kind.kind} "{name}"', *wrong)
-
-
-def _data(data: Json, *, encoded: bool) -> list[str]:
-    wrong = [
-        f"data[{key}]: a key consists of alphanumeric characters, '-', '_' or '.'"
-        for key in data
-        if not _KEY.fullmatch(key) or len(key) > _LONGEST_NAME
-    ]
-    size = sum(len(base64.b64decode(text)) if encoded else len(text) for text in data.values())
-    if size > _MOST_DATA:
-        wrong.append(f"data: Too long: may not be more than {_MOST_DATA} bytes")
-    return wrong
+    if kind is kinds.POD and content.get("spec") != before["spec"]:
+        raise invalid(what, "spec: pod updates may not change fields")
+    if "deletionTimestamp" in before["metadata"]:
+        held = before["metadata"].get("finalizers") or ()
+        if set(content["metadata"].get("finalizers") or ()) - set(held):
+            raise invalid(what, "metadata.finalizers: no new ones once the object is being deleted")

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-_JSON_ERRORS = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException)
 
 
 def change(content_type: str, body: object) -> Callable[[Json], Json]:
-    """What a patch makes of an object. Refusal 415: it is of another kind."""
+    """What a patch makes of an object. Refusal 400; 415: it is of another kind."""
+    if content_type not in {MERGE, JSON_PATCH}:
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"no patch is {content_type}")
     if content_type == MERGE and isinstance(body, dict):
         return lambda content: _merged(content, body)
     if content_type == JSON_PATCH and isinstance(body, list):
         return lambda content: _patched(content, body)
-    message = f"the body of the request was in an unknown format: {content_type}"
-    raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+    raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is no {content_type}")
 
 
 def _merged(content: object, body: object) -> Any:  # noqa: ANN401 - any JSON
@@ -48,6 +48,6 @@ def _merged(content: object, body: object) -> Any:  # noqa: ANN401 - any JSON
 def _patched(content: Json, operations: list[Any]) -> Json:
     try:
         found: Json = jsonpatch.apply_patch(copy.deepcopy(content), operations)
-    except _JSON_ERRORS as error:
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
         raise invalid("the request", f"{type(error).__name__}: {error}") from None
     return found

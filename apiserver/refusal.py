@@ -8,43 +8,26 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-_REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    409: "Conflict",
-    410: "Expired",
-    413: "RequestEntityTooLarge",
-    415: "UnsupportedMediaType",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-}
+_REASONS = {410: "Expired", 422: "Invalid", 500: "InternalError", 504: "Timeout"}
+"""Where they are not the words of HTTP."""
+STATUS: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer
     """Caught by the server, which answers with `status()`."""
 
     def __init__(self, code: int, message: str, *, reason: str | None = None) -> None:
+        """`reason` None: that of the code; "": none."""
         super().__init__(message)
         self.code = code
         self.message = message
-        self.reason = reason or _REASONS.get(code, "Unknown")
+        words = _REASONS.get(code) or HTTPStatus(code).phrase.replace(" ", "")
+        self.reason = words if reason is None else reason
 
     def status(self) -> dict[str, Any]:
         """The body of the answer."""
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-            "code": self.code,
-        }
+        found = {"status": "Failure", "message": self.message, "code": self.code}
+        return {**STATUS, **found, **({"reason": self.reason} if self.reason else {})}
 
 
 def not_found(plural: str, name: str) -> Refusal:

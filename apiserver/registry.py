@@ -9,16 +9,19 @@ import base64
 import json
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from apiserver import kinds, objects
-from apiserver.refusal import Refusal, conflict, not_found
+from apiserver import kinds, objects, requests
+from apiserver.refusal import STATUS, Refusal, conflict, invalid, not_found
+from apiserver.rules import check
 from apiserver.selectors import selected
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from apiserver.admission import Webhooks
     from apiserver.authorization import User
     from apiserver.kinds import Kind
     from apiserver.store import Store
@@ -45,24 +48,11 @@ class Target:
         return self.namespace, self.name or ""
 
 
-class Admission(Protocol):
-    """Mutating admission of a new object."""
-
-    async def __call__(self, kind: Kind, content: Json, user: User, *, dry_run: bool) -> Json:
-        """The object as it was changed. Refusal."""
-        ...
-
-
 class Registry:
     """All kinds with their objects. Every method raises Refusal."""
 
     def __init__(
-        self,
-        store: Store,
-        *,
-        now: Callable[[], str],
-        rng: random.Random,
-        admission: Admission,
+        self, store: Store, *, now: Callable[[], str], rng: random.Random, admission: Webhooks
     ) -> None:
         """`now` is the time as RFC 3339 writes it, in seconds."""
         self.store = store
@@ -83,52 +73,58 @@ class Registry:
 
     def get(self, target: Target) -> Json:
         """One object."""
+        return objects.shown(target.kind, self._there(target))
+
+    def _there(self, target: Target) -> Json:
         found = self.store.get(target.kind.store, target.key)
         if found is None:
             raise not_found(target.kind.resource, target.name or "")
-        return objects.shown(target.kind, found)
+        return found
 
-    def list_(
-        self, target: Target, *, labels: str = "", fields: str = "", limit: int = 0, token: str = ""
-    ) -> Json:
+    def list_(self, target: Target, query: Mapping[str, str]) -> Json:
         """A page; all pages are as of the version of the first."""
-        version, after = _opened(token, self.store.version)
-        meant = selected(target.kind, labels, fields)
-        found = [
-            (key, content)
-            for key, item in self.store.list_at(target.kind.store, version)
+        kind, limit = target.kind, requests.number(query, "limit", 0)
+        version, start = _opened(query, self.store.version)
+        meant = selected(kind, query)
+        left = [
+            (place, content)
+            for key, item in self.store.list_at(kind.store, version)
             if target.namespace in {"", key[0]}
-            and meant(content := objects.shown(target.kind, item))
+            and (place := "/".join(key).removeprefix(f"{target.namespace}/")) >= start
+            and meant(content := objects.shown(kind, item))
         ]
-        left = [(key, content) for key, content in found if after is None or key > after]
         page = left[:limit] if limit else left
         metadata: Json = {"resourceVersion": str(version)}
         if len(page) < len(left):
             metadata["continue"] = _token(version, page[-1][0])
-            metadata["remainingItemCount"] = len(left) - len(page)
+            if not query.get("labelSelector") and not query.get("fieldSelector"):
+                metadata["remainingItemCount"] = len(left) - len(page)
+        hidden = set() if kind.custom else {"kind", "apiVersion"}
         return {
-            "kind": f"{target.kind.kind}List",
-            "apiVersion": target.kind.api_version,
+            "kind": f"{kind.kind}List",
+            "apiVersion": kind.api_version,
             "metadata": metadata,
-            "items": [content for _, content in page],
+            "items": [{k: v for k, v in item.items() if k not in hidden} for _, item in page],
         }
 
     async def create(self, target: Target, body: object, user: User, *, dry_run: bool) -> Json:
         """A new object."""
         kind = target.kind
-        content = objects.read(kind, body, target.namespace, target.name)
+        content = objects.decoded(kind, body)
+        objects.place(content, target.namespace, target.name)
         metadata = content["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
             drawn = "".join(self._rng.choices(_LETTERS, k=5))
             metadata["name"] = f"{metadata['generateName']}{drawn}"
-        self._namespace_is_there(target)
-        content = objects.created(kind, content, self._uid(), self._now())
+        if kind.namespaced:
+            self._there(Target(kind=kinds.NAMESPACE, name=target.namespace))
+        uid = str(UUID(int=self._rng.getrandbits(128), version=4))
+        content = objects.created(kind, content, uid, self._now())
         content = await self._admission(kind, content, user, dry_run=dry_run)
-        objects.check(kind, content, None)
+        check(kind, content, None)
         key = (target.namespace, content["metadata"]["name"])
         if self.store.get(kind.store, key) is not None:
-            message = f'{kind.resource} "{key[1]}" already exists'
-            raise Refusal(HTTPStatus.CONFLICT, message, reason="AlreadyExists")
+            raise Refusal(HTTPStatus.CONFLICT, f"{key} already exists", reason="AlreadyExists")
         if kind is kinds.DEFINITION:
             content = self._define(content, dry_run=dry_run)
         if dry_run:
@@ -137,41 +133,44 @@ class Registry:
 
     def replace(self, target: Target, body: object, *, dry_run: bool) -> Json:
         """The whole object, or its status."""
+        return self._written(target, objects.decoded(target.kind, body), dry_run=dry_run)
+
+    def _written(self, target: Target, content: Json, *, dry_run: bool) -> Json:
         kind = target.kind
-        content = objects.read(kind, body, target.namespace, target.name)
-        before = self.store.get(kind.store, target.key)
-        if before is None:
-            raise not_found(kind.resource, target.name or "")
+        objects.place(content, target.namespace, target.name)
+        before = self._there(target)
         after = objects.updated(kind, before, content, target.subresource)
-        objects.check(kind, after, before)
+        check(kind, after, before)
         if after == before or dry_run:
             return objects.shown(kind, after)
         if kind is kinds.DEFINITION:
             after = self._define(after, dry_run=False)
         if _ended(after):
-            self.store.put(kind.store, target.key, after)
-            return objects.shown(kind, self.store.remove(kind.store, target.key))
+            self.store.remove(kind.store, target.key)
+            return objects.shown(kind, after)
         return objects.shown(kind, self.store.put(kind.store, target.key, after))
 
     def patch(self, target: Target, change: Callable[[Json], Json], *, dry_run: bool) -> Json:
         """`change` is given the object, which it leaves as it is. A resource version in what it
         answers is a precondition.
         """
-        return self.replace(target, change(self.get(target)), dry_run=dry_run)
+        kind, changed = target.kind, change(self.get(target))
+        try:
+            content = objects.decoded(kind, changed)
+        except Refusal as refusal:
+            raise invalid(kind.kind, f"patch: {refusal.message}") from None
+        if content["metadata"].get("uid") != self._there(target)["metadata"]["uid"]:
+            raise invalid(kind.kind, "metadata.uid: field is immutable")
+        return self._written(target, content, dry_run=dry_run)
 
     def delete(self, target: Target, options: Json, *, dry_run: bool) -> Json:
         """One object. It stays while finalizers, or the kubelet of a pod, keep it."""
-        kind = target.kind
-        before = self.store.get(kind.store, target.key)
-        if before is None:
-            raise not_found(kind.resource, target.name or "")
+        kind, before = target.kind, self._there(target)
+        dry_run = requests.dry_run(options.get("dryRun") or []) if options else dry_run
         metadata = before["metadata"]
         for field, given in (options.get("preconditions") or {}).items():
             if given != metadata.get(field):
-                why = f"Precondition failed: {field}: {given}, and it is {metadata.get(field)}"
-                raise conflict(kind.resource, metadata["name"], why)
-        if dry_run:
-            return before
+                raise conflict(kind.resource, metadata["name"], f"precondition {field}")
         grace_s = _grace_s(kind, before, options)
         if metadata.get("finalizers") or grace_s:
             ending = {
@@ -179,19 +178,20 @@ class Registry:
                 "deletionTimestamp": metadata.get("deletionTimestamp", self._now()),
                 "deletionGracePeriodSeconds": grace_s,
             }
+            if kind.custom and "deletionTimestamp" not in metadata:
+                ending["generation"] += 1
             after = {**before, "metadata": ending}
-            return before if after == before else self.store.put(kind.store, target.key, after)
+            same = dry_run or after == before
+            return before if same else self.store.put(kind.store, target.key, after)
+        success = {**STATUS, "status": "Success"}
+        if dry_run:
+            return success
         if kind is kinds.NAMESPACE:
             self._empty(metadata["name"])
         if kind is kinds.DEFINITION:
             self._undefine(before)
-        return self.store.remove(kind.store, target.key)
-
-    def _namespace_is_there(self, target: Target) -> None:
-        if target.kind.namespaced:
-            found = self.store.get(kinds.NAMESPACE.store, ("", target.namespace))
-            if found is None:
-                raise not_found(kinds.NAMESPACE.resource, target.namespace)
+        removed = self.store.remove(kind.store, target.key)
+        return removed if kind is kinds.POD else success
 
     def _empty(self, namespace: str) -> None:
         """What the namespace controller does, at once and whatever finalizers say."""
@@ -214,39 +214,40 @@ class Registry:
             for key, _ in self.store.list_at(kind.store, self.store.version):
                 self.store.remove(kind.store, key)
 
-    def _uid(self) -> str:
-        digits = f"{self._rng.getrandbits(128):032x}"
-        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
 
 def _ended(content: Json) -> bool:
     """Whether nothing keeps an object that is being deleted."""
     metadata = content["metadata"]
-    grace_s = metadata.get("deletionGracePeriodSeconds", 0)
-    return bool(
-        metadata.get("deletionTimestamp") and not metadata.get("finalizers") and not grace_s
-    )
+    kept = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+    return "deletionTimestamp" in metadata and not kept
 
 
 def _grace_s(kind: Kind, content: Json, options: Json) -> int:
     """How long a pod's kubelet has; 0: nobody is waited for."""
-    if kind is not kinds.POD or not content["spec"].get("nodeName"):
+    spec = content.get("spec") or {}
+    if kind is not kinds.POD or not spec.get("nodeName"):
         return 0
-    given = options.get("gracePeriodSeconds")
-    found: int = content["spec"]["terminationGracePeriodSeconds"] if given is None else given
-    return found
+    return int(options.get("gracePeriodSeconds", spec["terminationGracePeriodSeconds"]))
 
 
-def _token(version: int, key: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([version, *key]).encode()).decode()
+def _token(version: int, place: str) -> str:
+    token = {"v": "meta.k8s.io/v1", "rv": version, "start": f"{place}\0"}
+    return base64.urlsafe_b64encode(json.dumps(token).encode()).decode().rstrip("=")
 
 
-def _opened(token: str, version: int) -> tuple[int, tuple[str, str] | None]:
-    """The version of a list, and the key after which its page begins."""
-    if not token:
-        return version, None
+def _opened(query: Mapping[str, str], newest: int) -> tuple[int, str]:
+    """The version of a list, and from what place on its page begins."""
+    given, match = requests.number(query, "resourceVersion", 0), query.get("resourceVersionMatch")
+    known = {"Exact"} if given else set()
+    if match is not None and match not in known | {"NotOlderThan"}:
+        raise invalid("list", f"resourceVersionMatch: {match} of resourceVersion {given}")
+    if given > newest:
+        raise Refusal(HTTPStatus.GATEWAY_TIMEOUT, "Too large resource version")
+    if not query.get("continue"):
+        exact = match == "Exact" or (match is None and query.get("limit"))
+        return given if given and exact else newest, ""
     try:
-        at, namespace, name = json.loads(base64.urlsafe_b64decode(token))
-        return int(at), (str(namespace), str(name))
-    except ValueError:
+        token = json.loads(base64.urlsafe_b64decode(query["continue"] + "=="))
+        return int(token["rv"]), str(token["start"])
+    except (KeyError, TypeError, ValueError):
         raise Refusal(HTTPStatus.BAD_REQUEST, "continue key is not valid") from None

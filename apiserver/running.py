@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
@@ -50,14 +50,15 @@ class Running:
     def kubeconfig(self, path: Path, user: User = ADMIN, namespace: str = "default") -> Path:
         """Writes a kubeconfig of a user, for our processes and for kubectl."""
         token = self.call(lambda server: server.token(user))
-        context = {"cluster": "standin", "user": user.name, "namespace": namespace}
+        name = "standin"
+        context = {"cluster": name, "user": user.name, "namespace": namespace}
         cluster = {"server": self.url, "certificate-authority": str(self.ca)}
-        content: dict[str, Any] = {
+        content = {
             "apiVersion": "v1",
             "kind": "Config",
-            "current-context": "standin",
-            "contexts": [{"name": "standin", "context": context}],
-            "clusters": [{"name": "standin", "cluster": cluster}],
+            "current-context": name,
+            "contexts": [{"name": name, "context": context}],
+            "clusters": [{"name": name, "cluster": cluster}],
             "users": [{"name": user.name, "user": {"token": token}}],
         }
         path.touch(mode=0o600)

@@ -16,7 +16,7 @@ from jsonschema import Draft4Validator, ValidationError
 from jsonschema.validators import extend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 Json = dict[str, Any]
 _ALWAYS = ("apiVersion", "kind", "metadata")
@@ -37,7 +37,7 @@ def problems(content: Json, schema: Mapping[str, Any], before: Json | None = Non
     Rules about an object's earlier form (`oldSelf`) are judged where there is one.
     """
     wrong = [
-        f"{_path(error.absolute_path)}: {error.validator}"
+        f"{error.json_path}: {error.validator}"
         for error in _Structural(schema).iter_errors(content)
     ]
     return wrong + list(_broken(content, before, schema, ""))
@@ -69,11 +69,6 @@ def evaluated(rule: str, known: Mapping[str, object]) -> bool:
         raise ValueError(str(error)) from None
 
 
-def _path(steps: Iterable[str | int]) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return text.removeprefix(".")
-
-
 def _prune(value: object, schema: Mapping[str, Any]) -> None:
     """Removes fields that the schema does not name."""
     open_ = schema.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in schema
@@ -85,11 +80,14 @@ def _prune(value: object, schema: Mapping[str, Any]) -> None:
 
 
 def _fill(value: object, schema: Mapping[str, Any]) -> None:
-    """Puts in the schema's defaults, from the outside to the inside."""
+    """Puts in the schema's defaults, from the outside to the inside. A null counts as nothing."""
     if isinstance(value, dict):
         for name, item in schema.get("properties", {}).items():
             if "default" in item and value.get(name) is None and not item.get("nullable"):
                 value[name] = copy.deepcopy(item["default"])
+        for name, found, inner in _inside(value, schema):
+            if found is None and not inner.get("nullable"):
+                del value[name]
     for _, item, inner in _inside(value, schema):
         _fill(item, inner)
 

@@ -23,13 +23,15 @@ _PARTS = re.compile(r",(?![^()]*\))")
 _SET = re.compile(r"^(\S+)\s+(in|notin)\s+\(([^()]*)\)$")
 _EQUAL = re.compile(r"^([^=!\s]+)\s*(!=|==|=)\s*(\S*)$")
 _EXISTS = re.compile(r"^(!?)\s*([^=!,()\s]+)$")
+_WORDS = {"In": "{} in ({})", "NotIn": "{} notin ({})", "Exists": "{}", "DoesNotExist": "!{}"}
 _COMMON = frozenset({"metadata.name", "metadata.namespace"})
 
 
-def selected(kind: Kind, labels: str, fields: str) -> Callable[[Json], bool]:
+def selected(kind: Kind, query: Mapping[str, str]) -> Callable[[Json], bool]:
     """Whether an object is meant. Refusal 400: a selector can't be read, or names a field that this
     kind does not select by.
     """
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
     tests = [_label(part.strip()) for part in _PARTS.split(labels) if part.strip()]
     tests += [_field(kind, part.strip()) for part in fields.split(",") if part.strip()]
     return lambda content: all(test(content) for test in tests)
@@ -37,21 +39,11 @@ def selected(kind: Kind, labels: str, fields: str) -> Callable[[Json], bool]:
 
 def chosen(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """A LabelSelector object, as webhook configurations have them."""
-    wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_matches(part, labels) for part in selector.get("matchExpressions") or ())
-
-
-def _matches(part: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    value, values = labels.get(part["key"]), part.get("values") or ()
-    found = {
-        "In": value in values,
-        "NotIn": value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }
-    return found[part["operator"]]
+    tests = [_label(f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
+    for part in selector.get("matchExpressions") or ():
+        values = ",".join(part.get("values") or ())
+        tests.append(_label(_WORDS[part["operator"]].format(part["key"], values)))
+    return all(test({"metadata": {"labels": labels}}) for test in tests)
 
 
 def _label(part: str) -> Callable[[Json], bool]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from apiserver import discovery, patches, requests
+from apiserver import discovery, kinds, patches, requests
 from apiserver.admission import Webhooks
-from apiserver.authorization import MASTERS, Act, User, allowed
+from apiserver.authorization import ANONYMOUS, MASTERS, Act, User, allowed
 from apiserver.faults import Fault, Faults
-from apiserver.refusal import Refusal
+from apiserver.refusal import Refusal, invalid
 from apiserver.registry import Registry, Target
 from apiserver.selectors import selected
 from apiserver.store import Store
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from apiserver.faults import Rule
+    from apiserver.kinds import Kind
     from apiserver.requests import Request
 
 Json = dict[str, Any]
@@ -34,11 +35,13 @@ ADMIN = User("kubernetes-admin", (MASTERS,))
 MOST_BYTES = 3 << 20
 """Of a request's body."""
 _FOR_EVER_S = 3600.0
-_WATCH_S = 1800.0
+_WATCH_S = 1800
 """Of a watch that names no time-out."""
+_PUBLIC = {"/readyz", "/livez", "/healthz", "/version"}
+_LEAST_TOKEN_S = 600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One request that came."""
 
@@ -68,12 +71,8 @@ class Server:
         self._rng = rng
         self._now = now
         self._monotonic = monotonic
-        self.registry = Registry(
-            self.store,
-            now=lambda: _time(now()),
-            rng=rng,
-            admission=Webhooks(self.store, self.services),
-        )
+        webhooks = Webhooks(self.store, self.services)
+        self.registry = Registry(self.store, now=lambda: _time(now()), rng=rng, admission=webhooks)
 
     def token(self, user: User) -> str:
         """A new bearer token."""
@@ -86,7 +85,9 @@ class Server:
         rule = self.faults.of(request.method, request.path)
         try:
             user = self._user(request)
-            self._saw(request, user)
+            agent = request.headers.get("User-Agent", "")
+            seen = Seen(user.name, request.method, request.path, request.query_string, agent)
+            self.seen.append(seen)
             early = await self._fault(rule, request)
             if early is not None:
                 return early
@@ -107,11 +108,9 @@ class Server:
             await asyncio.sleep(rule.delay_s)  # noqa: TID251 - what the fault is
             return None
         if rule.fault is Fault.STATUS:
-            refusal = Refusal(rule.code, "a fault that was asked for")
-            after = rule.retry_after_s
-            return _json(
-                refusal.status(), rule.code, {} if after is None else {"Retry-After": str(after)}
-            )
+            after, refusal = rule.retry_after_s, Refusal(rule.code, "a fault that was asked for")
+            headers = {} if after is None else {"Retry-After": str(after)}
+            return _json(refusal.status(), rule.code, headers)
         return _reset(request)
 
     async def _cleared(self, rule: Rule) -> None:
@@ -121,79 +120,73 @@ class Server:
 
     def _user(self, request: web.Request) -> User:
         word, _, token = request.headers.get("Authorization", "").partition(" ")
+        if not word:
+            return ANONYMOUS
         user = self._users.get(token) if word == "Bearer" else None
         if user is None:
             raise Refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized")
         return user
 
-    def _saw(self, request: web.Request, user: User) -> None:
-        self.seen.append(
-            Seen(
-                user=user.name,
-                method=request.method,
-                path=request.path,
-                query=request.query_string,
-                agent=request.headers.get("User-Agent", ""),
-            )
-        )
-
     async def _answered(self, request: web.Request, user: User) -> web.StreamResponse:
-        if request.method == "GET" and request.path in {"/readyz", "/livez", "/healthz"}:
-            return web.Response(text="ok")
-        if request.method == "GET":
-            found = discovery.answer(request.path, self.registry.kinds())
-            if found is not None:
-                return _json(found)
         asked = requests.read(request.method, request.path, request.query)
-        if asked.plural == "selfsubjectaccessreviews":
-            return _json(self._review(user, await _body(request)), HTTPStatus.CREATED)
+        if asked is None:
+            return self._about(request, user)
+        if asked.plural == "selfsubjectaccessreviews" and user is not ANONYMOUS:
+            return _json(self._review(user, asked, await _body(request)), HTTPStatus.CREATED)
         self._allow(user, asked.act)
         target = self._target(asked)
         if asked.subresource == "token":
             return _json(self._token(target, await _body(request)), HTTPStatus.CREATED)
-        if asked.verb == "watch":
+        if asked.act.verb == "watch":
             return await self._watch(request, target)
         before = self.store.version
-        code = HTTPStatus.CREATED if asked.verb == "create" else HTTPStatus.OK
+        code = HTTPStatus.CREATED if asked.act.verb == "create" else HTTPStatus.OK
         try:
-            return _json(await self._done(asked.verb, target, request, user), code)
+            return _json(await self._done(asked.act.verb, target, request, user), code)
+        except (AttributeError, KeyError, TypeError) as error:
+            message = f"an object of this shape can't be read: {error!r}"
+            raise Refusal(HTTPStatus.BAD_REQUEST, message) from error
         finally:
             if self.store.version != before:
                 self._changed.send()
 
+    def _about(self, request: web.Request, user: User) -> web.Response:
+        """What is no resource: health and discovery."""
+        path = request.path
+        if user is ANONYMOUS and path not in _PUBLIC:
+            raise Refusal(HTTPStatus.FORBIDDEN, f'User "{user.name}" cannot get path "{path}"')
+        if path in _PUBLIC - {"/version"}:
+            return web.Response(text="ok")
+        found = discovery.answer(path, self.registry.kinds())
+        if found is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "the server could not find the requested resource")
+        return _json(found)
+
     def _allow(self, user: User, act: Act) -> None:
         if not allowed(self.store, user, act):
-            where = f' in the namespace "{act.namespace}"' if act.namespace else " at cluster scope"
-            message = (
-                f'{act.resource} "{act.name}" is forbidden: User "{user.name}" cannot {act.verb}'
-                f' resource "{act.resource}" in API group "{act.group}"{where}'
-            )
+            what = f'{act.verb} {act.resource} "{act.name}" of API group "{act.group}"'
+            message = f'User "{user.name}" cannot {what} in the namespace "{act.namespace}"'
             raise Refusal(HTTPStatus.FORBIDDEN, message)
 
     def _target(self, asked: Request) -> Target:
-        kind = self.registry.kind(asked.group, asked.version, asked.plural)
-        known = {"", "token", *(("status",) if kind is not None and kind.status else ())}
-        if kind is None or asked.subresource not in known:
+        """Refusal 404; 405: it is there, and does not do this."""
+        kind = self.registry.kind(asked.act.group, asked.version, asked.plural)
+        verbs = _verbs(asked, kind) if kind is not None else set()
+        if kind is None or not verbs:
             raise Refusal(HTTPStatus.NOT_FOUND, "the server could not find the requested resource")
-        name = asked.name or None
-        return Target(
-            kind=kind, namespace=asked.namespace, name=name, subresource=asked.subresource
-        )
+        if asked.act.verb not in verbs:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{asked.act.verb} is not served here")
+        at = asked.act.namespace
+        return Target(kind=kind, namespace=at, name=asked.name, subresource=asked.subresource)
 
     async def _done(self, verb: str, target: Target, request: web.Request, user: User) -> Json:
-        query, registry = request.query, self.registry
+        registry = self.registry
         if verb == "get":
             return registry.get(target)
         if verb == "list":
-            return registry.list_(
-                target,
-                labels=query.get("labelSelector", ""),
-                fields=query.get("fieldSelector", ""),
-                limit=int(query.get("limit", "0")),
-                token=query.get("continue", ""),
-            )
+            return registry.list_(target, request.query)
+        dry_run = requests.dry_run(request.query.getall("dryRun", []))
         body = await _body(request)
-        dry_run = query.get("dryRun") == "All"
         if verb == "create":
             return await registry.create(target, body, user, dry_run=dry_run)
         if verb == "update":
@@ -203,20 +196,20 @@ class Server:
             return registry.patch(target, change, dry_run=dry_run)
         # The query of a deletion that has a body is passed over, as the real one does.
         options = body if isinstance(body, dict) else {}
-        dry_run = options.get("dryRun") == ["All"] if options else dry_run
         return registry.delete(target, options, dry_run=dry_run)
 
-    def _review(self, user: User, body: object) -> Json:
+    def _review(self, user: User, request: Request, body: object) -> Json:
         """A SelfSubjectAccessReview."""
+        if request.act.verb != "create" or request.name:
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "reviews are created alone")
         review = body if isinstance(body, dict) else {}
-        asked = review.get("spec", {}).get("resourceAttributes", {})
-        act = Act(
-            verb=asked.get("verb", ""),
-            group=asked.get("group", ""),
-            resource=asked.get("resource", ""),
-            namespace=asked.get("namespace", ""),
-            name=asked.get("name", ""),
-        )
+        asked = review.get("spec", {}).get("resourceAttributes")
+        if not asked:
+            raise invalid("the review", "spec.resourceAttributes: nothing else is served")
+        fields = ("verb", "group", "resource", "namespace", "name")
+        act = Act(**{field: asked.get(field, "") for field in fields})
+        if asked.get("subresource"):
+            act = replace(act, resource=f"{act.resource}/{asked['subresource']}")
         return {**review, "status": {"allowed": allowed(self.store, user, act)}}
 
     def _token(self, target: Target, body: object) -> Json:
@@ -224,6 +217,8 @@ class Server:
         self.registry.get(target)
         request = body if isinstance(body, dict) else {}
         seconds = (request.get("spec") or {}).get("expirationSeconds", 3600)
+        if seconds < _LEAST_TOKEN_S:
+            raise invalid("the request", f"spec.expirationSeconds: at least {_LEAST_TOKEN_S}")
         status = {
             "token": self.token(User.service_account(target.namespace, target.name or "")),
             "expirationTimestamp": _time(self._now() + seconds),
@@ -232,17 +227,12 @@ class Server:
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         query = request.query
-        given = query.get("resourceVersion", "")
-        watch = Watch(
-            store=self.store,
-            target=target,
-            meant=selected(
-                target.kind, query.get("labelSelector", ""), query.get("fieldSelector", "")
-            ),
-            at=int(given or "0"),
-            bookmarks=query.get("allowWatchBookmarks") == "true",
-        )
-        timeout_s = float(query.get("timeoutSeconds", _WATCH_S))
+        if "sendInitialEvents" in query:
+            raise invalid("watch", "sendInitialEvents: it is not served")
+        at, meant = requests.number(query, "resourceVersion", 0), selected(target.kind, query)
+        bookmarks = query.get("allowWatchBookmarks") == "true"
+        watch = Watch(store=self.store, target=target, meant=meant, at=at, bookmarks=bookmarks)
+        timeout_s = requests.number(query, "timeoutSeconds", _WATCH_S)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(request)
@@ -252,12 +242,26 @@ class Server:
         return response
 
 
+def _verbs(asked: Request, kind: Kind) -> set[str]:
+    """What is done at a path; empty: it is not there."""
+    if asked.subresource:
+        tokens = kind is kinds.SERVICE_ACCOUNT and asked.subresource == "token"
+        status = kind.status and asked.subresource == "status"
+        known = {"create"} if tokens else {"get", "update", "patch"} if status else set()
+    else:
+        known = {"get", "update", "patch", "delete"} if asked.name else {"list", "watch", "create"}
+    if not kind.namespaced:
+        return set() if asked.act.namespace else known
+    if not asked.act.namespace:
+        known = set() if asked.name else {"list", "watch"}
+    return known
+
+
 async def _body(request: web.Request) -> object:
     """The JSON of a body; None: it is empty. Refusal 400, 413."""
     content = await request.read()
     if content and "json" not in request.content_type:
-        message = f"the body of the request was in an unknown format: {request.content_type}"
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{request.content_type} is not read")
     if len(content) > MOST_BYTES:
         message = f"Request entity too large: limit is {MOST_BYTES}"
         raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from apiserver.refusal import Refusal
@@ -76,8 +77,8 @@ class Store:
         ]
 
     def list_at(self, kind: str, version: int) -> list[tuple[Key, Json]]:
-        """All objects of a kind as they were at `version`, in the order of their keys. Refusal 410:
-        that is forgotten.
+        """All objects of a kind as they were at `version`, in etcd's order. Refusal 410: that is
+        forgotten.
         """
         found = dict(self._objects.get(kind, {}))
         if version < self.version:
@@ -86,21 +87,15 @@ class Store:
                     found.pop(change.key, None)
                 else:
                     found[change.key] = change.before
-        return sorted(found.items())
+        return sorted(found.items(), key=lambda item: "/".join(item[0]))
 
     def since(self, kind: str, version: int) -> Iterator[Change]:
         """The changes after `version`, oldest first. Refusal 410: some are forgotten."""
         if version < self._compacted:
             message = f"too old resource version: {version} ({self._compacted + 1})"
             raise Refusal(HTTPStatus.GONE, message)
-        later = (change for change in reversed(self._changes))
-        found: list[Change] = []
-        for change in later:
-            if change.version <= version:
-                break
-            if change.kind == kind:
-                found.append(change)
-        return reversed(found)
+        newer = takewhile(lambda change: change.version > version, reversed(self._changes))
+        return reversed([change for change in newer if change.kind == kind])
 
     def compact(self) -> None:
         """Forgets every change: no watch can continue from before now."""

@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,24 +30,17 @@ class Signal:
     """Wakes everyone who waits."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Event] = set()
+        self._next = asyncio.Event()
 
     def send(self) -> None:
         """Something has changed."""
-        for event in self._waiting:
-            event.set()
+        self._next.set()
+        self._next = asyncio.Event()
 
-    async def wait(self, seconds: float) -> bool:
-        """Until the next signal; False: `seconds` went by."""
-        event = asyncio.Event()
-        self._waiting.add(event)
-        try:
-            await asyncio.wait_for(event.wait(), max(0.0, seconds))
-        except TimeoutError:
-            return False
-        finally:
-            self._waiting.discard(event)
-        return True
+    async def wait(self, seconds: float) -> None:
+        """Until the next signal, or until `seconds` went by."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._next.wait(), max(0.0, seconds))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +51,7 @@ class Watch:
     target: Target
     meant: Callable[[Json], bool]
     at: int
+    """0: from what is there."""
     bookmarks: bool
 
     async def events(
@@ -84,6 +79,12 @@ class Watch:
             await signal.wait(min(end, bookmark_at) - now)
 
     def _new(self) -> Iterator[Json]:
+        if not self.at:
+            self.at = self.store.version
+            for key, item in self.store.list_at(self.target.kind.store, self.at):
+                content = self._seen(item)
+                if content is not None and self.target.namespace in {"", key[0]}:
+                    yield {"type": "ADDED", "object": content}
         for change in list(self.store.since(self.target.kind.store, self.at)):
             event = self._event(change)
             if event is not None:

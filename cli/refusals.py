@@ -25,7 +25,7 @@ _TROUBLE = {
     "ClientConnectorSSLError": "it speaks no TLS that we can follow",
     "SSLError": "the certificates that the kubeconfig names can't be used",
     "NoCredentialsError": "the token's file can't be read",
-    "ServerDisconnectedError": "it ended the connection",
+    "DisconnectedError": "it ended the connection",
     "ClientOSError": "it ended the connection",
     "ClientConnectorError": "nothing listens there, or the way to it is blocked",
     "Malformed": "what answers there is no API server",

@@ -27,6 +27,10 @@ class NoCredentialsError(OSError):
     """Caught here; its name is the reason of an UnavailableError."""
 
 
+class DisconnectedError(aiohttp.ClientError):
+    """The connection ended instead of an answer. Caught by who asked."""
+
+
 class Connections:
     """The connections, and who we are on them."""
 
@@ -78,7 +82,21 @@ class Connections:
     def _open(self) -> aiohttp.ClientSession:
         tls = RESTClientObject(self._configuration).ssl_context
         connector = aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_socket)
-        return aiohttp.ClientSession(connector=connector, trust_env=True)
+        return aiohttp.ClientSession(connector=connector, trust_env=True, middlewares=[_once])
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Sends a request once. aiohttp repeats a GET, PUT or DELETE after errors of its own, and a
+    write that was done and then repeated looks like somebody else's: 409 or 404.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise DisconnectedError(str(error)) from error
 
 
 class Client:

@@ -175,6 +175,7 @@ def test_snapshot_names_are_those_of_the_contract(world: World) -> None:
     def names(resource: Resource) -> set[str]:
         return {item["metadata"]["name"] for item in world.server.items(resource, "payments")}
 
+    until("the SecretSnapshot", lambda: names(SECRET_SNAPSHOTS))
     assert names(SECRETS) == names(SECRET_SNAPSHOTS) == {snapshot_of(DB)}
     assert names(CONFIG_MAPS) == {"lastgood-freshness"}
     assert "history.json" in world.record(DB)

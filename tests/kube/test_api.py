@@ -183,18 +183,19 @@ def test_p8_a_watch_that_breaks_off_carries_no_byte_of_an_object() -> None:
     assert leaks(asked(act)[0]) == []
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [(never, "TimedOut"), (hang_up, "ServerDisconnectedError")],
+    [(never, "TimedOut"), (hang_up, "DisconnectedError")],
     ids=["no answer", "a reset"],
 )
-def test_no_answer_is_unavailable(fault: Fault, reason: str) -> None:
+def test_no_answer_is_unavailable(fault: Fault, reason: str, method: str) -> None:
     """Status 0; whether a write was done is not known, so it is not sent again."""
 
     async def act(api: Api, server: Server) -> None:
         server.faults.append(fault)
         with pytest.raises(UnavailableError) as caught:
-            await api.merge_patch(SECRET, {})
+            await api._call(method, SECRET)
         assert (caught.value.status, caught.value.reason) == (0, reason)
         assert len(server.requests) == 1
 

@@ -18,7 +18,7 @@ from apiserver.running import running
 from apiserver.server import ADMIN
 from certs.dev_ca import CA_FILE, CERT_FILE, KEY_FILE, write_pair
 from kube import resources
-from kube.errors import AlreadyExistsError, NotFoundError
+from kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ _KINDS = {
     "SecretSnapshot": resources.SECRET_SNAPSHOTS,
 }
 """Of objects that tests apply."""
+_TRIES = 20
 FREE = {"holderIdentity": "", "leaseDurationSeconds": 1}
 """A Lease as a leader leaves it that ends well."""
 
@@ -73,22 +74,28 @@ class StandIn:
         """All of a namespace; None: of all namespaces. Read in this process."""
 
         def read(server: Server) -> list[Json]:
-            found: list[Json] = server.registry.list_(_target(server, resource, namespace))["items"]
+            found: list[Json] = server.registry.list_(_target(server, resource, namespace), {})[
+                "items"
+            ]
             return found
 
         return self._server.call(read)
 
     def apply(self, content: Json, namespace: str | None = None) -> None:
-        """Makes the object, or writes this in its place."""
+        """Makes the object, or writes this in its place, whoever else writes it meanwhile."""
         resource, metadata = _KINDS[content["kind"]], content["metadata"]
         where = metadata.get("namespace", namespace)
-        try:
-            self.client.call("POST", resource.path(where), content)
-        except AlreadyExistsError:
-            found = self.get(resource, metadata["name"], where) or {"metadata": {}}
-            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
-            body = {**content, "metadata": {**metadata, **version}}
-            self.client.call("PUT", resource.path(where, metadata["name"]), body)
+        for _ in range(_TRIES):
+            found = self.get(resource, metadata["name"], where)
+            with suppress(AlreadyExistsError, ConflictError):
+                if found is None:
+                    self.client.call("POST", resource.path(where), content)
+                else:
+                    version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+                    body = {**content, "metadata": {**metadata, **version}}
+                    self.client.call("PUT", resource.path(where, metadata["name"]), body)
+                return
+        raise AssertionError(f"others keep writing {metadata['name']}")
 
     def patch(
         self,

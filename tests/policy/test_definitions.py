@@ -8,17 +8,29 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from apiserver import schema
 from policy.crd import DEFINITIONS, manifest
-from tests.e2e.definitions import ACCEPTED, BOUNDS, KEPT, RULES, made, rules
+from tests.e2e.definitions import ACCEPTED, BOUNDS, KEPT, RULES, Json, made, rules
 from tests.e2e.mistakes import PLACES, WHOLE, mistakes, places, problem
-from tests.policy.server import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from policy.crd import Definition
-    from tests.e2e.definitions import Json, Refused
+    from tests.e2e.definitions import Refused
     from tests.e2e.mistakes import Path
+
+
+SCHEMAS: dict[str, Json] = {
+    item.plural: manifest(item)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    for item in DEFINITIONS
+}
+
+
+def answer(plural: str, body: Json) -> tuple[Json, list[str]]:
+    """The object as the API server keeps it, and what it says is wrong with it."""
+    kept = schema.kept(body, SCHEMAS[plural])
+    return kept, schema.problems(kept, SCHEMAS[plural])
 
 
 @pytest.mark.parametrize(
