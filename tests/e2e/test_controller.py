@@ -190,7 +190,8 @@ def test_p13_a_pod_that_cant_be_parsed_stops_nobody(controlled: Controlled, fiel
     )
     assert fields in made.stdout
     _served(controlled)
-    controlled.kubectl("delete", "pod", "odd", "--force", "--grace-period=0")
+    # Pod garbage collection may have been quicker: no node has this name.
+    controlled.kubectl("delete", "pod", "odd", "--force", "--grace-period=0", "--ignore-not-found")
     _rotate(controlled)
 
 
@@ -255,7 +256,9 @@ def test_a_waiting_pods_event_names_source_error_and_what_to_do(controlled: Cont
 
 
 def test_p12_a_terminating_pod_is_not_nudged_and_its_neighbour_is(controlled: Controlled) -> None:
-    """A finalizer of others holds it, so it still counts as one that has the source."""
+    """A finalizer of others holds it. No count is expected of it: the control plane's pod garbage
+    collector marks an unscheduled pod that is being deleted as Failed, after up to 20 s.
+    """
     controlled.provide(DB, ONE)
     for name in ("web-0", "web-1"):
         controlled.pod(name, DB)
@@ -271,7 +274,6 @@ def test_p12_a_terminating_pod_is_not_nudged_and_its_neighbour_is(controlled: Co
         quarantined = {"spec": {"quarantined": [controlled.meta(DB)["version"]]}}
         controlled.patch("snap", controlled.snapshot(DB), quarantined)
         until("another", lambda: _nudged(controlled, "web-1") != first, PATIENCE_S)
-        until("both to count", lambda: controlled.status(DB)["consumers"] == 2, PATIENCE_S)
         assert _nudged(controlled, "web-0") is None
     finally:
         controlled.patch("pod", "web-0", {"metadata": {"finalizers": None}})
