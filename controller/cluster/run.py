@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from controller.accounts import Accounts
 from controller.cluster import selfcheck
+from controller.cluster.elsewhere import Elsewhere
 from controller.cluster.events import Events
 from controller.cluster.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
 from controller.cluster.freshness import FreshnessMaps
@@ -124,17 +125,15 @@ class Cluster:
         came first.
         """
         settings = self._settings
+        elsewhere = Elsewhere(self._api, settings.namespace, sorted(settings.namespaces or ()))
         while not stop.is_set():
             try:
                 found = await self._api.get(NAMESPACES.path(name="kube-system"))
                 if settings.self_check:
                     await selfcheck.check(
-                        self._api,
-                        self._attempts,
-                        settings.namespace,
-                        settings.pod,
-                        sorted(settings.namespaces or ()),
+                        self._api, self._attempts, settings.namespace, settings.pod
                     )
+                    await elsewhere.check(report=settings.reports_reads)
                 return str(found["metadata"]["uid"])
             except TemporaryError as error:
                 say(logging.WARNING, "controller.waits", why=str(error), decision="tried again")
