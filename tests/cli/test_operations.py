@@ -240,15 +240,16 @@ def test_every_verb_has_help_with_an_example(world: World, verb: str) -> None:
 
 @pytest.mark.parametrize(
     "version",
-    ["", "a\nb", "\x1b[2J", "v\u00fc", "\udcff", "v" * 513],
-    ids=["empty", "lines", "control", "not ASCII", "not UTF-8", "long"],
+    ["", "a\nb", "\x1b[2J", "v\u00fc", "\udcff", "v" * 129, 'v"', "v\\"],
+    ids=["empty", "lines", "control", "not ASCII", "not UTF-8", "long", "a quote", "a backslash"],
 )
 def test_a_pin_on_what_no_version_is_called_is_refused(
     world: World, rotated: tuple[str, str], version: str
 ) -> None:
     """The message says what is allowed, and no wish is recorded."""
     done = world.lastgood("pin", SOURCE, version, code=1)
-    assert "a version has 1 to 512 printable ASCII characters; nothing was changed" in done.stderr
+    assert "a version has 1 to 128 printable ASCII characters, without" in done.stderr
+    assert "nothing was changed" in done.stderr
     assert world.status(DB)["version"] == rotated[1]
     assert (
         not (world.store / f"snapshots/payments/{snapshot_of(DB)}.spec.json")
