@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli.errors import CommandError, Exit, UnreachableError
 from cli.names import find_version
-from contract.snapshot import MOST_VERSION, MOST_VERSIONS
+from contract.snapshot import MOST_VERSION, MOST_VERSIONS, is_version
 from controller import spec as specs
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def refresh(status: Status, now: float) -> Wish:
 def pin(status: Status, text: str, now: float) -> Wish:
     """Serve one version until unpinned. A version that is not held is fetched by name."""
     version = find_version(text, status.versions) or text
-    if not 0 < len(version) <= MOST_VERSION or not (version.isascii() and version.isprintable()):
+    if not is_version(version):
         message = (
-            f"a version has 1 to {MOST_VERSION} printable ASCII characters; nothing was changed"
-            f"{_known(status)}"
+            f'a version has 1 to {MOST_VERSION} printable ASCII characters, without " and \\;'
+            f" nothing was changed{_known(status)}"
         )
         raise CommandError(message)
     if version in status.revoked:
@@ -119,12 +119,17 @@ def revoke(status: Status, text: str) -> Wish:
     if version is None:
         message = f'there is no version "{text}"; nothing was changed{_known(status)}'
         raise CommandError(message)
-    if len({*status.revoked, version}) > MOST_VERSIONS:
-        message = f"{MOST_VERSIONS} versions are revoked, and no more can be; nothing was changed"
-        raise CommandError(message)
+
+    def change(spec: Spec) -> Spec:
+        # The status also lists what the account revokes, and what an earlier object revoked.
+        if len({*spec.revoked, version}) > MOST_VERSIONS:
+            message = f"the SecretSnapshot revokes {MOST_VERSIONS} versions, and can revoke no more"
+            raise CommandError(message)
+        return specs.revoked(spec, version)
+
     return Wish(
         said=f"revoked {version}",
-        change=lambda spec: specs.revoked(spec, version),
+        change=change,
         done=lambda seen, _: seen.version != version,
     )
 

@@ -13,12 +13,14 @@ from contract.snapshot import META, VALUE, from_wire
 from contract.wire import WireError
 from controller.record import (
     RECORD_TYPE,
-    SECRET_KEY_PREFIX,
     Record,
     Written,
+    fitted,
     from_secret,
+    is_too_large,
     record_name,
     to_secret,
+    with_extra,
 )
 from kube.errors import ApiError, ConflictError, NotFoundError
 from kube.resources import NAMESPACES, SECRETS
@@ -219,24 +221,20 @@ class Records:
             path = NAMESPACES.path(name=key.namespace)
             raise NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
         keep = held is not None and held.extra_of == _extra_of(data)
-        extra = held.extra if held is not None and keep else {}
-        newer = {
-            name.removeprefix(SECRET_KEY_PREFIX)
-            for name in extra
-            if name.startswith(SECRET_KEY_PREFIX)
-        }
-        record = Record(
+        whole = Record(
             namespace=key.namespace,
             namespace_uid=there,
             snapshot=key.source.snapshot,
             data={VALUE: data[VALUE], META: data[META]},
             history=history,
-            keys=tuple(sorted({*data, *newer})),
+            keys=tuple(sorted(data)),
             written=None if held is None else held.written,
             uid=None if held is None else held.told,
-            extra=extra,
             unknown={} if held is None else held.unknown,
         )
+        record = fitted(with_extra(whole, held.extra if held is not None and keep else {}))
+        if is_too_large(record):
+            record = fitted(whole)
         if held is not None and self._digest(to_secret(record)) == held.digest:
             return record
         if record.written is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.annotations import PREFIX, REFRESH_REQUESTED
 from contract.names import snapshot_name
+from contract.snapshot import MOST_VERSIONS, is_version
 from controller.conditions import dated
 from controller.spec import Name, Spec
 from controller.status import from_wire
@@ -18,7 +19,7 @@ from refresh.model import SnapshotKey, SourceKey
 from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from controller.status import Status
     from refresh.model import SnapshotState
@@ -160,13 +161,20 @@ def made(key: SnapshotKey, state: SnapshotState | None) -> dict[str, Any]:
     )
     body["metadata"]["annotations"] = {MADE_FOR: "pods"}
     if state is not None:
-        if state.pin is not None:
+        rolled_back = (item.version for item in state.quarantined if item.reason == ROLLED_BACK)
+        if state.pin is not None and is_version(state.pin):
             body["spec"]["pin"] = state.pin
-        body["spec"]["revoked"] = list(state.revoked)
-        body["spec"]["quarantined"] = [
-            item.version for item in state.quarantined if item.reason == ROLLED_BACK
-        ]
+        body["spec"]["revoked"] = _named(state.revoked)
+        body["spec"]["quarantined"] = _named(rolled_back)
     return body
+
+
+def _named(versions: Iterable[str]) -> list[str]:
+    """The last of them, where they are more than a list of the spec may have, so that there is room
+    for others. The record has all of them.
+    """
+    found = [version for version in versions if is_version(version)]
+    return found if len(found) <= MOST_VERSIONS else found[-MOST_VERSIONS // 2 :]
 
 
 def patch(before: Snapshot, after: Spec) -> dict[str, Any]:

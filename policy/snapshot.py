@@ -78,7 +78,7 @@ class Spec(_Model):
 class Quarantined(_Model):
     """A version that is not served, and why."""
 
-    version: Version
+    version: str
     """The provider's name of the version."""
     reason: str
     """What it failed, or rolled-back."""
@@ -87,7 +87,7 @@ class Quarantined(_Model):
 class Held(_Model):
     """A version that is kept beside the one that is served."""
 
-    version: Version
+    version: str
     """The provider's name of the version."""
     fetched_at: datetime
     """When it was fetched."""

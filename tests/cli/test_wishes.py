@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cli import fleet, operate
+from cli.errors import CommandError
+from contract.snapshot import MOST_VERSIONS
 from controller.spec import Name, Spec
 from tests.cli.given import NOW, SERVED
 
@@ -55,3 +57,12 @@ def test_only_what_the_provider_answered_is_called_an_attempt(reason: str, said:
     """In the line that closes a verb."""
     line = fleet.summary(Name("payments", "lg-db"), replace(SERVED, reason=reason), NOW)
     assert line.endswith(f"; {said}")
+
+
+def test_a_revocation_needs_room_in_the_spec_alone() -> None:
+    """The status lists the account's revocations too, which take no room of the object's."""
+    many = tuple(f"r{number}" for number in range(MOST_VERSIONS))
+    change = operate.revoke(replace(FAILED, version="v1", revoked=many), "v1").change
+    assert change(Spec(revoked=many[1:])).revoked == (*many[1:], "v1")
+    with pytest.raises(CommandError, match="revokes 128 versions, and can revoke no more"):
+        change(Spec(revoked=many))
