@@ -72,7 +72,7 @@ e2e-bare: on-a-cluster setup helm ## every other test of a cluster, which the ch
 e2e-versions: setup helm ## what depends on the API server, on the oldest and the newest Kubernetes: VERSIONS='v1.30.14', as root
 	@tests/e2e/versions $(VERSIONS)
 
-bench-cluster: on-a-cluster setup helm ## ratios measured on the cluster of KUBECONFIG, half an hour: BENCH_ARGS='start --rounds 5'
+bench-cluster: on-a-cluster setup helm ## ratios measured on the cluster of KUBECONFIG, 40 minutes: BENCH_ARGS='start --rounds 5'
 	@tests/e2e/images base
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m bench.cluster $(BENCH_ARGS)
 

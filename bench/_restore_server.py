@@ -1,5 +1,5 @@
-"""`python -m bench._restore_server COUNT NAMESPACES`: an API server that has so many records, in a
-process of its own. Pages are made before, so that its own work is not measured.
+"""`python -m bench._restore_server COUNT NAMESPACES PORT`: an API server that has so many records,
+in a process of its own. Pages are made before, so that its own work is not measured.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def names(count: int) -> list[str]:
 
 
 def main(count: int, namespaces: int) -> None:
-    """Prints the port, and serves until it is ended."""
+    """Says when it serves, and serves until it is ended."""
     app = web.Application()
     pages = list(_pages(count, namespaces))
     maps = {name: _map(name, count, namespaces) for name in names(namespaces)}

@@ -30,14 +30,13 @@ from policy.load import load_texts
 from refresh.engine import Engine
 from refresh.sources.protocol import Fetched, NotModified
 from tests import make
+from tests.make.ledger import QuietLedger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from contract.snapshot import Meta
-    from controller.objects import Name, Spec
+    from controller.spec import Name, Spec
     from policy.match import PolicySet
-    from refresh.model import SnapshotKey, SnapshotState
     from refresh.sources.protocol import FetchRequest
 
 SNAPSHOTS, NAMESPACES, ROUNDS = 10_000, 100, 3
@@ -133,8 +132,13 @@ class _Provider:
 
 
 class _Clock:
+    """A wall clock that goes on: one that stands still is one that is set back all the time."""
+
+    def __init__(self) -> None:
+        self._ahead_s = FETCHED_AT + OVERDUE_S - time.monotonic()
+
     def now(self) -> float:
-        return FETCHED_AT + OVERDUE_S
+        return self._ahead_s + time.monotonic()
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -151,32 +155,6 @@ class _Feed:
 
     def current(self) -> Any:  # noqa: ANN401 - as each feed has it
         return self._content
-
-
-class _Ledger:
-    """Shows nothing."""
-
-    def restored(self, key: SnapshotKey, meta: Meta) -> None: ...
-
-    def decided(self, *_: object) -> None: ...
-
-    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None: ...
-
-    def forget(self, key: SnapshotKey) -> None: ...
-
-    def vanished(self, key: SnapshotKey) -> bool:
-        del key
-        return False
-
-    async def collect(self, key: SnapshotKey) -> bool:
-        del key
-        return False
-
-    async def publish(self, *_: object) -> None: ...
-
-    async def report(self, *_: object) -> None: ...
-
-    async def status(self, *_: object) -> None: ...
 
 
 def _policies() -> PolicySet:
@@ -200,7 +178,7 @@ def _controller(api: Api, provider: _Provider) -> Controller:
     accounts = Accounts(
         monotonic=time.monotonic, observer=lambda _: lambda *_: None, problem=lambda *_: None
     )
-    ledger = cast("Any", _Ledger())
+    ledger = QuietLedger()
     clock = _Clock()
     engine = Engine(
         sources=lambda *_: provider, sink=ledger, clock=clock, rng=Random(1), cluster=CLUSTER
@@ -214,7 +192,7 @@ def _controller(api: Api, provider: _Provider) -> Controller:
             lambda name: uids.get(name, ""),
             CLUSTER,
         ),
-        ledger=ledger,
+        ledger=cast("Any", ledger),
         policies=_Feed(_policies()),
         pods=_Feed(_demand()),
         specs=_Feed(specs),

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from cli.clock import Clock
     from cli.connection import Connection
     from cli.heartbeat import Heartbeat
-    from controller.objects import Name, Spec, Status
     from controller.snapshots import Snapshot
+    from controller.spec import Name, Spec
+    from controller.status import Status
 
 Json = dict[str, Any]
 RUNNING = "status.phase!=Succeeded,status.phase!=Failed"

@@ -14,7 +14,7 @@ from cli.terminal import plain
 from contract import layout
 from contract.spelling import suggestion
 from controller.demand import NotADemandError, plan_of
-from controller.snapshots import seconds
+from controller.times import seconds
 from kube.resources import CORE_EVENTS, PODS
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
 from contract.reasons import Freshness, Holding, Serving
 from controller.advice import what_to_do
-from controller.snapshots import seconds
+from controller.times import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.plan import Plan, PlannedFile, PlannedSnapshot
-    from controller.objects import Status
+    from controller.status import Status
 
 Json = dict[str, Any]
 _ENDED = frozenset({"Succeeded", "Failed"})

@@ -13,7 +13,8 @@ from contract.reasons import FetchFailure, Found
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.objects import Name, Status
+    from controller.spec import Name
+    from controller.status import Status
 
 NONE = "-"
 FOREIGN = "foreign"

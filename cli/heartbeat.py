@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from controller.lease import Record
-from controller.snapshots import seconds
+from controller.times import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

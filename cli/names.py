@@ -10,7 +10,8 @@ from contract.spelling import suggestion
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from controller.objects import Name, Status
+    from controller.spec import Name
+    from controller.status import Status
 
 SHORTEST_PREFIX = 4
 """Characters of a version's or snapshot's name that may stand for all of it."""

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 
 from cli.errors import CommandError, Exit, UnreachableError
 from cli.names import find_version
-from contract.snapshot import MOST_VERSION, MOST_VERSIONS
-from controller import objects
+from contract.snapshot import MOST_VERSION, MOST_VERSIONS, is_version
+from controller import spec as specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.clock import Clock
     from cli.cluster import Cluster
-    from controller.objects import Name, Spec, Status
-
-
-LATER_S = 1e-3
-"""What makes one moment later than another, of those that statuses can tell apart."""
+    from controller.spec import Name, Spec
+    from controller.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +28,8 @@ class Wish:
     said: str
     """What was asked for, as a sentence's beginning."""
     change: Callable[[Spec], Spec]
-    done: Callable[[Status], bool]
-    """Whether a status that has seen the wish shows that it is carried out, as far as it can be."""
+    done: Callable[[Status, Spec], bool]
+    """Whether a status that has seen this spec shows that it was carried out, if it can be."""
     note: str | None = None
     """What the user should know besides; None: nothing."""
 
@@ -48,21 +45,21 @@ class Outcome:
 
 def refresh(status: Status, now: float) -> Wish:
     """Fetch now, within the account's budget."""
-    asked = _from_here(status, now)
+    last = 0.0 if status.refresh_handled is None else status.refresh_handled + specs.LATER_S
     return Wish(
         said="refresh asked for",
-        change=lambda spec: objects.refresh_requested(spec, asked),
-        done=lambda seen: (seen.last_attempt or 0.0) >= asked or seen.refused_since is not None,
+        change=lambda spec: specs.refresh_requested(spec, max(now, last)),
+        done=lambda seen, spec: _refreshed(seen, spec) or seen.refused_since is not None,
     )
 
 
 def pin(status: Status, text: str, now: float) -> Wish:
     """Serve one version until unpinned. A version that is not held is fetched by name."""
     version = find_version(text, status.versions) or text
-    if not 0 < len(version) <= MOST_VERSION or not (version.isascii() and version.isprintable()):
+    if not is_version(version):
         message = (
-            f"a version has 1 to {MOST_VERSION} printable ASCII characters; nothing was changed"
-            f"{_known(status)}"
+            f'a version has 1 to {MOST_VERSION} printable ASCII characters, without " and \\;'
+            f" nothing was changed{_known(status)}"
         )
         raise CommandError(message)
     if version in status.revoked:
@@ -74,8 +71,8 @@ def pin(status: Status, text: str, now: float) -> Wish:
     held = version == status.version or any(item.version == version for item in status.history)
     return Wish(
         said=f"pinned to {version}",
-        change=lambda spec: objects.pinned(spec, version),
-        done=lambda seen: seen.version == version or _tried(seen, asked),
+        change=lambda spec: specs.pinned(spec, version),
+        done=lambda seen, _: seen.version == version or _tried(seen, asked),
         note=None if held else f"{version} is not held; the controller fetches it by name",
     )
 
@@ -87,8 +84,8 @@ def unpin(status: Status) -> Wish:
         raise CommandError(message)
     return Wish(
         said=f"unpinned from {status.pin}",
-        change=lambda spec: objects.pinned(spec, None),
-        done=lambda _: True,
+        change=lambda spec: specs.pinned(spec, None),
+        done=lambda *_: True,
     )
 
 
@@ -111,8 +108,8 @@ def roll_back(status: Status) -> Wish:
         raise CommandError(message)
     return Wish(
         said=f"rolled back from {bad}",
-        change=lambda spec: objects.rolled_back(spec, bad),
-        done=lambda seen: seen.version != bad,
+        change=lambda spec: specs.rolled_back(spec, bad),
+        done=lambda seen, _: seen.version != bad,
     )
 
 
@@ -122,23 +119,28 @@ def revoke(status: Status, text: str) -> Wish:
     if version is None:
         message = f'there is no version "{text}"; nothing was changed{_known(status)}'
         raise CommandError(message)
-    if len({*status.revoked, version}) > MOST_VERSIONS:
-        message = f"{MOST_VERSIONS} versions are revoked, and no more can be; nothing was changed"
-        raise CommandError(message)
+
+    def change(spec: Spec) -> Spec:
+        # The status also lists what the account revokes, and what an earlier object revoked.
+        if len({*spec.revoked, version}) > MOST_VERSIONS:
+            message = f"the SecretSnapshot revokes {MOST_VERSIONS} versions, and can revoke no more"
+            raise CommandError(message)
+        return specs.revoked(spec, version)
+
     return Wish(
         said=f"revoked {version}",
-        change=lambda spec: objects.revoked(spec, version),
-        done=lambda seen: seen.version != version,
+        change=change,
+        done=lambda seen, _: seen.version != version,
     )
 
 
 def carry_out(cluster: Cluster, name: Name, wish: Wish, wait_s: float, clock: Clock) -> Outcome:
     """Records the wish and waits at most `wait_s` seconds; at once without a controller."""
-    generation = cluster.amend(name, wish.change).generation
+    spec = cluster.amend(name, wish.change)
     deadline = clock.monotonic() + wait_s
     while True:
         try:
-            outcome = _look(cluster, name, wish, generation)
+            outcome = _look(cluster, name, wish, spec)
         except UnreachableError as error:
             if clock.monotonic() >= deadline:
                 message = f"{error}; the wish is recorded and will hold"
@@ -149,14 +151,14 @@ def carry_out(cluster: Cluster, name: Name, wish: Wish, wait_s: float, clock: Cl
         clock.sleep(cluster.poll_s)
 
 
-def _look(cluster: Cluster, name: Name, wish: Wish, generation: int) -> Outcome:
+def _look(cluster: Cluster, name: Name, wish: Wish, spec: Spec) -> Outcome:
     """How it stands now."""
     running = cluster.controlled()
     status = cluster.status(name)
     if status is None:
         message = "its status is gone while waiting; the wish is recorded"
         raise CommandError(message)
-    if status.observed_generation >= generation and wish.done(status):
+    if status.observed_generation >= spec.generation and wish.done(status, spec):
         return Outcome(wish=wish, status=status, code=Exit.DONE)
     return Outcome(
         wish=wish, status=status, code=Exit.NOT_RUNNING if running is False else Exit.NOT_YET
@@ -167,7 +169,13 @@ def _from_here(status: Status, now: float) -> float:
     """The moment from which an attempt answers a wish: not one that was made already, which `now`,
     by an API server's clock, may be a second behind.
     """
-    return max(now, (status.last_attempt or 0.0) + LATER_S)
+    return max(now, (status.last_attempt or 0.0) + specs.LATER_S)
+
+
+def _refreshed(status: Status, spec: Spec) -> bool:
+    """Whether a fetch that began after the request has ended."""
+    handled, asked = status.refresh_handled, spec.refresh_requested
+    return handled is not None and asked is not None and handled >= asked
 
 
 def _tried(status: Status, since: float) -> bool:

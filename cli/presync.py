@@ -13,8 +13,8 @@ from cli.refusals import EDIT
 from cli.render import renderings_of
 from cli.sessions import connected
 from controller.demand import NotADemandError, from_pod
-from controller.objects import Name
 from controller.snapshots import MADE_FOR, declaration
+from controller.spec import Name
 from kube.errors import AlreadyExistsError
 from kube.resources import SECRET_SNAPSHOTS
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cli.render import Renderer
     from cli.settings import Settings
     from cli.terminal import Terminal
-    from controller.objects import Status
+    from controller.status import Status
 
 Declarations = dict[Name, dict[str, Any]]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cli.clock import Clock
     from cli.cluster import Cluster
     from cli.terminal import Terminal
-    from controller.objects import Status
+    from controller.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The snapshot Secret: its keys, and `meta.json`, the authority on what its value is.
 
-In the cluster a Secret of type `lastgood.dev/snapshot`; embedded, a folder with the same keys and
+A Secret of type `lastgood.dev/snapshot`; in a pod's volume a folder with the same keys and
 bytes.
 """
 
@@ -13,10 +13,20 @@ from contract.record import Record
 SECRET_TYPE = "lastgood.dev/snapshot"
 VALUE = "value"
 META = "meta.json"
-MOST_VERSION = 512
-"""Characters in the provider's name of a version; none has as many."""
+MOST_VERSION = 128
+"""Characters in the provider's name of a version. AWS has at most 64, others fewer."""
 MOST_VERSIONS = 128
 """That operators may name in one list of a snapshot: revoked, or rolled back from."""
+MOST_REVOKED = MOST_VERSIONS + 256
+"""Revocations that are kept of a snapshot: a list of its own, and the list of its account."""
+
+
+def is_version(name: str) -> bool:
+    """Whether objects and documents can name a version so: 1 to MOST_VERSION printable ASCII
+    characters that JSON writes as one byte each, so no quote and no backslash.
+    """
+    plain = name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
+    return 0 < len(name) <= MOST_VERSION and plain
 
 
 def property_key(name: str) -> str:

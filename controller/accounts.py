@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 NO_FILES = (
-    "provider file is for embedded runs and tests: on a cluster it would serve the controller's own"
+    "provider file is for tests: on a cluster it would serve the controller's own"
     " files; name another provider"
 )
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from contract.snapshot import META, from_wire
 from contract.wire import WireError
 from controller.demand import Parts, consumers, parts
-from controller.objects import Name
 from controller.reconcile import (
     RETENTION_S,
     Decided,
@@ -20,6 +19,7 @@ from controller.reconcile import (
     wish,
     within,
 )
+from controller.spec import Name
 from controller.telemetry import say
 from controller.verdicts import Verdicts
 from kube.race import unless
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from controller.demand import Demand
     from controller.feeds import Feed
     from controller.ledger import Ledger
-    from controller.objects import Spec
     from controller.past import Past, Published, Remembered
+    from controller.spec import Spec
     from policy.match import PolicySet
     from refresh.engine import Clock, Engine
     from refresh.model import Wanted
@@ -77,7 +77,8 @@ class Controller:
         self._engine = engine
         self._clock = clock
         self._known: dict[SnapshotKey, Known] = {}
-        self._attempted: dict[SnapshotKey, float | None] = {}
+        self._handled: dict[SnapshotKey, float | None] = {}
+        """The request for a refresh that was answered last before this process began."""
         self._gone: set[SnapshotKey] = set()
         self._collect_at: dict[SnapshotKey, float] = {}
         """When to remove what is unused: monotonic."""
@@ -161,7 +162,7 @@ class Controller:
             say(logging.ERROR, "controller.not_restored", **where, why=str(error))
             return
         self._ledger.restored(key, meta)
-        self._attempted[key] = remembered.last_attempt
+        self._handled[key] = remembered.refresh_handled
         self._known[key] = Known(
             parts=_parts_of(published.keys),
             synced=True,
@@ -184,7 +185,7 @@ class Controller:
     def _forget(self, key: SnapshotKey) -> None:
         self._engine.forget(key)
         self._known.pop(key, None)
-        self._attempted.pop(key, None)
+        self._handled.pop(key, None)
 
     def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> None:
         policies = self._policies.current()
@@ -240,7 +241,7 @@ class Controller:
                 specs.get(self._names[key]),
                 policies,
                 state=self._engine.state(key),
-                attempted_at=self._attempted.get(key),
+                handled=self._handled.get(key),
             )
             for key in keys
         }

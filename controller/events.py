@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from controller.snapshots import rfc3339
 from controller.telemetry import say
+from controller.times import rfc3339
 from controller.turns import Severity
 from kube.errors import ApiError, FencedError
 from kube.resources import EVENTS, PODS, SECRET_SNAPSHOTS

@@ -9,9 +9,9 @@ from weakref import WeakValueDictionary
 
 from controller.demand import Demand, NotADemandError, Parts, from_pod
 from controller.holds import Holdable
-from controller.objects import Name
+from controller.snapshots import Seen, project
+from controller.spec import Name
 from controller.starts import started_at
-from controller.wire import Seen, project
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from policy.account import SecretAccount
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Coroutine, Mapping
 
-    from controller.objects import Spec
+    from controller.spec import Spec
     from kube.api import Api, Json
     from kube.clock import Clock
     from kube.reflector import Change, Key

@@ -10,15 +10,17 @@ from weakref import WeakValueDictionary
 
 from contract.reasons import Found, Serving
 from contract.snapshot import META, from_wire
-from controller import wire
+from controller.conditions import not_given
 from controller.events import regarding_snapshot
 from controller.leftovers import Leftovers
-from controller.projection import is_written, status_of
 from controller.publication import is_held_back, publish
 from controller.refusals import is_lasting, why_not
 from controller.secrets import ForeignSecretError
 from controller.shown import Late, Shown, as_pods_see
+from controller.snapshots import made
+from controller.status import TIMES, is_written, next_turn, status_of, timeless, to_wire
 from controller.telemetry import say
+from controller.times import seconds
 from controller.turns import turns
 from kube.errors import ApiError, FencedError
 from kube.resources import SECRET_SNAPSHOTS
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from controller.reconcile import Decided
     from controller.records import Records
     from controller.secrets import Secrets
-    from controller.wire import Seen
+    from controller.snapshots import Seen
     from kube.api import Api
     from kube.clock import Clock
     from kube.reflector import Change
@@ -314,13 +316,15 @@ class Ledger:
         if shown.written is None:
             shown.written = dict(seen.status)
             shown.observed = seen.status.get("observedGeneration", 0)
+            shown.handled = seconds(seen.status.get("lastHandledRefresh"))
         now = self._clock.now()
         if is_written(shown.state, self._published.get(key)):
             shown.observed = self._applied.get(key, 0)
+            shown.handled = shown.state.refresh_handled or shown.handled
         await self._probe(key, shown)
         document = self._document(key, shown, shown.written, decided, now)
-        if wire.timeless(document) == wire.timeless(shown.written) and not (
-            shown.times and any(document[name] != shown.written.get(name) for name in wire.TIMES)
+        if timeless(document) == timeless(shown.written) and not (
+            shown.times and any(document[name] != shown.written.get(name) for name in TIMES)
         ):
             return False
         before = shown.written  # the watch may tell of the new one before the answer comes
@@ -350,11 +354,13 @@ class Ledger:
         elif held is not None and held.restored:
             found = Found.RESTORED
         consumers = self._consumers.get(key, ())
-        status = status_of(key, state, decided, consumers, shown.observed, found=found)
-        shown.turns_at = wire.next_turn(status, now)
-        document = wire.shown(status, state, before, now)
+        status = status_of(
+            key, state, decided, consumers, shown.observed, handled=shown.handled, found=found
+        )
+        shown.turns_at = next_turn(status, now)
+        document = to_wire(status, state, before, now)
         if shown.found is not None:
-            return wire.not_given(document, shown.found, before, now)
+            return not_given(document, shown.found, before, now)
         return document
 
     async def _probe(self, key: SnapshotKey, shown: Shown) -> None:
@@ -374,7 +380,7 @@ class Ledger:
         """
         if decided.demanded is None and not decided.known.synced:
             return False
-        body = wire.made(key, shown.state)
+        body = made(key, shown.state)
         path = SECRET_SNAPSHOTS.path(key.namespace)
         await self._api.create(path, body)
         shown.written = None
@@ -392,9 +398,7 @@ class Ledger:
         shown = self._shown.get(seen.key)
         if shown is None or shown.written is None:
             return
-        if change.after is None or wire.timeless(change.after.status) != wire.timeless(
-            shown.written
-        ):
+        if change.after is None or timeless(change.after.status) != timeless(shown.written):
             if change.after is not None:
                 shown.written = dict(change.after.status)
             shown.due_at = min(shown.due_at, self._clock.monotonic() + LEAST_GAP_S)

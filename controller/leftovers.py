@@ -8,8 +8,9 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from controller import wire
 from controller.events import regarding_snapshot
+from controller.snapshots import ignored
+from controller.status import timeless
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError, NotFoundError
 from kube.resources import SECRET_SNAPSHOTS
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from controller.events import Events
-    from controller.wire import Seen
+    from controller.snapshots import Seen
     from kube.api import Api
     from kube.clock import Clock
     from kube.reflector import Reflector
@@ -82,8 +83,8 @@ class Leftovers:
             say(logging.INFO, "controller.not_removed", snapshot=name, why=str(error))
 
     async def _ignore(self, seen: Seen) -> None:
-        document = wire.ignored(seen, self._clock.now())
-        if wire.timeless(document) == wire.timeless(seen.status):
+        document = ignored(seen, self._clock.now())
+        if timeless(document) == timeless(seen.status):
             return
         path = SECRET_SNAPSHOTS.path(seen.namespace, seen.name, "status")
         try:

@@ -9,8 +9,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from contract.annotations import SYNC_REQUESTED
-from controller.snapshots import rfc3339
 from controller.telemetry import say
+from controller.times import rfc3339
 from kube.errors import ApiError, FencedError
 from kube.resources import PODS
 from refresh.budget import Bucket, Budget

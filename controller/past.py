@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from contract.snapshot import META, from_wire
 from contract.wire import WireError
 from controller.record import from_secret
-from controller.snapshots import seconds
 from controller.telemetry import say
+from controller.times import seconds
 from kube.errors import ForbiddenError, GoneError, TemporaryError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from controller.freshness import FreshnessMaps
     from controller.record import Record
     from controller.records import Records
-    from controller.wire import Seen
+    from controller.snapshots import Seen
     from kube.api import Json
     from kube.reflector import Reflector
 
@@ -46,12 +46,10 @@ class Published(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """One snapshot as it was left, and the times that its status told last, in seconds since the
-    epoch.
-    """
+    """One snapshot as it was left, and what its status told last, in seconds since the epoch."""
 
     published: Published
-    last_attempt: float | None = None
+    refresh_handled: float | None = None
     undemanded_since: float | None = None
     refused_since: float | None = None
 
@@ -136,13 +134,9 @@ class Past:
         entry = self._freshness.entry(namespace, name)
         seen = self._snapshots.items.get((namespace, name))
         status = {} if seen is None else seen.status
-        attempts = (
-            seconds(status.get("lastAttempt")),
-            None if entry is None else entry.last_attempt,
-        )
         return Remembered(
             published=Published(namespace, name, record.data, record.history, entry, record.keys),
-            last_attempt=max((at for at in attempts if at is not None), default=None),
+            refresh_handled=seconds(status.get("lastHandledRefresh")),
             undemanded_since=seconds(status.get("unusedSince")),
             refused_since=seconds(status.get("refusedSince")),
         )

@@ -20,7 +20,7 @@ from refresh.versions import ROLLED_BACK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from controller.objects import Spec
+    from controller.spec import Spec
     from controller.verdicts import Verdicts
     from policy.match import PolicySet
     from refresh.model import SnapshotKey
@@ -173,12 +173,12 @@ def wish(
     policies: PolicySet,
     *,
     state: SnapshotState | None,
-    attempted_at: float | None,
+    handled: float | None,
 ) -> Wanted | None:
     """What operators and the account's admin want; None: nobody said anything, what is recorded
     holds.
 
-    A request that was made before `attempted_at`, the last attempt before a restart, is done.
+    `handled` is the request for a refresh that was answered last before a restart.
     """
     account = policies.accounts.get(key.source.account)
     revoked = frozenset(
@@ -189,12 +189,12 @@ def wish(
     if spec is None:
         return _joined(state or SnapshotState(), revoked) if revoked else None
     asked = spec.refresh_requested
-    done = asked is not None and attempted_at is not None and attempted_at >= asked
     return Wanted(
         pin=spec.pin,
         quarantined=frozenset(spec.quarantined),
         revoked=frozenset(spec.revoked) | revoked,
-        refresh_requested=None if done else asked,
+        refresh_requested=asked,
+        refresh_done=asked is not None and handled is not None and handled >= asked,
     )
 
 

@@ -6,12 +6,12 @@ is only written from it (docs/design/017). Pure.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from contract import wire
-from contract.snapshot import META, VALUE
+from contract.snapshot import META, VALUE, from_wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,8 @@ VERSION_PREFIX = "v."
 SECRET_KEY_PREFIX = "k."
 """Before a key that a newer version of lastgood put into the snapshot's Secret, see `Record.extra`.
 """
+MOST_BYTES = 1 << 20
+"""Of a Secret's values together (MaxSecretSize in Kubernetes' core/v1)."""
 _OURS = frozenset({RECORD, META, VALUE, HISTORY})
 _FIELDS = frozenset({"v", "namespace", "namespace_uid", "snapshot", "keys", "written", "uid"})
 
@@ -83,8 +85,40 @@ def record_name(namespace: str, snapshot: str) -> str:
     return f"lgr-{namespace}-{sha256(told.encode()).hexdigest()[:32]}"
 
 
+def with_extra(record: Record, extra: Mapping[str, bytes]) -> Record:
+    """The same with a newer version's keys."""
+    made = replace(record, extra=extra)
+    return replace(made, keys=tuple(sorted({*record.keys, *made.secret_extra})))
+
+
+def fitted(record: Record) -> Record:
+    """The same without the kept versions that do not fit into one Secret, the largest first."""
+    history = dict(record.history)
+    over = sum(map(len, _contents(record).values())) - MOST_BYTES
+    values = (key for key in history if key.startswith(VERSION_PREFIX))
+    for key in sorted(values, key=lambda key: len(history[key]), reverse=True):
+        if over > 0:
+            over -= len(history.pop(key))
+    return replace(record, history=history)
+
+
+def is_too_large(record: Record) -> bool:
+    """Whether the API server would refuse it for its size."""
+    return sum(map(len, _contents(record).values())) > MOST_BYTES
+
+
 def to_secret(record: Record) -> dict[str, Any]:
     """The Secret, without a resource version."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": RECORD_TYPE,
+        "metadata": {"name": record_name(record.namespace, record.snapshot), "labels": MARK},
+        "data": encoded(_contents(record)),
+    }
+
+
+def _contents(record: Record) -> dict[str, bytes]:
     document = {
         **record.unknown,
         "namespace": record.namespace,
@@ -100,14 +134,7 @@ def to_secret(record: Record) -> dict[str, Any]:
         "uid": record.uid,
     }
     history = {HISTORY if key == META else key: value for key, value in record.history.items()}
-    data = {**record.extra, **record.data, **history, RECORD: wire.encode(document).encode()}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": RECORD_TYPE,
-        "metadata": {"name": record_name(record.namespace, record.snapshot), "labels": MARK},
-        "data": encoded(data),
-    }
+    return {**record.extra, **record.data, **history, RECORD: wire.encode(document).encode()}
 
 
 def from_secret(content: Mapping[str, Any]) -> Record:
@@ -119,6 +146,7 @@ def from_secret(content: Mapping[str, Any]) -> Record:
     namespace, snapshot = wire.text(document, "namespace"), wire.text(document, "snapshot")
     if content["metadata"]["name"] != record_name(namespace, snapshot):
         raise wire.WireError(f"{RECORD} is of another snapshot than the record's name")
+    from_wire(data.get(META, b""))  # pins and revocations are there
     history = {key: value for key, value in data.items() if key.startswith(VERSION_PREFIX)}
     if HISTORY in data:
         history[META] = data[HISTORY]

@@ -13,12 +13,14 @@ from contract.snapshot import META, VALUE, from_wire
 from contract.wire import WireError
 from controller.record import (
     RECORD_TYPE,
-    SECRET_KEY_PREFIX,
     Record,
     Written,
+    fitted,
     from_secret,
+    is_too_large,
     record_name,
     to_secret,
+    with_extra,
 )
 from kube.errors import ApiError, ConflictError, NotFoundError
 from kube.resources import NAMESPACES, SECRETS
@@ -219,24 +221,20 @@ class Records:
             path = NAMESPACES.path(name=key.namespace)
             raise NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
         keep = held is not None and held.extra_of == _extra_of(data)
-        extra = held.extra if held is not None and keep else {}
-        newer = {
-            name.removeprefix(SECRET_KEY_PREFIX)
-            for name in extra
-            if name.startswith(SECRET_KEY_PREFIX)
-        }
-        record = Record(
+        whole = Record(
             namespace=key.namespace,
             namespace_uid=there,
             snapshot=key.source.snapshot,
             data={VALUE: data[VALUE], META: data[META]},
             history=history,
-            keys=tuple(sorted({*data, *newer})),
+            keys=tuple(sorted(data)),
             written=None if held is None else held.written,
             uid=None if held is None else held.told,
-            extra=extra,
             unknown={} if held is None else held.unknown,
         )
+        record = fitted(with_extra(whole, held.extra if held is not None and keep else {}))
+        if is_too_large(record):
+            record = fitted(whole)
         if held is not None and self._digest(to_secret(record)) == held.digest:
             return record
         if record.written is not None:
@@ -294,7 +292,7 @@ class Records:
                 self._orphans.pop(record_name(*place), None)  # it is the new namespace's
                 self.hold(record, found)
                 return record
-        raise _conflict(record)
+        raise self._conflict(record)
 
     async def _once(self, record: Record, version: str | None) -> Json:
         body = to_secret(record)
@@ -318,13 +316,17 @@ class Records:
         try:
             other = from_secret(found)
         except WireError:
-            raise _conflict(record) from None
+            raise self._conflict(record) from None
         own = self._digest(found) == self._digest(to_secret(record))
         if is_new and not own and other.namespace_uid == record.namespace_uid:
             self.untaken = name
-            raise _conflict(record)
+            raise self._conflict(record)
         metadata = found["metadata"]
         return str(metadata["resourceVersion"]), str(metadata["uid"])
+
+    def _conflict(self, record: Record) -> ConflictError:
+        path = f"{self.folder}/{record_name(record.namespace, record.snapshot)}"
+        return ConflictError(status=409, reason="Conflict", method="PUT", path=path)
 
     def _digest(self, content: Json) -> bytes:
         """Of all that a Secret holds, whatever the order of its keys."""
@@ -338,11 +340,6 @@ class Records:
 def _given_up(record: Record) -> NotFoundError:
     path = NAMESPACES.path(name=record.namespace)
     return NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
-
-
-def _conflict(record: Record) -> ConflictError:
-    name = record_name(record.namespace, record.snapshot)
-    return ConflictError(status=409, reason="Conflict", method="PUT", path=name)
 
 
 def _place(key: SnapshotKey) -> tuple[str, str]:

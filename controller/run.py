@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from controller import selfcheck
 from controller.accounts import Accounts
 from controller.controller import Controller
+from controller.elsewhere import Elsewhere
 from controller.events import Events
 from controller.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
 from controller.freshness import FreshnessMaps
@@ -124,17 +125,15 @@ class Cluster:
         came first.
         """
         settings = self._settings
+        elsewhere = Elsewhere(self._api, settings.namespace, sorted(settings.namespaces or ()))
         while not stop.is_set():
             try:
                 found = await self._api.get(NAMESPACES.path(name="kube-system"))
                 if settings.self_check:
                     await selfcheck.check(
-                        self._api,
-                        self._attempts,
-                        settings.namespace,
-                        settings.pod,
-                        sorted(settings.namespaces or ()),
+                        self._api, self._attempts, settings.namespace, settings.pod
                     )
+                    await elsewhere.check(report=settings.reports_reads)
                 return str(found["metadata"]["uid"])
             except TemporaryError as error:
                 say(logging.WARNING, "controller.waits", why=str(error), decision="tried again")

@@ -13,8 +13,6 @@ from kube.attempt import Attempt
 from kube.resources import PODS, SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kube.api import Api
     from kube.attempt import Attempts, Outcome
 
@@ -46,13 +44,12 @@ class NotRefusedError(Exception):
     """
 
 
-async def check(
-    api: Api, attempts: Attempts, namespace: str, pod: str | None, served: Iterable[str] = ()
-) -> None:
-    """Asks for each right to read, in `served` namespaces too. Then tries each forbidden act as a
-    dry run in our own namespace. NotRefusedError, TemporaryError.
+async def check(api: Api, attempts: Attempts, namespace: str, pod: str | None) -> None:
+    """Asks for each right to read where every cluster has Secrets. Then tries each forbidden act as
+    a dry run in our own namespace. `controller.elsewhere` asks for other namespaces.
+    NotRefusedError, TemporaryError.
     """
-    for where in dict.fromkeys((*ELSEWHERE, *served)):
+    for where in ELSEWHERE:
         if where != namespace:
             await _no_right_to_read(api, where)
     await _probe_is_there(attempts, namespace)

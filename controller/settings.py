@@ -29,6 +29,8 @@ class Settings:
     """Of this process alone, for the Lease and Events."""
     self_check: bool
     """Whether to refuse to start where a forbidden act is not refused."""
+    reports_reads: bool
+    """Whether a right to read Secrets in one other namespace is only logged."""
     namespaces: frozenset[str] | None
     """The only ones in which snapshots may be written; None: all."""
     file_accounts: bool
@@ -71,6 +73,11 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         help="start on a cluster that does not refuse what the controller must not do; for tests",
     )
     parser.add_argument(
+        "--report-reads-elsewhere",
+        action="store_true",
+        help="log a right to read Secrets in another namespace, instead of not starting",
+    )
+    parser.add_argument(
         "--with-file-accounts",
         action="store_true",
         help="serve accounts of provider file, from the files here; for tests",
@@ -92,6 +99,7 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         pod=pod,
         identity=f"{pod or os.uname().nodename}-{uuid4().hex[:8]}",
         self_check=not arguments.without_self_check,
+        reports_reads=arguments.report_reads_elsewhere,
         namespaces=arguments.only_namespaces,
         file_accounts=arguments.with_file_accounts,
         host=host,

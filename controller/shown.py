@@ -29,6 +29,9 @@ class Shown:
     """Whether new times alone are worth a write."""
     failures: int = 0
     observed: int = 0
+    """The generation that the snapshot as it is written reflects."""
+    handled: float | None = None
+    """The request for a refresh that it answers."""
     found: Found | None = None
     """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
     refused: int = 0

@@ -1,22 +1,28 @@
-"""SecretSnapshots as the API server has them, as operators read and change them. Pure.
-
-What the controller writes of them is `controller.wire`.
+"""SecretSnapshots as the API server has them: as operators read and change them, and as the
+controller follows and makes them. Pure.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from contract.annotations import PREFIX, REFRESH_REQUESTED
-from contract.freshness import FreshnessClass
 from contract.names import snapshot_name
-from contract.snapshot import Quarantined
-from controller.objects import Held, Name, Spec, Status, Told
+from contract.snapshot import MOST_VERSIONS, is_version
+from controller.conditions import dated
+from controller.spec import Name, Spec
+from controller.status import from_wire
+from controller.times import rfc3339, seconds
+from policy import snapshot
+from refresh.model import SnapshotKey, SourceKey
+from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from controller.status import Status
+    from refresh.model import SnapshotState
 
 API_VERSION = "lastgood.dev/v1alpha1"
 KIND = "SecretSnapshot"
@@ -24,7 +30,6 @@ MADE_FOR = PREFIX + "made-for"
 """Our mark on a SecretSnapshot that the controller made because pods ask for it; one without it was
 declared.
 """
-MOST_SECONDS = 253_402_300_799.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,36 @@ class Snapshot:
         return self.name.snapshot == self.right_name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+class Seen:
+    """What is kept of one SecretSnapshot."""
+
+    namespace: str
+    name: str
+    uid: str
+    key: SnapshotKey
+    declared: bool
+    """Somebody wants it ahead of pods."""
+    spec: Spec
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """As it stands there."""
+
+    @property
+    def named(self) -> bool:
+        """Whether the name is the one that the source gives; others are passed over."""
+        return self.name == self.key.source.snapshot
+
+    @property
+    def served(self) -> bool:
+        """Whether there was a value when we last said; nobody else may write that."""
+        return self.status.get("serving") is not None
+
+    @property
+    def asked(self) -> tuple[SnapshotKey, bool, Spec]:
+        """What of it others wrote."""
+        return self.key, self.declared, self.spec
+
+
 def read(content: Mapping[str, Any]) -> Snapshot:
     """An object as the API server, which has checked its form, answers with it."""
     metadata, spec = content["metadata"], content["spec"]
@@ -63,7 +98,35 @@ def read(content: Mapping[str, Any]) -> Snapshot:
             revoked=tuple(spec.get("revoked") or ()),
             refresh_requested=seconds(notes.get(REFRESH_REQUESTED)),
         ),
-        status=_status(source, content.get("status") or {}),
+        status=from_wire(source, content.get("status") or {}),
+    )
+
+
+def project(content: Mapping[str, Any]) -> Seen | None:
+    """None: it is being deleted. ValueError: it is none that this version can read."""
+    metadata = content["metadata"]
+    if metadata.get("deletionTimestamp") is not None:
+        return None
+    spec = snapshot.Spec.model_validate(content.get("spec"))
+    source = SourceKey(
+        spec.source.account, spec.source.identity, spec.source.provider, spec.source.reference
+    )
+    notes = metadata.get("annotations") or {}
+    return Seen(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        key=SnapshotKey(metadata["namespace"], source),
+        declared=MADE_FOR not in notes,
+        spec=Spec(
+            generation=metadata.get("generation", 0),
+            pin=spec.pin,
+            quarantined=spec.quarantined,
+            revoked=spec.revoked,
+            refresh_requested=seconds(notes.get(REFRESH_REQUESTED)),
+            retention_s=spec.retention,
+        ),
+        status=content.get("status") or {},
     )
 
 
@@ -86,6 +149,34 @@ def declaration(
     }
 
 
+def made(key: SnapshotKey, state: SnapshotState | None) -> dict[str, Any]:
+    """A new SecretSnapshot. What the snapshot itself has recorded of operators' wishes goes on."""
+    source = key.source
+    body = declaration(
+        key.namespace,
+        account=source.account,
+        identity=source.identity,
+        provider=source.provider,
+        reference=source.reference,
+    )
+    body["metadata"]["annotations"] = {MADE_FOR: "pods"}
+    if state is not None:
+        rolled_back = (item.version for item in state.quarantined if item.reason == ROLLED_BACK)
+        if state.pin is not None and is_version(state.pin):
+            body["spec"]["pin"] = state.pin
+        body["spec"]["revoked"] = _named(state.revoked)
+        body["spec"]["quarantined"] = _named(rolled_back)
+    return body
+
+
+def _named(versions: Iterable[str]) -> list[str]:
+    """The last of them, where they are more than a list of the spec may have, so that there is room
+    for others. The record has all of them.
+    """
+    found = [version for version in versions if is_version(version)]
+    return found if len(found) <= MOST_VERSIONS else found[-MOST_VERSIONS // 2 :]
+
+
 def patch(before: Snapshot, after: Spec) -> dict[str, Any]:
     """The merge patch that makes the spec of `before` be `after`, unless somebody wrote since."""
     metadata: dict[str, Any] = {"resourceVersion": before.resource_version}
@@ -100,75 +191,14 @@ def patch(before: Snapshot, after: Spec) -> dict[str, Any]:
     return {"metadata": metadata, "spec": spec}
 
 
-def rfc3339(moment: float | None) -> str | None:
-    """Seconds since the epoch as the API server writes times; None stays None."""
-    if moment is None:
-        return None
-    stamp = datetime.fromtimestamp(max(0.0, min(moment, MOST_SECONDS)), UTC)
-    return stamp.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def seconds(stamp: object) -> float | None:
-    """Seconds since the epoch of a time as above; None: it is none."""
-    if not isinstance(stamp, str):
-        return None
-    try:
-        found = datetime.fromisoformat(stamp)
-    except ValueError:
-        return None
-    return found.timestamp() if found.tzinfo is not None else None
-
-
-def _status(source: Mapping[str, Any], found: Mapping[str, Any]) -> Status:
-    rules = _rules(found)
-    told = found.get("class") if rules is None else None
-    history = (
-        (item["version"], seconds(item.get("fetchedAt"))) for item in _list(found, "history")
+def ignored(seen: Seen, now: float) -> dict[str, Any]:
+    """The status of an object whose name is not the one that its source gives."""
+    message = (
+        f"this source's SecretSnapshot is named {seen.key.source.snapshot}; this one is ignored"
     )
-    return Status(
-        account=source["account"],
-        identity=source["identity"],
-        provider=source["provider"],
-        reference=source["reference"],
-        rules=rules,
-        serving=found.get("serving"),
-        version=found.get("version"),
-        fetched_at=seconds(found.get("fetchedAt")),
-        last_success=seconds(found.get("lastSuccess")),
-        last_attempt=seconds(found.get("lastAttempt")),
-        failures=found.get("failures") or 0,
-        reason=found.get("reason"),
-        latest=found.get("latest"),
-        pin=found.get("pin"),
-        quarantined=tuple(
-            Quarantined(version=item["version"], reason=item["reason"])
-            for item in _list(found, "quarantined")
-        ),
-        revoked=tuple(_list(found, "revoked")),
-        history=tuple(
-            Held(version=version, fetched_at=fetched_at or 0.0) for version, fetched_at in history
-        ),
-        consumers=(),
-        undemanded_since=seconds(found.get("unusedSince")),
-        refused_since=seconds(found.get("refusedSince")),
-        observed_generation=found.get("observedGeneration") or 0,
-        told=None if told is None else Told(rules=told, state=str(found.get("state")).lower()),
-        unnamed=found.get("consumers") or 0,
-    )
-
-
-def _rules(found: Mapping[str, Any]) -> FreshnessClass | None:
-    name, rules = found.get("class"), found.get("rules")
-    if name is None or rules is None:
-        return None
-    return FreshnessClass(
-        name=name,
-        refresh_s=float(rules["refreshIntervalSeconds"]),
-        budget_s=float(rules["freshnessBudgetSeconds"]),
-        max_age_s=float(rules["maxAgeSeconds"]),
-        on_expired=rules["onExpired"],
-    )
-
-
-def _list(found: Mapping[str, Any], member: str) -> list[Any]:
-    return found.get(member) or []
+    condition = {"type": "Ready", "status": "False", "reason": "WrongName", "message": message}
+    return {
+        "observedGeneration": seen.spec.generation,
+        "state": "Ignored",
+        "conditions": [dated(condition, seen.spec.generation, seen.status, now)],
+    }

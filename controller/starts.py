@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from contract.freshness import age_s, assess
 from contract.reasons import Freshness
 from controller.advice import what_to_do
-from controller.snapshots import seconds
+from controller.times import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

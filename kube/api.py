@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from kube.connections import JSON, Connections
+from kube.connections import JSON, Client, content
 from kube.errors import (
     FencedError,
     GoneError,
@@ -19,13 +19,11 @@ from kube.errors import (
     UnavailableError,
     of_status,
 )
-from kube.lines import MOST_BYTES, Lines, TooLongError
+from kube.lines import Lines, TooLongError
 from kube.reading import parsed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-    from types import TracebackType
-    from typing import Self
 
     from kubernetes.aio.client.configuration import Configuration
 
@@ -66,8 +64,8 @@ class Listing:
     resource_version: str
 
 
-class Api:
-    """One API server. An asynchronous context manager; close it in the loop that used it.
+class Api(Client):
+    """One API server; to close it ends the connections of `fenced` copies too.
 
     Every method but `watch` answers with an object and raises `kube.errors.ApiError`. What is
     answered to a dry run was admitted but not written.
@@ -84,27 +82,11 @@ class Api:
         """`timeout_s` is for each request, and until a watch begins. `watch_grace_s` is how much
         longer than the server was told a watch may take before it counts as dead.
         """
-        self._http = Connections(configuration, user_agent)
-        self._timeout_s = timeout_s
+        super().__init__(configuration, user_agent=user_agent, timeout_s=timeout_s)
         self._watch_grace_s = watch_grace_s
         self._fence: Callable[[], float] | None = None
         self.date: str | None = None
         """The server's clock as of its last answer, as HTTP writes it; None: it did not say."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Ends every connection, those of `fenced` copies too."""
-        await self._http.close()
 
     def fenced(self, remaining_s: Callable[[], float]) -> Api:
         """The same connections, but writes only while `remaining_s()` is above 0, and none takes
@@ -209,17 +191,13 @@ class Api:
         """
         return await self._call("PUT", path, _dry(dry_run), body, JSON)
 
-    async def merge_patch(
-        self, path: str, body: Mapping[str, Any], *, dry_run: bool = False
-    ) -> Json:
+    async def merge_patch(self, path: str, body: Mapping[str, Any]) -> Json:
         """RFC 7396: null removes a field. ConflictError: not of this `metadata.resourceVersion`."""
-        return await self._call("PATCH", path, _dry(dry_run), body, _MERGE_PATCH)
+        return await self._call("PATCH", path, None, body, _MERGE_PATCH)
 
-    async def json_patch(
-        self, path: str, operations: Sequence[Mapping[str, Any]], *, dry_run: bool = False
-    ) -> Json:
+    async def json_patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Json:
         """RFC 6902. InvalidError also when a `test` operation does not hold."""
-        return await self._call("PATCH", path, _dry(dry_run), operations, _JSON_PATCH)
+        return await self._call("PATCH", path, None, operations, _JSON_PATCH)
 
     async def delete(
         self,
@@ -228,12 +206,10 @@ class Api:
         uid: str | None = None,
         resource_version: str | None = None,
         propagation: str = "Background",
-        dry_run: bool = False,
     ) -> Json:
         """With preconditions `uid` and `resource_version`; ConflictError when they don't hold.
 
-        The answer may hold the object that was deleted. A dry run says so in the body: the API
-        server passes over the query of a deletion that has one.
+        The answer may hold the object that was deleted.
         """
         given = {"uid": uid, "resourceVersion": resource_version}
         body = {
@@ -241,7 +217,6 @@ class Api:
             "apiVersion": "v1",
             "propagationPolicy": propagation,
             "preconditions": {key: value for key, value in given.items() if value is not None},
-            **({"dryRun": ["All"]} if dry_run else {}),
         }
         return await self._call("DELETE", path, None, body, JSON)
 
@@ -314,25 +289,12 @@ class Api:
                 async with answer:
                     self.date = answer.headers.get("Date")
                     await _check(answer, method, path)
-                    return _object(await _content(answer, method, path), method, path)
+                    return _object(await content(answer, method, path), method, path)
         except TimeoutError:
             pass
         except (aiohttp.ClientError, OSError) as error:
             reason = type(error).__name__
         raise _unavailable(reason, method, path)
-
-
-async def _content(answer: aiohttp.ClientResponse, method: str, path: str) -> bytes:
-    """TooLargeError."""
-    parts = []
-    size = 0
-    async for part in answer.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            answer.close()
-            raise TooLargeError(status=0, reason="TooLarge", method=method, path=path)
-    return b"".join(parts)
 
 
 async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[Event, None]:

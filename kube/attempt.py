@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from kube.connections import Connections
-from kube.errors import TooLargeError, UnavailableError, of_status
-from kube.lines import MOST_BYTES
+from kube.connections import Client, content
+from kube.errors import UnavailableError, of_status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from types import TracebackType
-    from typing import Self
-
-    from kubernetes.aio.client.configuration import Configuration
 
 _THROTTLED, _SERVER_ERROR = 429, 500
 
@@ -47,26 +42,8 @@ class Outcome:
     """
 
 
-class Attempts:
-    """One API server. An asynchronous context manager; none is repeated here."""
-
-    def __init__(
-        self, configuration: Configuration, *, user_agent: str = "lastgood", timeout_s: float = 10.0
-    ) -> None:
-        """`timeout_s` is for each request."""
-        self._http = Connections(configuration, user_agent)
-        self._timeout_s = timeout_s
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.close()
+class Attempts(Client):
+    """Makes them. None is repeated here."""
 
     async def make(self, attempt: Attempt, sought: Collection[bytes]) -> Outcome:
         """The status, and whether any of `sought` was in the answer. TemporaryError."""
@@ -89,18 +66,9 @@ class Attempts:
             content_type=attempt.content_type,
         )
         async with answer:
-            parts = [(answer.reason or "").encode()]
-            parts += [part for header in answer.raw_headers for part in header]
-            size = 0
-            async for part in answer.content.iter_any():
-                parts.append(part)
-                size += len(part)
-                if size > MOST_BYTES:
-                    answer.close()
-                    raise TooLargeError(
-                        status=0, reason="TooLarge", method=attempt.method, path=attempt.path
-                    )
-        whole = b"".join(parts)
+            head = [part for header in answer.raw_headers for part in header]
+            body = await content(answer, attempt.method, attempt.path)
+        whole = b"".join(((answer.reason or "").encode(), *head, body))
         found = any(text in whole for text in sought)
         if not found and (answer.status == _THROTTLED or answer.status >= _SERVER_ERROR):
             raise of_status(answer.status, reason="", method=attempt.method, path=attempt.path)

@@ -10,8 +10,13 @@ import aiohttp
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
+from kube.errors import TooLargeError
+from kube.lines import MOST_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
 
     from kubernetes.aio.client.configuration import Configuration
 
@@ -92,6 +97,47 @@ async def _once(
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise DisconnectedError(str(error)) from error
+
+
+class Client:
+    """What asks one API server. An asynchronous context manager; close it in the loop that used
+    it.
+    """
+
+    def __init__(
+        self, configuration: Configuration, *, user_agent: str = "lastgood", timeout_s: float = 10.0
+    ) -> None:
+        """`timeout_s` is for each request."""
+        self._http = Connections(configuration, user_agent)
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends every connection."""
+        await self._http.close()
+
+
+async def content(answer: aiohttp.ClientResponse, method: str, path: str) -> bytes:
+    """The body of an answer. TooLargeError: it has more than MOST_BYTES."""
+    parts = []
+    size = 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            answer.close()
+            raise TooLargeError(status=0, reason="TooLarge", method=method, path=path)
+    return b"".join(parts)
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:

@@ -47,7 +47,7 @@ class Aws(Model):
 
 
 class File(Model):
-    """A folder of files, for embedded runs and tests."""
+    """A folder of files, for tests."""
 
     root: Annotated[str, Field(min_length=1)]
     """The folder's path, on the controller's own file system."""

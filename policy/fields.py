@@ -147,7 +147,14 @@ ExternalId = Annotated[
         most=1224,
     ),
 ]
-Version = Annotated[str, Field(min_length=1, max_length=MOST_VERSION)]
-"""The provider's name of a version."""
+Version = Annotated[
+    str,
+    Text(
+        pattern=r"[ !#-\[\]-~]+",
+        says=f'a version has 1 to {MOST_VERSION} printable ASCII characters, without " and \\',
+        most=MOST_VERSION,
+    ),
+]
+"""The provider's name of a version, as `contract.snapshot.is_version` has it."""
 Yes = Annotated[Literal[True], BeforeValidator(_yes)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]

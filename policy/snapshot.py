@@ -78,7 +78,7 @@ class Spec(_Model):
 class Quarantined(_Model):
     """A version that is not served, and why."""
 
-    version: Version
+    version: str
     """The provider's name of the version."""
     reason: str
     """What it failed, or rolled-back."""
@@ -87,7 +87,7 @@ class Quarantined(_Model):
 class Held(_Model):
     """A version that is kept beside the one that is served."""
 
-    version: Version
+    version: str
     """The provider's name of the version."""
     fetched_at: datetime
     """When it was fetched."""
@@ -167,6 +167,9 @@ class Status(_Model):
     confirm it, or it is past its budget. Left out: all is well. Its age is the value's."""
     last_success: datetime | None = None
     """When the served version was last confirmed, as of this writing."""
+    last_handled_refresh: datetime | None = None
+    """The value of the annotation lastgood.dev/refresh-requested that was answered last, by a fetch
+    that began after it was seen."""
     last_attempt: datetime | None = None
     """When the provider was last asked, as of this writing."""
     failures: int = 0

@@ -40,6 +40,10 @@ class Asked:
     alone: bool = False
     """Whether it is asked singly until it answers."""
     urgent: bool = False
+    going: bool = False
+    """Whether a fetch of it has begun and not ended."""
+    again: bool = False
+    """Whether it was hurried since that began: its answer may be older than what hurried it."""
 
 
 class Asks:
@@ -108,8 +112,14 @@ class Asks:
         """Asks as soon as turn and budget allow."""
         known = self._tasks.get(task)
         if known is not None:
-            known.urgent, known.due_at = True, at.mono
+            known.urgent, known.due_at, known.again = True, at.mono, known.going
             self.put(task)
+
+    def begun(self, work: Work) -> None:
+        """Notes that a fetch begins."""
+        for task in work.tasks:
+            if task in self._tasks:
+                self._tasks[task].going = True
 
     def put(self, task: Task) -> None:
         """Plans a task by what is known now."""
@@ -147,13 +157,15 @@ class Asks:
 
     def replan(self, task: Task, known: Asked, result: FetchResult, at: Moment) -> None:
         """Sets when the task is due after this result; `put` follows. While the breaker is open it
-        alone paces the account, so that all are ready when the provider is back.
+        alone paces the account, so that all are ready when the provider is back. What was hurried
+        during the fetch is asked once more.
         """
+        known.going = False
         if isinstance(result, Alone | Again):
             known.alone |= isinstance(result, Alone)
             known.due_at = at.mono
             return
-        known.urgent = False
+        known.urgent, known.again = known.again, False
         refresh_s = min(self._demanded[key].rules.refresh_s for key in known.keys.values())
         if isinstance(result, Failed):
             known.failures += 1
@@ -167,8 +179,8 @@ class Asks:
             known.failures, known.refused, known.alone = 0, False, False
             wait_s = backoff.interval_s(refresh_s, self._draw())
             known.due_at = backoff.on_slot(at.mono + wait_s, refresh_s)
-            return
-        known.due_at = at.mono + wait_s
+            wait_s = known.due_at - at.mono
+        known.due_at = at.mono + (0.0 if known.urgent else wait_s)
 
     def _open(self, account: str, budget: Budget, at: Moment) -> None:
         def most_calls(kind: Kind, tasks: tuple[Task, ...]) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from contract.reasons import FetchFailure
+from contract.snapshot import is_version
 from refresh.fleet import Fleet
 from refresh.model import Moment
 from refresh.observer import Silent
-from refresh.sources.protocol import Failed, Fetched
+from refresh.sources.protocol import Failed, Fetched, Material, NotModified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from refresh.outbox import Job
     from refresh.schedule import Work
     from refresh.sink import Sink
-    from refresh.sources.protocol import FetchRequest, Source
+    from refresh.sources.protocol import FetchRequest, FetchResult, Source
 
 THREADS = 4
 """Fetches under way per account; why so many: docs/design/005."""
@@ -303,7 +305,14 @@ def _ask(source: Source, requests: Sequence[FetchRequest], most_calls: int) -> F
         code = type(error).__name__
     else:
         if len(fetched.results) == len(requests):
-            return fetched
+            return replace(fetched, results=tuple(map(_nameable, fetched.results)))
         code = "results-lost"
     failed = Failed(reason=FetchFailure.UNAVAILABLE, code=code)
     return Fetched(results=(failed,) * len(requests), calls=most_calls)
+
+
+def _nameable(result: FetchResult) -> FetchResult:
+    """A version of another form could be in no object, so what is served stays."""
+    if isinstance(result, Material | NotModified) and not is_version(result.version):
+        return Failed(reason=FetchFailure.INVALID, code="version-name")
+    return result

@@ -6,6 +6,7 @@ in bench and the tests drive this in the same way.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contract.freshness import age_s
@@ -131,10 +132,10 @@ class Fleet:
         self._wishes[key] = wanted
         self._apply(key, Operated(wanted), at)
         asked = wanted.refresh_requested
-        if asked is not None and (before is None or asked != before.refresh_requested):
-            last = self._states[key].last_attempt
-            if before is not None or last is None or last < asked:
-                self._asks.hurry(Task(key.source), at)
+        if wanted.refresh_done:
+            self._handled(key)
+        elif asked not in {None, self._states[key].refresh_handled, _asked(before)}:
+            self._asks.hurry(Task(key.source), at)
         self.outbox.write(key, at.mono, publish=False, status=True)
 
     def withdraw(self, key: SnapshotKey, at: Moment) -> None:
@@ -174,7 +175,9 @@ class Fleet:
         if schedule is None:
             return None
         work = schedule.pick(at.mono, at.wall)
-        if work is None and schedule.waits_for_budget(at.mono):
+        if work is not None:
+            self._asks.begun(work)
+        elif schedule.waits_for_budget(at.mono):
             self._observer.exhausted(account)
         return work
 
@@ -294,10 +297,19 @@ class Fleet:
                 self._apply(key, self._event(key, task, result), at)
                 if isinstance(result, Material) and not task.by_name:
                     self._receive(key, result)
+                if not known.urgent and not task.by_name:
+                    self._handled(key)
                 if asked:  # what somebody removed from the sink comes back
                     self.outbox.write(key, at.mono, publish=True, status=True)
         if self._asks.get(task) is known:
             self._asks.put(task)
+
+    def _handled(self, key: SnapshotKey) -> None:
+        """Notes that what operators asked for, as known so far, has been answered."""
+        wanted = self._wishes.get(key)
+        if wanted is not None and wanted.refresh_requested is not None:
+            state = replace(self._states[key], refresh_handled=wanted.refresh_requested)
+            self._states[key] = state
 
     def _receive(self, key: SnapshotKey, material: Material) -> None:
         """Notes whether what is held under this version is what came."""
@@ -385,3 +397,7 @@ class Fleet:
         return FetchRequest(
             reference=reference, known_version=held.pop() if len(held) == 1 else None
         )
+
+
+def _asked(wanted: Wanted | None) -> float | None:
+    return None if wanted is None else wanted.refresh_requested

@@ -69,6 +69,8 @@ class Wanted:
     """Versions never to be served again; grows only."""
     refresh_requested: float | None = None
     """When a refresh was last asked for; None: never."""
+    refresh_done: bool = False
+    """Whether a process before this one has answered that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,8 @@ class SnapshotState:
     """Failed attempts since the last success; 0 after one."""
     reason: FetchFailure | None = None
     """Why the last attempt failed; None: it did not."""
+    refresh_handled: float | None = None
+    """The request for a refresh that was answered last, by a fetch that began after it."""
     answered_at: float | None = None
     """When the provider last named `latest`; at least `last_success`. None: not yet."""
     seen: float | None = None

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 from contract.snapshot import VALUE, data_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 MOST_LEVELS = 64
 """Objects and arrays inside each other; a deeper document is malformed."""
 MOST_KEY_CHARACTERS = 253
 """The longest key of a Kubernetes Secret."""
+MOST_BYTES = (1 << 20) - (3 << 15)
+"""What `size` may be: Kubernetes' limit of 1 MiB for a Secret, less 96 KiB for meta.json with as
+many versions as it can name, and for what the record says beside."""
+_BYTES_OF_A_KEY = 20
 
 _MEMBER = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,128}")
 """Names of members that an annotation can ask for (contract.reference)."""
@@ -55,20 +59,37 @@ def members(raw: bytes) -> dict[str, object]:
 
 def selected(raw: bytes, properties: Iterable[str]) -> dict[str, bytes]:
     """The snapshot's data of a value: `value`, `p.<member>` of each member of an object that can be
-    asked for, and of the deeper `properties` those that are there.
+    asked for, and of the deeper `properties` those that are there and fit, by name.
     """
     data = {VALUE: raw}
     try:
         document = members(raw)
     except MalformedError:
         return data
-    top = (member for member in document if _MEMBER.fullmatch(member))
-    for name in (*top, *sorted(name for name in properties if "/" in name)):
-        found = _found(document, name)
-        key = data_key(name)
-        if found is not None and key not in data and len(key) <= MOST_KEY_CHARACTERS:
-            data[key] = found
+    for member in document:
+        if _MEMBER.fullmatch(member):
+            data |= _entry(document, member)
+    left_bytes = MOST_BYTES - size(data)
+    for name in sorted(name for name in properties if "/" in name):
+        entry = _entry(document, name)
+        if entry.keys().isdisjoint(data) and size(entry) <= left_bytes:
+            left_bytes -= size(entry)
+            data |= entry
     return data
+
+
+def size(data: Mapping[str, bytes]) -> int:
+    """Bytes that data takes of a Secret, or more: values, and each key as often as it is written,
+    in the Secret or its record, and in the API server's managedFields.
+    """
+    keys = sum(2 * len(key) + _BYTES_OF_A_KEY for key in data)
+    return keys + sum(map(len, data.values()))
+
+
+def _entry(document: dict[str, object], name: str) -> dict[str, bytes]:
+    """The key of a property; empty where it is not there, or its key would be too long."""
+    found, key = _found(document, name), data_key(name)
+    return {} if found is None or len(key) > MOST_KEY_CHARACTERS else {key: found}
 
 
 def _found(document: dict[str, object], name: str) -> bytes | None:

@@ -211,7 +211,7 @@ def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotSta
 def _operated(
     state: SnapshotState, wanted: Wanted, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
-    revoked = (*state.revoked, *sorted(wanted.revoked - set(state.revoked)))
+    revoked = versions.with_revoked(state, wanted.revoked)
     rejections = tuple(
         item
         for item in state.quarantined

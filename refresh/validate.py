@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from refresh.select import MalformedError, members, selected
+from refresh.select import MOST_BYTES, MalformedError, members, selected, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from contract.secret_bytes import SecretBytes
     from refresh.model import Checks
-
-MOST_SECRET_BYTES = (1 << 20) - (1 << 14)
-"""All keys of one snapshot together: Kubernetes' limit of 1 MiB for a Secret, less meta.json."""
 
 _LEAST_CHANGE_BYTES = 64
 _RATIO = 4
@@ -52,7 +49,7 @@ def check(
         return Rejection(FetchFailure.EMPTY, "empty")
     if len(raw) > checks.max_bytes:
         return Rejection(FetchFailure.TOO_LARGE, "max-bytes")
-    if sum(map(len, selected(raw, properties).values())) > MOST_SECRET_BYTES:
+    if size(selected(raw, properties)) > MOST_BYTES:
         return Rejection(FetchFailure.TOO_LARGE, "secret-bytes")
     if object_needed and (code := _object_fault(raw)) is not None:
         return Rejection(FetchFailure.INVALID, code)

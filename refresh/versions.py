@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from contract.snapshot import Quarantined
+from contract.snapshot import MOST_REVOKED, Quarantined
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from refresh.model import Kept, SnapshotState
 
 ROLLED_BACK = "rolled-back"
@@ -112,6 +114,19 @@ def without_rejection(state: SnapshotState, version: str) -> SnapshotState:
         item for item in state.quarantined if item.version != version or item.reason == ROLLED_BACK
     )
     return replace(state, quarantined=rest)
+
+
+def with_revoked(state: SnapshotState, wanted: AbstractSet[str]) -> tuple[str, ...]:
+    """The state's revocations with those that are asked for now.
+
+    One that is asked for is never forgotten. Of others the oldest go once there are more than
+    MOST_REVOKED, but not one of the provider's current version or of the pin.
+    """
+    every = (*state.revoked, *sorted(wanted - set(state.revoked)))
+    needed = wanted | {state.latest, state.pin}
+    spare = [version for version in every if version not in needed]
+    forgotten = set(spare[: max(0, len(every) - MOST_REVOKED)])
+    return tuple(version for version in every if version not in forgotten)
 
 
 def trimmed(state: SnapshotState) -> SnapshotState:

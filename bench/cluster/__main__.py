@@ -3,7 +3,7 @@ run's alone and has nothing of ours installed. Images as `tests/e2e/images` buil
 
 Prints, per figure, `bench NAME RATIO aim AIM ok|short` and then the absolute figures behind it.
 Nothing fails for being short. All that was made is removed at the end, also of a run that is
-interrupted. Whole it takes about half an hour, of which `controller` is one interval of 15 minutes.
+interrupted. Whole it takes about 40 minutes, of which `controller` is one interval of 15 minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from bench.cluster import admission, agent, controller, reach, start
+from bench.cluster import admission, agent, controller, reach, restart, start
 from bench.cluster.fleet import Fleet
 from bench.cluster.installed import installed
 from contract.spelling import suggestion
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from tests.e2e.install.world import Provider
 
 INSTALLED = ("start", "reach", "admission", "agent")
-NAMES = (*INSTALLED, "controller")
+NAMES = (*INSTALLED, "restart", "controller")
+RESTART_INTERVAL_S = 30
+"""A short one: until all are overdue nothing happens."""
 
 FAILURES = (
     ApiError,
@@ -69,8 +71,12 @@ def main(argv: list[str] | None = None) -> int:
             for name in INSTALLED:
                 if name in names:
                     failed += _tried(name, partial(_with_chart, name, settings, provider, words))
+    if "restart" in names:
+        fleet = _fleet(words, words.records, RESTART_INTERVAL_S)
+        failed += _tried("restart", partial(restart.run, fleet))
     if "controller" in names:
-        failed += _tried("controller", partial(controller.run, _fleet(words)))
+        fleet = _fleet(words, words.snapshots, words.interval_s)
+        failed += _tried("controller", partial(controller.run, fleet))
     return min(failed, 1)
 
 
@@ -84,12 +90,12 @@ def _tried(name: str, run: Callable[[], None]) -> bool:
     return False
 
 
-def _fleet(words: argparse.Namespace) -> Fleet:
+def _fleet(words: argparse.Namespace, snapshots: int, interval_s: int) -> Fleet:
     return Fleet(
         kubeconfig=Path(os.environ["KUBECONFIG"]),
-        snapshots=words.snapshots,
+        snapshots=snapshots,
         namespaces=words.namespaces,
-        interval_s=words.interval_s,
+        interval_s=interval_s,
     )
 
 
@@ -129,7 +135,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         ("pods", 50, "reach: running pods"),
         ("turns", 6, "admission: turns of five seconds with and without the webhook"),
         ("snapshots", 10_000, "controller: how many"),
-        ("namespaces", 100, "controller: in how many namespaces"),
+        ("records", 3_000, "restart: how many snapshots"),
+        ("namespaces", 100, "restart, controller: in how many namespaces"),
         (
             "interval-s",
             900,

@@ -1,4 +1,4 @@
-"""How many writes an API server was asked for, by its own metrics and by watches."""
+"""How many requests an API server was asked for, by its own metrics and by watches."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ OURS = frozenset(
 count greater.
 """
 
+READS = frozenset({"GET", "LIST"})
+KEPT = frozenset({"secrets", "configmaps"})
+"""What a restart reads back: records and ages."""
+
 
 def writes(page: str) -> Counter[str]:
     """Requests that write, so far, by resource; dry runs apart."""
@@ -41,6 +45,15 @@ def writes(page: str) -> Counter[str]:
 def read_writes() -> Counter[str]:
     """The same, of the API server that answers."""
     return writes(metrics.read())
+
+
+def reads(page: str) -> Counter[str]:
+    """Requests for Secrets and ConfigMaps, so far, by verb and resource; watches apart."""
+    found: Counter[str] = Counter()
+    for known, number in metrics.samples(page, "apiserver_request_total"):
+        if known["verb"] in READS and known["resource"] in KEPT:
+            found[f"{known['verb']} {known['resource']}"] += int(number)
+    return found
 
 
 class LeaseWrites:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.cluster.report import say
 from tests.e2e.install import world
 from tests.e2e.install.kubectl import Json, Place, run
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

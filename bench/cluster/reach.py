@@ -14,7 +14,7 @@ from bench.cluster.installed import ASKS, REFERENCE, TEAM, app, served, snapshot
 from bench.cluster.report import line, percentile, say
 from contract.annotations import MODE
 from tests.e2e.install import world
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

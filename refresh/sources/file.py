@@ -1,4 +1,4 @@
-"""Files below one folder, `file`: for embedded runs and tests, not in cluster images.
+"""Files below one folder, `file`: for tests, not in images.
 
 Writers replace a file by rename. A path with a symlink in it is refused. Blocks as long as the file
 system does.

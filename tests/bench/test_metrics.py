@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from bench.cluster.counted import writes
+from bench.cluster.counted import reads, writes
 from bench.cluster.metrics import Histogram
 
 NAME = "apiserver_admission_webhook_admission_duration_seconds"
@@ -27,6 +27,10 @@ PAGE = """\
 apiserver_request_total{{code="200",dry_run="",resource="pods",verb="PATCH"}} 1.5e+06
 apiserver_request_total{{code="200",dry_run="All",resource="pods",verb="POST"}} 3
 apiserver_request_total{{code="200",dry_run="",resource="pods",verb="GET"}} 4
+apiserver_request_total{{code="200",dry_run="",resource="secrets",verb="LIST"}} 5
+apiserver_request_total{{code="200",dry_run="",resource="secrets",verb="WATCH"}} 6
+apiserver_request_total{{code="200",dry_run="",resource="configmaps",verb="GET"}} 7
+apiserver_request_total{{code="404",dry_run="",resource="configmaps",verb="GET"}} 8
 """
 
 
@@ -107,3 +111,8 @@ def test_nothing_measured_is_no_figure() -> None:
 def test_only_writes_of_our_kinds_are_counted() -> None:
     """Neither reads nor dry runs."""
     assert writes(page(0, 0, 0)) == {"pods": 1_500_000}
+
+
+def test_reads_of_records_and_ages_are_counted() -> None:
+    """With any code; neither watches nor other kinds."""
+    assert reads(page(0, 0, 0)) == {"LIST secrets": 5, "GET configmaps": 15}

@@ -38,6 +38,7 @@ def test_the_chart_lints() -> None:
         ({"agent": {"image": {"digest": "sha256:1"}}}, "digest"),
         ({"webhook": {"timeoutSeconds": 31}}, "timeoutSeconds"),
         ({"webhook": {"replicas": 0}}, "replicas"),
+        ({"controller": {"readsElsewhere": "ignore"}}, "readsElsewhere"),
         ({"webhook": {"clientVerification": {"enabled": True, "caBundle": "PEM"}}}, "names"),
         ({"webhook": {"clientVerification": {"names": ["a,b"]}}}, "names"),
         ({"policies": {"Payments": {}}}, "Payments"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract.freshness import FreshnessClass
-from controller.objects import Status
+from controller.status import Status
 
 NOW = 1_800_000_000.0
 RULES = FreshnessClass(
@@ -20,6 +20,7 @@ SERVED = Status(
     fetched_at=NOW - 60,
     last_success=NOW - 60,
     last_attempt=NOW - 60,
+    refresh_handled=None,
     failures=0,
     reason=None,
     latest="v1",

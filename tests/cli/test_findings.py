@@ -9,13 +9,13 @@ import pytest
 
 from cli.findings import Secret, secrets, standing
 from contract import layout
-from controller.snapshots import rfc3339
+from controller.times import rfc3339
 from tests import make
 from tests.cli.given import NOW, RULES, SERVED
 
 if TYPE_CHECKING:
     from contract.plan import Plan
-    from controller.objects import Status
+    from controller.status import Status
 
 NEVER = replace(
     SERVED, serving=None, version=None, fetched_at=None, last_success=None, reason="denied"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.heartbeat import LOOK_S, beats, saw
-from controller.snapshots import rfc3339
+from controller.times import rfc3339
 
 NOW = 1_800_000_000.0
 

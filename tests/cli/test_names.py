@@ -9,7 +9,8 @@ import pytest
 from cli.errors import CommandError
 from cli.names import find_snapshot, find_version
 from contract.names import snapshot_name
-from controller.objects import Name, Status
+from controller.spec import Name
+from controller.status import Status
 from tests import make
 
 
@@ -25,6 +26,7 @@ def _status(reference: str, account: str = "prod") -> Status:
         fetched_at=None,
         last_success=None,
         last_attempt=None,
+        refresh_handled=None,
         failures=0,
         reason=None,
         latest=None,
@@ -105,13 +107,6 @@ def test_versions_are_found_whole_or_by_four_characters() -> None:
         find_version("abcd", known)
 
 
-def test_a_status_reads_back() -> None:
-    """Every field survives its file."""
-    status = replace(_status("/x"), consumers=("a",), failures=2, refused_since=1.5)
-    assert "told" not in status.to_wire()
-    assert Status.from_wire(status.to_wire()) == status
-
-
 @pytest.mark.parametrize(
     ("version", "attempt", "expected"),
     [
@@ -127,3 +122,25 @@ def test_p5_a_status_takes_later_times_from_the_freshness_entry(
     status = replace(_status("/x"), version="v1", last_success=10.0, last_attempt=20.0)
     found = status.aged(make.entry(version, 29.0, last_attempt=attempt))
     assert (found.last_success, found.last_attempt) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "attempt", "after"),
+    [
+        pytest.param(None, "absent", "absent", id="it failed since"),
+        pytest.param("absent", None, None, id="it succeeded since"),
+        pytest.param("absent", "denied", "denied", id="another failure"),
+        pytest.param("not-allowed", None, "not-allowed", id="policy refuses it"),
+        pytest.param("restored", "absent", "restored", id="a finding"),
+    ],
+)
+def test_a_status_takes_what_a_later_attempt_gave(
+    before: str | None, attempt: str | None, after: str | None
+) -> None:
+    """The freshness entry may be written before the status."""
+    status = replace(
+        _status("/x"), version="v1", last_success=10.0, last_attempt=20.0, reason=before
+    )
+    entry = make.entry("v1", 10.0, last_attempt=30.0, reason=attempt)
+    assert status.aged(entry).reason == after
+    assert status.aged(entry.replace(last_attempt=20.0)).reason == before

@@ -19,13 +19,12 @@ from contract import layout
 from contract.annotations import INJECTED, PLAN, PREFIX
 from policy.load import load_folder
 from tests import make
+from tests.make.command import NO_CLUSTER, typed
 from webhook.admit import admit
 from webhook.config import Injection
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
-
-    from tests.make.embedded import World
 
 ADMIN = Path(__file__).parents[2] / "examples/payments/admin"
 IMAGE = "registry.example/agent@sha256:00"
@@ -41,9 +40,11 @@ def _files(tmp_path: Path, *documents: object) -> Path:
     return path
 
 
-def _render(world: World, path: Path | str, *more: str, code: int = 0) -> CompletedProcess[str]:
+def _render(path: Path | str, *more: str, code: int = 0) -> CompletedProcess[str]:
     words = ("render", "-f", str(path), "--policy", str(ADMIN), "--image", IMAGE, *more)
-    return world.lastgood(*words, code=code)
+    done = typed(*words, variables=NO_CLUSTER)
+    assert done.returncode == code, (words, done.stdout, done.stderr)
+    return done
 
 
 def _template(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -78,30 +79,28 @@ def _names(template: dict[str, Any]) -> set[str]:
     ],
 )
 def test_every_kind_with_a_pod_template_is_injected(
-    world: World, tmp_path: Path, manifest: dict[str, Any]
+    tmp_path: Path, manifest: dict[str, Any]
 ) -> None:
     """As the webhook would, with nothing but our mark left of the annotations; twice is once."""
-    once = _render(world, _files(tmp_path, manifest)).stdout
+    once = _render(_files(tmp_path, manifest)).stdout
     template = _template(yaml.safe_load(once))
     assert {layout.GATE, layout.AGENT} <= _names(template)
     left = [key for key in template["metadata"]["annotations"] if key.startswith(PREFIX)]
     assert left == [INJECTED]
     again = tmp_path / "again.yaml"
     again.write_text(once)
-    assert _render(world, again).stdout == once
+    assert _render(again).stdout == once
 
 
-def test_a_mount_pod_keeps_its_plan_beside_the_mark(world: World, tmp_path: Path) -> None:
+def test_a_mount_pod_keeps_its_plan_beside_the_mark(tmp_path: Path) -> None:
     """It has no container of ours that could carry it (docs/design/006)."""
     asked = {**make.asking(db="aws-sm:/prod/payments/db"), PREFIX + "mode": "mount"}
-    pod = yaml.safe_load(_render(world, _files(tmp_path, make.pod(annotations=asked))).stdout)
+    pod = yaml.safe_load(_render(_files(tmp_path, make.pod(annotations=asked))).stdout)
     assert sorted(pod["metadata"]["annotations"]) == [INJECTED, PLAN]
     assert _names(pod) == {"app"}
 
 
-def test_lists_are_gone_through_and_other_kinds_are_left_alone(
-    world: World, tmp_path: Path
-) -> None:
+def test_lists_are_gone_through_and_other_kinds_are_left_alone(tmp_path: Path) -> None:
     """Also kinds of other API groups that are called alike, and pods that did not opt in."""
     alike = {
         "apiVersion": "batch.volcano.sh/v1alpha1",
@@ -112,45 +111,45 @@ def test_lists_are_gone_through_and_other_kinds_are_left_alone(
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "data": {"a": 1}}
     items = [service, make.deployment(), alike, plain]
     path = _files(tmp_path, service, {"apiVersion": "v1", "kind": "List", "items": items})
-    first, second = yaml.safe_load_all(_render(world, path).stdout)
+    first, second = yaml.safe_load_all(_render(path).stdout)
     assert first == service
     assert [second["items"][index] for index in (0, 2, 3)] == [service, alike, plain]
     assert layout.GATE in _names(second["items"][1]["spec"]["template"])
 
 
-def test_p7_a_denial_is_the_webhooks_word_for_word(world: World, tmp_path: Path) -> None:
+def test_p7_a_denial_is_the_webhooks_word_for_word(tmp_path: Path) -> None:
     """On stderr, behind file and object; exit 1, and nothing is printed, not even what is good."""
     bad = make.deployment("bad", annotations=MISTAKEN)
     path = _files(tmp_path, make.deployment("good"), bad)
     verdict = admit(bad["spec"]["template"], "payments", load_folder(ADMIN), Injection(image=IMAGE))
     assert not verdict.allowed
-    done = _render(world, path, code=1)
+    done = _render(path, code=1)
     assert done.stdout == ""
     assert done.stderr.endswith(f"{path}: Deployment payments/bad: {verdict.message}\n")
 
 
-def test_the_namespace_of_an_object_comes_before_the_option(world: World, tmp_path: Path) -> None:
+def test_the_namespace_of_an_object_comes_before_the_option(tmp_path: Path) -> None:
     """`-n` is for objects that name none, as they are before they are applied."""
     nameless = make.pod(namespace=None)
     path = _files(tmp_path, nameless)
-    assert "namespace default has no label" in _render(world, path, code=1).stderr
-    _render(world, path, "-n", "payments")
-    _render(world, _files(tmp_path, make.pod()), "-n", "elsewhere")
+    assert "namespace default has no label" in _render(path, code=1).stderr
+    _render(path, "-n", "payments")
+    _render(_files(tmp_path, make.pod()), "-n", "elsewhere")
 
 
-def test_a_diff_shows_what_is_ours_alone(world: World, tmp_path: Path) -> None:
+def test_a_diff_shows_what_is_ours_alone(tmp_path: Path) -> None:
     """No line of the user's but the annotations goes."""
-    shown = _render(world, _files(tmp_path, make.deployment()), "-o", "diff").stdout
+    shown = _render(_files(tmp_path, make.deployment()), "-o", "diff").stdout
     gone = [line for line in shown.splitlines() if line.startswith("-") and line[:3] != "---"]
     assert all(PREFIX in line for line in gone)
     assert "+        - name: lastgood-agent" in shown
 
 
-def test_json_is_one_document(world: World, tmp_path: Path) -> None:
+def test_json_is_one_document(tmp_path: Path) -> None:
     """One object as it is, more as a List."""
-    one = _render(world, _files(tmp_path, make.deployment()), "-o", "json").stdout
+    one = _render(_files(tmp_path, make.deployment()), "-o", "json").stdout
     assert json.loads(one)["kind"] == "Deployment"
-    two = _render(world, _files(tmp_path, make.deployment(), make.job()), "-o", "json").stdout
+    two = _render(_files(tmp_path, make.deployment(), make.job()), "-o", "json").stdout
     assert [item["kind"] for item in json.loads(two)["items"]] == ["Deployment", "Job"]
 
 
@@ -166,22 +165,22 @@ def test_json_is_one_document(world: World, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_can_not_be_read_is_named(
-    world: World, tmp_path: Path, text: str | None, message: str
-) -> None:
+def test_what_can_not_be_read_is_named(tmp_path: Path, text: str | None, message: str) -> None:
     """By file, line and fault; no traceback."""
     path = tmp_path / "manifest.yaml"
     if text is not None:
         path.write_text(text)
-    done = _render(world, path, code=1)
+    done = _render(path, code=1)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_made_up_image_is_said(world: World, tmp_path: Path) -> None:
+def test_a_made_up_image_is_said(tmp_path: Path) -> None:
     """Without --image the manifest names one that nobody may have pushed."""
     path = _files(tmp_path, make.deployment())
-    done = world.lastgood("render", "-f", str(path), "--policy", str(ADMIN))
+    words = ("render", "-f", str(path), "--policy", str(ADMIN))
+    done = typed(*words, variables=NO_CLUSTER)
+    assert done.returncode == 0
     assert "name your own with --image" in done.stderr
 
 

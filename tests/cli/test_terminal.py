@@ -12,7 +12,7 @@ from cli.connection import moment
 from cli.findings import is_of
 from cli.settings import load
 from cli.terminal import plain
-from controller.objects import Name
+from controller.spec import Name
 from tests.cli.given import NOW, SERVED
 
 

@@ -1,7 +1,7 @@
-"""A folder on tmpfs, and the embedded system in it."""
+"""A cluster of a test's own."""
 
 from __future__ import annotations
 
-from tests.make.embedded import store_root, world
+from tests.make.cluster import certificates, world
 
-__all__ = ["store_root", "world"]
+__all__ = ["certificates", "world"]

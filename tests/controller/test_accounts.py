@@ -12,7 +12,8 @@ from controller.accounts import NO_FILES, Accounts
 from controller.settings import from_arguments
 from policy.load import load_texts
 from refresh.sources.protocol import Failed, FetchRequest, Material
-from tests.make.embedded import ACCOUNT, REPOSITORY
+from tests.make.cluster import ACCOUNT
+from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,9 +75,8 @@ def test_p7_on_a_cluster_no_account_serves_the_controllers_own_files(tmp_path: P
 @pytest.mark.parametrize("words", [[], ["--with-file-accounts"]])
 def test_p7_only_a_test_says_otherwise(words: list[str]) -> None:
     """The chart never gives the option."""
-    settings = from_arguments([*words])
-    assert settings.cluster is not None
-    assert settings.cluster.file_accounts is bool(words)
+    settings = from_arguments(words)
+    assert settings.file_accounts is bool(words)
     charts = (path for path in (REPOSITORY / "charts").rglob("*") if path.is_file())
     assert not any(b"file-accounts" in path.read_bytes() for path in charts)
 

@@ -10,14 +10,13 @@ import pytest
 
 from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, Provider, Proxy
-from demo.volume_writer import read
 from refresh.model import SourceKey
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.make.embedded import World
+    from tests.make.cluster import World
 
 REGION = "ap-southeast-2"
 NAMES = [f"/prod/payments/s{number}" for number in range(6)]
@@ -47,7 +46,7 @@ metadata: {{name: payments, labels: {{lastgood.dev/policy: payments}}}}
 @pytest.fixture
 def provider(world: World) -> Iterator[Provider]:
     """A store of secrets with six of them."""
-    made = Provider(log=world.root / "provider.log", region=REGION)
+    made = Provider(log=world.folder / "provider.log", region=REGION)
     for name in NAMES:
         made.put(name, SecretBytes(b"one of " + name.encode()))
     yield made
@@ -57,20 +56,16 @@ def provider(world: World) -> Iterator[Provider]:
 @pytest.fixture
 def proxy(world: World, provider: Provider) -> Iterator[Proxy]:
     """What the controller reaches it through."""
-    made = Proxy(log=world.root / "proxy.log", upstream=provider.address)
-    for path in (world.store / "config").iterdir():
-        path.unlink()
-    admin = ADMIN.format(region=REGION, address=made.addresses["default"])
-    (world.store / "config" / "admin.yaml").write_text(admin)
+    made = Proxy(log=world.folder / "proxy.log", upstream=provider.address)
+    world.apply(ADMIN.format(region=REGION, address=made.addresses["default"]))
     world.variables |= KEYS
     yield made
     made.stop()
 
 
 def _values(world: World) -> list[bytes | None]:
-    folder = world.store / "volumes" / "payments"
     sources = [SourceKey("aws", "controller", "aws-sm", name) for name in NAMES]
-    return [(read(folder / source.snapshot) or {}).get("value") for source in sources]
+    return [world.keys(source.snapshot).get("value") for source in sources]
 
 
 def _calls(proxy: Proxy) -> int:
@@ -90,7 +85,7 @@ def test_p1_p4_p12_killed_during_an_outage_it_serves_on_and_obeys_without_a_stor
     until("all to be served", lambda: _values(world) == good)
     assert _calls(proxy) <= len(NAMES)
     provider.put(NAMES[0], SecretBytes(b"bad"))
-    world.lastgood("refresh", f"aws-sm:{NAMES[0]}")
+    world.refresh(NAMES[0], "aws", "aws-sm")
     assert _values(world) == [b"bad", *good[1:]]
     proxy.set("blackhole")
     world.end(signal.SIGKILL)

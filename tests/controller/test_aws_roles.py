@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from controller.record import decoded
 from demo.provider import KEYS, Provider
-from demo.volume_writer import read
 from refresh.model import SourceKey
-from tests.make.embedded import until
+from tests.make.waiting import until
 from tests.refresh.sources.harness import Scripted, scripted_server
 from tests.refresh.sources.roles import hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.make.embedded import World
+    from tests.make.cluster import World
 
 REGION = "ap-southeast-2"
 NAME = "/prod/payments/db"
@@ -55,7 +56,7 @@ metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
 @pytest.fixture
 def provider(world: World) -> Iterator[Provider]:
     """A store in which two AWS accounts have a secret of the same name."""
-    made = Provider(log=world.root / "provider.log", region=REGION)
+    made = Provider(log=world.folder / "provider.log", region=REGION)
     for owner in (111, 222):
         hold(made, owner, NAME, f"of {owner}")
     yield made
@@ -70,19 +71,13 @@ def script() -> Iterator[Scripted]:
 
 def govern(world: World, address: str, **owners: int) -> None:
     """Writes an account per name, each with a role of that AWS account."""
-    config = world.store / "config"
     for name, owner in owners.items():
-        text = ACCOUNT.format(name=name, region=REGION, address=address, owner=owner)
-        new = config / f"{name}.new"
-        new.write_text(text)
-        new.replace(config / f"{name}.yaml")
+        world.apply(ACCOUNT.format(name=name, region=REGION, address=address, owner=owner))
 
 
 def begin(world: World, address: str, **owners: int) -> None:
     """Starts the controller with these accounts, one pod each."""
-    for path in (world.store / "config").iterdir():
-        path.unlink()
-    (world.store / "config" / "policy.yaml").write_text(POLICY)
+    world.apply(POLICY)
     govern(world, address, **{"one": 111, "two": 222} | owners)
     world.variables |= KEYS
     for name in owners:
@@ -93,7 +88,7 @@ def begin(world: World, address: str, **owners: int) -> None:
 def value(world: World, account: str) -> bytes | None:
     """What is served of the secret by one account."""
     source = SourceKey(account, "controller", "aws-sm", NAME)
-    return (read(world.store / "volumes" / "payments" / source.snapshot) or {}).get("value")
+    return world.keys(source.snapshot).get("value")
 
 
 def counted(world: World, operation: str, account: str, code: str = "ok") -> float:
@@ -136,7 +131,7 @@ def test_p7_two_accounts_read_as_two_roles_and_follow_another(
     govern(world, provider.address, one=222)
 
     def followed() -> bool:
-        world.lastgood("refresh", f"aws-sm@one:{NAME}")
+        world.refresh(NAME, "one", "aws-sm")
         return value(world, "one") == b"of 222"
 
     until("the other role's", followed)
@@ -175,5 +170,9 @@ def test_p2_p8_credentials_are_renewed_under_way_and_are_nowhere(
     process = Path(f"/proc/{world.process.pid}")
     said += (process / "environ").read_text() + (process / "cmdline").read_text()
     assert CANARY not in said + world.log() + world.get("/metrics")
-    for path in world.store.rglob("*"):
-        assert path.is_dir() or CANARY.encode() not in path.read_bytes()
+    for kind, content in world.server.written():
+        assert CANARY not in json.dumps(content)
+        values = decoded(content).values() if kind == "secrets" else ()
+        assert all(CANARY.encode() not in value for value in values)
+    for request in world.server.seen():
+        assert CANARY not in f"{request.path}?{request.query} {request.agent}"

@@ -70,6 +70,31 @@ def test_a_pod_that_does_not_read_demands_nothing(pod: object) -> None:
     assert from_pod(pod) is None
 
 
+TERMINATING = "2026-03-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Running", "Unknown", None])
+def test_a_pod_that_is_being_deleted_counts_as_long_as_it_has_not_ended(phase: str | None) -> None:
+    """Its containers may still read, and a finalizer may hold it for long. None: no phase yet."""
+    pod = _follow(_plan())
+    pod["metadata"]["deletionTimestamp"] = TERMINATING
+    pod["status"] = {} if phase is None else {"phase": phase}
+    found = from_pod(pod)
+    assert found is not None
+    assert consumers([found]) == {DB: ("api-1",)}
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_is_being_deleted_and_has_ended_counts_no_more(phase: str) -> None:
+    """Pod garbage collection marks one that no node ever took as Failed; a finalizer may still hold
+    it.
+    """
+    pod = _follow(_plan())
+    pod["metadata"]["deletionTimestamp"] = TERMINATING
+    pod["status"] = {"phase": phase}
+    assert from_pod(pod) is None
+
+
 @pytest.mark.parametrize(
     ("pod", "message"),
     [

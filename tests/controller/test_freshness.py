@@ -82,6 +82,13 @@ def test_what_another_process_left_ends_too() -> None:
     assert server.data == {"lg-db": ages.to_wire(SERVED)}
 
 
+def test_ages_that_can_not_be_read_are_none() -> None:
+    """The others are there. None errs towards older."""
+    maps = _maps(Server({"lg-a": "{", "lg-db": ages.to_wire(SERVED)}))
+    asyncio.run(maps.load("team"))
+    assert (maps.entry("team", "lg-a"), maps.entry("team", "lg-db")) == (None, SERVED)
+
+
 def test_a_key_that_is_no_snapshots_stays() -> None:
     """A newer version of lastgood may have put it there."""
     server = Server({"format": "2"})

@@ -20,7 +20,7 @@ from kube.resources import CUSTOM_RESOURCES, SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.load import load_texts
 from refresh.model import SnapshotKey, SourceKey
 from tests.kube.cluster import cluster
-from tests.make.embedded import REPOSITORY
+from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:
     from kube.api import Api

@@ -18,7 +18,7 @@ import pytest
 from kube.resources import CONFIG_MAPS, LEASES
 from tests.controller.candidate import LOST, TIMES
 from tests.kube.cluster import cluster, kubeconfig
-from tests.make.embedded import REPOSITORY
+from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

@@ -7,10 +7,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from tests.controller.test_volumes import STEPS
 
 from contract.reasons import Found
-from controller.ledger import ClusterLedger
+from controller.ledger import Ledger
 from controller.leftovers import RETRY_S as RETRY_CAP_S
 from controller.reconcile import Decided, Known
 from controller.records import Records
@@ -19,6 +18,7 @@ from kube.errors import ApiError, of_status
 from refresh.model import SnapshotKey, SourceKey
 from refresh.snapshot_data import data, history_data
 from tests.controller.secret_server import SecretServer
+from tests.controller.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,9 +92,9 @@ def _made(*keys: SnapshotKey) -> SimpleNamespace:
     )
 
 
-def _ledger(api: object, copies: SimpleNamespace) -> ClusterLedger:
+def _ledger(api: object, copies: SimpleNamespace) -> Ledger:
     unused = cast("Any", None)
-    return ClusterLedger(
+    return Ledger(
         cast("Any", api),
         copies=cast("Any", copies),
         records=cast("Any", SimpleNamespace(get=lambda _: None)),
@@ -167,11 +167,11 @@ def test_p4_an_object_that_hangs_in_its_deletion_is_made_again_with_backoff() ->
     assert 2 <= api.created <= 5
 
 
-def _publishing(server: SecretServer) -> ClusterLedger:
+def _publishing(server: SecretServer) -> Ledger:
     """A ledger whose Secrets and records are kept by `server`, for one namespace of UID u."""
     api = cast("Any", server)
     server.namespaces["payments"] = "u"
-    return ClusterLedger(
+    return Ledger(
         api,
         copies=cast("Any", _made(KEY)),
         records=Records(api, "lastgood-system", lambda _: "u", b"salt"),
@@ -183,7 +183,7 @@ def _publishing(server: SecretServer) -> ClusterLedger:
     )
 
 
-async def _published(ledger: ClusterLedger) -> None:
+async def _published(ledger: Ledger) -> None:
     state = STEPS["rotation"][1]
     await ledger.publish(KEY, data(KEY, state, (), "cluster"), history_data(state))
 

@@ -10,18 +10,16 @@ from controller.accounts import Accounts
 from controller.controller import Controller
 from policy.match import PolicySet
 from refresh.engine import Engine
+from tests.make.ledger import QuietLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from contract.ages import Entry
-    from contract.snapshot import Meta
     from controller.demand import Demand
-    from controller.objects import Name, Spec
     from controller.past import Remembered
     from controller.reconcile import Decided
-    from refresh.model import SnapshotKey, SnapshotState
-    from refresh.sink import Data
+    from controller.spec import Name, Spec
+    from refresh.model import SnapshotKey
 
 DECISION_S = 1.0
 POLL_S = 0.2
@@ -43,8 +41,8 @@ class SlowClock:
         return self.mono
 
 
-class SlowLedger:
-    """Takes a decision's time, and keeps nothing."""
+class SlowLedger(QuietLedger):
+    """Takes a decision's time."""
 
     def __init__(self, clock: SlowClock) -> None:
         self._clock = clock
@@ -59,26 +57,6 @@ class SlowLedger:
         del decided, consumers, generations
         self._clock.pass_(DECISION_S)
         self.decided_at.append(self._clock.monotonic())
-
-    def restored(self, key: SnapshotKey, meta: Meta) -> None: ...
-
-    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None: ...
-
-    def forget(self, key: SnapshotKey) -> None: ...
-
-    def vanished(self, key: SnapshotKey) -> bool:
-        del key
-        return False
-
-    async def collect(self, key: SnapshotKey) -> bool:
-        del key
-        return True
-
-    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None: ...
-
-    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None: ...
-
-    async def status(self, key: SnapshotKey, state: SnapshotState) -> None: ...
 
 
 class NoPast:

@@ -6,23 +6,22 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from controller.volumes import revealed
-from tests.controller.test_volumes import STEPS
-
 from contract.ages import Confirmed, Entry
-from controller.past import ClusterPast
+from controller.past import Past
 from controller.publication import publish
 from controller.records import Records
 from controller.secrets import Secrets
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SourceKey
+from refresh.sink import revealed
 from refresh.snapshot_data import data, history_data
 from tests.controller.secret_server import SecretServer
+from tests.controller.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.ports import Remembered
+    from controller.past import Remembered
 
 SYSTEM, OURS = "lastgood-system", "our-cluster"
 UIDS = {"payments": "uid-1", "orders": "uid-2"}
@@ -80,7 +79,7 @@ class World:
     ) -> tuple[list[Remembered], Records]:
         seen = {at: SimpleNamespace(status=status) for at, status in (statuses or {}).items()}
         records = self.records()
-        past = ClusterPast(
+        past = Past(
             records,
             cast("Any", self.maps),
             cast("Any", SimpleNamespace(items=seen)),
@@ -123,15 +122,14 @@ def test_p5_ages_that_cant_be_read_for_a_moment_are_waited_for() -> None:
 
 
 def test_what_the_status_remembers_of_time_goes_on() -> None:
-    """Since when nobody uses it, and since when policy refuses it."""
+    """Since when nobody uses it, since when policy refuses it, and which refresh was answered."""
     world = World()
     key = world.keys[0]
     since = "2026-01-01T00:00:00Z"
-    status = {"unusedSince": since, "refusedSince": since, "lastAttempt": "1970-01-01T00:00:01Z"}
+    status = {"unusedSince": since, "refusedSince": since, "lastHandledRefresh": since}
     found, _ = world.restore({(key.namespace, key.source.snapshot): status})
     (mine,) = [item for item in found if item.published.name == key.source.snapshot]
-    assert mine.undemanded_since == mine.refused_since == 1767225600.0
-    assert mine.last_attempt == ENTRY.last_attempt
+    assert mine.undemanded_since == mine.refused_since == mine.refresh_handled == 1767225600.0
 
 
 def test_p13_a_namespace_that_was_made_again_gets_nothing_of_the_former() -> None:

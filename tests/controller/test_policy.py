@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.make.embedded import POLICY, snapshot_of, until
+from contract import layout
+from kube.resources import CONFIG_MAPS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS, SECRETS
+from tests import make
+from tests.make.cluster import POLICY, snapshot_of
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
-    from tests.make.embedded import World
+    from kube.resources import Resource
+    from tests.make.cluster import World
 
+Json = dict[str, Any]
 DB = "/prod/payments/db"
 ORDERS = "/prod/orders/db"
 PRUNED = POLICY.replace('["payments", "orders"]', '["orders"]')
 
 
 def test_p7_a_pod_that_asks_for_anothers_secret_gets_nothing(world: World) -> None:
-    """The plan was written by hand, past the webhook: no call is made, and status says why."""
+    """The plan was written by hand, past the webhook. No call is made. An Event on the pod says
+    why, and so does the status of a SecretSnapshot that the team declares.
+    """
     world.secret(ORDERS, b"theirs")
     world.secret(DB, b"ours")
     world.pod("thief", ORDERS)
+    world.declare(ORDERS)
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"ours")
     assert world.volume(ORDERS) == {}
     assert world.calls() == 1
-    shown = world.status(ORDERS)
-    assert (shown["state"], shown["reason"]) == ("never-synced", "not-allowed")
-    assert shown["consumers"] == ["thief"]
+    (said,) = until("the Event", lambda: world.told("SecretNotSynced", "thief"))
+    assert f"file:{ORDERS} of account files, never fetched yet: not-allowed" in said
+    until("a status", lambda: world.shown(ORDERS).get("consumers"))
+    shown = world.shown(ORDERS)
+    assert (shown["state"], shown["reason"]) == ("NeverSynced", "not-allowed")
+    assert shown["consumers"] == 1
 
 
 def test_p4_one_fetch_serves_every_namespace_that_may_have_it(world: World) -> None:
@@ -52,9 +64,9 @@ def test_p2_p7_a_source_that_policy_no_longer_allows_is_kept_and_not_fetched(wor
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    version = world.status(DB)["version"]
+    version = world.version(DB)
     world.configure(policy=PRUNED)
-    until("the refusal", lambda: world.status(DB)["reason"] == "namespace-not-listed")
+    until("the refusal", lambda: world.shown(DB).get("reason") == "namespace-not-listed")
     assert world.events("controller.refused")[0]["reason"] == "namespace-not-listed"
     world.end(signal.SIGKILL)
     world.start()
@@ -65,35 +77,46 @@ def test_p2_p7_a_source_that_policy_no_longer_allows_is_kept_and_not_fetched(wor
     assert world.volume(DB)["value"] == b""
 
 
-@pytest.mark.parametrize("broken", ["{", "kind: SecretPolcy\n", POLICY + "  extra: 1\n"])
-def test_p11_a_broken_policy_file_leaves_the_last_good_policies_in_force(
-    world: World, broken: str
+@pytest.mark.parametrize(
+    "change",
+    [{"namespaces": "payments"}, {"extra": 1}, None],
+    ids=["another type", "unknown member", "no spec"],
+)
+def test_p11_a_policy_that_can_not_be_read_leaves_the_last_good_one_in_force(
+    world: World, change: Json | None
 ) -> None:
-    """New pods are served by them, and the log says what is wrong."""
+    """As one of a newer version of lastgood, whose schema takes it. New pods are served by the last
+    good form, and the log says what is wrong.
+    """
     world.start()
-    world.configure(policy=broken)
-    until("the complaint", lambda: world.events("policies.kept_last_good"))
+    world.server.take_anything(SECRET_POLICIES)
+    world.server.patch(SECRET_POLICIES, "payments", {"spec": change})
+    (said,) = until("the complaint", lambda: world.events("policies.kept_last_good"))
+    assert (said["kind"], said["name"]) == ("SecretPolicy", "payments")
     world.secret(DB, b"one")
     world.pod("api-1", DB)
     world.serves(DB, b"one")
 
 
 def test_no_policy_no_fetch(world: World) -> None:
-    """An empty config folder demands nothing of anybody."""
-    for path in (world.store / "config").iterdir():
-        path.unlink()
+    """Where no admin has set anything up, pods and SecretSnapshots are told so."""
+    for resource, name in ((SECRET_POLICIES, "payments"), (SECRET_ACCOUNTS, "files")):
+        world.server.delete(resource, name)
+    world.server.apply(make.namespace("payments", policy=None))
     world.secret(DB, b"one")
     world.pod("api-1", DB)
+    world.declare(DB)
     world.start()
-    until("a status", lambda: world.command("status", f"file:{DB}").returncode == 0)
-    assert world.status(DB)["reason"] == "no-policy"
+    until("the Event", lambda: world.told("SecretNotSynced", "api-1"))
+    until("a status", lambda: world.shown(DB))
+    assert world.shown(DB)["reason"] == "no-policy"
     assert world.calls() == 0
 
 
 def test_an_account_that_can_not_be_used_stops_no_other(world: World) -> None:
     """It is named in the log, with what to do; the rest is fetched."""
     role = "arn:aws:iam::123456789012:role/x"
-    (world.store / "config" / "aws.yaml").write_text(
+    world.apply(
         "apiVersion: lastgood.dev/v1alpha1\nkind: SecretAccount\nmetadata: {name: aws}\n"
         f"spec: {{provider: aws, aws: {{regions: [eu-west-1], roleARN: '{role}',"
         " stsEndpoint: 'http://127.0.0.1:9'}, budget: {callsPerSecond: 1, burst: 1}}\n"
@@ -122,28 +145,37 @@ def test_a_pod_that_ends_is_no_consumer(world: World) -> None:
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    world.pod("api-1", DB, status={"phase": "Succeeded"})
-    until("no consumer", lambda: world.status(DB)["consumers"] == [])
+    world.stand("api-1", {"phase": "Succeeded"})
+    until("no consumer", lambda: world.shown(DB)["consumers"] == 0)
     assert world.volume(DB)["value"] == b"one"
 
 
-def test_a_manifest_that_can_not_be_read_is_named_and_passed_over(world: World) -> None:
-    """Half a file keeps the demand that it had."""
+def test_a_pod_whose_plan_can_not_be_read_is_named_and_passed_over(world: World) -> None:
+    """The demand of others stays."""
     world.secret(DB, b"one")
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    (world.store / "pods" / "payments.api-1.json").write_text('{"kind": "Po')
-    found = until("the complaint", lambda: world.events("controller.file_passed_over"))
-    assert found[0]["file"] == "payments.api-1.json"
-    assert world.status(DB)["consumers"] == ["api-1"]
+    gate = make.container(layout.GATE, args=["gate", "--plan", '{"v'])
+    world.server.apply(make.pod("api-2", annotations={}, initContainers=[gate]))
+    found = until("the complaint", lambda: world.events("controller.passed_over"))
+    assert found[0]["what"] == "pod payments/api-2"
+    assert world.shown(DB)["consumers"] == 1
 
 
 def test_snapshot_names_are_those_of_the_contract(world: World) -> None:
-    """The folder is where a pod's projected volume names it."""
+    """Secret and ConfigMap are where a pod's projected volume names them. Kept versions are
+    elsewhere.
+    """
     world.secret(DB, b"one")
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    folders = {path.name for path in (world.store / "volumes" / "payments").iterdir()}
-    assert folders == {snapshot_of(DB), snapshot_of(DB) + "-history", "lastgood-freshness"}
+
+    def names(resource: Resource) -> set[str]:
+        return {item["metadata"]["name"] for item in world.server.items(resource, "payments")}
+
+    until("the SecretSnapshot", lambda: names(SECRET_SNAPSHOTS))
+    assert names(SECRETS) == names(SECRET_SNAPSHOTS) == {snapshot_of(DB)}
+    assert names(CONFIG_MAPS) == {"lastgood-freshness"}
+    assert "history.json" in world.record(DB)

@@ -8,19 +8,19 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from controller.volumes import revealed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.controller.test_volumes import KEY, NAME, STEPS
 
 from contract.snapshot import META
 from controller.publication import publish
-from controller.record import RECORD, from_secret, record_name
+from controller.record import HISTORY, RECORD, from_secret, record_name
 from controller.records import Records
 from controller.secrets import ForeignSecretError, Secrets
 from kube.errors import ApiError, of_status
+from refresh.sink import revealed
 from refresh.snapshot_data import data, history_data, restored
 from tests.controller.secret_server import Killed, SecretServer
+from tests.controller.steps import KEY, NAME, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -215,6 +215,21 @@ def test_p2_a_record_that_somebody_changed_or_removed_is_written_again() -> None
         del server.objects[RECORD_PATH]
         await controller.publish(STEPS["rotation"][0])
         assert versions_known(await controller.restore()) == {"v1"}
+
+    asyncio.run(run())
+
+
+def test_a_history_that_can_not_be_read_is_replaced() -> None:
+    """It stops no publication."""
+
+    async def run() -> None:
+        server = SecretServer()
+        await Controller(server).publish(STEPS["rotation"][0])
+        server.objects[RECORD_PATH]["data"][HISTORY] = base64.b64encode(b"{").decode()
+        controller = Controller(server)
+        assert versions_known(await controller.restore()) == {"v1"}
+        await controller.publish(STEPS["rotation"][1])
+        assert versions_known(await controller.restore()) == {"v1", "v2"}
 
     asyncio.run(run())
 

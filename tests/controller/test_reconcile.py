@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from contract.snapshot import Quarantined
 from controller.demand import Parts
-from controller.objects import Spec
 from controller.reconcile import (
     GRACE_S,
     MOST_REFUSED,
@@ -23,11 +22,12 @@ from controller.reconcile import (
     wish,
     within,
 )
+from controller.spec import Spec
 from controller.verdicts import Verdicts
 from policy.load import load_texts
 from policy.match import PolicySet, Reason
 from refresh.model import SnapshotKey, SnapshotState, SourceKey, Wanted
-from tests.make.embedded import ACCOUNT, POLICY
+from tests.make.cluster import ACCOUNT, POLICY
 
 NOW = 1_800_000_000.0
 DB = SnapshotKey("payments", SourceKey("files", "controller", "file", "/prod/payments/db"))
@@ -213,15 +213,14 @@ def test_wishes_of_operators_and_admins_come_together() -> None:
     revoked = ACCOUNT + "  revoked: [{{reference: /prod/payments/db, version: v1}}]\n"
     policies = load_texts({"a.yaml": revoked.format(root="/x", rate=1, burst=1)})
     spec = Spec(pin="v3", revoked=("v2",), quarantined=("v4",), refresh_requested=5.0)
-    assert wish(DB, spec, policies, state=None, attempted_at=None) == Wanted(
+    assert wish(DB, spec, policies, state=None, handled=None) == Wanted(
         pin="v3",
         quarantined=frozenset({"v4"}),
         revoked=frozenset({"v1", "v2"}),
         refresh_requested=5.0,
     )
     assert (
-        wish(_with(reference="/prod/payments/x"), None, policies, state=None, attempted_at=None)
-        is None
+        wish(_with(reference="/prod/payments/x"), None, policies, state=None, handled=None) is None
     )
 
 
@@ -236,19 +235,20 @@ def test_an_admins_revocation_takes_back_no_pin_that_is_recorded() -> None:
             Quarantined(version="v5", reason="pem"),
         ),
     )
-    assert wish(DB, None, policies, state=state, attempted_at=None) == Wanted(
+    assert wish(DB, None, policies, state=state, handled=None) == Wanted(
         pin="v3", quarantined=frozenset({"v4"}), revoked=frozenset({"v1"})
     )
 
 
-@pytest.mark.parametrize(("attempted_at", "asked"), [(None, 5.0), (4.9, 5.0), (5.0, None)])
+@pytest.mark.parametrize(("handled", "done"), [(None, False), (4.9, False), (5.0, True)])
 def test_a_request_that_was_answered_before_a_restart_is_not_repeated(
-    attempted_at: float | None, asked: float | None
+    handled: float | None,
+    done: bool,  # noqa: FBT001 - a case
 ) -> None:
     """Or every restart would fetch again whatever was ever asked for."""
-    found = wish(DB, Spec(refresh_requested=5.0), POLICIES, state=None, attempted_at=attempted_at)
+    found = wish(DB, Spec(refresh_requested=5.0), POLICIES, state=None, handled=handled)
     assert found is not None
-    assert found.refresh_requested == asked
+    assert (found.refresh_requested, found.refresh_done) == (5.0, done)
 
 
 def test_p13_what_a_namespace_demands_in_vain_is_bounded() -> None:

@@ -8,16 +8,16 @@ import json
 from typing import Any
 
 import pytest
-from tests.controller.test_volumes import KEY, NAME, STEPS
 
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
-from contract.snapshot import Meta
+from contract.snapshot import META, Meta
 from controller.publication import is_held_back
 from controller.record import RECORD, record_name
 from controller.records import Held
 from kube.errors import ConflictError, NotFoundError
 from tests.controller.secret_server import Killed, SecretServer
+from tests.controller.steps import KEY, NAME, STEPS
 from tests.controller.test_publication import (
     RECORD_PATH,
     SECRET,
@@ -124,17 +124,23 @@ def test_p2_a_record_that_this_process_should_know_is_not_written_over() -> None
     asyncio.run(run())
 
 
-def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over() -> None:
-    """It may hold revocations that this version can't read."""
+@pytest.mark.parametrize("part", [RECORD, META])
+def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over(part: str) -> None:
+    """It may hold revocations that this version can't read. The process does not end for it,
+    because the next one could not take it over either.
+    """
 
     async def run() -> None:
         server = SecretServer()
         await Controller(server).publish(STEPS["rotation"][1])
-        server.objects[RECORD_PATH]["data"][RECORD] = base64.b64encode(b'{"v":2}').decode()
+        server.objects[RECORD_PATH]["data"][part] = base64.b64encode(b'{"v":2}').decode()
         before = json.dumps(server.objects)
-        with pytest.raises(ConflictError):
-            await Controller(server).publish(STEPS["rotation"][0])
+        controller = Controller(server)
+        with pytest.raises(ConflictError) as refused:
+            await controller.publish(STEPS["rotation"][0])
+        assert refused.value.path == RECORD_PATH, "by it the status says record-not-written"
         assert json.dumps(server.objects) == before
+        assert controller.records.untaken is None
 
     asyncio.run(run())
 

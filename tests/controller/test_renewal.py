@@ -16,7 +16,7 @@ from controller.lease import Times
 from tests.controller.strained import LOST
 from tests.controller.test_lead import LeaseServer
 from tests.kube.server import serving
-from tests.make.embedded import REPOSITORY
+from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

@@ -6,11 +6,19 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from apiserver.faults import Fault, Rule
+from contract import layout
+from contract.ages import CONFIG_MAP
 from contract.snapshot import META
-from tests.make.embedded import snapshot_of, until
+from controller.record import record_name
+from kube.resources import CONFIG_MAPS, SECRET_SNAPSHOTS, SECRETS
+from tests import make
+from tests.make.cluster import snapshot_of
+from tests.make.standin import SYSTEM
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
-    from tests.make.embedded import World
+    from tests.make.cluster import World
 
 MANY = [f"/prod/payments/s{number}" for number in range(12)]
 
@@ -43,7 +51,7 @@ def test_p5_a_restart_makes_no_age_younger(world: World) -> None:
     """What the freshness entry and the status say of the last success is not later than before."""
     _serve_many(world)
     before = {reference: world.age(reference) for reference in MANY}
-    shown = world.status(MANY[0])
+    shown = world.shown(MANY[0])
     world.end(signal.SIGKILL)
     for path in (world.files / "prod" / "payments").iterdir():
         path.unlink()
@@ -53,21 +61,21 @@ def test_p5_a_restart_makes_no_age_younger(world: World) -> None:
         assert entry is not None
         assert was is not None
         assert entry.served == was.served
-    assert world.status(MANY[0])["last_success"] <= shown["last_success"] + 0.001
+    assert world.shown(MANY[0])["lastSuccess"] <= shown["lastSuccess"]
 
 
 def test_p12_a_restart_forgets_no_pin_quarantine_or_revocation(world: World) -> None:
-    """All three hold in meta.json after kill -9, also when the specs are lost, and none of what was
-    refused is served although the provider still has it.
+    """All three hold in meta.json after kill -9, also when the SecretSnapshots are lost. None of
+    what was refused is served, although the provider still has it.
     """
     pinned, rolled, revoked = MANY[:3]
     _serve_many(world)
-    first = {reference: world.status(reference)["version"] for reference in MANY[:3]}
+    first = {reference: world.version(reference) for reference in MANY[:3]}
     for reference in MANY[:3]:
         world.secret(reference, b"two")
-        world.lastgood("refresh", f"file:{reference}")
+        world.refresh(reference)
         world.serves(reference, b"two")
-    second = world.status(revoked)["version"]
+    second = world.version(revoked)
     world.lastgood("pin", f"file:{pinned}", first[pinned])
     world.lastgood("rollback", f"file:{rolled}")
     world.lastgood("revoke", f"file:{revoked}", second)
@@ -79,11 +87,12 @@ def test_p12_a_restart_forgets_no_pin_quarantine_or_revocation(world: World) -> 
     assert {reference: world.volume(reference) for reference in MANY[:3]} == before
 
     world.end(signal.SIGKILL)
-    for path in (world.store / "snapshots" / "payments").iterdir():
-        path.unlink()
+    for reference in MANY:
+        world.server.delete(SECRET_SNAPSHOTS, snapshot_of(reference), "payments")
     world.start()
+    until("new SecretSnapshots", lambda: all(world.shown(at) for at in MANY[:3]))
     for reference in MANY[:3]:
-        world.lastgood("refresh", f"file:{reference}")
+        world.refresh(reference)
     after = {reference: world.volume(reference) for reference in MANY[:3]}
     assert {name: volume[META] for name, volume in after.items()} == {
         name: volume[META] for name, volume in before.items()
@@ -92,60 +101,87 @@ def test_p12_a_restart_forgets_no_pin_quarantine_or_revocation(world: World) -> 
 
 
 def test_p2_nothing_is_published_twice(world: World) -> None:
-    """A restart and a refresh that confirms what is served swap no volume."""
+    """A restart and a refresh that confirms what is served change neither Secret nor record."""
     _serve_many(world)
-    folder = world.store / "volumes" / "payments" / snapshot_of(MANY[0])
-    revision = (folder / "..data").readlink()
+    before = _versions(world)
     world.end(signal.SIGKILL)
     world.start()
-    world.lastgood("refresh", f"file:{MANY[0]}")
-    assert (folder / "..data").readlink() == revision
+    world.refresh(MANY[0])
+    assert _versions(world) == before
+
+
+def _versions(world: World) -> list[str]:
+    """Resource versions of one snapshot's Secret and of its record."""
+    name = snapshot_of(MANY[0])
+    found = [
+        world.server.get(SECRETS, name, "payments"),
+        world.server.get(SECRETS, record_name("payments", name), SYSTEM),
+    ]
+    return [item["metadata"]["resourceVersion"] for item in found if item is not None]
 
 
 def test_a_broken_meta_is_refused_and_the_rest_is_restored(world: World) -> None:
-    """One snapshot that can't be read costs a fetch of it, and no other."""
+    """One record that can't be read keeps its snapshot from being written, and no other. Its Secret
+    stays as it was. It is fetched and written once the record is removed.
+    """
     _serve_many(world)
     world.end(signal.SIGKILL)
-    folder = world.store / "volumes" / "payments" / snapshot_of(MANY[0])
-    (folder / META).resolve().write_text("{}")
+    name, reference = record_name("payments", snapshot_of(MANY[0])), MANY[0]
+    world.server.patch(SECRETS, name, {"data": {META: "e30="}}, namespace=SYSTEM)
+    world.secret(reference, b"two")
     world.start()
     assert world.events("controller.restored")[0]["snapshots"] == len(MANY) - 1
-    assert world.events("controller.not_restored")[0]["snapshot"] == snapshot_of(MANY[0])
-    world.serves(MANY[0], b"one of " + MANY[0].encode())
+    assert world.events("controller.not_restored")[0]["record"] == name
+    until("its status", lambda: world.shown(reference)["state"] == "NotWritten")
+    assert world.shown(reference)["reason"] == "record-not-written"
+    assert world.volume(reference)["value"] == b"one of " + reference.encode()
     assert world.calls() < len(MANY) / 2, "it, and what came due meanwhile"
+    world.server.delete(SECRETS, name, SYSTEM)
+    world.serves(reference, b"two")
 
 
 def test_statuses_that_cannot_be_written_stop_nothing(world: World) -> None:
-    """As when the store is full: values go on, one line says so, and later they are written."""
+    """As when etcd is full: values go on, the log says so, and later statuses are written."""
     _serve_many(world)
-    statuses = world.store / "snapshots" / "payments"
-    statuses.rename(world.root / "away")
-    statuses.write_text("in the way")
-    world.secret(MANY[0], b"two")
+    told_before = len(world.events("controller.status_not_written"))
+    snapshots = "/apis/lastgood.dev/v1alpha1/namespaces/payments/secretsnapshots.*"
+    world.server.break_requests(
+        Rule(fault=Fault.STATUS, method="POST|PATCH", path=snapshots, times=float("inf"))
+    )
     world.secret("/prod/payments/new", b"new")
     world.pod("api-2", "/prod/payments/new")
-    world.pod("api-3", "/prod/billing/refused")
-    world.serves("/prod/payments/new", b"new")
-    time.sleep(1.0)
+    until("the value", lambda: world.volume("/prod/payments/new").get("value") == b"new")
+    until("its age", lambda: world.age("/prod/payments/new"))
+    until("the log", lambda: len(world.events("controller.status_not_written")) > told_before)
+    assert not world.snapshot("/prod/payments/new")
     assert not world.ended(), world.log()
-    assert len(world.events("controller.statuses_not_written")) == 1
-    statuses.unlink()
-    (world.root / "away").rename(statuses)
-    until("a status", lambda: world.command("status", "file:/prod/payments/new").returncode == 0)
-    refused = "file:/prod/billing/refused"
-    until("the refused one's", lambda: world.command("status", refused).returncode == 0)
+    world.server.repair()
+    world.serves("/prod/payments/new", b"new")
 
 
-def test_strays_in_the_store_stop_no_controller(world: World) -> None:
-    """Links that lead nowhere, and files where folders belong, at work and at the next start."""
+def test_strays_stop_no_controller(world: World) -> None:
+    """Objects of ours that somebody else wrote, with nothing in them that can be read, at work and
+    at the next start.
+    """
     _serve_many(world)
-    for link in ("pods/x.json", "config/x.yaml", "snapshots/payments/x.spec.json"):
-        (world.store / link).symlink_to((world.store / link).name)
-    for file in ("volumes/x", "volumes/payments/x", "snapshots/x"):
-        (world.store / file).write_text("x")
+    gate = make.container(layout.GATE, args=["gate", "--plan", "{"])
+    world.server.apply(make.pod("stray", annotations={}, initContainers=[gate]))
+    for kind, namespace, name in (
+        ("record", SYSTEM, "lgr-payments-stray"),
+        ("snapshot", "payments", "lg-stray"),
+    ):
+        metadata = {"name": name, "namespace": namespace}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+        world.server.apply(secret | {"type": f"lastgood.dev/{kind}", "data": {META: "e30="}})
+    stray = {"data": {"lg-stray": "{", "stray": "x"}}
+    world.server.patch(CONFIG_MAPS, CONFIG_MAP, stray, namespace="payments")
+    world.declare("/prod/payments/stray", name="stray")
     world.secret("/prod/payments/new", b"new")
     world.pod("api-2", "/prod/payments/new")
     world.serves("/prod/payments/new", b"new")
     world.end(signal.SIGKILL)
     world.start()
     assert world.events("controller.restored")[0]["snapshots"] == len(MANY) + 1
+    assert [said["record"] for said in world.events("controller.not_restored")] == [
+        "lgr-payments-stray"
+    ]

@@ -73,7 +73,7 @@ def _same(attempt: Attempt, request: web.Request, body: object) -> bool:
     )
 
 
-def checked(cluster: Cluster, *served: str) -> str:
+def checked(cluster: Cluster) -> str:
     """What the check says that does not let the controller start; "": it starts."""
 
     async def scenario() -> None:
@@ -81,7 +81,7 @@ def checked(cluster: Cluster, *served: str) -> str:
             server.instead = cluster.answer
             reached = server.configuration()
             async with Api(reached) as api, Attempts(reached) as attempts:
-                await check(api, attempts, SYSTEM, POD, served)
+                await check(api, attempts, SYSTEM, POD)
 
     try:
         asyncio.run(scenario())
@@ -149,19 +149,11 @@ def test_a_right_to_read_elsewhere_ends_it(verb: str, where: str | None) -> None
     assert cluster.seen == []
 
 
-def test_a_right_to_read_in_a_served_namespace_ends_it() -> None:
-    """One that the chart's values name, where the controller has a Role."""
-    cluster = Cluster()
-    cluster.rights = {("patch", "payments")}
-    assert checked(cluster) == ""
-    assert "may patch Secrets in the namespace payments;" in checked(cluster, "orders", "payments")
-
-
 def test_its_own_namespace_is_not_elsewhere() -> None:
-    """There it has get and list, also where its own is one of those that it serves."""
+    """There it has get and list."""
     cluster = Cluster()
     cluster.rights = {("get", SYSTEM), ("list", SYSTEM), ("create", None), ("update", None)}
-    assert checked(cluster, SYSTEM) == ""
+    assert checked(cluster) == ""
 
 
 @pytest.mark.parametrize(

@@ -6,25 +6,32 @@ import json
 import logging
 import urllib.error
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from controller.lease import LEASE
+from controller.record import record_name
 from controller.telemetry import JsonLines
+from kube.resources import LEASES
 from tests import make
-from tests.make.embedded import POLICY, snapshot_of, until
+from tests.make.cluster import POLICY, snapshot_of
+from tests.make.standin import SYSTEM
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from contract.secret_bytes import SecretBytes
-    from tests.make.embedded import World
+    from tests.make.cluster import World
 
+Json = dict[str, Any]
 DB = "/prod/payments/db"
 CHECKED = POLICY.replace("class: steady}\n", "class: steady, validate: [{json: true}]}\n", 1)
 
 
-def test_p8_a_value_is_in_the_volumes_and_nowhere_else(world: World, canary: SecretBytes) -> None:
-    """Served, rejected, rolled back, revoked and failing: logs, statuses, specs, ages, metrics,
-    command output, arguments and environment stay clean.
+def test_p8_a_value_is_in_two_secrets_and_nowhere_else(world: World, canary: SecretBytes) -> None:
+    """Served, rejected, rolled back, revoked and failing: logs, metrics, command output, arguments
+    and environment stay clean. So do all objects of the API server but the snapshot's Secret and
+    its record, and the URL of every request.
     """
     good = json.dumps({"password": canary.reveal().decode()}).encode()
     world.configure(policy=CHECKED)
@@ -32,13 +39,13 @@ def test_p8_a_value_is_in_the_volumes_and_nowhere_else(world: World, canary: Sec
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, good)
-    first = world.status(DB)["version"]
+    first = world.version(DB)
     said = []
-    for value in (canary.reveal(), good + b" ", b"", good + b"  "):
+    for value in (good + b" ", b"", good + b"  ", canary.reveal()):
         world.secret(DB, value)
-        done = world.command("refresh", f"file:{DB}")
-        said.append(done.stdout + done.stderr)
+        world.refresh(DB)
     for words in (
+        ("refresh", f"file:{DB}"),
         ("status",),
         ("status", "--output", "json"),
         ("history", f"file:{DB}"),
@@ -58,13 +65,22 @@ def test_p8_a_value_is_in_the_volumes_and_nowhere_else(world: World, canary: Sec
     said += [(process / name).read_bytes().decode() for name in ("cmdline", "environ")]
     for text in said:
         assert make.leaks(text) == []
-    for path in (world.store / "snapshots").rglob("*"):
-        assert path.is_dir() or make.leaks(path.read_bytes()) == []
-    for path in (world.store / "volumes" / "payments" / "lastgood-freshness").rglob("*"):
-        assert path.is_dir() or make.leaks(path.read_bytes()) == []
-    assert make.leaks(
-        (world.store / "volumes" / "payments" / snapshot_of(DB) / "value").read_text()
-    )
+    until("an Event", lambda: world.told("VersionRejected", snapshot_of(DB)))
+    holding, kinds = set(), set()
+    for kind, content in world.server.written():
+        kinds.add(kind)
+        metadata = content["metadata"]
+        if make.leaks(json.dumps(content)):
+            holding.add((kind, metadata.get("namespace"), metadata["name"]))
+    assert holding == {
+        ("secrets", "payments", snapshot_of(DB)),
+        ("secrets", SYSTEM, record_name("payments", snapshot_of(DB))),
+    }
+    assert kinds >= {"configmaps", "events", "pods", "secretsnapshots", "secretaccounts"}
+    seen = world.server.seen()
+    assert {request.method for request in seen} >= {"GET", "POST", "PUT", "PATCH"}
+    for request in seen:
+        assert make.leaks(f"{request.path}?{request.query} {request.agent}") == []
 
 
 def test_p8_no_label_carries_a_reference(world: World) -> None:
@@ -96,9 +112,9 @@ def test_p5_metrics_count_what_was_decided(world: World) -> None:
     world.start()
     world.serves(DB, b"{}")
     world.secret(DB, b"not json")
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     (world.files / "prod/payments/db").unlink()
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     metrics = world.get("/metrics")
     for line in (
         'lastgood_refresh_total{provider="file",reason="none",result="fetched"} 2.0',
@@ -122,9 +138,9 @@ def test_each_refresh_is_one_line_that_states_the_decision(world: World) -> None
     world.pod("api-1", DB)
     world.start()
     world.serves(DB, b"one")
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     (world.files / "prod/payments/db").unlink()
-    world.lastgood("refresh", f"file:{DB}")
+    world.refresh(DB)
     lines = world.events("controller.refreshed")
     said = [(line["result"], line["reason"], line["decision"]) for line in lines]
     assert said[:3] == [
@@ -147,23 +163,47 @@ def test_health_is_that_of_the_loop(world: World) -> None:
 
 
 def test_sigterm_ends_it_cleanly(world: World) -> None:
-    """Exit 0, the store is free, and the log ends with a word."""
+    """Exit 0, the Lease is free, and the log ends with a word. The next one starts at once."""
     world.start()
+    assert _holder(world)
     assert world.end() == 0
     assert world.events("controller.ended")
-    world.start()
-
-
-def test_a_second_controller_on_one_store_is_refused(world: World) -> None:
-    """It says so and exits 1; the first goes on."""
-    world.start()
-    first, world.process = world.process, None
+    assert _holder(world) == ""
     world.launch()
-    second, world.process = world.process, first
-    assert second is not None
-    assert second.wait(20) == 1
-    assert "another controller is at work" in world.log()
-    assert not world.ended()
+    until("the next", lambda: world.events("controller.restored"))
+
+
+def test_a_second_controller_waits_until_the_first_ends(world: World) -> None:
+    """It writes nothing, and takes over from one that ends well."""
+    world.start()
+    holder = _holder(world)
+    first, world.process = world.process, None
+    assert first is not None
+    world.launch()
+    try:
+        until("the second to start", lambda: world.events("controller.started"))
+        version = _lease(world)["metadata"]["resourceVersion"]
+        until("a renewal", lambda: _lease(world)["metadata"]["resourceVersion"] != version)
+        assert _holder(world) == holder
+        assert not world.events("controller.restored")
+        first.terminate()
+        assert first.wait(20) == 0
+    finally:
+        first.kill()
+        first.wait()
+    until("the second to lead", lambda: world.events("controller.restored"))
+    assert _holder(world) not in {"", holder}
+
+
+def _lease(world: World) -> Json:
+    found = world.server.get(LEASES, LEASE, SYSTEM)
+    assert found is not None
+    return found
+
+
+def _holder(world: World) -> str:
+    """Who leads; empty: nobody."""
+    return str(_lease(world)["spec"]["holderIdentity"])
 
 
 def test_p8_a_librarys_log_line_says_who_and_not_what(

@@ -13,10 +13,10 @@ from contract.annotations import REFRESH_REQUESTED
 from contract.freshness import FreshnessClass
 from contract.names import snapshot_name
 from contract.snapshot import MOST_VERSIONS, Quarantined
-from controller import objects
-from controller.objects import Held, Status
-from controller.snapshots import patch, read, rfc3339, seconds
-from controller.wire import shown
+from controller import spec as specs
+from controller.snapshots import patch, read
+from controller.status import Held, Status, to_wire
+from controller.times import rfc3339, seconds
 from policy.snapshot import SecretSnapshot
 from refresh.model import SnapshotState
 
@@ -42,6 +42,7 @@ STATUS = Status(
     fetched_at=NOW - 10.25,
     last_success=NOW - 1.5,
     last_attempt=NOW,
+    refresh_handled=NOW - 2.5,
     failures=3,
     reason="denied",
     latest="v3",
@@ -73,7 +74,7 @@ def _object(status: dict[str, Any] | None = None, **spec: object) -> dict[str, A
 
 def _written(status: Status) -> dict[str, Any]:
     """As it stands there after a merge patch, which removes what is null."""
-    document = shown(status, SnapshotState(), {}, NOW)
+    document = to_wire(status, SnapshotState(), {}, NOW)
     return {name: value for name, value in document.items() if value is not None}
 
 
@@ -131,19 +132,19 @@ def test_a_change_names_what_changes_and_the_version_that_it_was_made_on() -> No
     """Null takes a pin away; a refresh is an annotation alone."""
     before = read(_object(pin="v1", revoked=["v0"]))
     at = {"resourceVersion": "7"}
-    assert patch(before, objects.pinned(before.spec, None)) == {
+    assert patch(before, specs.pinned(before.spec, None)) == {
         "metadata": at,
         "spec": {"pin": None},
     }
-    assert patch(before, objects.revoked(before.spec, "v1")) == {
+    assert patch(before, specs.revoked(before.spec, "v1")) == {
         "metadata": at,
         "spec": {"pin": None, "revoked": ("v0", "v1")},
     }
-    assert patch(before, objects.rolled_back(before.spec, "v1")) == {
+    assert patch(before, specs.rolled_back(before.spec, "v1")) == {
         "metadata": at,
         "spec": {"quarantined": ("v1",)},
     }
-    assert patch(before, objects.refresh_requested(before.spec, NOW)) == {
+    assert patch(before, specs.refresh_requested(before.spec, NOW)) == {
         "metadata": {**at, "annotations": {REFRESH_REQUESTED: rfc3339(NOW)}},
         "spec": {},
     }
@@ -151,8 +152,8 @@ def test_a_change_names_what_changes_and_the_version_that_it_was_made_on() -> No
 
 def test_the_oldest_rollbacks_make_room() -> None:
     """The list has an end, and the newest must be in it."""
-    spec = objects.Spec(quarantined=tuple(f"v{number}" for number in range(MOST_VERSIONS)))
-    found = objects.rolled_back(spec, "bad").quarantined
+    spec = specs.Spec(quarantined=tuple(f"v{number}" for number in range(MOST_VERSIONS)))
+    found = specs.rolled_back(spec, "bad").quarantined
     assert (len(found), found[0], found[-1]) == (MOST_VERSIONS, "v1", "bad")
 
 

@@ -12,11 +12,11 @@ from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
 from controller.demand import Parts
-from controller.ledger import ClusterLedger
-from controller.objects import Spec
+from controller.ledger import Ledger
 from controller.reconcile import Decided, Known
-from controller.snapshots import rfc3339
-from controller.wire import Seen
+from controller.snapshots import Seen
+from controller.spec import Spec
+from controller.times import rfc3339
 from kube.reflector import Change
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
@@ -57,7 +57,7 @@ class World:
             namespaces=SimpleNamespace(items={("", "payments"): SimpleNamespace(uid="u")}),
         )
         unused = cast("Any", None)
-        self.ledger = ClusterLedger(
+        self.ledger = Ledger(
             cast("Any", self),
             copies=cast("Any", copies),
             records=cast("Any", SimpleNamespace(get=lambda _: None)),

@@ -15,7 +15,8 @@ from policy.model import SecretPolicy
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = dict.fromkeys(re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL))
-PROMISES = re.findall(r"^\| (P\d+) \|.*\| (.*?) \|$", README, flags=re.MULTILINE)
+PAGE = ROOT / "docs" / "promises.md"
+ROWS = re.findall(r"^\| (P\d+) \| (.*) \| (.*?) \| (.*?) \|$", PAGE.read_text(), flags=re.MULTILINE)
 
 
 def test_its_annotations_are_those_of_the_example() -> None:
@@ -41,14 +42,38 @@ def test_its_commands_are_those_of_the_command_line() -> None:
     assert listed == offered
 
 
-@pytest.mark.parametrize(("promise", "shown_by"), PROMISES, ids=[name for name, _ in PROMISES])
-def test_every_promise_names_files_whose_tests_name_it(promise: str, shown_by: str) -> None:
-    """A promise in the table is shown by tests that carry its number."""
-    files = re.findall(r"\]\((.*?)\)", shown_by)
+def test_the_page_has_every_promise_of_the_readme() -> None:
+    """In the same words, but for where links lead."""
+    listed = re.findall(r"^\| (P\d+) \| (.*) \|$", README, flags=re.MULTILINE)
+    assert listed
+    assert [(name, text) for name, text, _, _ in ROWS] == [
+        (name, text.replace("](docs/", "](")) for name, text in listed
+    ]
+
+
+@pytest.mark.parametrize(
+    ("promise", "here", "on_a_cluster"),
+    [(name, here, there) for name, _, here, there in ROWS],
+    ids=[name for name, *_ in ROWS],
+)
+def test_every_promise_names_files_whose_tests_name_it(
+    promise: str, here: str, on_a_cluster: str
+) -> None:
+    """A promise in the table is shown by tests that carry its number, in the column of how they
+    are run.
+    """
+    files = _linked(here) + _linked(on_a_cluster)
     assert files
     for file in files:
-        names = re.findall(r"^ *(?:async )?def (test_\w+)", (ROOT / file).read_text(), re.MULTILINE)
+        text = file.read_text()
+        names = re.findall(r"^ *(?:async )?def (test_\w+)", text, re.MULTILINE)
         assert any(promise.lower() in name.split("_") for name in names), file
+    assert not any("e2e" in file.parts for file in _linked(here))
+    assert all("e2e" in file.parts for file in _linked(on_a_cluster))
+
+
+def _linked(text: str) -> list[Path]:
+    return [(PAGE.parent / link).resolve() for link in re.findall(r"\]\((.*?)\)", text)]
 
 
 def test_every_file_that_it_links_is_there() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from contract.annotations import POLICY_LABEL
 from tests import make
 from tests.e2e.enforced import LABEL, as_list, kubectl
-from tests.make.embedded import REPOSITORY, until
+from tests.make.waiting import REPOSITORY, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

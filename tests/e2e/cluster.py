@@ -19,7 +19,7 @@ from contract.secret_bytes import SecretBytes
 from contract.snapshot import META, SECRET_TYPE
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import data, entry
-from tests.make.embedded import REPOSITORY, until
+from tests.make.waiting import REPOSITORY, until
 
 if TYPE_CHECKING:
     from contract.plan import Plan, PlannedSnapshot

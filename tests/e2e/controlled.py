@@ -26,7 +26,7 @@ from controller.lease import LEASE
 from controller.record import record_name
 from tests import make
 from tests.e2e import needs
-from tests.make.embedded import PAGE_S, REPOSITORY, until
+from tests.make.waiting import PAGE_S, REPOSITORY, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

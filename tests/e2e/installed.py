@@ -16,8 +16,8 @@ from tests import make
 from tests.chart.rendering import CHART, helm
 from tests.e2e import needs
 from tests.e2e.controlled import PATIENCE_S, Controlled, Json
-from tests.make.embedded import until
 from tests.make.manifests import container
+from tests.make.waiting import until
 from webhook.admit import admit
 from webhook.config import Injection
 from webhook.inject import strip

@@ -48,6 +48,8 @@ class Load:
         self._asked_s = 0.0
         self.admitted = 0
         self.failed: list[Failed] = []
+        self.slowest_s = 0.0
+        """Until an answer."""
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -87,8 +89,10 @@ class Load:
             at = turn / self._rate
             if self._stop.wait(max(0.0, self._begin + at - time.monotonic())):
                 return
+            began = time.monotonic()
             problem = self._one()
             with self._lock:
+                self.slowest_s = max(self.slowest_s, time.monotonic() - began)
                 if problem is None:
                     self.admitted += 1
                 else:

@@ -102,7 +102,11 @@ _WORDS = [
     *("http://", "https://a", "https://a/", "https://a/b", "https://a.b:443", "https://a:0"),
     *("https://a?b", "https://u@a", "ftp://a", "https://[::1]", "https://a\u00a0b", "https://a b"),
     *("https://a..b", "https://-a", "https://a_b"),
-    *("a" * length for length in (32, 33, 63, 64, 253, 254, 270, 512, 513, 640, 1224, 1225)),
+    *(
+        "a" * length
+        for length in (32, 33, 63, 64, 128, 129, 253, 254, 270, 512, 513, 640, 1224, 1225)
+    ),
+    *('a"b', "a\\b", "a[b]^c", "a b", "a\tb", "a\x7fb", "v\u00fc"),
     *("1" * 32, "1" * 33, "aws-sm:" + "a" * 393, "aws-sm:" + "a" * 394),
     *("/" + "a" * 511, "/" + "a" * 512, "https://a" + ".a" * 130, "https://a" + ".a" * 131),
 ]

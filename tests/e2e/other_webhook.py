@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.make.embedded import REPOSITORY
+from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

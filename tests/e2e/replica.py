@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.make.embedded import PAGE_S, REPOSITORY
+from tests.make.waiting import PAGE_S, REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from contract import layout
 from contract.annotations import RELOAD
 from tests.e2e.cluster import PATIENCE_S, container, digest, plan_of, pod
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.cluster import Cluster, Json

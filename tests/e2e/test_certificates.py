@@ -15,7 +15,7 @@ from tests.e2e.enforced import kubectl
 from tests.e2e.load import Load
 from tests.e2e.relay import relay
 from tests.e2e.replica import webhook
-from tests.make.embedded import until
+from tests.make.waiting import until
 from webhook.certificates import authority, secret
 from webhook.certificates.step import Held
 

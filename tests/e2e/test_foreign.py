@@ -8,7 +8,7 @@ import pytest
 
 from contract.snapshot import META, SECRET_TYPE
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.controlled import Json

@@ -10,7 +10,7 @@ import pytest
 from contract import layout
 from tests.e2e.cluster import PATIENCE_S, container, digest, plan_of, pod
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.cluster import Cluster, Json

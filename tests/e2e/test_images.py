@@ -11,7 +11,7 @@ import pytest
 
 from contract import layout
 from tests.e2e.cluster import container, pod
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.cluster import Cluster, Json

@@ -10,7 +10,7 @@ from tests.e2e import admission
 from tests.e2e.admission import admitted
 from tests.e2e.other_webhook import other_webhook
 from tests.e2e.replica import webhook
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.installed import SYSTEM, Installed
 from tests.e2e.leak import scene as scenes
 from tests.e2e.leak.scene import CONTROLLER, TEST, WEBHOOK, Scene
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.enforced import kubectl
 from tests.e2e.leak.scene import CONTROLLER
 from tests.e2e.test_leak import scene, tidied  # noqa: F401 - fixtures
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

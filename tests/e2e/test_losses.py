@@ -13,7 +13,7 @@ from contract import ages
 from contract.snapshot import META
 from tests import make
 from tests.e2e.controlled import PATIENCE_S, Controlled, Json
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from tests.e2e import enforced
 from tests.e2e.enforced import kubectl
 from tests.e2e.opted_in import injected
 from tests.e2e.test_policies_objects import MARK, refused, secret, secrets_of
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.chart.rendering import Manifest

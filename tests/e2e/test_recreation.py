@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import REPOSITORY, until
+from tests.make.waiting import REPOSITORY, until
 
 if TYPE_CHECKING:
     from tests.e2e.controlled import Controlled

@@ -15,7 +15,7 @@ from controller.lease import LEASE
 from tests.chart.rendering import CHART
 from tests.e2e.controlled import PATIENCE_S, Json
 from tests.e2e.installed import KINDS, RELEASE, SYSTEM, opted_in
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.installed import Installed

@@ -15,7 +15,7 @@ from controller.selfcheck import PROBE, reads
 from controller.selfcheck import READS as VERBS
 from tests.e2e.controlled import PATIENCE_S, Json
 from tests.e2e.installed import SYSTEM, opted_in
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,6 +175,28 @@ def test_p14_it_does_not_start_with_a_right_to_read(own_pod: Installed, server: 
         assert "may get Secrets in the namespace kube-system" in _refusal(own_pod)
     finally:
         _revoke(own_pod, "Role", namespace="kube-system")
+
+
+def test_p14_it_does_not_start_with_a_right_where_nothing_is_served(
+    own_pod: Installed, server: Server
+) -> None:
+    """A Role in one namespace gives it, and no policy has that namespace. It may be told to report
+    such a right only: then it leads.
+    """
+    other = f"{own_pod.name}-other"
+    own_pod.kubectl("create", "namespace", other)
+    try:
+        _grant(own_pod, "Role", "get", namespace=other)
+        asked = {"resource": "secrets", "verb": "get", "namespace": other}
+        until("the right", partial(server.may, CONTROLLER, **asked), PATIENCE_S)
+        told = f"this identity may get Secrets in the namespace {other}"
+        assert told in _refusal(own_pod)
+        own_pod.start("--report-reads-elsewhere")
+        until("it to lead", lambda: own_pod.said("controller.restored"), PATIENCE_S)
+        assert [line["why"] for line in own_pod.said("controller.reads_elsewhere")] == [told]
+        assert not own_pod.said("controller.rights_not_asked")
+    finally:
+        own_pod.kubectl("delete", "namespace", other, "--wait=false")
 
 
 def _may_not(server: Server, asked: dict[str, str]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.installed import Installed
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from tests.e2e import admission
 from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.relay import relay
 from tests.e2e.replica import webhook
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from tests.e2e.admission import admitted
 from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.other_webhook import other_webhook
 from tests.e2e.replica import webhook
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.admission import Place

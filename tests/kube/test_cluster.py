@@ -139,7 +139,6 @@ def test_who_wrote_first_wins() -> None:
             await api.json_patch(one, [{"op": "test", "path": "/data/n", "value": "1"}])
         with pytest.raises(ConflictError):
             await api.delete(one, uid="00000000-0000-0000-0000-000000000000")
-        await api.delete(one, dry_run=True)
         await api.delete(one, uid=made["metadata"]["uid"])
         with pytest.raises(NotFoundError):
             await api.delete(one)

@@ -227,6 +227,28 @@ def test_a_source_that_breaks_its_word_counts_as_unavailable(
     assert CANARY.decode() not in repr(setup.recorder.results)
 
 
+@pytest.mark.parametrize(
+    "version",
+    ["", "v" * 129, "v\u00fc", "v\n2", 'v"2', "v\\2", "\ud800"],
+    ids=["empty", "long", "not ASCII", "a line end", "a quote", "a backslash", "a surrogate"],
+)
+def test_p2_a_version_that_no_object_can_name_is_not_served(version: str) -> None:
+    """The API server would refuse the status or the record for ever. What is served stays."""
+    provider = _provider()
+    setup = Setup(provider)
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(lambda: bool(setup.store.snapshots))
+        provider.rotate("/s", version, b"other")
+        setup.engine.operate(KEY, Wanted(refresh_requested=setup.clock.now()))
+        await _until(lambda: setup.recorder.results[-1][2] == "version-name")
+
+    setup.run(story)
+    assert setup.recorder.results[-1][1] == FetchFailure.INVALID
+    assert setup.store.snapshots[KEY]["value"] == CANARY
+
+
 def test_p5_a_wall_clock_set_back_makes_nothing_look_fresh() -> None:
     """The engine tells it from the monotonic clock, also between two events of a snapshot."""
     setup = Setup(_provider())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from contract.reasons import FetchFailure
 from refresh.model import Task, Wanted
 from tests.refresh.world import (
@@ -30,7 +32,7 @@ def test_a_refresh_that_is_asked_for_comes_at_once_and_is_shown() -> None:
 
 
 def test_a_restart_does_not_repeat_a_refresh_that_was_answered() -> None:
-    """The wish stays in the spec; it is older than the last attempt."""
+    """The request stays in the spec; the status says that it was answered."""
     provider = Provider(default=plain)
     world = governed(provider)
     wish = Wanted(refresh_requested=world.wall)
@@ -40,9 +42,42 @@ def test_a_restart_does_not_repeat_a_refresh_that_was_answered() -> None:
     again.fleet.govern({"aws": BUDGET}, again.at)
     again.restore()
     calls = provider.calls
-    again.fleet.demand([demanded("a", "/s", wanted=wish)], again.at)
+    done = replace(wish, refresh_done=True)
+    again.fleet.demand([demanded("a", "/s", wanted=done)], again.at)
     again.run(10)
     assert provider.calls == calls
+    assert again.fleet.states()[snapshot("a", "/s")].refresh_handled == wish.refresh_requested
+
+
+def test_a_request_during_a_fetch_is_answered_by_another_fetch() -> None:
+    """What is on its way may have been read before the change that somebody asks for."""
+    provider = Provider(default=plain)
+    world = governed(provider)
+    key = snapshot("a", "/s")
+    world.fleet.demand([demanded("a", "/s")], world.at)
+    work = world.fleet.pick("aws", world.at)
+    assert work is not None
+    wish = Wanted(refresh_requested=world.wall)
+    world.fleet.operate(key, wish, world.at)
+    world.fleet.finish("aws", work, provider.fetch(world.fleet.requests(work)), world.at)
+    assert world.fleet.states()[key].refresh_handled is None
+    calls = provider.calls
+    world.run(1)
+    assert provider.calls == calls + 1
+    assert world.fleet.states()[key].refresh_handled == wish.refresh_requested
+    world.run(10)
+    assert provider.calls == calls + 1
+
+
+def test_a_request_that_fails_is_answered_too() -> None:
+    """By the failure, which its status tells; it is tried again as any failure is."""
+    provider = Provider(down=FetchFailure.DENIED)
+    world = governed(provider)
+    wish = Wanted(refresh_requested=world.wall)
+    world.fleet.demand([demanded("a", "/s", wanted=wish)], world.at)
+    world.run(1)
+    state = world.fleet.states()[snapshot("a", "/s")]
+    assert (state.reason, state.refresh_handled) == (FetchFailure.DENIED, wish.refresh_requested)
 
 
 def test_p12_pin_rollback_and_revoke_work_while_the_provider_is_down() -> None:

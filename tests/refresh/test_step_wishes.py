@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from contract.reasons import FetchFailure, Serving
-from contract.snapshot import Quarantined
+from contract.snapshot import MOST_REVOKED, MOST_VERSIONS, Quarantined
 from refresh import versions
 from refresh.events import (
     Alarm,
@@ -206,3 +206,46 @@ def test_p12_what_was_revoked_after_its_record_was_lost_becomes_a_tombstone() ->
     assert (state.serving, served(state)) == (Serving.REVOKED, None)
     assert served(state_after(good("v2"), state=state, at=2000)) == "v2"
     assert served(state_after(good("v2"), Tombstoned())) == "v2"
+
+
+def _names(first: int, count: int) -> tuple[str, ...]:
+    return tuple(f"r{number:05}" for number in range(first, first + count))
+
+
+def test_p12_revocations_are_bounded_and_none_that_is_asked_for_is_forgotten() -> None:
+    """A SecretSnapshot that is deleted and made again may bring 128 others each time."""
+    state = state_after(good("v1"))
+    for at in range(0, 10 * MOST_VERSIONS, MOST_VERSIONS):
+        asked = _names(at, MOST_VERSIONS)
+        state = state_after(wished(revoked=asked), state=state)
+        assert set(asked) <= set(state.revoked)
+        assert len(state.revoked) <= MOST_REVOKED
+    assert state.revoked == _names(10 * MOST_VERSIONS - MOST_REVOKED, MOST_REVOKED)
+    assert state_after(wished(), state=state).revoked == state.revoked
+
+
+def test_p12_what_is_asked_for_all_the_time_outlives_what_came_later() -> None:
+    """As an account's revocations do, while objects come and go."""
+    always = _names(90_000, 100)
+    state = state_after(good("v1"), wished(revoked=always))
+    for at in range(0, 10 * MOST_VERSIONS, MOST_VERSIONS):
+        state = state_after(wished(revoked=(*always, *_names(at, MOST_VERSIONS))), state=state)
+        assert set(always) <= set(state.revoked)
+    assert len(state.revoked) == MOST_REVOKED
+
+
+def test_p12_all_that_object_and_account_may_ask_for_is_kept() -> None:
+    """Whatever was recorded before."""
+    before = state_after(good("v1"), wished(revoked=_names(5000, MOST_REVOKED)))
+    asked = _names(0, MOST_REVOKED)
+    assert set(state_after(wished(revoked=asked), state=before).revoked) == set(asked)
+
+
+def test_p12_a_revoked_version_that_may_come_again_is_not_forgotten() -> None:
+    """The provider still gives it as current, and the value before it is served."""
+    state = state_after(good("v1"), good("v2"), wished(revoked=("v2",)))
+    for at in range(0, 10 * MOST_VERSIONS, MOST_VERSIONS):
+        state = state_after(wished(revoked=_names(at, MOST_VERSIONS)), good("v2"), state=state)
+    assert "v2" in state.revoked
+    assert len(state.revoked) <= MOST_REVOKED
+    assert served(state) == "v1"

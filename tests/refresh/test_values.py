@@ -10,7 +10,7 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from refresh import validate
 from refresh.model import Checks
-from refresh.select import MOST_LEVELS, MalformedError, members, selected
+from refresh.select import MOST_BYTES, MOST_LEVELS, MalformedError, members, selected, size
 from tests.make import CANARY
 
 NESTED = b"[" * 100_000 + b"]" * 100_000
@@ -200,6 +200,29 @@ def test_value_and_members_together_fit_into_one_secret() -> None:
     half = json.dumps({"a": "x" * 600_000}).encode()
     assert _verdict(half, most=1 << 20) == (FetchFailure.TOO_LARGE, "secret-bytes")
     assert _verdict(b"x" * 600_000, most=1 << 20) is None
+
+
+def test_the_names_of_many_members_count_too() -> None:
+    """Thousands of small members take more room by their keys than by their values."""
+    few = json.dumps({f"member-{number:05}": 1 for number in range(8_000)}).encode()
+    many = json.dumps({f"member-{number:05}": 1 for number in range(25_000)}).encode()
+    assert len(many) < 1 << 19
+    assert _verdict(few, most=1 << 20) is None
+    assert _verdict(many, most=1 << 20) == (FetchFailure.TOO_LARGE, "secret-bytes")
+
+
+def test_deeper_properties_that_do_not_fit_are_left_out() -> None:
+    """Pods may ask for many after the value was checked. What all pods need stays, and one that is
+    left out holds its pod only.
+    """
+    raw = json.dumps({"a": {"b": {"c": "x" * 150_000}}}).encode()
+    depths = {f"a/b{'/c' * number}" for number in (0, 1)}
+    found = selected(raw, depths)
+    assert set(found) == {"value", "p.a", "p.a..b", "p.a..b..c"}
+    large = json.dumps({"a": {"b": {"c": "x" * 300_000}}, "z": 1}).encode()
+    assert _verdict(large, most=1 << 20, properties=frozenset(depths)) is None
+    assert set(selected(large, depths)) == {"value", "p.a", "p.z", "p.a..b"}
+    assert size(selected(large, depths)) <= MOST_BYTES
 
 
 @pytest.mark.parametrize(

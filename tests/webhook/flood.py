@@ -78,6 +78,12 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await asyncio.sleep(SLOW_S)
 
 
+async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One complete request, and its answer."""
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    await until_closed(reader)
+
+
 KINDS: dict[
     str, tuple[Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], bool]
 ]
@@ -87,7 +93,16 @@ KINDS = {
     "head": (head, True),
     "hello": (hello, False),
     "answer": (answer, True),
+    "page": (page, True),
+    "plain-idle": (idle, False),
+    "plain-page": (page, False),
 }
+RELEASED = {"page", "plain-page"}
+"""They act for the first time when all connections have been opened, all at once. The flood's time
+begins then.
+"""
+OPENING_S = 60.0
+"""Until all connections have been opened, at most."""
 
 
 class Flood:
@@ -98,6 +113,7 @@ class Flood:
         self._context = _context()
         self.opened = 0
         self.first = 0
+        self.released = asyncio.Event()
 
     async def one(self, kind: str, address: str, gate: asyncio.Semaphore) -> None:
         """One connection, over and over, until cancelled."""
@@ -111,6 +127,8 @@ class Flood:
                     self.opened += 1
                 if first:
                     first, self.first = False, self.first + 1
+                if kind in RELEASED:
+                    await self.released.wait()
                 await _closing(streams, act)
             await asyncio.sleep(AGAIN_S)
 
@@ -147,12 +165,15 @@ async def main(target: str, seconds: float, wanted: list[str]) -> None:
         gate = asyncio.Semaphore(AT_ONCE)
         tasks += [asyncio.create_task(flood.one(kind, address, gate)) for _ in range(int(count))]
     loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
+    waits = any(each.partition("=")[0] in RELEASED for each in wanted)
+    until = loop.time() + (OPENING_S if waits else seconds)
     said = False
     while loop.time() < until:
         await asyncio.sleep(0.1)
         if flood.first == len(tasks) and not said:
             said = True
+            flood.released.set()
+            until = loop.time() + seconds if waits else until
             print("all", flush=True)  # noqa: T201 - a process of the test
     for task in tasks:
         task.cancel()

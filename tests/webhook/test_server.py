@@ -21,7 +21,7 @@ import jsonpatch
 import pytest
 
 from tests import make
-from tests.make.embedded import until
+from tests.make.waiting import until
 from tests.webhook.given import CONFIG, POLICY, admitted, review
 
 if TYPE_CHECKING:

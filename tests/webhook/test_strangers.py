@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests import make
-from tests.make.embedded import until
+from tests.make.waiting import until
 from tests.webhook.given import review
 from tests.webhook.test_server import POD, Running, running
 from webhook.clients import is_named

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract import layout
-from controller.snapshots import rfc3339
+from controller.times import rfc3339
 from tests.e2e.command.world import ONE, SOURCE
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.command.world import Commanded

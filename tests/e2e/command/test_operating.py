@@ -14,7 +14,7 @@ import pytest
 from contract.annotations import REFRESH_REQUESTED
 from tests.e2e.command.world import DB, MANIFEST, ONE, SOURCE, TWO
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.command.world import Commanded
@@ -150,7 +150,7 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
         (("revoke", SOURCE, "nope"), 'there is no version "nope"; nothing was changed; known'),
         (("unpin", SOURCE), "it is not pinned; nothing was changed"),
         (("rollback", "aws-sm:/prod/bd"), f'did you mean "{SOURCE}"?'),
-        (("pin", SOURCE, "v" * 513), "a version has 1 to 512 printable ASCII characters"),
+        (("pin", SOURCE, "v" * 129), "a version has 1 to 128 printable ASCII characters"),
     ],
     ids=["no such version", "not pinned", "no such snapshot", "no version"],
 )

@@ -14,7 +14,7 @@ from tests.chart.rendering import of_kind, render
 from tests.e2e import needs
 from tests.e2e.command.world import SOURCE
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import REPOSITORY, until
+from tests.make.waiting import REPOSITORY, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, Provider, Proxy
 from tests import make
 from tests.e2e.controlled import PATIENCE_S
-from tests.make.embedded import REPOSITORY, until
+from tests.make.waiting import REPOSITORY, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.install import admissions, evidence, world
+from tests.e2e.install import admissions, bystanders, evidence, world
 from tests.e2e.install.settings import Settings, from_environment
 from tests.e2e.install.world import BRIEF, STRICT
 from tests.make.canary import CANARY
@@ -99,6 +99,26 @@ def load(
     """While its block lasts opted-in pods are created, fifty a second, and none may fail."""
     del installed
     return admissions.none_fails(admissions.opted_in(server, settings), record_property)
+
+
+@pytest.fixture(scope="session")
+def attacked(installed: Provider, server: Server, settings: Settings, value: str) -> Provider:
+    """A team with a pod of its own, and another namespace whose account attacks."""
+    bystanders.stand(installed, settings, value)
+    bystanders.let_attack(server)
+    return installed
+
+
+@pytest.fixture
+def unharmed(
+    attacked: Provider,
+    server: Server,
+    settings: Settings,
+    record_property: Callable[[str, object], None],
+) -> AbstractContextManager[None]:
+    """While its block lasts the team creates pods; none fails, and nothing of ours restarts."""
+    del attacked
+    return bystanders.unharmed(server, settings, record_property)
 
 
 @pytest.hookimpl(wrapper=True)

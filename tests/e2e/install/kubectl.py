@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.chart.rendering import helm
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 Json = dict[str, Any]
 PATIENCE_S = 90.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.install.evidence import attempted
 from tests.e2e.install.kubectl import run
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,13 +45,14 @@ class Machine:
             until(f"the end of {name}", lambda: not _runs(pid), KILLED_S)
         file.unlink()
 
-    def start(self) -> None:
-        """Whatever does not run; waits until the node is ready and its kubelet knows its pods: the
-        API server counts a killed kubelet as ready for a while. kube-proxy goes first: it ends when
-        its configuration is written again, as `up` does.
+    def start(self, apiserver_args: str = "") -> None:
+        """Whatever does not run, the API server with these flags more; waits until the node is
+        ready and its kubelet knows its pods: the API server counts a killed kubelet as ready for a
+        while. kube-proxy goes first: it ends when its configuration is written again, as `up` does.
         """
         self.kill("proxy")
-        run("env", f"LASTGOOD_CLUSTER={self.folder}", self.up)
+        given = (f"LASTGOOD_CLUSTER={self.folder}", f"APISERVER_ARGS={apiserver_args}")
+        run("env", *given, self.up)
         until("the kubelet to know its pods", _knows_its_pods, KNOWN_S)
 
     def _is_ours(self, pid: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.chart.rendering import helm
-from tests.make import embedded
+from tests.make import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def _beside(kubeconfig: str) -> str | None:
 
 
 def _up(cluster: str | None) -> str | None:
-    folder = Path(cluster) if cluster else embedded.REPOSITORY.parent / "shared" / "cluster"
+    folder = Path(cluster) if cluster else waiting.REPOSITORY.parent / "shared" / "cluster"
     return shutil.which("up", path=str(folder.absolute()))
 
 

@@ -15,11 +15,11 @@ from contract.snapshot import SECRET_TYPE
 from controller.record import record_name
 from tests.e2e.cluster import digest
 from tests.e2e.install.world import SYSTEM, TEAM
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from contract.status import Status
-    from tests.e2e.install.kubectl import Json
+    from tests.e2e.install.kubectl import Json, Place
     from tests.e2e.install.world import Provider
 
 NUDGED_S = 20.0
@@ -56,9 +56,9 @@ def read_by_all(value: str, application: str, within_s: float = NUDGED_S) -> flo
     return time.monotonic() - began
 
 
-def snapshot(reference: str) -> Json:
-    """The team's snapshot of a source; nothing while there is none."""
-    found = TEAM.items("secretsnapshots")
+def snapshot(reference: str, place: Place = TEAM) -> Json:
+    """A namespace's snapshot of a source; nothing while there is none."""
+    found = place.items("secretsnapshots")
     return next((item for item in found if item["spec"]["source"]["reference"] == reference), {})
 
 
@@ -68,10 +68,10 @@ def state(reference: str) -> Json:
     return found
 
 
-def refresh(reference: str) -> None:
+def refresh(reference: str, place: Place = TEAM) -> None:
     """Asks for a fetch now."""
     asked = {"metadata": {"annotations": {REFRESH_REQUESTED: datetime.now(UTC).isoformat()}}}
-    TEAM.patch("secretsnapshot", snapshot(reference)["metadata"]["name"], asked)
+    place.patch("secretsnapshot", snapshot(reference, place)["metadata"]["name"], asked)
 
 
 def well(provider: Provider, *references: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.install import admissions
 from tests.e2e.install.world import SYSTEM, upgrade
-from tests.make.embedded import until
+from tests.make.waiting import until
 from webhook.certificates import authority, secret
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tests.e2e.install import evidence
 from tests.e2e.install.team import one, read_by_all, refresh, restarts, snapshot, state
 from tests.e2e.install.world import TEAM, app, deployment
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

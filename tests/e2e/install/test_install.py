@@ -14,7 +14,7 @@ from tests.e2e.install.kubectl import run, run_helm
 from tests.e2e.install.team import digests, events_of, one
 from tests.e2e.install.world import BRIEF, DB, POLICY, STRICT, SYSTEM, TEAM, app, deployment
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from tests.e2e.install.settings import Settings

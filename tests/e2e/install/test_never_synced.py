@@ -14,7 +14,7 @@ from tests.e2e.cluster import digest
 from tests.e2e.install.team import at, container, digests, events_of, one, restarts, secret_of
 from tests.e2e.install.world import TEAM, app, deployment
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

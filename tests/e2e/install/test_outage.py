@@ -13,7 +13,7 @@ from tests.e2e.install.kubectl import run
 from tests.e2e.install.team import read_by_all, well
 from tests.e2e.install.world import DB, NOTHING, POLICY, SYSTEM, TEAM, app, deployment, pod
 from tests.make import asking
-from tests.make.embedded import REPOSITORY, until
+from tests.make.waiting import REPOSITORY, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

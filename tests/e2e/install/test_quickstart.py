@@ -16,7 +16,7 @@ import pytest
 from tests.chart.rendering import helm
 from tests.e2e.install import world
 from tests.e2e.install.kubectl import run
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

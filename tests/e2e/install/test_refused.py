@@ -28,7 +28,7 @@ from tests.e2e.install.team import (
 )
 from tests.e2e.install.world import BRIEF, STRICT, SYSTEM, TEAM, app, deployment
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

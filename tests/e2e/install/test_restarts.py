@@ -23,7 +23,7 @@ from tests.e2e.install.team import (
 from tests.e2e.install.world import SYSTEM, TEAM, app, deployment
 from tests.e2e.test_agent import KILL_AGENT
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from tests.e2e.install.kubectl import run_helm
 from tests.e2e.install.team import digests, names, restarts
 from tests.e2e.install.world import DB, SYSTEM, TEAM, app, deployment, upgrade
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from tests.e2e.install import rows
 from tests.e2e.install.rows import ROWS, Row
 from tests.e2e.install.team import container
 from tests.e2e.install.world import TEAM, app, pod
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from tests.e2e.install.kubectl import run
 from tests.e2e.install.team import digests, read_by_all, refresh, snapshot, state
 from tests.e2e.install.world import DB, NARROW_ACCOUNT, OTHER, SYSTEM, TEAM, app, deployment, pod
 from tests.make import asking
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

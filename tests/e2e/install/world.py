@@ -250,9 +250,10 @@ def values(settings: Settings, provider: Provider) -> Json:
                 "namespaces": [OTHER.namespace],
                 "sources": [
                     {"account": "moto", "allow": ["aws-sm:/other/*"], "class": "steady"},
+                    {"account": "moto", "allow": ["aws-sm:/other/brief/*"], "class": "brief"},
                     narrow("/other/narrow/*"),
                 ],
-                "classes": {"steady": CLASSES["steady"]},
+                "classes": {name: CLASSES[name] for name in ("steady", "brief")},
                 "allowEnvValue": True,
             },
         },

@@ -26,7 +26,7 @@ from tests.e2e.installed import SYSTEM
 from tests.e2e.leak import canary, foreign, rights
 from tests.e2e.leak.attack import Outcome, attack
 from tests.e2e.leak.requests import Generator
-from tests.make.embedded import until
+from tests.make.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -181,12 +181,16 @@ def all_objects(server: Server) -> dict[str, Json]:
 
 def build(server: Server, team: str, other: str) -> Scene:
     """Makes every foreign object and waits until each is as it stays."""
-    objects = foreign.everything(team, other, SYSTEM)
-    canaries: list[Canary] = []
     kubectl("apply", "-f", "-", given=as_list(hooks()))
     for namespace in (team, other):
         path = SERVICE_ACCOUNTS.path(namespace, "default")
         until("its account", partial(_there, server, path), PATIENCE_S)
+    return place(server, team, other, foreign.everything(team, other, SYSTEM))
+
+
+def place(server: Server, team: str, other: str, objects: list[Foreign]) -> Scene:
+    """Makes these objects in the cluster."""
+    canaries: list[Canary] = []
     made = [item.make(_hiding(item, canaries)) for item in objects]
     kubectl("create", "-f", "-", given=as_list(made))
     for item in objects:

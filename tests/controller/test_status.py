@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from controller.statuses import status_of
 
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import Quarantined
+from contract.snapshot import MOST_REVOKED, MOST_VERSIONS, Quarantined
+from controller.conditions import not_given
 from controller.demand import Parts
 from controller.reconcile import Decided, Known
-from controller.snapshots import rfc3339
-from controller.wire import made, next_turn, not_given, project, shown, timeless
+from controller.snapshots import made, project
+from controller.status import next_turn, status_of, timeless, to_wire
+from controller.times import rfc3339
 from policy.snapshot import Status
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
@@ -48,7 +49,7 @@ def _shown(
     state: SnapshotState, now: float, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     status = status_of(KEY, state, _decided(), ("web-1",), 3)
-    return shown(status, state, before or {}, now)
+    return to_wire(status, state, before or {}, now)
 
 
 def _as_read(body: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +67,20 @@ def test_p12_a_new_object_carries_the_wishes_that_are_recorded() -> None:
     assert seen.named
     assert not seen.declared
     assert (seen.spec.pin, seen.spec.quarantined, seen.spec.revoked) == ("v2", ("v3",), ("v1",))
+
+
+def test_p11_an_object_that_is_made_again_has_no_longer_lists_than_it_may() -> None:
+    """The account's revocations are recorded too. With more than 128 the API server would refuse
+    the object for ever.
+    """
+    revoked = tuple(f"r{number}" for number in range(MOST_REVOKED))
+    state = replace(SERVED, pin="\u00fc", revoked=("not\nnamed", *revoked))
+    body = made(KEY, state)
+    assert body["spec"]["revoked"] == list(revoked[-MOST_VERSIONS // 2 :])
+    assert "pin" not in body["spec"]
+    assert project(_as_read(body)) is not None
+    some = replace(SERVED, revoked=revoked[:MOST_VERSIONS])
+    assert made(KEY, some)["spec"]["revoked"] == list(some.revoked)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""The conditions of a SecretSnapshot's status. Pure.
+
+https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contract.reasons import Found, Freshness
+from controller.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from controller.status import Status
+    from refresh.model import SnapshotState
+
+NOT_GIVEN = {
+    Found.FOREIGN_SECRET: (
+        "Foreign",
+        "ForeignSecret",
+        "a Secret of this name is there that is not lastgood's; remove or rename it",
+    ),
+    Found.NO_RIGHTS: (
+        "NotWritten",
+        "NoRights",
+        "lastgood may not write Secrets in this namespace; see controller.namespaces in its chart",
+    ),
+    Found.WRITE_REFUSED: (
+        "NotWritten",
+        "WriteRefused",
+        "the API server refuses to write the Secret; look at the namespace's ResourceQuota",
+    ),
+    Found.WRITE_FAILED: (
+        "NotWritten",
+        "WriteFailed",
+        "the API server did not take the Secret, more than once; it is tried again",
+    ),
+    Found.RECORD_NOT_WRITTEN: (
+        "NotWritten",
+        "RecordNotWritten",
+        "the controller can't write its record of the snapshot in its own namespace",
+    ),
+}
+"""Why pods are not given what the controller knows: state, the conditions' reason, message."""
+STATES = {
+    Freshness.FRESH: "Fresh",
+    Freshness.STALE: "Stale",
+    Freshness.EXPIRED: "Expired",
+}
+
+
+def ready(status: Status, state: SnapshotState) -> dict[str, Any]:
+    """Whether pods are given a value."""
+    if state.served is not None:
+        return _condition("Ready", "True", "Served", f"version {status.version} is served")
+    if state.serving is not None:
+        return _condition("Ready", "False", state.serving.capitalize(), "nothing is served")
+    why = f": {status.reason}" if status.reason else ""
+    return _condition("Ready", "False", "NeverSynced", f"not fetched yet{why}")
+
+
+def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) -> dict[str, Any]:
+    """Whether the value is within its freshness budget."""
+    if freshness_ is None:
+        return _condition("Fresh", "Unknown", "NothingServed", "there is no age to tell")
+    well = freshness_ is Freshness.FRESH
+    why = f"; the last attempt failed: {state.reason}" if state.reason else ""
+    message = f"by class {status.rules.name}{why}" if status.rules is not None else "no class"
+    return _condition("Fresh", "True" if well else "False", STATES[freshness_], message)
+
+
+def restored(state: SnapshotState) -> list[dict[str, Any]]:
+    """Of another cluster's backup only."""
+    if state.restored is None:
+        return []
+    message = (
+        "it was another cluster's, as a backup leaves it; its age counts from when its value was"
+        " fetched, until the provider confirms it"
+    )
+    return [_condition("Restored", "True", "AnotherCluster", message)]
+
+
+def not_given(
+    status: dict[str, Any], found: Found, before: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    """The same, where pods are not given what the controller knows. `found` is one of NOT_GIVEN."""
+    state, reason, message = NOT_GIVEN[found]
+    ready = _condition("Ready", "False", reason, message)
+    fresh = _condition("Fresh", "Unknown", reason, "pods are not given this snapshot")
+    others = [it for it in status["conditions"] if it["type"] not in {"Ready", "Fresh"}]
+    judged = [dated(it, status["observedGeneration"], before, now) for it in (ready, fresh)]
+    return status | {
+        "state": state,
+        "reason": found,
+        "conditions": [*judged, *others],
+    }
+
+
+def dated(
+    condition: dict[str, Any], generation: int, before: Mapping[str, Any], now: float
+) -> dict[str, Any]:
+    """A condition with the time of its last change, which `before`, the status so far, knows."""
+    known = {item.get("type"): item for item in before.get("conditions") or ()}
+    last = known.get(condition["type"], {})
+    same = last.get("status") == condition["status"] and "lastTransitionTime" in last
+    since = last["lastTransitionTime"] if same else rfc3339(now)
+    return {**condition, "lastTransitionTime": since, "observedGeneration": generation}
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, Any]:
+    return {"type": kind, "status": status, "reason": reason, "message": message}

@@ -1,0 +1,45 @@
+"""A ledger for tests and benches of what comes before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from contract.ages import Entry
+    from contract.snapshot import Meta
+    from controller.reconcile import Decided
+    from refresh.model import SnapshotKey, SnapshotState
+    from refresh.sink import Data
+
+
+class QuietLedger:
+    """A `controller.ledger.Ledger` that shows and keeps nothing."""
+
+    def restored(self, key: SnapshotKey, meta: Meta) -> None: ...
+
+    def decided(
+        self,
+        decided: Mapping[SnapshotKey, Decided],
+        consumers: Mapping[SnapshotKey, tuple[str, ...]],
+        generations: Mapping[SnapshotKey, int],
+    ) -> None: ...
+
+    def write(self, key: SnapshotKey, state: SnapshotState | None) -> None: ...
+
+    def forget(self, key: SnapshotKey) -> None: ...
+
+    def vanished(self, key: SnapshotKey) -> bool:
+        del key
+        return False
+
+    async def collect(self, key: SnapshotKey) -> bool:
+        del key
+        return True
+
+    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None: ...
+
+    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None: ...
+
+    async def status(self, key: SnapshotKey, state: SnapshotState) -> None: ...
