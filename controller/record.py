@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from contract import wire
+from contract.names import snapshot_name
+from contract.reasons import Serving
 from contract.snapshot import META, VALUE, from_wire
 
 if TYPE_CHECKING:
@@ -137,6 +139,15 @@ def _contents(record: Record) -> dict[str, bytes]:
     return {**record.extra, **record.data, **history, RECORD: wire.encode(document).encode()}
 
 
+def _check(snapshot: str, data: Mapping[str, bytes]) -> None:
+    """Whether a start can take the record over, with its pins and revocations; else a WireError."""
+    meta = from_wire(data.get(META, b""))
+    if snapshot_name(meta.account, meta.identity, meta.provider, meta.reference) != snapshot:
+        raise wire.WireError(f"{META} names the source of another snapshot")
+    if meta.serving is Serving.SERVED and not data.get(VALUE):
+        raise wire.WireError(f"{VALUE} is empty, and {META} says that it is served")
+
+
 def from_secret(content: Mapping[str, Any]) -> Record:
     """The record of a Secret as the API server answers with it. WireError: it is none that this
     version can read.
@@ -146,7 +157,7 @@ def from_secret(content: Mapping[str, Any]) -> Record:
     namespace, snapshot = wire.text(document, "namespace"), wire.text(document, "snapshot")
     if content["metadata"]["name"] != record_name(namespace, snapshot):
         raise wire.WireError(f"{RECORD} is of another snapshot than the record's name")
-    from_wire(data.get(META, b""))  # pins and revocations are there
+    _check(snapshot, data)
     history = {key: value for key, value in data.items() if key.startswith(VERSION_PREFIX)}
     if HISTORY in data:
         history[META] = data[HISTORY]

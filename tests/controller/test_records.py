@@ -11,7 +11,7 @@ import pytest
 
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
-from contract.snapshot import META, Meta
+from contract.snapshot import META, VALUE, Meta
 from controller.publication import is_held_back
 from controller.record import RECORD, record_name
 from controller.records import Held
@@ -124,7 +124,11 @@ def test_p2_a_record_that_this_process_should_know_is_not_written_over() -> None
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("part", [RECORD, META])
+def _broken(part: str) -> bytes:
+    return b"" if part == VALUE else b'{"v":2}'
+
+
+@pytest.mark.parametrize("part", [RECORD, META, VALUE, "source"])
 def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over(part: str) -> None:
     """It may hold revocations that this version can't read. The process does not end for it,
     because the next one could not take it over either.
@@ -133,7 +137,12 @@ def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over(part: str) 
     async def run() -> None:
         server = SecretServer()
         await Controller(server).publish(STEPS["rotation"][1])
-        server.objects[RECORD_PATH]["data"][part] = base64.b64encode(b'{"v":2}').decode()
+        data = server.objects[RECORD_PATH]["data"]
+        if part == "source":
+            other = base64.b64decode(data[META]).replace(b"/prod/payments/db", b"/prod/orders/db")
+            data[META] = base64.b64encode(other).decode()
+        else:
+            data[part] = base64.b64encode(_broken(part)).decode()
         before = json.dumps(server.objects)
         controller = Controller(server)
         with pytest.raises(ConflictError) as refused:
