@@ -32,7 +32,7 @@ CASES: dict[str, Manifest] = {
     "provided": {"certificates": PROVIDED},
     "monitored": {"monitoring": {"monitors": "always", "labels": {"release": "prometheus"}}},
     "namespaces": {"controller": {"namespaces": ["payments", "orders"]}},
-    "reads-elsewhere": {"controller": {"readsElsewhere": "report"}},
+    "reads-elsewhere": {"controller": {"readsElsewhere": "refuse"}},
     "everything": {
         **ADMIN,
         "agent": {**AGENT, "acceptedRepositories": ["old.example/agent"]},
