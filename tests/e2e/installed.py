@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,7 @@ from webhook.config import Injection
 from webhook.inject import strip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SYSTEM, RELEASE = "lastgood-system", "lastgood"
@@ -31,8 +32,13 @@ IMAGE = "ghcr.io/lastgood/agent:dev"
 KINDS = ("customresourcedefinitions", "secretpolicies", "secretaccounts")
 
 
+@dataclass
 class Installed(Controlled):
     """A release, a team's namespace, and an account and a policy of the namespace's name."""
+
+    ending: list[Callable[[], None]] = field(default_factory=list)
+    """Called once the release is gone and its policies with it, before the namespaces are deleted.
+    """
 
     @property
     def system(self) -> str:
@@ -143,4 +149,6 @@ def installed(tmp_path: Path) -> Iterator[Installed]:
             made.let_go()
             # The API server's own copy of the policies is a moment older.
             until("what is left to be deleted", made.forgotten, PATIENCE_S)
+        for act in made.ending:
+            act()
         made.kubectl("delete", "namespace", made.name, SYSTEM, "--ignore-not-found")

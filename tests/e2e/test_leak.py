@@ -35,16 +35,16 @@ COUNTS = {CONTROLLER: 1900, WEBHOOK: 700, TEST: 200}
 
 
 @pytest.fixture
-def tidied(server: Server) -> Iterator[None]:
-    """What an attack made is deleted once the chart, and its policies with it, are gone."""
+def scene(server: Server, installed: Installed) -> Iterator[Scene]:
+    """The chart is installed, its policies are in force, and others have secrets everywhere. What
+    an attack made goes before its namespace, which a finalizer would hold.
+    """
     before = scenes.all_objects(server)
-    yield
-    scenes.remove(server, scenes.all_objects(server).keys() - before.keys())
 
+    def tidy() -> None:
+        scenes.remove(server, scenes.all_objects(server).keys() - before.keys())
 
-@pytest.fixture
-def scene(tidied: None, server: Server, installed: Installed) -> Iterator[Scene]:  # noqa: ARG001 - its end comes last
-    """The chart is installed, its policies are in force, and others have secrets everywhere."""
+    installed.ending.append(tidy)
     installed.install()
     team, other = installed.name, f"{installed.name}-b"
     kubectl("create", "namespace", other)

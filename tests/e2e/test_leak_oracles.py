@@ -14,7 +14,7 @@ from kube.resources import SECRETS
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.enforced import kubectl
 from tests.e2e.leak.scene import CONTROLLER
-from tests.e2e.test_leak import scene, tidied  # noqa: F401 - fixtures
+from tests.e2e.test_leak import scene  # noqa: F401 - a fixture
 from tests.make.waiting import until
 
 if TYPE_CHECKING:
