@@ -12,8 +12,8 @@ from contract.annotations import ENV, INJECTED, MOUNT_PATH
 Json = dict[str, Any]
 CONTAINER = {"name": "app", "image": "registry.example/app:1"}
 VALUES = "JSON values; allowed are 100000"
-REVIEW = "a review has at most 3145728 bytes"
-"""The API server adds a pod's managedFields to what it was sent."""
+REVIEW = "status code 413"
+"""The API server adds managedFields to the pod that it was sent, and the webhook reads 3 MiB."""
 OURS = {"name": "lastgood-cache", "mountPath": "/x"}
 
 
@@ -33,16 +33,17 @@ def crowd(variables: int, containers: int, path: str) -> tuple[dict[str, str], J
     return {**asked, MOUNT_PATH: path}, {"containers": members}
 
 
-def mounts(count: int) -> list[Json]:
-    """One of ours, and then so many others: in order, or the API server itself would need seconds
-    to sort them into managedFields.
+def mounts(count: int, digits: int = 1) -> list[Json]:
+    """One of ours, and then so many others. With five digits their paths are in order: to sort
+    80,000 into managedFields takes the API server itself half a minute.
     """
-    return [OURS, *({"name": "v", "mountPath": f"/m{at:05}"} for at in range(count))]
+    others = ({"name": "v", "mountPath": f"/m{at:0{digits}}"} for at in range(count))
+    return [OURS, *others]
 
 
 def volumes(count: int) -> list[Json]:
-    """One of ours, and then so many others, in order."""
-    others = ({"name": f"v{at:05}", "emptyDir": {}} for at in range(count))
+    """One of ours, and then so many others."""
+    others = ({"name": f"v{at}", "emptyDir": {}} for at in range(count))
     return [{"name": "lastgood-cache"}, *others]
 
 
