@@ -105,6 +105,7 @@ class Server:
         if rule.fault is Fault.SILENCE:
             await self._cleared(rule)
         if rule.fault is Fault.SLOW:
+            await request.read()  # while its client is there
             await asyncio.sleep(rule.delay_s)  # noqa: TID251 - what the fault is
             return None
         if rule.fault is Fault.STATUS:
