@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 SHAPE = "provider[@account]:reference[#property]"
 
+_SIGNS = "/_+=.@!-"
+CHARACTERS = f"A-Za-z0-9{_SIGNS}"
+"""What a reference may have, for a regular expression to put in brackets. Secrets Manager takes
+these and no others in a name. `!` stands in the names that AWS services give the secrets they
+manage, as `rds!cluster-1fcd41b2` and `events!connection/orders/5b3a`: CreateSecret refuses it.
+"""
+CHARACTERS_LISTED = f"A-Z a-z 0-9 {' '.join(_SIGNS)}"
+"""The same, for people."""
 _ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROPERTY = re.compile(
     r"(?!.*(\.\.|\./|/\.))"  # so that contract.snapshot.property_key gives no two of them one key
@@ -24,8 +32,8 @@ MOST_PROPERTY = 251
 """Characters in a property, each `/` counted twice: a Secret's key has at most 253, and ours starts
 with `p.`.
 """
-_AWS_SM_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
-_FILE_PATH = re.compile(r"/[A-Za-z0-9/_+=.@-]{1,511}")
+_AWS_SM_NAME = re.compile(rf"[{CHARACTERS}]{{1,512}}")
+_FILE_PATH = re.compile(rf"/[{CHARACTERS}]{{1,511}}")
 _ARN = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:secret:")
 _ARN_END = re.compile(r"-[A-Za-z0-9]{6}")
 """What Secrets Manager adds to a name in its ARN."""
@@ -101,9 +109,7 @@ def canonicalise(provider: str, raw: str) -> str:
 
 
 def _aws_sm(raw: str) -> None:
-    """Names of AWS Secrets Manager secrets (CreateSecret, parameter Name: 1 to 512 of A-Z a-z 0-9
-    /_+=.@-).
-    """
+    """Names of AWS Secrets Manager secrets: 1 to 512 of CHARACTERS."""
     arn = _ARN.match(raw)
     if arn is not None and len(raw) > arn.end():
         name = raw[arn.end() :]
@@ -115,7 +121,7 @@ def _aws_sm(raw: str) -> None:
     if not _AWS_SM_NAME.fullmatch(raw):
         message = (
             f"{_shown(raw)} is not a secret's name in Secrets Manager; "
-            "allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ -"
+            f"allowed are 1 to 512 of {CHARACTERS_LISTED}"
         )
         raise ReferenceRejected(message)
     if raw.lstrip("/").lower().startswith("aws/reference/"):
@@ -127,8 +133,7 @@ def _file(raw: str) -> None:
     """Paths below the account's root folder."""
     if not _FILE_PATH.fullmatch(raw):
         message = (
-            f"{_shown(raw)} is not a path; "
-            "allowed are / and then 1 to 511 of A-Z a-z 0-9 / _ + = . @ -"
+            f"{_shown(raw)} is not a path; allowed are / and then 1 to 511 of {CHARACTERS_LISTED}"
         )
         raise ReferenceRejected(message)
 

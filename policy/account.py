@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from contract.reference import ReferenceRejected, canonicalise
+from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected, canonicalise
 from policy.fields import LABEL, Endpoint, ExternalId, Region, RoleArn, Version
 from policy.objects import LIST, SOME, Metadata, Model, Status, rules
 
@@ -67,8 +67,8 @@ class Revoked(Model):
 
     model_config = rules(
         {
-            "reference must be the secret's own name: A-Z a-z 0-9 / _ + = . @ - and no ARN": (
-                "self.reference.matches('^[A-Za-z0-9/_+=.@-]+$')"
+            f"reference must be the secret's own name: {CHARACTERS_LISTED} and no ARN": (
+                f"self.reference.matches('^[{CHARACTERS}]+$')"
             ),
             'reference must have no empty, "." or ".." segment': (
                 "!self.reference.matches('//|/$|(^|/)[.]{1,2}(/|$)')"

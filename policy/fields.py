@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from contract.reference import PROVIDERS
+from contract.reference import CHARACTERS, CHARACTERS_LISTED, PROVIDERS
 from contract.snapshot import MOST_VERSION
 from contract.spelling import suggestion
 from policy import quantity
@@ -27,14 +27,12 @@ _DURATION = Text(
 _QUANTITY = Text(pattern=quantity.PATTERN, says=quantity.SENTENCE, most=32)
 _SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
 _UNDELIMITED = (
-    "{namespace} must end where no other namespace's name could go on (at / . _ + = @ or the end),"
-    " and no wildcard may run into it"
+    "{namespace} must end where no other namespace's name could go on"
+    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
 )
 _ALLOW = Text(
-    pattern=f"({'|'.join(PROVIDERS)}):([A-Za-z0-9/_+=.@*-]|[{{]namespace[}}])+",
-    says=(
-        "provider:pattern has at most 400 of A-Z a-z 0-9 / _ + = . @ - with *, ** and {namespace}"
-    ),
+    pattern=f"({'|'.join(PROVIDERS)}):([*{CHARACTERS}]|[{{]namespace[}}])+",
+    says=(f"provider:pattern has at most 400 of {CHARACTERS_LISTED} with *, ** and {{namespace}}"),
     most=400,
     never=(
         ("//|/$|[:/][.]{1,2}(/|$)", _SEGMENTS),

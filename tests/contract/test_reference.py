@@ -25,6 +25,18 @@ ACCEPTED: dict[str, tuple[str | None, str, str | None, str]] = {
     "aws-sm:/prod/payments/db#password": (None, "/prod/payments/db", "password", "aws-sm"),
     "aws-sm:db": (None, "db", None, "aws-sm"),
     "aws-sm@prod-eu:a_b+c=d.e@f-g": ("prod-eu", "a_b+c=d.e@f-g", None, "aws-sm"),
+    "aws-sm:rds!cluster-1fcd41b2-5e8b-4b5a-9d3b-2f1c7b1e0a11#password": (
+        None,
+        "rds!cluster-1fcd41b2-5e8b-4b5a-9d3b-2f1c7b1e0a11",
+        "password",
+        "aws-sm",
+    ),
+    "aws-sm@prod-eu:events!connection/orders/5b3a0a11": (
+        "prod-eu",
+        "events!connection/orders/5b3a0a11",
+        None,
+        "aws-sm",
+    ),
     "aws-sm:rds/x#a/b/c": (None, "rds/x", "a/b/c", "aws-sm"),
     "file:/ca.pem": (None, "/ca.pem", None, "file"),
     "file@f:/a/...": ("f", "/a/...", None, "file"),
@@ -42,8 +54,10 @@ def test_a_source_is_taken_apart(raw: str, parts: tuple[str | None, str, str | N
     )
 
 
-SM = "is not a secret's name in Secrets Manager; allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ -"
-PATH = "is not a path; allowed are / and then 1 to 511 of A-Z a-z 0-9 / _ + = . @ -"
+SM = (
+    "is not a secret's name in Secrets Manager; allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ ! -"
+)
+PATH = "is not a path; allowed are / and then 1 to 511 of A-Z a-z 0-9 / _ + = . @ ! -"
 SEGMENT = 'has an empty, "." or ".." segment; write the path without it'
 PROPERTY = (
     "is not a property; allowed are up to 16 steps of 1 to 128 of A-Z a-z 0-9 _ . - with "
@@ -91,6 +105,7 @@ REJECTED = {
     "aws-sm:/aws/reference/secretsmanager/db": f'"/aws/reference/secretsmanager/db" {OTHER_STORE}',
     "aws-sm:AWS/Reference/x": f'"AWS/Reference/x" {OTHER_STORE}',
     f"{ARN_OF}/prod/db-a1B2c3": f'{ARN}; did you mean "/prod/db"?',
+    f"{ARN_OF}rds!db-3ce19e76-a1B2c3#password": f'{ARN}; did you mean "rds!db-3ce19e76"?',
     f"{ARN_OF}db#password": f'{ARN}; did you mean "db"?',
     f"{ARN_OF}\x1b[31m": ARN,
     "file:": f'"" {PATH}',

@@ -78,7 +78,7 @@ ACCOUNT_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotatio
 POLICY_NAME = "a policy's name has at most 63 characters, for a namespace's label names it"
 BLOCK = "exactly the block that provider names must be set"
 ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
-OWN_NAME = "reference must be the secret's own name: A-Z a-z 0-9 / _ + = . @ - and no ARN"
+OWN_NAME = "reference must be the secret's own name: A-Z a-z 0-9 / _ + = . @ ! - and no ARN"
 SEGMENT = 'reference must have no empty, "." or ".." segment'
 ITSELF = "a revoked reference must name the secret itself, not one of another store"
 PATH = "a revoked reference of provider file must be a path that starts with /"
@@ -91,8 +91,8 @@ CLASS_NAME = "allowed are 1 to 63 of a-z, 0-9 and - inside"
 SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
 STARS = "** stands for whole segments: write it alone between two /"
 DELIMITED = (
-    "{namespace} must end where no other namespace's name could go on (at / . _ + = @ or the end),"
-    " and no wildcard may run into it"
+    "{namespace} must end where no other namespace's name could go on"
+    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
 )
 IMMUTABLE = "source is immutable: another source is another SecretSnapshot"
 GROWS = "revoked grows only: a version that was revoked stays so"

@@ -32,7 +32,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
             "secretaccounts",
             "e2e-mistakes",
             spec__aws=_AWS,
-            spec__revoked=[{"reference": "prod/db", "version": "one"}],
+            spec__revoked=[{"reference": "rds!cluster-1fcd41b2", "version": "one"}],
         ),
         made(
             "secretaccounts",
@@ -49,6 +49,10 @@ WHOLE: dict[str, tuple[Json, ...]] = {
         made(
             "secretpolicies",
             "e2e-mistakes",
+            spec__sources__0__allow=[
+                "aws-sm:rds!cluster-*",
+                "aws-sm:events!connection/{namespace}!/*",
+            ],
             spec__sources__0__validate=[
                 {"pem": True},
                 {"json": True},

@@ -29,7 +29,7 @@ def allowing(pattern: str) -> dict[str, Any]:
 ROLE = "arn:aws-us-gov:iam::123456789012:role/team/last+good"
 DELIMITED = (
     "{namespace} must end where no other namespace's name could go on"
-    " (at / . _ + = @ or the end), and no wildcard may run into it"
+    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
 )
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown field": (

@@ -19,7 +19,7 @@ from contract.status import SecretStatus, Status
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-REFERENCE_ALPHABET = "abcXYZ019/_+=.@-"
+REFERENCE_ALPHABET = "abcXYZ019/_+=.@!-"
 
 texts = st.text(max_size=20)
 """Any text that UTF-8 can carry, NUL and line ends too."""
@@ -38,7 +38,7 @@ file_names = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,30}", fullmatch=True)
     lambda name: name not in layout.RESERVED_FILES
 )
 
-segments = st.text("abcXYZ019_+=.@-", min_size=1, max_size=8).filter(
+segments = st.text("abcXYZ019_+=.@!-", min_size=1, max_size=8).filter(
     lambda segment: segment not in {".", ".."}
 )
 

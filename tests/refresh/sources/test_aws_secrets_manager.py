@@ -58,6 +58,19 @@ def test_binary_values_arrive_as_they_are(
         assert result.value.reveal() == b"\x00\xff\n"
 
 
+def test_the_names_of_managed_secrets_go_on_the_wire_as_they_are(
+    provider: Provider, source: AwsSecretsManager
+) -> None:
+    """`rds!cluster-...` and `events!connection/...`, alone and in a batch."""
+    names = [f"rds!cluster-{uuid.uuid4()}", f"events!connection/orders/{uuid.uuid4()}"]
+    for name in names:
+        provider.put(name, SecretBytes(name.encode()))
+    requests = [FetchRequest(reference=name) for name in names]
+    results = (one(source, names[0]), *source.fetch(requests).results)
+    values = [it.value.reveal().decode() for it in results if isinstance(it, Material)]
+    assert values == [names[0], *names]
+
+
 def test_the_change_check_reads_no_value(
     proxy: Proxy, provider: Provider, source: AwsSecretsManager, name: str
 ) -> None:
