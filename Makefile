@@ -14,6 +14,11 @@ PUSH_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
 BENCH_ARGS ?=
 VERSIONS ?=
+# What writes the lock files, and how: make lock LOCK_ARGS= keeps each version that still fits.
+UV := uv==0.13.9
+LOCK_ARGS ?= --upgrade
+# A version this young may yet be withdrawn.
+LOCK_AGE ?= 7 days
 BIN := .venv/bin
 HELM = $(shell go env GOPATH)/bin/helm
 EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -21,15 +26,15 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test on-a-cluster e2e e2e-bare e2e-versions bench-cluster check bench fuzz images push chart helm clean
+.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-versions bench-cluster check bench fuzz images push chart helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with everything that the other targets need
 
-# The steps are quiet when nothing changed: the stamp is younger than pyproject.toml.
-$(STAMP): pyproject.toml
+# The steps are quiet when nothing changed: the stamp is younger than what they read.
+$(STAMP): pyproject.toml locks/all.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, and $(PYTHON) is not. Try: make setup PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -40,8 +45,14 @@ $(STAMP): pyproject.toml
 	    echo "$(PYTHON) cannot make a virtual environment. On Debian or Ubuntu: sudo apt-get install $$package" >&2; exit 1; \
 	  fi; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r locks/all.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+lock: ## renew locks/*.txt, which setup and images install from: make lock LOCK_AGE='3 days'
+	@$(PYTHON) -m venv .venv/lock
+	@.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" locks/renew $(LOCK_ARGS) --exclude-newer '$(LOCK_AGE)'
 
 demo: setup ## the story on this machine: starts while the secret store is down
 	@$(BIN)/python -m cli demo
