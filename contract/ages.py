@@ -2,7 +2,7 @@
 secret material.
 
 Key: the snapshot's name. It is written on a change of state and otherwise at most every quarter of
-the smallest budget, so that ages cost O(changes + namespaces) writes (DESIGN.md section 6).
+the smallest budget, so that ages cost O(changes + namespaces) writes (docs/contract.md).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The annotations that teams write on a pod template, and the marks that we write (DESIGN.md
-section 4).
+"""The annotations that teams write on a pod template, and the marks that we write
+(docs/contract.md, "Annotations").
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOUNT_PATH = PREFIX + "mount-path"
 """Where the files appear; default `/var/run/secrets-cache`."""
 
 MODE = PREFIX + "mode"
-"""`follow` or `mount` (DESIGN.md section 7); default: the policy's."""
+"""`follow` or `mount` (docs/contract.md, "What is injected"); default: the policy's."""
 
 BUNDLE = PREFIX + "bundle"
 """All secrets in one file as well. Not in this version: denied by name."""

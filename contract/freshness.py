@@ -8,16 +8,16 @@ from contract.reasons import Freshness
 from contract.record import Record
 
 CLOCK_SKEW_S = 60.0
-"""A last success further ahead of the reader's clock than this is not believed (DESIGN.md section
-6).
+"""A last success further ahead of the reader's clock than this is not believed (docs/contract.md,
+"Snapshots and ages").
 """
 
 GRAIN_S = 1e-6
 """Less than any clock here matters for, and four times what a float of today's epoch can tell."""
 
 PROPAGATION_S = 90.0
-"""The kubelet shows a changed volume to a running pod after at most this long (DESIGN.md section
-6).
+"""The kubelet shows a changed volume to a running pod after at most this long (docs/contract.md,
+"Snapshots and ages").
 """
 
 

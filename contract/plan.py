@@ -23,7 +23,7 @@ MODES = (FOLLOW, MOUNT)
 DIRECTORY_MODES = {"owner": 0o700, "group": 0o750, "world": 0o755}
 FILE_MODES = {"owner": 0o400, "group": 0o440, "world": 0o444}
 """File mode by who may read: the app's UID alone, its fsGroup, or whoever has the volume mounted
-(DESIGN.md section 7).
+(docs/contract.md, "Who may read the files").
 """
 
 MOST_PLAN = 64 << 10

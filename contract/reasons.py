@@ -9,7 +9,7 @@ from enum import StrEnum
 
 class FetchFailure(StrEnum):
     """Why a provider gave no usable value. Mapped from a table per provider, never from message
-    text (DESIGN.md section 9).
+    text (docs/contract.md, "Refreshing").
     """
 
     ABSENT = "absent"

@@ -1,1 +1,1 @@
-"""Demand and policy in, snapshots and ages out (DESIGN.md sections 5, 6 and 9)."""
+"""Demand and policy in, snapshots and ages out (docs/contract.md)."""

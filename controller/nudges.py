@@ -1,5 +1,5 @@
 """Pods whose volumes are to be looked at now: a change to a pod's annotations makes its kubelet
-look (DESIGN.md section 6). One that fails costs only latency.
+look (docs/contract.md, "Snapshots and ages"). One that fails costs only latency.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""At the start: what is forbidden is tried without effect, and must be refused (DESIGN.md section
-6). Where it is not, the controller could read any Secret, and does not start.
+"""At the start: what is forbidden is tried without effect, and must be refused (docs/contract.md,
+"Snapshots and ages"). Where it is not, the controller could read any Secret, and does not start.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""SecretAccount, `lastgood.dev/v1alpha1` (DESIGN.md section 5). As `policy.model` says: a field's
-docstring is what `kubectl explain` says.
+"""SecretAccount, `lastgood.dev/v1alpha1` (docs/contract.md, "Accounts and policies"). As
+`policy.model` says: a field's docstring is what `kubectl explain` says.
 """
 
 from __future__ import annotations

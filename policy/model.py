@@ -1,5 +1,5 @@
-"""SecretPolicy, `lastgood.dev/v1alpha1` (DESIGN.md section 5); SecretAccount is in
-`policy.account`.
+"""SecretPolicy, `lastgood.dev/v1alpha1` (docs/contract.md, "Accounts and policies"); SecretAccount
+is in `policy.account`.
 
 camelCase on the wire. Strict and frozen: an unknown field or a wrong type is an error. CRD schemas
 are generated from these: a field's docstring is what `kubectl explain` says.

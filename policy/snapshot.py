@@ -1,5 +1,5 @@
 """SecretSnapshot, `lastgood.dev/v1alpha1`: one source in one namespace, without secret material
-(DESIGN.md section 6). The CRD schema is generated from this.
+(docs/contract.md, "Snapshots and ages"). The CRD schema is generated from this.
 
 `spec` is what operators and declarations ask for; `status` is what the controller knows. Unlike an
 admin's object, a field that this version does not know is passed over: newer ones may write it.

@@ -1,1 +1,1 @@
-"""One engine that keeps snapshots fresh: pure steps and one thin driver (DESIGN.md section 9)."""
+"""One engine that keeps snapshots fresh: pure steps and one thin driver (docs/design/005)."""

@@ -14,7 +14,7 @@ LEAST_S = 0.05
 """No delay is shorter, so that a failing source can't spin."""
 
 _LEAST_SHARE = 0.8
-"""The next refresh comes at 80 to 100 % of the interval (DESIGN.md section 9)."""
+"""The next refresh comes at 80 to 100 % of the interval (docs/contract.md)."""
 _SLOT_SHARE = 0.05
 """Refreshes of one interval are due together at multiples of this part of it, to share calls."""
 

@@ -51,7 +51,7 @@ class SnapshotKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """What a new value must pass before it is served, from policy (DESIGN.md section 9)."""
+    """What a new value must pass before it is served, from policy (docs/contract.md)."""
 
     max_bytes: int
     validations: tuple[Mapping[str, object], ...] = ()

@@ -1,5 +1,5 @@
-"""Who may read the files, and as which UID gate and agent run (DESIGN.md section 7,
-docs/design/004). Pure.
+"""Who may read the files, and as which UID gate and agent run (docs/contract.md, "Who may
+read the files", and docs/design/004). Pure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Our containers and volumes as JSON (DESIGN.md section 7). Pure."""
+"""Our containers and volumes as JSON (docs/contract.md, "What is injected"). Pure."""
 
 from __future__ import annotations
 

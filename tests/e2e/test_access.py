@@ -1,5 +1,5 @@
-"""Who can read the files on a real node, and what else our containers can reach (DESIGN.md section
-7).
+"""Who can read the files on a real node, and what else our containers can reach (docs/contract.md,
+"Who may read the files").
 """
 
 from __future__ import annotations

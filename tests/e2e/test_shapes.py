@@ -1,4 +1,4 @@
-"""Each row of the table in DESIGN.md section 7, started by a real kubelet."""
+"""Each row of the table in docs/contract.md, started by a real kubelet."""
 
 from __future__ import annotations
 

@@ -152,8 +152,8 @@ def test_each_mistake_has_its_sentence(document: dict[str, Any], message: str) -
     assert str(caught.value) == f"a.yaml, document {len(documents)}: {message}"
 
 
-def test_the_designs_example_is_read() -> None:
-    """Durations are seconds, defaults are the design's."""
+def test_an_example_is_read() -> None:
+    """Durations are seconds, and what is left out has its default."""
     validated = {**X, "validate": [{"pem": True}, {"minBytes": 1}, {"requiredKeys": ["a"]}]}
     read = SecretPolicy.model_validate(policy(validated)).spec
     assert read.classes["steady"].freshness_budget == 3600

@@ -44,7 +44,7 @@ def test_the_providers_wish_wins(asked_s: float, least: float, most: float) -> N
 
 @given(draw=DRAWS)
 def test_the_next_refresh_comes_at_80_to_100_percent_of_the_interval(draw: float) -> None:
-    """Interval jitter is as DESIGN.md section 9 says."""
+    """Interval jitter is as docs/contract.md says."""
     assert 80 <= backoff.interval_s(100, draw) <= 100
 
 

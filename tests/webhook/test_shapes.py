@@ -1,4 +1,4 @@
-"""What an injected pod looks like: each row of DESIGN.md section 7."""
+"""What an injected pod looks like: each row of the table in docs/contract.md."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The rows of DESIGN.md section 7's table, and who may read the files: what a team writes, and what
-its pod must then be.
+"""The rows of the table in docs/contract.md, and who may read the files: what a team writes, and
+what its pod must then be.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""P9 and each row of DESIGN.md section 7's table, by annotations alone, on a real kubelet."""
+"""P9 and each row of docs/contract.md's table, by annotations alone, on a real kubelet."""
 
 from __future__ import annotations
 
