@@ -200,6 +200,11 @@ def _add_manifests(verb: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder with SecretAccount, SecretPolicy and Namespace objects; default: the cluster",
     )
+    verb.add_argument(
+        "--strict",
+        action="store_true",
+        help="annotations of lastgood where they have no effect are an error; default: a warning",
+    )
     _add_cluster(verb, everywhere=False)
 
 

@@ -1,35 +1,20 @@
-"""Manifests in and out: YAML as other readers of it mean it, and the pod templates inside."""
+"""Manifests in and out: YAML as other readers of it mean it."""
 
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import yaml
 
 from cli.errors import CommandError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cli.templates import Manifest, change_pods
 
 STDIN = "-"
-TEMPLATES = {
-    ("v1", "Pod"): (),
-    ("apps", "Deployment"): ("spec", "template"),
-    ("apps", "StatefulSet"): ("spec", "template"),
-    ("apps", "DaemonSet"): ("spec", "template"),
-    ("apps", "ReplicaSet"): ("spec", "template"),
-    ("batch", "Job"): ("spec", "template"),
-    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
-}
-"""Where each kind, by its API group, keeps its pod or pod template."""
-
 MOST_NODES = 1_000_000
 """Values in one file, with what its aliases stand for written out."""
 
-Manifest = dict[str, Any]
 Files = list[tuple[str, list[Any]]]
 """Documents by the name that messages give their file."""
 
@@ -87,22 +72,6 @@ def write(documents: list[Any]) -> str:
     )
 
 
-def change_pods(manifest: object, change: Callable[[Manifest, Manifest], Manifest]) -> object:
-    """The manifest with every pod in it replaced by `change(object, pod)`; other kinds come back as
-    they are.
-
-    `pod` is `{"metadata", "spec"}`, of a pod or a template; lists are gone through.
-    """
-    if not isinstance(manifest, dict):
-        return manifest
-    if manifest.get("kind") == "List" and isinstance(manifest.get("items"), list):
-        items = [change_pods(item, change) for item in manifest["items"]]
-        return {**manifest, "items": items}
-    group = str(manifest.get("apiVersion")).partition("/")[0]
-    path = TEMPLATES.get((group, str(manifest.get("kind"))))
-    return manifest if path is None else _at(manifest, path, partial(change, manifest))
-
-
 def namespaces(files: Files, default: str) -> set[str]:
     """Of the pods in the files."""
     found: set[str] = set()
@@ -127,17 +96,6 @@ def metadata_of(manifest: Manifest) -> Manifest:
     """Empty where there is none."""
     found = manifest.get("metadata")
     return found if isinstance(found, dict) else {}
-
-
-def _at(parent: object, path: tuple[str, ...], change: Callable[[Manifest], Manifest]) -> object:
-    """`parent` with what lies at `path` changed; as it is when nothing is there."""
-    if not isinstance(parent, dict):
-        return parent
-    if not path:
-        return change(parent)
-    if path[0] not in parent:
-        return parent
-    return {**parent, path[0]: _at(parent[path[0]], path[1:], change)}
 
 
 _OTHER_TYPES = re.compile(r"[-+.]*[0-9].*|[yYnN~]|[-+]?\.(inf|nan).*|=|<<", re.IGNORECASE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cli import fleet, manifests, policies
+from cli import fleet, manifests, policies, templates
 from cli.cluster import Cluster
 from cli.errors import CommandError, Exit
 from cli.manifests import namespace_of, namespaces
 from cli.refusals import EDIT
-from cli.render import renderings_of
+from cli.render import NOTHING, renderings_of
 from cli.sessions import connected
 from controller.demand import NotADemandError, from_pod
 from controller.snapshots import MADE_FOR, declaration
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from cli.clock import Clock
     from cli.connection import Connection
-    from cli.manifests import Manifest
     from cli.render import Renderer
     from cli.settings import Settings
+    from cli.templates import Manifest
     from cli.terminal import Terminal
     from controller.status import Status
 
@@ -53,13 +53,13 @@ def _presync(
     else:
         said = policies.on_cluster(connection, namespaces(files, namespace))
     renderer = renderings_of(files, arguments, said, namespace)
-    for sentence in (*renderer.problems, *renderer.denials):
+    for sentence in (*renderer.problems, *renderer.remarks, *renderer.denials):
         print(sentence, file=terminal.err)
     if renderer.denials:
         return Exit.REFUSED
     wanted = declarations(renderer, namespace)
     if not wanted:
-        print("no pod in them asks for a secret", file=terminal.err)
+        print(NOTHING, file=terminal.err)
     if not arguments.apply or connection is None:
         terminal.out.write(_written(list(wanted.values()), arguments.output))
         return Exit.DONE
@@ -95,7 +95,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
 
     for rendering in renderer.renderings:
         for document in rendering.after:
-            manifests.change_pods(document, collect)
+            templates.change_pods(document, collect)
     return dict(sorted(found.items()))
 
 

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cli import manifests, policies
+from cli import manifests, policies, templates
 from cli.arguments import IMAGE
 from cli.errors import Exit
 from cli.sessions import connected
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     import argparse
 
     from cli.clock import Clock
-    from cli.manifests import Files, Manifest
+    from cli.manifests import Files
     from cli.policies import Said
     from cli.settings import Settings
+    from cli.templates import Manifest, Remark
     from cli.terminal import Terminal
     from policy.match import PolicySet
 
+NOTHING = "no pod in them asks for a secret"
 PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}; name your own with --image"
 
 
@@ -41,15 +43,21 @@ class Rendering:
 
 
 class Renderer:
-    """Renders documents and keeps what is to be said about them: `denials` and `warnings`, each
-    naming file and object.
+    """Renders documents and keeps what is to be said about them: `denials`, `remarks` and
+    `warnings`, each naming file and object.
     """
 
-    def __init__(self, policies: PolicySet, injection: Injection, namespace: str) -> None:
+    def __init__(
+        self, policies: PolicySet, injection: Injection, namespace: str, *, strict: bool
+    ) -> None:
+        """`strict`: what looks like a mistake is a denial."""
         self._policies = policies
         self._injection = injection
         self._namespace = namespace
+        self._strict = strict
         self.denials: list[str] = []
+        self.remarks: list[str] = []
+        """On what stands where it has no effect, or in a kind that is not known."""
         self.warnings: list[str] = []
         self.problems: list[str] = []
         """What could not be read of policies; the reason of a denial, perhaps."""
@@ -63,14 +71,28 @@ class Renderer:
         def change(manifest: Manifest, template: Manifest) -> Manifest:
             return self._pod(file, manifest, template)
 
-        after = [manifests.change_pods(document, change) for document in documents]
+        after = [templates.change_pods(document, change) for document in documents]
         self.renderings.append(Rendering(file=file, before=documents, after=after))
+        for document in documents:
+            for remark in templates.remarks(document):
+                self._remark(file, remark)
+
+    def _remark(self, file: str, remark: Remark) -> None:
+        where = self._where(file, remark.manifest)
+        if remark.mistake and self._strict:
+            self.denials.append(f"{where}: {remark.sentence}")
+        else:
+            self.remarks.append(f"{where}: warning: {remark.sentence}")
+
+    def _where(self, file: str, manifest: Manifest) -> str:
+        metadata = manifests.metadata_of(manifest)
+        name = metadata.get("name") or metadata.get("generateName")
+        namespace = manifests.namespace_of(manifest, self._namespace)
+        return f"{file}: {manifest.get('kind')} {namespace}/{name}"
 
     def _pod(self, file: str, manifest: Manifest, template: Manifest) -> Manifest:
-        metadata = manifests.metadata_of(manifest)
         namespace = manifests.namespace_of(manifest, self._namespace)
-        name = metadata.get("name") or metadata.get("generateName")
-        where = f"{file}: {manifest.get('kind')} {namespace}/{name}"
+        where = self._where(file, manifest)
         fault = malformed(template)
         if fault is not None:
             self.denials.append(f"{where}: this is no pod: {fault}")
@@ -100,10 +122,12 @@ def render(
         renderer = renderings_of(files, arguments, said, namespace)
     if renderer.injected and arguments.image == IMAGE:
         print(PLACEHOLDER, file=terminal.err)
-    for sentence in (*renderer.problems, *renderer.warnings, *renderer.denials):
+    for sentence in (*renderer.problems, *renderer.remarks, *renderer.warnings, *renderer.denials):
         print(sentence, file=terminal.err)
     if renderer.denials:
         return Exit.REFUSED
+    if not renderer.injected:
+        print(NOTHING, file=terminal.err)
     terminal.out.write(_FORMATS[arguments.output](renderer.renderings))
     return Exit.DONE
 
@@ -112,7 +136,8 @@ def renderings_of(
     files: Files, arguments: argparse.Namespace, said: Said, namespace: str
 ) -> Renderer:
     """All files as injected."""
-    renderer = Renderer(said.policies, Injection(image=arguments.image), namespace)
+    injection = Injection(image=arguments.image)
+    renderer = Renderer(said.policies, injection, namespace, strict=arguments.strict)
     renderer.problems += [f"warning: {problem}" for problem in said.problems]
     for file, documents in files:
         renderer.render(file, documents)

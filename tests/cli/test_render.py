@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import manifests
+from cli import manifests, templates
 from cli.errors import CommandError
 from contract import layout
 from contract.annotations import INJECTED, PLAN, PREFIX
@@ -54,7 +54,7 @@ def _template(manifest: dict[str, Any]) -> dict[str, Any]:
         found.append(template)
         return template
 
-    manifests.change_pods(manifest, note)
+    templates.change_pods(manifest, note)
     assert len(found) == 1
     return found[0]
 
@@ -101,20 +101,17 @@ def test_a_mount_pod_keeps_its_plan_beside_the_mark(tmp_path: Path) -> None:
 
 
 def test_lists_are_gone_through_and_other_kinds_are_left_alone(tmp_path: Path) -> None:
-    """Also kinds of other API groups that are called alike, and pods that did not opt in."""
-    alike = {
-        "apiVersion": "batch.volcano.sh/v1alpha1",
-        "kind": "Job",
-        "spec": {"template": make.pod()},
-    }
+    """Also pods that did not opt in. The objects of a list may be lists."""
     plain = make.deployment(annotations={"team": "a"})
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "data": {"a": 1}}
-    items = [service, make.deployment(), alike, plain]
+    inner = {"apiVersion": "v1", "kind": "List", "items": [make.deployment()]}
+    items = [service, make.deployment(), plain, inner]
     path = _files(tmp_path, service, {"apiVersion": "v1", "kind": "List", "items": items})
     first, second = yaml.safe_load_all(_render(path).stdout)
     assert first == service
-    assert [second["items"][index] for index in (0, 2, 3)] == [service, alike, plain]
-    assert layout.GATE in _names(second["items"][1]["spec"]["template"])
+    assert [second["items"][index] for index in (0, 2)] == [service, plain]
+    for deployment in (second["items"][1], second["items"][3]["items"][0]):
+        assert layout.GATE in _names(deployment["spec"]["template"])
 
 
 def test_p7_a_denial_is_the_webhooks_word_for_word(tmp_path: Path) -> None:

@@ -1,0 +1,223 @@
+"""Where manifests keep their pods, and annotations of ours that are not on one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from contract.annotations import MARKS, POLICY_LABEL, PREFIX, SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Manifest = dict[str, Any]
+Path = tuple[str | int, ...]
+
+_TEMPLATE = ("spec", "template")
+KNOWN: dict[tuple[str, str], Path] = {
+    ("v1", "Pod"): (),
+    ("v1", "ReplicationController"): _TEMPLATE,
+    ("v1", "PodTemplate"): ("template",),
+    ("apps", "Deployment"): _TEMPLATE,
+    ("apps", "StatefulSet"): _TEMPLATE,
+    ("apps", "DaemonSet"): _TEMPLATE,
+    ("apps", "ReplicaSet"): _TEMPLATE,
+    ("batch", "Job"): _TEMPLATE,
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
+    ("argoproj.io", "Rollout"): _TEMPLATE,
+}
+"""Where each kind, by its API group, keeps its pod or pod template."""
+
+_MOST_SHOWN = 3
+"""Keys in one message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """What the author of a manifest may not mean."""
+
+    manifest: Manifest
+    """The object that it is about."""
+    sentence: str
+    mistake: bool
+    """Whether it has no effect. Not: it has one, and may be meant."""
+
+
+def objects(document: object) -> Iterator[Manifest]:
+    """The document itself, or the objects of a list, as the API server reads them: an object of a
+    typed list has the list's version and kind where it names none.
+    """
+    if not isinstance(document, dict):
+        return
+    if not is_list(document):
+        yield document
+        return
+    for item in document["items"]:
+        yield from objects(_typed(item, document))
+
+
+def is_list(document: Manifest) -> bool:
+    """Whether it is a List, or a typed one: kubectl goes by `items` alone."""
+    return str(document.get("kind")).endswith("List") and isinstance(document.get("items"), list)
+
+
+def change_pods(document: object, change: Callable[[Manifest, Manifest], Manifest]) -> object:
+    """The document with every pod in it replaced by `change(object, pod)`; all else comes back as
+    it is. `pod` is `{"metadata", "spec"}`, of a pod or a template.
+    """
+    if not isinstance(document, dict):
+        return document
+    if is_list(document):
+        items = [_changed(item, _typed(item, document), change) for item in document["items"]]
+        return {**document, "items": items}
+    return _changed(document, document, change)
+
+
+def remarks(document: object) -> Iterator[Remark]:
+    """What looks like a mistake, and pods in kinds that are not known."""
+    for manifest in objects(document):
+        if _group(manifest) == PREFIX.rstrip("/"):
+            continue
+        pods = _pods(manifest)
+        if not _is_known(manifest):
+            yield from _unknown(manifest, pods)
+        handled = {(*path, "metadata", "annotations") for path in pods}
+        for path, found in _mappings(manifest):
+            yield from _misplaced(manifest, path, found, handled)
+
+
+def _changed(
+    item: object, manifest: object, change: Callable[[Manifest, Manifest], Manifest]
+) -> object:
+    """`manifest` is `item` with its kind."""
+    if isinstance(manifest, dict) and is_list(manifest):
+        return change_pods(manifest, change)
+    if isinstance(manifest, dict):
+        for path in _pods(manifest):
+            item = _at(item, path, lambda pod: change(manifest, pod))
+    return item
+
+
+def _typed(item: object, parent: Manifest) -> object:
+    kind = str(parent.get("kind")).removesuffix("List")
+    if not isinstance(item, dict) or not kind or item.get("kind"):
+        return item
+    return {**item, "apiVersion": parent.get("apiVersion"), "kind": kind}
+
+
+def _group(manifest: Manifest) -> str:
+    return str(manifest.get("apiVersion")).partition("/")[0]
+
+
+def _is_known(manifest: Manifest) -> bool:
+    return (_group(manifest), str(manifest.get("kind"))) in KNOWN
+
+
+def _pods(manifest: Manifest) -> list[Path]:
+    """Where its pods are. In a kind that is not known: what has annotations of ours and containers,
+    but not the object itself.
+    """
+    path = KNOWN.get((_group(manifest), str(manifest.get("kind"))))
+    if path is not None:
+        return [path] if _get(manifest, path) is not None else []
+    return [at for at, found in _mappings(manifest) if at and _is_template(found)]
+
+
+def _is_template(found: Manifest) -> bool:
+    spec, annotations = found.get("spec"), _get(found, ("metadata", "annotations"))
+    containers = spec.get("containers") if isinstance(spec, dict) else None
+    asked = isinstance(annotations, dict) and any(
+        str(key).startswith(PREFIX) for key in annotations
+    )
+    return asked and isinstance(containers, list)
+
+
+def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[Remark]:
+    for path in pods:
+        annotations = _get(manifest, (*path, "metadata", "annotations"))
+        if _ours(annotations):
+            yield Remark(
+                manifest=manifest,
+                sentence=f"what looks like a pod template at {_dotted(path)} is injected, but"
+                f" {manifest.get('apiVersion')} {manifest.get('kind')} is not a kind that lastgood"
+                " knows; look whether its controller keeps all of it",
+                mistake=False,
+            )
+
+
+def _misplaced(
+    manifest: Manifest, path: Path, found: Manifest, handled: set[Path]
+) -> Iterator[Remark]:
+    """Keys of ours in a mapping where nothing reads them."""
+    if not path or path[-1] not in {"annotations", "labels"} or path in handled:
+        return
+    labels = path[-1] == "labels"
+    keys = [key for key in found if str(key).startswith(SECRET)] if labels else _ours(found)
+    if not keys:
+        return
+    shown = ", ".join(map(str, keys[:_MOST_SHOWN]))
+    more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
+    yield Remark(
+        manifest=manifest,
+        sentence=f"{shown}{more} at {_dotted(path)}: {_effect(manifest, keys, labels=labels)}",
+        mistake=True,
+    )
+
+
+def _effect(manifest: Manifest, keys: list[str], *, labels: bool) -> str:
+    path = KNOWN.get((_group(manifest), str(manifest.get("kind"))))
+    if keys == [POLICY_LABEL]:
+        return "it is a label of namespaces, not an annotation"
+    if path is not None:
+        right = _dotted((*path, "metadata", "annotations"))
+        return f"no effect there; write it at {right}"
+    what = "no annotation" if labels else "no pod template is there"
+    return f"{what}, so nothing is injected here"
+
+
+def _ours(annotations: object) -> list[str]:
+    """Keys with which somebody asks for something, and those that look as if they should."""
+    if not isinstance(annotations, dict):
+        return []
+    return [key for key in map(str, annotations) if key.startswith(PREFIX) and key not in MARKS]
+
+
+def _mappings(manifest: Manifest) -> Iterator[tuple[Path, Manifest]]:
+    """Every object inside, with its path, in the order of the text."""
+    waiting: list[tuple[Path, object]] = [((), manifest)]
+    while waiting:
+        path, node = waiting.pop()
+        if isinstance(node, dict):
+            yield path, node
+            waiting += reversed([((*path, key), value) for key, value in node.items()])
+        elif isinstance(node, list):
+            waiting += reversed([((*path, number), value) for number, value in enumerate(node)])
+
+
+def _get(node: object, path: Path) -> object:
+    """What is at a path; None: nothing."""
+    for step in path:
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            return None
+    return node
+
+
+def _at(parent: Any, path: Path, change: Callable[[Manifest], Manifest]) -> Any:  # noqa: ANN401 - any JSON
+    """`parent` with what is at `path`, which is there, changed."""
+    if not path:
+        return change(parent)
+    changed = _at(parent[path[0]], path[1:], change)
+    if isinstance(parent, list):
+        return [changed if at == path[0] else item for at, item in enumerate(parent)]
+    return {**parent, path[0]: changed}
+
+
+def _dotted(path: Path) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".")
