@@ -46,7 +46,9 @@ PLAIN = (CONTAINERS, MOUNT_PATH, MODE, BUNDLE, RELOAD)
 """Keys that stand alone."""
 
 INJECTED = PREFIX + "injected"
-"""Our mark on an injected pod: the version that injected it. It alone does not call the webhook."""
+"""Our mark on an injected pod: the version that injected it, and what was added to the pod's own
+`spec.resources`, for example `0.1.0 limits.cpu=100m`. It alone does not call the webhook.
+"""
 
 SYNC_REQUESTED = PREFIX + "sync-requested"
 """Our mark on a running pod: its change makes the kubelet look at the volumes at once."""

@@ -1,43 +1,78 @@
-"""Kubernetes quantities (apimachinery resource.Quantity): a decimal number and a suffix."""
+"""Kubernetes quantities (apimachinery resource.Quantity): a signed decimal number and a suffix.
+
+Amounts are written rounded up, as the API server does: what is rounded down no longer holds what
+it must hold.
+"""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
+from math import ceil
 
-PATTERN = "([0-9]+(?:[.][0-9]*)?|[.][0-9]+)(m|[kMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?"
+_NUMBER = "([0-9]+(?:[.][0-9]*)?|[.][0-9]+)"
+PATTERN = f"[+]?{_NUMBER}([numkMGTPE]|[KMGTPE]i|[eE][+-]?0*[0-9]{{1,2}})?"
+"""Of those that an admin writes: not negative, and of a size that something can have."""
 SENTENCE = 'a quantity is a number with m, k, M, G, Ki, Mi or Gi, for example "100m"'
 MOST = 64
 """Characters. The API server writes shorter ones, and arithmetic on thousands of digits is slow."""
 
-_QUANTITY = re.compile(PATTERN)
+_QUANTITY = re.compile(f"([+-]?){_NUMBER}([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?", re.ASCII)
 _SUFFIXES = {
+    "n": Fraction(1, 1000**3),
+    "u": Fraction(1, 1000**2),
     "m": Fraction(1, 1000),
     **{suffix: Fraction(1000 ** (power + 1)) for power, suffix in enumerate("kMGTPE")},
     **{suffix + "i": Fraction(1024 ** (power + 1)) for power, suffix in enumerate("KMGTPE")},
 }
+_NANO = 1000**3
+"""Parts of one: the API server keeps no smaller ones, and rounds away from zero."""
+_MOST_EXPONENT = 100
+"""A larger one is taken as this: more than anything has, and still quick to compute with."""
 
 
 def parse(text: str | float) -> Fraction:
-    """The amount, in cores or bytes. ValueError when `text` is no non-negative quantity."""
-    match = _QUANTITY.fullmatch(str(text)) if len(str(text)) <= MOST else None
+    """The amount, in cores or bytes; negative where the text is. ValueError when it is no
+    quantity.
+    """
+    written = str(text).strip()  # as the API server does when it reads JSON
+    match = _QUANTITY.fullmatch(written) if len(written) <= MOST else None
     if match is None:
         raise ValueError(SENTENCE)
-    number, suffix = match.groups()
+    sign, number, suffix = match.groups()
+    amount = Fraction(ceil(Fraction(number) * _scale(suffix) * _NANO), _NANO)
+    return -amount if sign == "-" else amount
+
+
+def _scale(suffix: str | None) -> Fraction:
     if suffix is None:
-        return Fraction(number)
-    scale = _SUFFIXES.get(suffix)
-    return Fraction(number) * (Fraction(10) ** int(suffix[1:]) if scale is None else scale)
+        return Fraction(1)
+    known = _SUFFIXES.get(suffix)
+    if known is not None:
+        return known
+    exponent = max(-_MOST_EXPONENT, min(int(suffix[1:]), _MOST_EXPONENT))
+    return Fraction(10) ** exponent
 
 
-def cpu(millicores: int) -> str:
-    """Millicores as a quantity."""
+def exact(amount: Fraction) -> str:
+    """An amount of `parse` as it is, not rounded."""
+    for suffix in ("", "m", "u"):
+        parts = amount / _SUFFIXES[suffix] if suffix else amount
+        if parts.denominator == 1:
+            return f"{parts}{suffix}"
+    return f"{ceil(amount * _NANO)}n"
+
+
+def cpu(cores: Fraction) -> str:
+    """Cores as a quantity: whole millicores, rounded up."""
+    millicores = ceil(cores * 1000)
     return f"{millicores}m" if millicores % 1000 else str(millicores // 1000)
 
 
-def memory(size_bytes: int) -> str:
-    """Bytes as a quantity: in Mi or Ki where it is exact."""
+def memory(size_bytes: Fraction | int) -> str:
+    """Bytes as a quantity, rounded up: in Mi or Ki where it is exact."""
+    whole = ceil(size_bytes)
     for suffix, unit in (("Mi", 1 << 20), ("Ki", 1 << 10)):
-        if size_bytes % unit == 0:
-            return f"{size_bytes // unit}{suffix}"
-    return str(size_bytes)
+        if whole % unit == 0:
+            return f"{whole // unit}{suffix}"
+    return str(whole)

@@ -16,7 +16,6 @@ from webhook import pods, resources, shapes
 if TYPE_CHECKING:
     from webhook.config import Injection
     from webhook.intent import Intent
-    from webhook.resources import Amounts
     from webhook.shapes import Parts
     from webhook.verdict import Pod
 
@@ -43,10 +42,12 @@ def inject(pod: Pod, intent: Intent, config: Injection) -> Pod:
         ),
         "containers": _mains(spec, intent, parts, None if native else agent),
     }
+    added: dict[str, str] = {}
     if spec.get("resources"):
         needs = (parts.gate_needs if gate else None, parts.agent_needs if agent else None)
-        changed["resources"] = resources.fit(spec["resources"], *needs, _resources_before(spec))
-    annotated = _marked(pod, intent, config)
+        fitted = resources.fit(spec["resources"], *needs, pods.added_before(pod))
+        changed["resources"], added = fitted.resources, fitted.added
+    annotated = _marked(pod, intent, pods.mark(config.version, added))
     metadata = _with(pod["metadata"], {"annotations": annotated})
     return _with(pod, {"metadata": metadata, "spec": _with(spec, changed)})
 
@@ -64,11 +65,11 @@ def strip(pod: Pod) -> Pod:
     return {**pod, "metadata": {**pod["metadata"], "annotations": kept}}
 
 
-def _marked(pod: Pod, intent: Intent, config: Injection) -> dict[str, str]:
+def _marked(pod: Pod, intent: Intent, mark: str) -> dict[str, str]:
     """The annotations with our mark. A pod without any container of ours carries its plan here."""
     found = pods.annotations_of(pod)
     marked = {key: text for key, text in found.items() if key != keys.PLAN}
-    marked[keys.INJECTED] = config.version
+    marked[keys.INJECTED] = mark
     if not (intent.gate or intent.agent):
         marked[keys.PLAN] = intent.wire
     return marked
@@ -158,10 +159,3 @@ def _named(present: list[Json] | None, names: tuple[str, ...], wanted: list[Json
         if item["name"] not in names or item["name"] in missing
     ]
     return [*found, *missing.values()]
-
-
-def _resources_before(spec: Json) -> Amounts | None:
-    """What an earlier injection's agent asked for."""
-    members = ("initContainers", "containers")
-    there = (item for member in members for item in pods.items(spec, member))
-    return next((item.get("resources") for item in there if item["name"] == layout.AGENT), None)

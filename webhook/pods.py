@@ -30,6 +30,8 @@ MIRROR = "kubernetes.io/config.mirror"
 
 Container = dict[str, Any]
 
+_MOST_MARK = 512
+"""Characters of our mark that are read; we write fewer."""
 DEPTH = 200
 """Levels that a pod is sure not to have; orjson writes no more than 254."""
 
@@ -102,6 +104,23 @@ def is_ours(container: Container, found: dict[str, str]) -> bool:
     except (ValueError, IndexError, TypeError, AttributeError, KeyError):
         return False
     return True
+
+
+def mark(version: str, added: dict[str, str]) -> str:
+    """Our mark: who injected the pod, and what that added to `spec.resources`."""
+    return " ".join([version, *(f"{field}={amount}" for field, amount in added.items())])
+
+
+def added_before(pod: Pod) -> dict[str, str]:
+    """What the mark says was added, where a container of an earlier injection is there; nothing in
+    a pod that only has the mark.
+    """
+    spec, found = pod["spec"], annotations_of(pod)
+    everyone = items(spec, "initContainers") + items(spec, "containers")
+    if not any(item["name"] in layout.CONTAINERS and is_ours(item, found) for item in everyone):
+        return {}
+    words = found[keys.INJECTED][:_MOST_MARK].split(" ")[1:]
+    return {field: amount for field, _, amount in (word.partition("=") for word in words)}
 
 
 def names_taken(pod: Pod) -> Iterator[tuple[str, str]]:

@@ -7,14 +7,15 @@ starts seconds slower.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from policy.quantity import cpu, memory, parse
+from policy.quantity import cpu, exact, memory, parse
 from webhook import pods
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from policy.model import Resources
 
 PROCESS_BYTES = 32 << 20
@@ -64,9 +65,9 @@ def ours(wanted: Resources, cache_bytes: int, *, guaranteed: bool) -> tuple[Amou
 
 
 def _amounts(limit_m: int, size: str, *, same: bool) -> Amounts:
-    limits = {"cpu": cpu(limit_m), "memory": size}
+    limits = {"cpu": _cpu(limit_m), "memory": size}
     return {
-        "requests": dict(limits) if same else {"cpu": cpu(REQUEST_M), "memory": size},
+        "requests": dict(limits) if same else {"cpu": _cpu(REQUEST_M), "memory": size},
         "limits": limits,
     }
 
@@ -76,18 +77,22 @@ def _wanted(wanted: Resources, floor: int, limit_m: int, *, same: bool) -> Amoun
     request_bytes = max(floor, _size_bytes(wanted.requests.memory))
     limit_bytes = max(request_bytes, _size_bytes(wanted.limits.memory))
     limit_m = max(limit_m, request_m)
-    limits = {"cpu": cpu(limit_m), "memory": memory(limit_bytes)}
+    limits = {"cpu": _cpu(limit_m), "memory": memory(limit_bytes)}
     if same:
         return {"requests": dict(limits), "limits": limits}
-    return {"requests": {"cpu": cpu(request_m), "memory": memory(request_bytes)}, "limits": limits}
+    return {"requests": {"cpu": _cpu(request_m), "memory": memory(request_bytes)}, "limits": limits}
+
+
+def _cpu(millicores: int) -> str:
+    return cpu(Fraction(millicores, 1000))
 
 
 def _millicores(text: str | None) -> int:
-    return 0 if text is None else int(parse(text) * 1000)
+    return 0 if text is None else ceil(parse(text) * 1000)
 
 
 def _size_bytes(text: str | None) -> int:
-    return 0 if text is None else int(parse(text))
+    return 0 if text is None else ceil(parse(text))
 
 
 def guaranteed(spec: dict[str, Any]) -> bool:
@@ -119,39 +124,60 @@ def _parsed(quantity: object) -> Fraction | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Pod-level resources that hold ours too."""
+
+    resources: dict[str, Any]
+    added: dict[str, str]
+    """What of it is ours, exactly: `limits.memory` and an amount that is not 0."""
+
+
 def fit(
-    whole: dict[str, Any], gate: Amounts | None, agent: Amounts | None, before: Amounts | None
-) -> dict[str, Any]:
-    """Pod-level resources that hold ours too: the agent's are added (what an earlier injection
-    added is taken off first), and the gate, which runs before the app, must fit by itself.
-    ValueError names a quantity that is none.
+    whole: dict[str, Any],
+    gate: Amounts | None,
+    agent: Amounts | None,
+    added: dict[str, str],
+) -> Fitted:
+    """The agent's are added, and the gate, which runs before the app, must fit by itself.
+
+    `added`: of an earlier injection. It is taken off first, so that the pod's own budget stays what
+    it was, whatever others did to our containers since. ValueError names what is no quantity.
     """
-    raised = dict(whole)
+    raised, ours = dict(whole), {}
     for member in ("requests", "limits"):
         amounts = whole.get(member) or {}
-        changed = {
-            name: _fitted(
-                f"{member}.{name}",
-                amounts[name],
-                *(_of(item, member, name) for item in (gate, agent, before)),
-            )
-            for name in ("cpu", "memory")
-            if name in amounts
-        }
-        if any(changed[name] != amounts[name] for name in changed):
-            raised[member] = {**amounts, **changed}
-    return raised
+        changed = dict(amounts)
+        for name in ("cpu", "memory"):
+            if amounts.get(name) is None:
+                continue
+            field = f"{member}.{name}"
+            needs = (_of(gate, member, name), _of(agent, member, name))
+            changed[name], own = _fitted(field, amounts[name], *needs, added.get(field))
+            if parse(changed[name]) != own:
+                ours[field] = exact(parse(changed[name]) - own)
+        if changed != amounts:
+            raised[member] = changed
+    return Fitted(raised, ours)
 
 
 def _of(amounts: Amounts | None, member: str, name: str) -> Fraction:
     return parse((amounts or {}).get(member, {}).get(name, "0"))
 
 
-def _fitted(field: str, text: object, gate: Fraction, agent: Fraction, before: Fraction) -> object:
+def _fitted(
+    field: str, text: str | float, gate: Fraction, agent: Fraction, added: str | None
+) -> tuple[str | float, Fraction]:
+    """What to write, and how much of it is the pod's own. A negative amount is left to the API
+    server, which refuses it.
+    """
     given = _parsed(text)
     if given is None:
         raise ValueError(f"spec.resources.{field} is not a quantity")
-    needed = max(given - before + agent, gate)
-    if needed == given:
-        return text
-    return cpu(int(needed * 1000)) if field.endswith("cpu") else memory(int(needed))
+    if given < 0:
+        return text, given
+    before = (_parsed(added) if added is not None else None) or Fraction(0)
+    own = given - before if 0 <= before <= given else given
+    needed = max(own + agent, gate)
+    written = (cpu if field.endswith("cpu") else memory)(needed)
+    return (text if needed <= given <= parse(written) else written), own

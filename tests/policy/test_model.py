@@ -9,7 +9,6 @@ import pytest
 from policy.account import SecretAccount
 from policy.load import PolicyError, load_texts
 from policy.model import SecretPolicy
-from policy.quantity import cpu, memory, parse
 from tests import make
 from tests.policy.given import CLASSES, account, policy, source
 
@@ -168,18 +167,3 @@ def test_accounts_are_frozen() -> None:
     found = SecretAccount.model_validate(account())
     with pytest.raises(ValueError, match="frozen"):
         found.spec.budget.burst = 1
-
-
-QUANTITIES = {"100m": "1/10", "1": "1", "1.5": "3/2", "1Ki": "1024", "2M": "2000000", "1e3": "1000"}
-
-
-@pytest.mark.parametrize(("quantity", "amount"), QUANTITIES.items())
-def test_quantities_are_kubernetes(quantity: str, amount: str) -> None:
-    """Decimal and binary suffixes, and exponents."""
-    assert str(parse(quantity)) == amount
-
-
-def test_quantities_are_written_short() -> None:
-    """And read back as the same amount."""
-    assert (cpu(1500), cpu(2000)) == ("1500m", "2")
-    assert (memory(33 << 20), memory(1025)) == ("33Mi", "1025")
