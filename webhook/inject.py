@@ -127,7 +127,8 @@ def _mounted(container: Json, intent: Intent, parts: Parts) -> Json:
         mounts = [*(item for item in mounts if not _is_mine(item)), mine]
     names = {item["name"] for item in variables}
     missing = [item for item in intent.variables if item["name"] not in names]
-    return _with(container, {"volumeMounts": mounts, "env": [*variables, *missing]})
+    # Before the user's: `$(VAR)` in a value means a variable that comes earlier (corev1 EnvVar).
+    return _with(container, {"volumeMounts": mounts, "env": [*missing, *variables]})
 
 
 def _merged(present: Json | None, wanted: Json) -> Json:

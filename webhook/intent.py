@@ -20,7 +20,7 @@ from webhook import cost, pods
 from webhook.access import Access, access_of
 from webhook.resources import cache_size
 from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
-from webhook.wishes import Wish, Wishes, cut, ours, overlaps, read
+from webhook.wishes import Wish, Wishes, cut, ours, overlaps, read, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -82,7 +82,7 @@ def decide(
     """
     template = memo.template(ours(pods.annotations_of(pod)))
     wishes, misread = template.remember(("read",), lambda: read(dict(template.pairs)))
-    mistakes = [*misread, *islice(_pod_mistakes(pod, namespace), ENOUGH)]
+    mistakes = [*misread, *islice(_pod_mistakes(pod), ENOUGH)]
     policy = match.policy_of(policies, namespace)
     if isinstance(policy, Refused):
         field = "metadata.namespace"
@@ -151,11 +151,10 @@ def _listen(spec: Pod) -> tuple[bool, tuple[str, ...]]:
     return True, ()
 
 
-def _pod_mistakes(pod: Pod, namespace: str) -> Iterator[Mistake]:
-    own = pod["metadata"].get("namespace")
-    if own and own != namespace:
-        message = f"the pod says {cut(own)}, and the request {namespace}"
-        yield Mistake(reason=Reason.WRONG_NAMESPACE, field="metadata.namespace", message=message)
+def _pod_mistakes(pod: Pod) -> Iterator[Mistake]:
+    """What is wrong with the pod, whatever its annotations ask for. Its `metadata.namespace` is not
+    looked at: the API server takes a pod into the request's, and ignores a template's.
+    """
     for field, name in pods.names_taken(pod):
         message = f'"{name}" is a name of lastgood\'s own; rename yours'
         yield Mistake(reason=Reason.COLLISION, field=field, message=message)
@@ -262,14 +261,14 @@ def _collisions(
 ) -> Iterator[Mistake]:
     """Mounts and variables of the chosen containers that stand where ours would."""
     wanted = {item["name"]: item for item in variables}
-    ours = wishes.mount_path + "/"
+    ours = spellings(wishes.mount_path)
     for container in pods.user_containers(spec, "initContainers") + pods.user_containers(spec):
         if container["name"] not in chosen:
             continue
         name = cut(container["name"])
         for mount in pods.items(container, "volumeMounts"):
             taken = mount["mountPath"]
-            if mount.get("name") not in layout.VOLUMES and overlaps(ours, taken):
+            if mount.get("name") not in layout.VOLUMES and overlaps(ours, spellings(taken)):
                 message = f"container {name} already mounts {cut(taken)}; choose another path"
                 yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
         for item in pods.items(container, "env") if wanted else ():

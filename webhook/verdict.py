@@ -42,7 +42,6 @@ class Reason(StrEnum):
     COLLISION = "collision"
     LIMIT = "limit"
     UNSUPPORTED_POD = "unsupported-pod"
-    WRONG_NAMESPACE = "wrong-namespace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

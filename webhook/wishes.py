@@ -246,17 +246,26 @@ def _mount_path(text: str) -> str:
             ' "." or ".." steps, a trailing / or more than 1024 characters'
         )
     for taken in _UNUSABLE:
-        if overlaps(text + "/", taken):
+        if overlaps(spellings(text), spellings(taken)):
             raise ValueError(
                 f'"{cut(text)}" meets {taken}, which belongs to the system; choose another path'
             )
     return text
 
 
-def overlaps(folder: str, path: str) -> bool:
-    """Whether two paths are equal or one lies in the other. `folder` ends with its one `/`."""
-    other = path.rstrip("/") + "/"
-    return folder.startswith(other) or other.startswith(folder)
+def spellings(path: str) -> tuple[str, str]:
+    """A place in a container, each with a `/` at its end: absolute, without `//`, `.` and `..`; and
+    as it is where `/var/run` is a link to `/run`, as in most images.
+    """
+    plain = posixpath.normpath("/" + path.lstrip("/")).rstrip("/") + "/"
+    return plain, plain.removeprefix("/var") if plain.startswith("/var/run/") else plain
+
+
+def overlaps(place: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two places are one or one lies in the other, in either spelling."""
+    return any(
+        one.startswith(two) or two.startswith(one) for one, two in zip(place, other, strict=True)
+    )
 
 
 def _mode(text: str) -> str:

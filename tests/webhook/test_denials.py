@@ -167,6 +167,13 @@ ANNOTATIONS = {
             " which belongs to the system; choose another path"
         ),
     ),
+    "path of the system by its other name": (
+        {"mount-path": "/run/secrets"},
+        (
+            'mount-path: "/run/secrets" meets /var/run/secrets/kubernetes.io/serviceaccount,'
+            " which belongs to the system; choose another path"
+        ),
+    ),
     "path is mounted": (
         {"mount-path": "/data/secrets"},
         "mount-path: container app already mounts /data; choose another path",
@@ -264,10 +271,17 @@ def test_p7_without_policy_nothing_is_injected(namespace: str, message: str) -> 
     assert verdict.mistakes[0].reason is Reason.NO_POLICY
 
 
-def test_another_namespace_in_the_pod_is_refused() -> None:
-    """The request's namespace decides, and a pod that says another one is refused."""
+def test_the_requests_namespace_decides() -> None:
+    """A template may say another one, which the API server ignores as well: the pod is injected as
+    one of the request's, and says what it said.
+    """
     verdict = admitted(make.pod(namespace="orders"))
-    assert verdict.message == "metadata.namespace: the pod says orders, and the request payments"
+    assert verdict.outcome is Outcome.INJECTED
+    assert verdict.pod["metadata"]["namespace"] == "orders"
+    same = admitted(make.pod(namespace="payments"))
+    assert verdict.plan == same.plan
+    denied = admitted(make.pod(namespace="payments"), "bare")
+    assert denied.mistakes[0].reason is Reason.NO_POLICY
 
 
 def test_too_many_secrets_are_refused() -> None:

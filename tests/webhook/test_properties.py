@@ -76,6 +76,8 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
         keys.RELOAD: st.sampled_from(["http://127.0.0.1:80/", "signal:HUP"]),
         keys.MOUNT_PATH: st.just("/secrets"),
         keys.CONTAINERS: st.sampled_from(["app", "app,init"]),
+        keys.ENV + "DB_FILE": st.sampled_from(["a", "b"]),
+        keys.ENV + "B": st.just("a"),
         "other/key~1": st.text(max_size=3),
     }
     asked |= draw(st.fixed_dictionaries({}, optional=extra))
@@ -147,9 +149,10 @@ def test_the_users_arrays_keep_their_order(pod: dict[str, Any]) -> None:
     assert spec.get("schedulingGates") == pod["spec"].get("schedulingGates")
     for before in pod["spec"]["containers"]:
         after = next(item for item in spec["containers"] if item["name"] == before["name"])
-        for member in ("env", "volumeMounts"):
-            there = before.get(member) or []
-            assert (after.get(member) or [])[: len(there)] == there
+        there, now = before.get("volumeMounts") or [], after.get("volumeMounts") or []
+        assert now[: len(there)] == there
+        there, now = before.get("env") or [], after.get("env") or []
+        assert now[len(now) - len(there) :] == there
         assert after.get("newField") == before.get("newField")
 
 

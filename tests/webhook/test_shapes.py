@@ -182,6 +182,60 @@ def test_p8_a_value_goes_into_a_variable_only_by_reference(mode: dict[str, str])
     assert admit(verdict.pod, "payments", policies, CONFIG).pod is verdict.pod
 
 
+def test_the_apps_variables_may_use_ours() -> None:
+    """`$(VAR)` means a variable that comes earlier, so ours come first; the app's keep their order,
+    and a second call changes nothing.
+    """
+    policies = load_texts({"policy.yaml": written(allowEnvValue=True)})
+    asked = DB | {keys.ENV_VALUE + "DB_PASSWORD": "db", keys.ENV + "DB_FILE": "db"}
+    own = [
+        {"name": "DATABASE_URL", "value": "postgres://app:$(DB_PASSWORD)@db"},
+        {"name": "FILE", "value": "$(DB_FILE)"},
+    ]
+    verdict = admit(
+        make.pod("web-1", make.container(env=own), annotations=asked), "payments", policies, CONFIG
+    )
+    env = named(verdict.pod, "app")["env"]
+    assert {item["name"] for item in env[:2]} == {"DB_PASSWORD", "DB_FILE"}
+    assert env[2:] == own
+    assert admit(verdict.pod, "payments", policies, CONFIG).pod is verdict.pod
+
+
+SAME = {
+    "the link": ("/run/x", "/var/run/x"),
+    "the link, the other way": ("/var/run/x", "/run/x"),
+    "a path in it": ("/run/x", "/var/run/x/y"),
+    "a path above it": ("/var/run/x/y", "/run/x"),
+    "all of it": ("/run/x", "/var/run/"),
+    "two slashes": ("/data/x", "//data//x"),
+    "a step that leads nowhere": ("/data/x", "/data/./x/."),
+    "a step back": ("/data/x", "/data/y/../x"),
+    "a relative one": ("/data/x", "data/x/"),
+    "the root": ("/data/x", "/"),
+    "above the link": ("/var/run/x", "/var"),
+    "the default": ("/var/run/secrets-cache", "/run/secrets-cache"),
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs"), SAME.values(), ids=SAME)
+def test_one_place_has_many_spellings(ours: str, theirs: str) -> None:
+    """What the app mounts there already is a collision, however it is written."""
+    mount = {"name": "data", "mountPath": theirs}
+    pod = make.pod(
+        "web", make.container(volumeMounts=[mount]), annotations=DB | {keys.MOUNT_PATH: ours}
+    )
+    assert f"container app already mounts {theirs}" in admitted(pod).message
+
+
+@pytest.mark.parametrize("theirs", ["/data/xy", "/run/y", "/var/runx", "/var/run/x-y"])
+def test_other_places_are_no_collision(theirs: str) -> None:
+    """Not every path that begins alike."""
+    mount = {"name": "data", "mountPath": theirs}
+    asked = DB | {keys.MOUNT_PATH: "/data/x" if theirs == "/data/xy" else "/run/x"}
+    pod = make.pod("web", make.container(volumeMounts=[mount]), annotations=asked)
+    assert admitted(pod).outcome is Outcome.INJECTED
+
+
 def test_a_variable_has_one_origin() -> None:
     """A path or a value, and the app's own variable is not replaced."""
     asked = DB | {keys.ENV + "X": "db", keys.ENV_VALUE + "X": "db"}
