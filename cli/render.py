@@ -16,7 +16,7 @@ from cli.sessions import connected
 from webhook.admit import admit
 from webhook.config import Injection
 from webhook.inject import strip
-from webhook.pods import malformed
+from webhook.wellformed import malformed
 
 if TYPE_CHECKING:
     import argparse

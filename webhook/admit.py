@@ -34,7 +34,7 @@ def admit(
     *,
     known: bool = True,
 ) -> Verdict:
-    """The verdict on a pod that is created in `namespace`. `pod` has passed `pods.malformed`.
+    """The verdict on a pod that is created in `namespace`. `pod` has passed `wellformed.malformed`.
 
     `memo`: what was found for other pods under the very same policies; None: nothing was.
     `known`: whether the reader of a denial is known to be of that namespace. If not, a denial names

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from policy.watched import NotYetError
-from webhook import cost, patch, pods, review
+from webhook import cost, patch, review, wellformed
 from webhook.admit import admit
 from webhook.memo import Memo
 from webhook.smallest import SmallestFirst
@@ -90,7 +90,7 @@ class Handler:
         except NotYetError as error:
             return self.reject(503, f"lastgood's webhook is not ready: {error}", start)
         except Exception as error:  # noqa: BLE001 - the API server gets an answer, whatever it is
-            problem = pods.malformed(request.pod)
+            problem = wellformed.malformed(request.pod)
             if problem is not None:
                 return self.reject(400, f"request.object is not a pod: {problem}", start)
             self._telemetry.crashed(error, self._timer() - start)

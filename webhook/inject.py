@@ -103,7 +103,7 @@ def _inits(spec: Json, intent: Intent, parts: Parts, ours: list[Json]) -> list[J
 def _mains(spec: Json, intent: Intent, parts: Parts, agent: Json | None) -> list[Json]:
     """The user's, and the agent where it is already, else last."""
     found: list[Json] = []
-    for item in spec["containers"]:
+    for item in pods.items(spec, "containers"):
         if item["name"] == layout.AGENT and agent is not None:
             found.append(_merged(item, agent))
             agent = None

@@ -155,15 +155,23 @@ def _pod_mistakes(pod: Pod) -> Iterator[Mistake]:
     """What is wrong with the pod, whatever its annotations ask for. Its `metadata.namespace` is not
     looked at: the API server takes a pod into the request's, and ignores a template's.
     """
+    spec = pod["spec"]
+    if not pods.user_containers(spec):
+        message = "there is no container of yours; a pod needs at least one"
+        yield Mistake(reason=Reason.UNSUPPORTED_POD, field="spec.containers", message=message)
     for field, name in pods.names_taken(pod):
         message = f'"{name}" is a name of lastgood\'s own; rename yours'
         yield Mistake(reason=Reason.COLLISION, field=field, message=message)
-    if (pod["spec"].get("os") or {}).get("name") == "windows":
-        yield Mistake(
-            reason=Reason.UNSUPPORTED_POD,
-            field="spec.os.name",
-            message="windows is not supported; allowed: linux",
+    for field, name, volume in pods.mounts_taken(pod):
+        message = (
+            f'container {cut(name)} mounts "{volume}", a volume of lastgood\'s own;'
+            " remove the mount, lastgood adds it"
         )
+        yield Mistake(reason=Reason.COLLISION, field=field, message=message)
+    windows = pods.windows(spec)
+    if windows is not None:
+        message = "windows is not supported; allowed: linux"
+        yield Mistake(reason=Reason.UNSUPPORTED_POD, field=windows, message=message)
 
 
 def _grant(

@@ -28,12 +28,14 @@ MIRROR = "kubernetes.io/config.mirror"
 (corev1.MirrorPodAnnotationKey).
 """
 
+_OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
+"""What the kubelet says of its node."""
+_HOST_PROCESS = "securityContext.windowsOptions.hostProcess"
+
 Container = dict[str, Any]
 
 _MOST_MARK = 512
 """Characters of our mark that are read; we write fewer."""
-DEPTH = 200
-"""Levels that a pod is sure not to have; orjson writes no more than 254."""
 
 
 def annotations_of(pod: Pod) -> dict[str, str]:
@@ -123,6 +125,52 @@ def added_before(pod: Pod) -> dict[str, str]:
     return {field: amount for field, _, amount in (word.partition("=") for word in words)}
 
 
+def windows(spec: dict[str, Any]) -> str | None:
+    """The field that says that this pod is for Windows; None: none does. A HostProcess container
+    needs no `spec.os`, and a nodeSelector for Windows starts no Linux program.
+    """
+    if (spec.get("os") or {}).get("name") == "windows":
+        return "spec.os.name"
+    selected = spec.get("nodeSelector") or {}
+    for label in _OS_LABELS:
+        if selected.get(label) == "windows":
+            return f"spec.nodeSelector[{label}]"
+    if _is_host_process(spec):
+        return f"spec.{_HOST_PROCESS}"
+    for member in ("containers", "initContainers"):
+        if any(map(_is_host_process, items(spec, member))):
+            return f"spec.{member}.{_HOST_PROCESS}"
+    return None
+
+
+def _is_host_process(owner: dict[str, Any]) -> bool:
+    """Of a pod's spec or a container."""
+    options = (owner.get("securityContext") or {}).get("windowsOptions") or {}
+    return options.get("hostProcess") is True
+
+
+def mounts_taken(pod: Pod) -> Iterator[tuple[str, str, str]]:
+    """The mounts of our volumes that no injection made: (field, container, volume).
+
+    An earlier injection's are known by our mark and their shape; injecting puts them right.
+    """
+    spec, marked = pod["spec"], keys.INJECTED in annotations_of(pod)
+    for member in ("initContainers", "containers"):
+        for container in user_containers(spec, member):
+            for mount in items(container, "volumeMounts"):
+                volume = mount.get("name")
+                if volume in layout.VOLUMES and not (marked and _is_app_mount(mount)):
+                    yield f"spec.{member}", container["name"], volume
+
+
+def _is_app_mount(mount: dict[str, Any]) -> bool:
+    """As `webhook.shapes.app_mount` makes it, at any path."""
+    if mount.get("readOnly") is not True or mount.get("subPathExpr"):
+        return False
+    wanted = layout.FILES if mount.get("name") == layout.CACHE_VOLUME else None
+    return mount.get("subPath") == wanted
+
+
 def names_taken(pod: Pod) -> Iterator[tuple[str, str]]:
     """The user's containers and volumes that have names of ours: (field, name).
 
@@ -143,78 +191,3 @@ def names_taken(pod: Pod) -> Iterator[tuple[str, str]]:
             if name in seen or keys.INJECTED not in found:
                 yield "spec.volumes", name
             seen.add(name)
-
-
-def malformed_head(pod: object) -> str | None:
-    """Why this can't be a pod, as far as every admission needs to know; None: it may be one."""
-    if type(pod) is not dict:
-        return "it is not an object"
-    metadata, spec = pod.get("metadata") or {}, pod.get("spec")
-    if type(metadata) is not dict or type(spec) is not dict:
-        return "metadata and spec must be objects"
-    found = metadata.get("annotations") or {}
-    if type(found) is not dict or not all(type(text) is str for text in found.values()):
-        return "metadata.annotations must be an object of strings"
-    if type(metadata.get("namespace") or "") is not str:
-        return "metadata.namespace must be a string"
-    if type(spec.get("containers")) is not list:
-        return "spec.containers must be a list"
-    return None
-
-
-def malformed(pod: object) -> str | None:
-    """Why the API server can't have sent this as a pod; None: what we read is well formed.
-
-    Slow: asked only when something went wrong, and for manifests that no API server has read.
-    """
-    problem = malformed_head(pod)
-    if problem is not None or not isinstance(pod, dict):
-        return problem
-    spec = pod["spec"]
-    for member in ("containers", "initContainers", "volumes"):
-        if not _named_objects(spec.get(member)):
-            return f"spec.{member} must be a list of objects with names"
-    for member in ("securityContext", "resources", "os"):
-        if not isinstance(spec.get(member), dict | None):
-            return f"spec.{member} must be an object"
-    if _deeper(pod, DEPTH):
-        return f"it is nested deeper than {DEPTH}"
-    containers = items(spec, "containers") + items(spec, "initContainers")
-    return next(filter(None, map(_malformed_container, containers)), None)
-
-
-def _deeper(document: object, levels: int) -> bool:
-    """Whether a document has more levels than these."""
-    level: list[object] = [document]
-    while level and levels >= 0:
-        nested = [
-            item.values() if isinstance(item, dict) else item
-            for item in level
-            if isinstance(item, dict | list)
-        ]
-        level = [child for children in nested for child in children]
-        levels -= 1
-    return bool(level)
-
-
-def _malformed_container(container: Container) -> str | None:
-    for member, key in (("volumeMounts", "mountPath"), ("env", "name")):
-        if not _named_objects(container.get(member), key):
-            return f"{member} of a container must be a list of objects with {key}"
-    if not _named_objects(container.get("ports"), None):
-        return "ports of a container must be a list of objects"
-    for member in ("securityContext", "resources"):
-        if not isinstance(container.get(member), dict | None):
-            return f"{member} of a container must be an object"
-    resources = container.get("resources") or {}
-    if not all(isinstance(resources.get(member), dict | None) for member in ("requests", "limits")):
-        return "requests and limits of a container must be objects"
-    return None
-
-
-def _named_objects(found: object, key: str | None = "name") -> bool:
-    if found is None:
-        return True
-    return isinstance(found, list) and all(
-        isinstance(item, dict) and (key is None or isinstance(item.get(key), str)) for item in found
-    )

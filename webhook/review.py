@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from policy.fields import LABEL
-from webhook import pods
+from webhook import wellformed
 
 if TYPE_CHECKING:
     from webhook.verdict import Pod, Verdict
@@ -62,7 +62,7 @@ def parse(document: object) -> Request:
         raise NotAReviewError("request.uid must be 1 to 64 of A-Z a-z 0-9 -")
     _check_kind(request)
     pod = request.get("object")
-    problem = pods.malformed_head(pod)
+    problem = wellformed.malformed_head(pod)
     if not isinstance(pod, dict) or problem is not None:
         raise NotAReviewError(f"request.object is not a pod: {problem}")
     return _request(request, uid, pod)

@@ -318,12 +318,6 @@ def test_a_mark_alone_does_not_make_a_container_ours() -> None:
     assert admitted(pod).mistakes[0].reason is Reason.COLLISION
 
 
-def test_windows_is_refused() -> None:
-    """Gate and agent are Linux programs."""
-    message = admitted(make.pod(os={"name": "windows"})).message
-    assert message == "spec.os.name: windows is not supported; allowed: linux"
-
-
 def test_pod_level_resources_that_are_none_are_refused() -> None:
     """A quantity that can't be raised is named."""
     message = admitted(make.pod(resources={"limits": {"memory": "lots"}})).message
