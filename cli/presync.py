@@ -12,6 +12,7 @@ from cli.manifests import namespace_of, namespaces
 from cli.refusals import EDIT
 from cli.render import NOTHING, renderings_of
 from cli.sessions import connected
+from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
 from controller.snapshots import MADE_FOR, declaration
 from controller.spec import Name
@@ -54,12 +55,12 @@ def _presync(
         said = policies.on_cluster(connection, namespaces(files, namespace))
     renderer = renderings_of(files, arguments, said, namespace)
     for sentence in (*renderer.problems, *renderer.remarks, *renderer.denials):
-        print(sentence, file=terminal.err)
+        terminal.tell(sentence)
     if renderer.denials:
         return Exit.REFUSED
     wanted = declarations(renderer, namespace)
     if not wanted:
-        print(NOTHING, file=terminal.err)
+        terminal.tell(NOTHING)
     if not arguments.apply or connection is None:
         terminal.out.write(_written(list(wanted.values()), arguments.output))
         return Exit.DONE
@@ -80,7 +81,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
         try:
             demand = from_pod({"metadata": metadata, "spec": template.get("spec")})
         except NotADemandError as error:
-            message = f"{manifest.get('kind')} {where}: {error}"
+            message = f"{manifest.get('kind')} {shown(where)}: {error}"
             raise CommandError(message) from error
         for key in demand.parts if demand is not None else ():
             source = key.source
@@ -139,14 +140,14 @@ def _await(
     if rows:
         print(fleet.table(fleet.HEADINGS, rows), file=terminal.out)
     for note in cluster.notes:
-        print(f"note: {note}", file=terminal.err)
+        terminal.tell(f"note: {note}")
     if not waiting:
         return Exit.DONE
     listed = ", ".join(f"{name.namespace}/{name.snapshot}" for name in waiting)
     if not running:
-        print(f"no controller is running; not fetched yet: {listed}", file=terminal.err)
+        terminal.tell(f"no controller is running; not fetched yet: {listed}")
         return Exit.NOT_RUNNING
-    print(f"not fetched within {wait_s:g} s: {listed}", file=terminal.err)
+    terminal.tell(f"not fetched within {wait_s:g} s: {listed}")
     return Exit.NOT_YET
 
 

@@ -13,9 +13,11 @@ from cli import manifests, policies, templates
 from cli.arguments import IMAGE
 from cli.errors import Exit
 from cli.sessions import connected
+from contract.quoted import shown
 from webhook.admit import admit
 from webhook.config import Injection
 from webhook.inject import strip
+from webhook.review import MOST_NAME
 from webhook.wellformed import malformed
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class Renderer:
         metadata = manifests.metadata_of(manifest)
         name = metadata.get("name") or metadata.get("generateName")
         namespace = manifests.namespace_of(manifest, self._namespace)
-        return f"{file}: {manifest.get('kind')} {namespace}/{name}"
+        return f"{file}: {manifest.get('kind')} {shown(namespace)}/{shown(str(name), MOST_NAME)}"
 
     def _pod(self, file: str, manifest: Manifest, template: Manifest) -> Manifest:
         namespace = manifests.namespace_of(manifest, self._namespace)
@@ -121,13 +123,13 @@ def render(
             said = policies.on_cluster(connection, manifests.namespaces(files, namespace))
         renderer = renderings_of(files, arguments, said, namespace)
     if renderer.injected and arguments.image == IMAGE:
-        print(PLACEHOLDER, file=terminal.err)
+        terminal.tell(PLACEHOLDER)
     for sentence in (*renderer.problems, *renderer.remarks, *renderer.warnings, *renderer.denials):
-        print(sentence, file=terminal.err)
+        terminal.tell(sentence)
     if renderer.denials:
         return Exit.REFUSED
     if not renderer.injected:
-        print(NOTHING, file=terminal.err)
+        terminal.tell(NOTHING)
     terminal.out.write(_FORMATS[arguments.output](renderer.renderings))
     return Exit.DONE
 

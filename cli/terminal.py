@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TextIO
 
+from contract.quoted import printable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
@@ -16,11 +18,13 @@ class Terminal:
     err: TextIO
     """What the user should know besides."""
 
+    def tell(self, text: str) -> None:
+        """A line on `err`, whoever's words are in it."""
+        print(plain(text), file=self.err)
+
 
 def plain(text: str) -> str:
     """The same, with nothing in it that steers a terminal: what is shown may be anybody's words.
     Line ends stay.
     """
-    return "".join(
-        char if char == "\n" or char.isprintable() else ascii(char)[1:-1] for char in text
-    )
+    return "\n".join(map(printable, text.split("\n")))

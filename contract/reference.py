@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from contract.quoted import shown
 from contract.record import Record
 from contract.spelling import quick_suggestion
 
@@ -141,13 +142,6 @@ def _file(raw: str) -> None:
 _PROVIDERS: dict[str, Callable[[str], None]] = {"aws-sm": _aws_sm, "file": _file}
 PROVIDERS = tuple(_PROVIDERS)
 
-_MOST_SHOWN = 80
-
 
 def _shown(raw: str) -> str:
-    """What was given, quoted, cut and with nothing unprintable: it goes to terminals and logs."""
-    cut = raw if len(raw) <= _MOST_SHOWN else raw[: _MOST_SHOWN - 3] + "..."
-    return '"' + cut.encode("ascii", "backslashreplace").decode().translate(_CONTROL) + '"'
-
-
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+    return f'"{shown(raw)}"'

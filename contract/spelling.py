@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from contract.quoted import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,7 +26,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
 def suggestion(word: str, allowed: Iterable[str]) -> str:
     """`; did you mean "x"?`, or nothing."""
     found = nearest(word, allowed)
-    return f'; did you mean "{found}"?' if found is not None else ""
+    return f'; did you mean "{shown(found)}"?' if found is not None else ""
 
 
 def quick_suggestion(word: str, allowed: Iterable[str]) -> str:

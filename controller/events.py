@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from contract.quoted import printable
 from controller.telemetry import say
 from controller.times import rfc3339
 from controller.turns import Severity
@@ -138,8 +139,7 @@ class Events:
 
 def _shown(note: str) -> str:
     """In one line, and with nothing that steers a terminal: a version may be a tenant's words."""
-    plain = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in note)
-    return plain.encode()[:MOST_NOTE].decode("utf-8", "ignore")
+    return printable(note[:MOST_NOTE]).encode()[:MOST_NOTE].decode("utf-8", "ignore")
 
 
 def regarding_pod(namespace: str, name: str, uid: str) -> Regarded:

@@ -33,6 +33,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from contract.quoted import shown
 from controller.needs import needed_calls_per_second
 from refresh.events import AlarmKind
 
@@ -235,6 +236,10 @@ def _labels(key: SnapshotKey) -> list[str]:
     return [key.namespace, key.source.snapshot.rpartition("-")[2]]
 
 
+MOST_LOGGED = 4096
+"""Characters of one text in the log."""
+
+
 class JsonLines(logging.Formatter):
     """One JSON object per record. Of a record that is not ours only who, how bad and which
     exception: its text could quote what it was given.
@@ -249,7 +254,14 @@ class JsonLines(logging.Formatter):
             fields |= {"event": "library", "logger": record.name}
         if record.exc_info is not None and record.exc_info[0] is not None:
             fields["error"] = record.exc_info[0].__name__
-        return json.dumps(fields, default=str)
+        return json.dumps({name: _cut(found) for name, found in fields.items()}, default=str)
+
+
+def _cut(found: object) -> object:
+    """A field as it is logged: JSON escapes what is not ASCII, and a text has a longest form."""
+    return (
+        shown(found, MOST_LOGGED) if isinstance(found, str) and len(found) > MOST_LOGGED else found
+    )
 
 
 def say(level: int, event: str, **fields: object) -> None:

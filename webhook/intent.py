@@ -12,6 +12,7 @@ from contract import layout
 from contract.annotations import CONTAINERS, ENV, ENV_VALUE, MOUNT_PATH, RELOAD, SECRET
 from contract.names import snapshot_name
 from contract.plan import FOLLOW, MOST_PLAN, Plan, PlannedFile, PlannedSnapshot, to_wire
+from contract.quoted import ending, shown
 from contract.snapshot import data_key
 from contract.spelling import quick_suggestion
 from policy import match
@@ -20,7 +21,7 @@ from webhook import cost, pods
 from webhook.access import Access, access_of
 from webhook.resources import cache_size
 from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
-from webhook.wishes import Wish, Wishes, cut, ours, overlaps, read, spellings
+from webhook.wishes import Wish, Wishes, ours, overlaps, read, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -164,7 +165,7 @@ def _pod_mistakes(pod: Pod) -> Iterator[Mistake]:
         yield Mistake(reason=Reason.COLLISION, field=field, message=message)
     for field, name, volume in pods.mounts_taken(pod):
         message = (
-            f'container {cut(name)} mounts "{volume}", a volume of lastgood\'s own;'
+            f'container {shown(name)} mounts "{volume}", a volume of lastgood\'s own;'
             " remove the mount, lastgood adds it"
         )
         yield Mistake(reason=Reason.COLLISION, field=field, message=message)
@@ -202,9 +203,9 @@ def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
     for variable, name in () if policy.spec.allow_env_value else wishes.values:
         message = (
             f"policy {policy.name} does not allow values in variables (allowEnvValue);"
-            f" write {ENV}{cut(variable)}: {name} for the path of its file"
+            f" write {ENV}{shown(variable)}: {name} for the path of its file"
         )
-        field = cut(ENV_VALUE + variable)
+        field = shown(ENV_VALUE + variable)
         yield Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message)
 
 
@@ -247,7 +248,8 @@ def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
             message = f"{name} runs before the secrets are there, as meshes need; leave it out"
         elif name not in allowed:
             hint = quick_suggestion(name, allowed) if len(mistakes) < MOST_HINTS else ""
-            message = f'there is no container "{cut(name)}"; allowed: {_few(allowed)}{hint}'
+            message = f'there is no container "{shown(name)}"; allowed: {_few(allowed)}{hint}'
+            message += ending(name)
         else:
             continue
         mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=CONTAINERS, message=message))
@@ -256,8 +258,8 @@ def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
 
 def _few(names: Collection[str]) -> str:
     """As many as a message has room for."""
-    shown = ", ".join(cut(name) for name in islice(names, MOST_SHOWN))
-    return shown if len(names) <= MOST_SHOWN else f"{shown} and {len(names) - MOST_SHOWN} more"
+    few = ", ".join(shown(name) for name in islice(names, MOST_SHOWN))
+    return few if len(names) <= MOST_SHOWN else f"{few} and {len(names) - MOST_SHOWN} more"
 
 
 def _before_gate(inits: list[str]) -> list[str]:
@@ -273,18 +275,18 @@ def _collisions(
     for container in pods.user_containers(spec, "initContainers") + pods.user_containers(spec):
         if container["name"] not in chosen:
             continue
-        name = cut(container["name"])
+        name = shown(container["name"])
         for mount in pods.items(container, "volumeMounts"):
             taken = mount["mountPath"]
             if mount.get("name") not in layout.VOLUMES and overlaps(ours, spellings(taken)):
-                message = f"container {name} already mounts {cut(taken)}; choose another path"
+                message = f"container {name} already mounts {shown(taken)}; choose another path"
                 yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
         for item in pods.items(container, "env") if wanted else ():
             variable = item["name"]
             if variable in wanted and item != wanted[variable]:
-                message = f"container {name} already sets {cut(variable)}; remove one of the two"
+                message = f"container {name} already sets {shown(variable)}; remove one of the two"
                 prefix = ENV if "value" in wanted[variable] else ENV_VALUE
-                field = cut(prefix + variable)
+                field = shown(prefix + variable)
                 yield Mistake(reason=Reason.COLLISION, field=field, message=message)
 
 

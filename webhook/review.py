@@ -7,6 +7,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contract.quoted import shown
 from policy.fields import LABEL
 from webhook import wellformed
 
@@ -101,7 +102,7 @@ def _clean(name: str) -> str:
     """A name as the log shows it: what no name has is escaped."""
     if len(name) <= MOST_NAME and name.isascii() and name.isprintable():
         return name
-    return name[:MOST_NAME].encode("unicode_escape").decode("ascii")[:MOST_NAME]
+    return shown(name, MOST_NAME)
 
 
 def uid_of(body: bytes) -> str | None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from contract.quoted import printable, shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_LOGGED = 10
 """Mistakes of one pod in the log; the answer has them all."""
+MOST_TEXT = 4096
+"""Characters of one text in the log."""
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0)
 
 
@@ -35,7 +39,12 @@ class Log:
         """One line. A log that can't be written is no reason to fail an admission."""
         time = datetime.fromtimestamp(self._now(), UTC)
         line = orjson.dumps(
-            {"time": time, "level": level, "event": event, **fields},
+            {
+                "time": time,
+                "level": level,
+                "event": event,
+                **{k: _cut(v) for k, v in fields.items()},
+            },
             default=repr,
             option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z,
         )
@@ -49,6 +58,13 @@ class Log:
         frames = traceback.extract_tb(error.__traceback__)
         where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
         self.write(event, level="error", error=type(error).__name__, where=where, **fields)
+
+
+def _cut(found: object) -> object:
+    """A field as it is logged: no text is longer than MOST_TEXT, and none steers a terminal."""
+    if isinstance(found, str):
+        return shown(found, MOST_TEXT) if len(found) > MOST_TEXT else printable(found)
+    return [_cut(item) for item in found] if isinstance(found, list | tuple) else found
 
 
 class LogHandler(logging.Handler):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from contract import annotations as keys
 from contract import layout
 from contract.plan import MODES, Reload
+from contract.quoted import ending, shown
 from contract.reference import ReferenceRejected, SourceRequest, parse_source
 from contract.snapshot import property_key
 from contract.spelling import quick_suggestion
@@ -115,7 +116,8 @@ class _Reader:
 
     def _mistake(self, field: str, message: str, reason: Reason = Reason.BAD_ANNOTATION) -> None:
         if len(self.mistakes) < ENOUGH:
-            self.mistakes.append(Mistake(reason=reason, field=cut(field), message=message))
+            message += ending(self._found.get(field, ""))
+            self.mistakes.append(Mistake(reason=reason, field=shown(field), message=message))
 
     def _hint(self, find: Callable[[], str]) -> str:
         """The nearest valid spelling, for the first mistakes."""
@@ -147,7 +149,7 @@ class _Reader:
             else:
                 self._mistake(
                     key,
-                    f'"{cut(name)}" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside,'
+                    f'"{shown(name)}" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside,'
                     " - and .",
                 )
         return names
@@ -157,13 +159,13 @@ class _Reader:
         for key, name, file in self._of(keys.FILE):
             if name not in files:
                 hint = self._hint(partial(quick_suggestion, name, names))
-                missing = f"there is no {keys.SECRET}{cut(name)}{hint}"
+                missing = f"there is no {keys.SECRET}{shown(name)}{hint}"
                 self._mistake(key, missing)
             elif not _FILE.fullmatch(file):
                 self._mistake(
                     key,
-                    f'"{cut(file)}" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
-                    " without a leading .",
+                    f'"{shown(file)}" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _'
+                    " - without a leading .",
                 )
             else:
                 files[name] = file
@@ -205,13 +207,13 @@ class _Reader:
             if not _VARIABLE.fullmatch(variable):
                 self._mistake(
                     key,
-                    f'"{cut(variable)}" is not a variable; allowed are A-Z a-z 0-9 _'
+                    f'"{shown(variable)}" is not a variable; allowed are A-Z a-z 0-9 _'
                     " without a leading digit",
                 )
             elif name not in files:
                 hint = self._hint(partial(quick_suggestion, name, files))
                 self._mistake(
-                    key, f'there is no {keys.SECRET}<name> with the name "{cut(name)}"{hint}'
+                    key, f'there is no {keys.SECRET}<name> with the name "{shown(name)}"{hint}'
                 )
             else:
                 variables.append((variable, name))
@@ -242,13 +244,13 @@ def _containers(text: str) -> tuple[str, ...]:
 def _mount_path(text: str) -> str:
     if len(text) > 1024 or not _PATH.fullmatch(text) or posixpath.normpath(text) != text:  # noqa: PLR2004 - see below
         raise ValueError(
-            f'"{cut(text)}" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ - without'
+            f'"{shown(text)}" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ - without'
             ' "." or ".." steps, a trailing / or more than 1024 characters'
         )
     for taken in _UNUSABLE:
         if overlaps(spellings(text), spellings(taken)):
             raise ValueError(
-                f'"{cut(text)}" meets {taken}, which belongs to the system; choose another path'
+                f'"{shown(text)}" meets {taken}, which belongs to the system; choose another path'
             )
     return text
 
@@ -271,7 +273,7 @@ def overlaps(place: tuple[str, str], other: tuple[str, str]) -> bool:
 def _mode(text: str) -> str:
     if text not in MODES:
         hint = quick_suggestion(text, MODES)
-        raise ValueError(f'"{cut(text)}" is not a mode; allowed: {", ".join(MODES)}{hint}')
+        raise ValueError(f'"{shown(text)}" is not a mode; allowed: {", ".join(MODES)}{hint}')
     return text
 
 
@@ -282,12 +284,12 @@ def _reload(text: str) -> Reload:
             allowed = ", ".join(f"signal:{name}" for name in SIGNALS)
             bare = signal.upper().removeprefix("SIG")
             hint = quick_suggestion(bare, SIGNALS)
-            raise ValueError(f'"{cut(signal)}" is not a signal; allowed: {allowed}{hint}')
+            raise ValueError(f'"{shown(signal)}" is not a signal; allowed: {allowed}{hint}')
         return Reload(signal=signal)
     match = _URL.fullmatch(text) if len(text) <= 256 else None  # noqa: PLR2004 - a URL needs no more
     if match is None or int(match[1]) > 65535:  # noqa: PLR2004 - ports end there
         raise ValueError(
-            f'"{cut(text)}" is not a reload; write http://127.0.0.1:PORT/PATH or signal:HUP'
+            f'"{shown(text)}" is not a reload; write http://127.0.0.1:PORT/PATH or signal:HUP'
         )
     if int(match[1]) == layout.AGENT_PORT:
         raise ValueError(f"port {layout.AGENT_PORT} is the agent's own; write the app's")
@@ -302,14 +304,8 @@ def _nearest_key(key: str) -> str:
         kinds = [prefix.removeprefix(keys.PREFIX).removesuffix(".") for prefix in KINDS]
         hint = quick_suggestion(head, kinds)
         return (
-            hint.replace('"?', f'.{cut(rest)}"?').replace('mean "', f'mean "{keys.PREFIX}')
+            hint.replace('"?', f'.{shown(rest)}"?').replace('mean "', f'mean "{keys.PREFIX}')
             if hint
             else ""
         )
     return quick_suggestion(word, plain).replace('mean "', f'mean "{keys.PREFIX}')
-
-
-def cut(text: str) -> str:
-    """A user's text in a message: short, and with nothing unprintable."""
-    shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - enough to recognise it
-    return shown.encode("unicode_escape").decode()

@@ -89,7 +89,7 @@ REJECTED = {
     "aws-sm:a%2fb": f'"a%2fb" {SM}',
     "aws-sm:a?x": f'"a?x" {SM}',
     "aws-sm:a\\b": f'"a\\b" {SM}',
-    "aws-sm:a\n": f'"a\\x0a" {SM}',
+    "aws-sm:a\n": f'"a\\n" {SM}',
     "aws-sm:a\x7f": f'"a\\x7f" {SM}',
     "aws-sm:\u0430": f'"\\u0430" {SM}',
     "aws-sm:\ud800": f'"\\ud800" {SM}',
