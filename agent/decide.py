@@ -135,6 +135,11 @@ class Decision(Record):
         }
 
     @property
+    def files(self) -> dict[str, SecretBytes]:
+        """The bytes of the pod's files, by name."""
+        return files_of(self.copies)
+
+    @property
     def changes(self) -> bool:
         """Whether the cache holds something else than it should."""
         copies = self.copies
@@ -177,6 +182,11 @@ def decide(
         for planned in plan.snapshots
     }
     return Decision(choices=tuple(choices), cached=cached, revoked=revoked)
+
+
+def files_of(copies: Mapping[str, Copy]) -> dict[str, SecretBytes]:
+    """The bytes of the files that these copies make, by name."""
+    return {file: value for copy in copies.values() for file, value in copy.values.items()}
 
 
 def status(decision: Decision, revision: str | None, now: float) -> Status:

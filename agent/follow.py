@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent.serve import Server
     from agent.turn import Folders
     from contract.plan import Plan
+    from contract.secret_bytes import SecretBytes
 
 POLL_S = 0.5
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -38,7 +39,7 @@ class Follow:
         self._log = log
         self._watch = Watch(folders)
         self._in_a_row = 0
-        self._versions: dict[str, str | None] | None = None
+        self._files: dict[str, SecretBytes] | None = None
         self._held: dict[str, str] = {}
         self.reloader = Reloader(plan.reload, clock, log)
         self.counts = metrics.Counts()
@@ -57,7 +58,7 @@ class Follow:
     def metrics(self) -> str:
         """The page /metrics."""
         decision = None if self.turn is None else self.turn.decision
-        return metrics.page(decision, self.counts, self.reloader.results, self._clock.now())
+        return metrics.page(decision, self.counts, self.reloader, self._clock.now())
 
     def _look(self, now: float) -> None:
         self._watch.wake_at(None)
@@ -69,18 +70,21 @@ class Follow:
             self.reloader.ask()
 
     def _changed(self, turn: Turn) -> bool:
-        """Whether the app's files became others than it may have read."""
+        """Whether the app's files have other bytes than it may have read. Another version alone is
+        no change: the app may take a part of the secret that stayed the same.
+        """
         if self._plan.mode != MOUNT:
-            return turn.revision is not None and turn.replaced
-        versions = {
-            each.planned.snapshot: None if each.copy is None else each.copy.meta.version
-            for each in turn.decision.choices
+            return turn.revision is not None and turn.altered
+        before = self._files
+        unknown = {
+            file.file
+            for choice in turn.decision.choices
+            if _kept(choice)
+            for file in choice.planned.files
         }
-        unknown = {each.planned.snapshot for each in turn.decision.choices if _kept(each)}
-        before = self._versions
-        kept = {name: (before or {}).get(name) for name in unknown}
-        self._versions = {**versions, **kept}
-        return before is not None and before != self._versions
+        kept = {file: value for file, value in (before or {}).items() if file in unknown}
+        self._files = kept | turn.decision.files
+        return before is not None and before != self._files
 
     def _report(self, turn: Turn) -> None:
         held = turn.decision.holding

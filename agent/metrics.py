@@ -8,9 +8,10 @@ from agent.decide import counts, oldest_age_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from agent.decide import Decision
+    from agent.reload import Reloader
 
 
 class Counts:
@@ -22,7 +23,7 @@ class Counts:
         self.bind_failed = 0
 
 
-def page(decision: Decision | None, done: Counts, reloads: Mapping[str, int], now: float) -> str:
+def page(decision: Decision | None, done: Counts, reloader: Reloader, now: float) -> str:
     """All series. `decision` None: nothing could be looked at yet."""
     lines: list[str] = []
     if decision is not None:
@@ -48,8 +49,14 @@ def page(decision: Decision | None, done: Counts, reloads: Mapping[str, int], no
     lines += _family(
         "reload_total",
         "counter",
-        "Tries to reload the app by result.",
-        [(f'{{result="{result}"}}', count) for result, count in reloads.items()],
+        "Tries to reload the app by result; superseded: ended by the next change of the files.",
+        [(f'{{result="{result}"}}', count) for result, count in reloader.results.items()],
+    )
+    lines += _family(
+        "reload_pending",
+        "gauge",
+        "1 while the app has not taken the last change of its files.",
+        [("", int(reloader.pending))],
     )
     lines += _family("published_total", "counter", "Revisions published.", [("", done.published)])
     lines += _family(

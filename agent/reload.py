@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from contract.plan import Reload
 
 TIMEOUT_S = 2.0
-BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Before each further try; after the last of them a failed reload is given up until the next
-change.
-"""
+BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+"""Before each further try. The last one repeats, until a try succeeds or the files change again."""
+LOGGED_EACH = 60
+"""After the last of BACKOFF_S, one failed try of so many is logged, and each new reason."""
 MOST_HEAD_BYTES = 1024
 IPV4_PARTS = 4
 PROC = "/proc"
@@ -29,7 +29,9 @@ class NotReloaded(Exception):  # noqa: N818 - an outcome
 
 
 class Reloader:
-    """Reloads that are asked for, tried when due, and counted by result."""
+    """Reloads that are asked for, tried when due, and counted by result. A reload ends as `ok`, or
+    as `superseded` by the next change; a try that fails ends nothing.
+    """
 
     def __init__(self, how: Reload | None, clock: Clock, log: Log) -> None:
         self._how = how
@@ -37,23 +39,32 @@ class Reloader:
         self._log = log
         self._due: float | None = None
         self._failures = 0
-        self.results = {"ok": 0, "failed": 0, "given-up": 0}
+        self._why: str | None = None
+        self.results = {"ok": 0, "failed": 0, "superseded": 0}
+
+    @property
+    def pending(self) -> bool:
+        """Whether the app has not taken the last change yet."""
+        return self._due is not None
 
     def ask(self) -> None:
-        """A change was published: reload now, with all tries anew."""
-        if self._how is not None:
-            self._due, self._failures = self._clock.monotonic(), 0
+        """The files changed: reload now, and forget the failures of the reload before."""
+        if self._how is None:
+            return
+        if self._due is not None:
+            self._count("superseded", self._failures)
+        self._due, self._failures, self._why = self._clock.monotonic(), 0, None
 
     def work(self) -> None:
         """Try, if that is due. Takes TIMEOUT_S at most, and raises nothing."""
         if self._how is None or self._due is None or self._clock.monotonic() < self._due:
             return
-        self._due = None
         try:
             self._try(self._how)
         except Exception as error:  # noqa: BLE001 - whatever fails here must end neither the agent nor its other work
-            self._failed(error)
+            self._failed(_why(error))
         else:
+            self._due = None
             self._count("ok", self._failures + 1)
 
     def _try(self, how: Reload) -> None:
@@ -62,17 +73,19 @@ class Reloader:
         elif how.signal is not None:
             send_signal(how.signal, PROC)
 
-    def _failed(self, error: Exception) -> None:
-        self._count("failed", self._failures + 1, why=_why(error))
-        if self._failures < len(BACKOFF_S):
-            self._due = self._clock.monotonic() + BACKOFF_S[self._failures]
-            self._failures += 1
-        else:
-            self._count("given-up", self._failures + 1)
+    def _failed(self, why: str) -> None:
+        delay_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
+        self._failures += 1
+        self._due = self._clock.monotonic() + delay_s
+        often = self._failures > len(BACKOFF_S) and self._failures % LOGGED_EACH
+        quiet = bool(often) and why == self._why
+        self._why = why
+        self._count("failed", self._failures, quiet=quiet, why=why, retry_in_s=delay_s)
 
-    def _count(self, result: str, tries: int, **members: object) -> None:
+    def _count(self, result: str, tries: int, *, quiet: bool = False, **members: object) -> None:
         self.results[result] += 1
-        self._log("agent.reload", result=result, tries=tries, **members)
+        if not quiet:
+            self._log("agent.reload", result=result, tries=tries, **members)
 
 
 def post(url: str, clock: Clock) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent import volume
 from agent.cache import Cache
-from agent.decide import Decision, Verdict, decide, status
+from agent.decide import Decision, Verdict, decide, files_of, status
 from contract.plan import MOUNT
 from contract.record import Record
 from contract.wire import WireError
@@ -30,8 +30,8 @@ class Turn(Record):
     decision: Decision
     revision: str | None = None
     """The revision that this look published; None: none."""
-    replaced: bool = False
-    """Whether readers had an older revision before."""
+    altered: bool = False
+    """Whether readers had other bytes in an older revision before."""
 
 
 class Unreadable(Exception):  # noqa: N818 - a state of the cache
@@ -75,7 +75,7 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
         return Turn(
             decision=decision,
             revision=cache.revision if publish else None,
-            replaced=before is not None,
+            altered=before is not None and (cached is None or files_of(cached) != decision.files),
         )
 
 

@@ -231,6 +231,67 @@ def test_a_change_reloads_the_app_and_the_first_publication_does_not(
         assert app.paths == ["/-/reload"]
 
 
+def two_members(mode: str, reload: Reload) -> Plan:
+    """A pod that takes the user of a secret that has a password too, and a whole other secret."""
+    db = make.planned_snapshot(make.planned_file("user", part="username"))
+    other = make.planned_snapshot(make.planned_file("other"), reference="/prod/other")
+    return make.plan(db, other, mode=mode, reload=reload)
+
+
+def test_a_rotation_of_what_the_pod_does_not_take_is_no_reload(
+    new_pod: Callable[[Plan], AgentPod], new_app: Callable[..., App]
+) -> None:
+    """The version changes, and is published and shown; the app is told of changed bytes only."""
+    app = new_app()
+    pod = new_pod(two_members("follow", Reload(http=f"http://127.0.0.1:{app.port}/r")))
+    db, other = pod.plan.snapshots
+    pod.mount_all("old")
+    with pod.start("follow") as agent:
+        until(lambda: len(pod.shown()) == 2)
+        pod.mount(db, {"p.username": b"old-user"}, version="v2")
+        until(lambda: pod.status().secrets["user"].version == "v2")
+        pod.mount(other, {"value": b"new"}, version="v3")
+        until(lambda: agent.events("agent.reload"))
+        assert agent.names() == ["agent.published"] * 3 + ["agent.reload"]
+        assert app.paths == ["/r"]
+
+
+@pytest.mark.parametrize("mode", ["follow", "mount"])
+def test_only_other_bytes_are_a_reload(new_pod: Callable[[Plan], AgentPod], mode: str) -> None:
+    """Step by step: a version alone, nothing known, and the same again ask for none; other bytes, a
+    lost file and a file that came back do.
+    """
+    pod = new_pod(two_members(mode, Reload(signal="NOPE")))
+    clock = ManualClock(time.time())
+    work = Follow(pod.plan, pod.folders, clock, Log(clock, os.open(os.devnull, os.O_WRONLY)))
+    db, other = pod.plan.snapshots
+
+    def reloads() -> bool:
+        """Whether the step asks for a reload: each is tried once, and fails at once."""
+        clock.sleep(1000)
+        work.reloader._due = None
+        before = work.reloader.results["failed"]
+        work.step()
+        return work.reloader.results["failed"] > before
+
+    pod.mount_all("old")
+    assert not reloads()
+    pod.mount(db, {"p.username": b"old-user"}, version="v2")
+    assert not reloads()
+    pod.mount(db, {"p.username": b"new"}, version="v3")
+    assert reloads()
+    pod.unmount(db)
+    assert not reloads()
+    pod.mount(db, {"p.username": b"new"}, version="v4")
+    assert not reloads()
+    pod.mount(db, {"p.username": b"newer"}, b"not readable")
+    assert not reloads()
+    pod.mount(other, {"value": b""}, make.meta(other, serving=Serving.REVOKED))
+    assert reloads()
+    pod.mount(other, {"value": b"back"}, version="v9")
+    assert reloads()
+
+
 def test_a_reload_that_fails_is_tried_again(
     new_pod: Callable[[Plan], AgentPod], new_app: Callable[..., App]
 ) -> None:

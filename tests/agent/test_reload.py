@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -93,23 +94,84 @@ def test_an_app_that_does_not_answer_is_given_up_on_after_a_while() -> None:
         post(f"http://127.0.0.1:{app.getsockname()[1]}/r", Clock())
 
 
-def test_tries_are_bounded_and_counted() -> None:
-    """A refused reload is tried with back-off, given up, and tried anew on the next change."""
+def test_tries_go_on_slowly_until_the_app_listens(tmp_path: Path) -> None:
+    """An app may listen long after its start. The pace is bounded, and so is the log."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    clock = QuickClock()
-    log = Log(clock, os.open(os.devnull, os.O_WRONLY))
-    reloader = Reloader(Reload(http=f"http://127.0.0.1:{port}/r"), clock, log)
+    clock, log = QuickClock(), tmp_path / "log"
+    reloader = Reloader(Reload(http=f"http://127.0.0.1:{port}/r"), clock, _log(clock, log))
     reloader.work()
     assert sum(reloader.results.values()) == 0
+    reloader.ask()
+    hours = 5
+    for _ in range(hours * 60):
+        reloader.work()
+        reloader.work()
+        clock.skipped_s += BACKOFF_S[-1]
+    assert reloader.results == {"ok": 0, "failed": hours * 60, "superseded": 0}
+    assert len(log.read_text().splitlines()) == len(BACKOFF_S) + hours
+    assert reloader.pending
+    with socket.create_server(("127.0.0.1", port)) as app:
+        thread = threading.Thread(target=_answer, args=(app, b"HTTP/1.1 200 OK\r\n\r\n"))
+        thread.start()
+        reloader.work()
+        thread.join()
+    assert reloader.results == {"ok": 1, "failed": hours * 60, "superseded": 0}
+    assert not reloader.pending
+    clock.skipped_s += 10 * BACKOFF_S[-1]
+    reloader.work()
+    assert sum(reloader.results.values()) == hours * 60 + 1
+
+
+def test_the_pace_grows_to_its_bound(tmp_path: Path) -> None:
+    """Each failed try says when the next is due, and none comes earlier."""
+    clock, log = QuickClock(), tmp_path / "log"
+    reloader = Reloader(Reload(signal="NOPE"), clock, _log(clock, log))
+    reloader.ask()
+    for delay_s in (*BACKOFF_S, BACKOFF_S[-1]):
+        reloader.work()
+        tried = reloader.results["failed"]
+        clock.skipped_s += delay_s - 0.9
+        reloader.work()
+        assert reloader.results["failed"] == tried
+        clock.skipped_s += 0.9
+    delays = [json.loads(line)["retry_in_s"] for line in log.read_text().splitlines()]
+    assert tuple(delays) == BACKOFF_S
+
+
+def test_a_change_of_the_files_ends_a_reload_that_fails(tmp_path: Path) -> None:
+    """The tries start again from the shortest pace, and the reload before counts as superseded."""
+    clock = QuickClock()
+    reloader = Reloader(Reload(signal="NOPE"), clock, _log(clock, tmp_path / "log"))
     reloader.ask()
     for _ in range(20):
         reloader.work()
         clock.skipped_s += BACKOFF_S[-1]
-    assert reloader.results == {"ok": 0, "failed": len(BACKOFF_S) + 1, "given-up": 1}
     reloader.ask()
     reloader.work()
-    assert reloader.results["failed"] == len(BACKOFF_S) + 2
+    assert reloader.results == {"ok": 0, "failed": 21, "superseded": 1}
+    clock.skipped_s += BACKOFF_S[0]
+    reloader.work()
+    assert reloader.results["failed"] == 22
+
+
+def test_a_new_reason_is_logged_at_the_slow_pace_too(tmp_path: Path) -> None:
+    """Nothing but the repetition of one failure is kept out of the log."""
+    clock, log = QuickClock(), tmp_path / "log"
+    with socket.create_server(("127.0.0.1", 0)) as app:
+        port = app.getsockname()[1]
+    reloader = Reloader(Reload(http=f"http://127.0.0.1:{port}/r"), clock, _log(clock, log))
+    reloader.ask()
+    for _ in range(len(BACKOFF_S) + 3):
+        reloader.work()
+        clock.skipped_s += BACKOFF_S[-1]
+    with socket.create_server(("127.0.0.1", port)) as app:
+        thread = threading.Thread(target=_answer, args=(app, b"HTTP/1.1 503 x\r\n\r\n"))
+        thread.start()
+        reloader.work()
+        thread.join()
+    last = json.loads(log.read_text().splitlines()[-1])
+    assert (last["why"], last["tries"]) == ("status-503", len(BACKOFF_S) + 4)
 
 
 def test_a_signal_reaches_the_main_process_of_each_container(tmp_path: Path) -> None:
@@ -145,6 +207,10 @@ def test_a_signal_that_can_reach_nobody_is_a_failure(tmp_path: Path, name: str, 
     """Where no process namespace is shared there is no such process."""
     with pytest.raises(NotReloaded, match=why):
         send_signal(name, str(tmp_path))
+
+
+def _log(clock: Clock, sink: Path) -> Log:
+    return Log(clock, os.open(sink, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
 
 
 def _answer(app: socket.socket, answer: bytes) -> None:
