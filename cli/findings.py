@@ -214,7 +214,7 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
 def _held(held: str, file: PlannedFile, state: str, why: str | None) -> str:
     """What the gate says comes first, and what is known of the snapshot behind it."""
     if held == Holding.PROPERTY_MISSING:
-        return f"the value has no property {file.property}, or an empty one"
+        return f"the value has no property {file.property}, or null or an empty text there"
     if held == Holding.NEVER_SYNCED and state == "never-synced":
         return why or held
     known = {item.value: text for item, text in _IN_GATE.items()}

@@ -9,7 +9,9 @@ PREFIX = "lastgood.dev/"
 SECRET = PREFIX + "secret."
 """`secret.<name>: provider[@account]:reference[#property]`, for example
 `lastgood.dev/secret.db-password: "aws-sm:/prod/payments/db#password"`. Opts the pod in: one source,
-whole or one property. `<name>` is `[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?`.
+whole or one property: `#db/hosts/0` goes into an object by name and into an array by index. A
+property that is absent, null or the empty text holds the pod. `<name>` is
+`[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?`.
 """
 
 FILE = PREFIX + "file."

@@ -42,7 +42,7 @@ class Validation(Model):
     is_json: Annotated[Yes | None, Field(alias="json")] = None
     """The value is JSON."""
     required_keys: Annotated[tuple[str, ...], LIST, Field(max_length=64), SOME] | None = None
-    """The value is a JSON object that has these members."""
+    """The value is a JSON object that has these members, none of them null or empty."""
     min_bytes: Count | None = None
     """The value is at least this long."""
     max_bytes: Count | None = None

@@ -1,7 +1,7 @@
 """Properties of a JSON object, spelled exactly as the document spells them. Pure.
 
 A text member is its UTF-8 text; a number keeps its spelling; a boolean, object or array is compact
-JSON; null is as good as missing.
+JSON; null and the empty text are as good as missing. A step into an array is an index from 0.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _BYTES_OF_A_KEY = 20
 
 _MEMBER = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,128}")
 """Names of members that an annotation can ask for (contract.reference)."""
+_INDEX = re.compile(r"0|[1-9][0-9]{0,6}")
+"""One spelling for each index, so that no two properties are one element."""
 
 
 class MalformedError(ValueError):
@@ -87,16 +89,25 @@ def size(data: Mapping[str, bytes]) -> int:
 
 
 def _entry(document: dict[str, object], name: str) -> dict[str, bytes]:
-    """The key of a property; empty where it is not there, or its key would be too long."""
+    """The key of a property; none where it is missing or empty, or its key would be too long."""
     found, key = _found(document, name), data_key(name)
-    return {} if found is None or len(key) > MOST_KEY_CHARACTERS else {key: found}
+    return {} if not found or len(key) > MOST_KEY_CHARACTERS else {key: found}
 
 
 def _found(document: dict[str, object], name: str) -> bytes | None:
     found: object = document
     for step in name.split("/"):
-        found = found.get(step) if type(found) is dict else None
+        found = _member(found, step)
     return None if found is None else _text(found).encode("utf-8")
+
+
+def _member(parent: object, step: str) -> object:
+    """A member of an object, or an element of an array; None: it has none of that name."""
+    if type(parent) is dict:
+        return parent.get(step)
+    if type(parent) is list and _INDEX.fullmatch(step) and int(step) < len(parent):
+        return parent[int(step)]
+    return None
 
 
 def _parsed(text: str) -> object:

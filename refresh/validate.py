@@ -110,7 +110,7 @@ def _required_keys(raw: bytes, wish: object) -> Rejection | None:
     except MalformedError:
         return Rejection(FetchFailure.INVALID, "required-keys")
     wanted = wish if isinstance(wish, list | tuple) else ()
-    if all(document.get(name) is not None for name in wanted):
+    if all(document.get(name) not in (None, "") for name in wanted):
         return None
     return Rejection(FetchFailure.INVALID, "required-keys")
 

@@ -186,16 +186,28 @@ def _grant(
     for wish in wishes.secrets[:most]:  # which bounds the time that one pod takes
         source = wish.source
         answer = matcher.decide(source.provider, source.account, source.reference)
-        if isinstance(answer, Allowed):
+        message = _never(wish, answer) if isinstance(answer, Allowed) else answer.told(known=known)
+        if isinstance(answer, Allowed) and message is None:
             rules, max_bytes = answer.rules, answer.max_bytes
             granted.append(_Granted(wish, answer.account, answer.identity, rules, max_bytes))
-        elif len(mistakes) < ENOUGH:
-            field, message = SECRET + wish.name, answer.told(known=known)
+        elif message is not None and len(mistakes) < ENOUGH:
+            field = SECRET + wish.name
             mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message))
     if count > most:
         message = f"there are {count}; policy {policy.name} allows {most} per pod"
         mistakes.append(Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message))
     return tuple(granted), tuple(mistakes)
+
+
+def _never(wish: Wish, allowed: Allowed) -> str | None:
+    """Why the pod would wait for this without end, whatever the provider has; None: it may come."""
+    part = wish.source.property
+    if part is None or not any("pem" in check for check in allowed.validations):
+        return None
+    return (
+        f"policy {allowed.policy} accepts PEM only here (validate: pem), and PEM has no property"
+        f" {cut(part)}; take the whole value, without #{cut(part)}"
+    )
 
 
 def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:

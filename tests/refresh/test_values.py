@@ -34,12 +34,23 @@ ENCRYPTED = (
         pytest.param(
             b'{"a":{"b": [1.0, null, "x"]}}', "p.a", b'{"b":[1.0,null,"x"]}', id="compact"
         ),
-        pytest.param(b'{"a":""}', "p.a", b"", id="empty text is there"),
+        pytest.param(b'{"a":""}', "p.a", None, id="empty text is missing"),
+        pytest.param(b'{"a":{"b":""}}', "p.a..b", None, id="empty text is missing, deeper"),
+        pytest.param(b'{"a":" "}', "p.a", b" ", id="a space is there"),
+        pytest.param(b'{"a":{}}', "p.a", b"{}", id="an empty object is there"),
         pytest.param(b'{"a":null}', "p.a", None, id="null is missing"),
         pytest.param(b'{"a b":"x"}', "p.a b", None, id="a name that nobody can ask for"),
         pytest.param(b'{"a..b":"x"}', "p.a..b", None, id="a name like that of a deeper one"),
         pytest.param(b'{"a":{"b":{"c":"x"}}}', "p.a..b..c", b"x", id="deeper"),
-        pytest.param(b'{"a":["x"]}', "p.a..b", None, id="no step into a list"),
+        pytest.param(b'{"a":["x"]}', "p.a..b", None, id="no member of a list"),
+        pytest.param(b'{"a":["x","y"]}', "p.a..1", b"y", id="an element of a list"),
+        pytest.param(b'{"a":["x"]}', "p.a..1", None, id="an index past the end"),
+        pytest.param(b'{"a":["x","y"]}', "p.a..01", None, id="an index with a leading zero"),
+        pytest.param(b'{"a":["x","y"]}', "p.a..-1", None, id="no index from the end"),
+        pytest.param(b'{"a":{"01":"x"}}', "p.a..01", b"x", id="a member that looks like an index"),
+        pytest.param(b'{"a":[null]}', "p.a..0", None, id="a null in a list"),
+        pytest.param(b'{"a":"xyz"}', "p.a..1", None, id="no character of a text"),
+        pytest.param(b'{"a":[["x"],{"b":"y"}]}', "p.a..1..b", b"y", id="through a list"),
         pytest.param(b'["a"]', "p.a", None, id="not an object"),
         pytest.param(b'{"a":"x","a":"y"}', "p.a", None, id="a duplicate makes it malformed"),
         pytest.param(b'{"a":"x","b":{"c":1,"c":2}}', "p.a", None, id="a duplicate inside"),
@@ -53,7 +64,7 @@ def test_a_property_is_spelled_as_the_document_spells_it(
     document: bytes, key: str, found: bytes | None
 ) -> None:
     """`value` is always there; a property where the document has it."""
-    data = selected(document, {"a/b", "a/b/c"})
+    data = selected(document, {"a/b", "a/b/c", "a/0", "a/1", "a/01", "a/-1", "a/1/b"})
     assert data["value"] == document
     assert data.get(key) == found
 
@@ -164,6 +175,9 @@ INVALID = FetchFailure.INVALID
         pytest.param(b'{"a":0}', {"requiredKeys": ("a",)}, None, id="key there"),
         pytest.param(
             b'{"a":null}', {"requiredKeys": ("a",)}, (INVALID, "required-keys"), id="key null"
+        ),
+        pytest.param(
+            b'{"a":""}', {"requiredKeys": ("a",)}, (INVALID, "required-keys"), id="key empty"
         ),
         pytest.param(
             b"<html>", {"requiredKeys": ["a"]}, (INVALID, "required-keys"), id="keys of no object"

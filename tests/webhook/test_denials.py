@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract.annotations import INJECTED
+from contract.secret_bytes import SecretBytes
+from policy.load import load_texts
+from refresh.model import Checks
+from refresh.validate import check
 from tests import make
-from tests.webhook.given import admitted
-from webhook.admit import MOST_ANNOTATIONS
+from tests.webhook.given import CONFIG, admitted, written
+from webhook.admit import MOST_ANNOTATIONS, admit
 from webhook.verdict import MOST_MISTAKES, Outcome, Reason
 
+PEM = "-----BEGIN EC PRIVATE KEY-----\nMTIz\n-----END EC PRIVATE KEY-----\n"
 GOOD = make.asking(db="aws-sm:/prod/payments/db#password")
 KEYS = (
     "lastgood.dev/secret.<name>, lastgood.dev/file.<name>, lastgood.dev/env.<VAR>,"
@@ -224,10 +232,10 @@ def crowded(**annotations: str) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize(("given", "message"), ANNOTATIONS.values(), ids=ANNOTATIONS)
-def test_each_mistake_has_its_sentence(given: dict[str, str], message: str) -> None:
+@pytest.mark.parametrize(("notes", "message"), ANNOTATIONS.values(), ids=ANNOTATIONS)
+def test_each_mistake_has_its_sentence(notes: dict[str, str], message: str) -> None:
     """One mistake is one sentence that names it, what is allowed, and the nearest spelling."""
-    pod = crowded(**{f"lastgood.dev/{key}": text for key, text in given.items()})
+    pod = crowded(**{f"lastgood.dev/{key}": text for key, text in notes.items()})
     verdict = admitted(pod)
     assert verdict.message == f"lastgood.dev/{message}"
     assert verdict.outcome is Outcome.DENIED
@@ -282,6 +290,28 @@ def test_the_requests_namespace_decides() -> None:
     assert verdict.plan == same.plan
     denied = admitted(make.pod(namespace="payments"), "bare")
     assert denied.mistakes[0].reason is Reason.NO_POLICY
+
+
+def test_a_property_of_what_must_be_pem_is_refused() -> None:
+    """No value is a JSON object and PEM, so the pod would wait without end. The whole may be."""
+    pem = {**make.source("aws-prod", "aws-sm:/prod/payments/*"), "validate": [{"pem": True}]}
+    found = load_texts({"policy.yaml": written(sources=[pem])})
+    pod = make.pod(annotations=GOOD)
+    assert admit(pod, "payments", found, CONFIG).message == (
+        "lastgood.dev/secret.db: policy payments accepts PEM only here (validate: pem), and PEM has"
+        " no property password; take the whole value, without #password"
+    )
+    whole = make.pod(annotations=make.asking(db="aws-sm:/prod/payments/db"))
+    assert admit(whole, "payments", found, CONFIG).outcome is Outcome.INJECTED
+
+
+@given(members=st.dictionaries(st.text(max_size=8), st.text() | st.just(PEM), max_size=3))
+def test_no_json_object_is_pem(members: dict[str, str]) -> None:
+    """What the denial rests on, by the check that the controller makes."""
+    checks = Checks(max_bytes=10_000, validations=({"pem": True},))
+    for ascii_only in (True, False):
+        raw = json.dumps(members, ensure_ascii=ascii_only, indent=1).encode("utf-8", "replace")
+        assert check(SecretBytes(raw), checks, frozenset(), object_needed=True) is not None
 
 
 def test_too_many_secrets_are_refused() -> None:
