@@ -98,7 +98,7 @@ def post(url: str, clock: Clock) -> None:
     deadline = clock.monotonic() + TIMEOUT_S
     with socket.create_connection((host, port), timeout=TIMEOUT_S) as connection:
         request = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {url.split('/')[2]}\r\n"
             "Content-Length: 0\r\nConnection: close\r\n\r\n"
         )
         connection.sendall(request.encode("ascii"))
@@ -121,16 +121,18 @@ def post(url: str, clock: Clock) -> None:
 
 
 def split(url: str) -> tuple[str, int, str]:
-    """Host, port and path of `http://127.0.0.1:PORT/PATH`; NotReloaded if it is not loopback."""
+    """Host, port and path of `http://127.0.0.1:PORT/PATH`, or with `[::1]`; NotReloaded if it is
+    not loopback.
+    """
     authority, slash, path = url.removeprefix("http://").partition("/")
-    host, _, port = authority.partition(":")
+    host, _, port = authority.rpartition(":")
     if (
         not url.startswith("http://")
         or not _loopback(host)
         or not (port.isascii() and port.isdigit())
     ):
         raise NotReloaded("not-loopback")
-    return host, int(port), slash + path or "/"
+    return host.strip("[]"), int(port), slash + path or "/"
 
 
 def send_signal(name: str, proc: str) -> None:
@@ -177,7 +179,7 @@ def _parent(pid: int, proc: str) -> int | None:
 def _loopback(host: str) -> bool:
     parts = host.split(".")
     address = parts[0] == "127" and len(parts) == IPV4_PARTS and all(map(str.isdigit, parts))
-    return host == "localhost" or address
+    return host in ("localhost", "[::1]") or address
 
 
 def _why(error: Exception) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from agent.clock import Clock
 
+EVERY = "::"
+"""Every address of both families."""
 MOST_CLIENTS = 16
 MOST_REQUEST_BYTES = 8192
 CLIENT_S = 5.0
@@ -38,7 +40,9 @@ class Client:
 
 
 class Server:
-    """Answers on one address. A port that can't be bound is tried again for ever, and counted."""
+    """Answers on one address, or on EVERY. A port that can't be bound is tried again for ever, and
+    counted.
+    """
 
     def __init__(
         self, host: str, port: int, pages: Mapping[str, Callable[[], str]], clock: Clock
@@ -80,11 +84,17 @@ class Server:
     def _bind(self) -> None:
         if self._listener is not None or self._clock.monotonic() < self._bind_at:
             return
-        listener = socket.socket(socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET)
+        host, port = self._address
+        both = host == EVERY and socket.has_dualstack_ipv6()
+        if host == EVERY and not both:
+            host = "0.0.0.0"  # noqa: S104 - what was asked for, on a machine without IPv6
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         try:
+            if both:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.setblocking(False)
-            listener.bind(self._address)
+            listener.bind((host, port))
             listener.listen(MOST_CLIENTS)
         except OSError as error:
             listener.close()

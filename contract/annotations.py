@@ -40,8 +40,8 @@ BUNDLE = PREFIX + "bundle"
 """All secrets in one file as well. Not in this version: denied by name."""
 
 RELOAD = PREFIX + "reload"
-"""On change: `http://127.0.0.1:PORT/PATH` gets a POST, or `signal:HUP` where the pod shares its
-process namespace.
+"""When the bytes of the pod's files change: `http://127.0.0.1:PORT/PATH` or
+`http://[::1]:PORT/PATH` gets a POST, or `signal:HUP` where the pod shares its process namespace.
 """
 
 PLAIN = (CONTAINERS, MOUNT_PATH, MODE, BUNDLE, RELOAD)

@@ -74,7 +74,8 @@ async def _run(settings: Settings) -> None:
         )
         server = serve(settings.host, settings.port, registry, replica.healthy, clock.monotonic)
         try:
-            address = f"{settings.host}:{server.port}"
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            address = f"{host}:{server.port}"
             say(logging.INFO, "controller.started", namespace=settings.namespace, listen=address)
             await replica.run(stop)
         finally:

@@ -9,7 +9,7 @@ its sidecars.
 What it does not do: images (it knows a command for each), users, security contexts, resources,
 read-only mounts, probes, namespaces of any kind, `$(VAR)`. The kubelet also looks at init
 containers only once a second, this looks all the time. A container's mount paths are rewritten to
-the folders of its volumes, and the addresses 0.0.0.0 and 127.0.0.1 to the pod's own loopback
+the folders of its volumes, and the addresses 0.0.0.0, [::] and 127.0.0.1 to the pod's own loopback
 address.
 """
 

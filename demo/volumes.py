@@ -77,7 +77,7 @@ def mounted(folder: Path, mount: Mapping[str, Any]) -> Path:
 
 def rewrite(word: str, paths: Mapping[str, Path], ip: str) -> str:
     """An argument or variable with the pod's paths and addresses in place of a container's own."""
-    word = re.sub(r"\b(0\.0\.0\.0|127\.0\.0\.1)\b", ip, word)
+    word = re.sub(r"\b(0\.0\.0\.0|127\.0\.0\.1)\b|\[::1?\]", ip, word)
     for path in sorted(paths, key=len, reverse=True):
         if word == path or word.startswith(path + "/"):
             return str(paths[path]) + word[len(path) :]

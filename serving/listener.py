@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 512
 """Connections that the kernel keeps for us, each with a part of its buffers."""
+EVERY = ("", "::")
 BUFFER_BYTES = 64 * 1024
 """The kernel's for each connection and direction; it counts with the process's memory."""
 AT_ONCE = 16
@@ -30,9 +31,14 @@ PAUSE_S = 0.25
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Listens. OSError: the address can't be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    """Listens. `::` is every address of both families; IPv4's alone where the machine has no IPv6.
+    OSError: the address can't be had.
+    """
+    both = host in EVERY
+    if both and not socket.has_dualstack_ipv6():
+        both, host = False, "0.0.0.0"  # noqa: S104 - what was asked for
+    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         bound.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
     bound.setblocking(False)

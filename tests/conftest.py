@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,15 @@ settings.register_profile(
     "ours", deadline=None, suppress_health_check=_SLOW, max_examples=_EXAMPLES
 )
 settings.load_profile("ours")
+
+
+@pytest.fixture
+def ipv6() -> None:
+    """For tests that need it on this machine."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PREFIX = "LASTGOOD_WEBHOOK_"
 REQUIRED = ("AGENT_IMAGE",)
 DEFAULTS = {
-    "LISTEN": "0.0.0.0:8443",
+    "LISTEN": "[::]:8443",
     "AGENT_PULL_POLICY": "",
     "AGENT_UID": "65532",
     "RELOAD_S": "10",
@@ -90,7 +90,9 @@ class Settings:
     """All that an admin sets."""
 
     host: str
-    """`LISTEN`, before the colon: the address to serve on; default all."""
+    """`LISTEN`, before the last colon: the address to serve on, one of IPv6 in brackets. Default:
+    `[::]`, every address of IPv6 and IPv4.
+    """
     port: int
     """`LISTEN`, after the colon; 0: any free one, which the log then names. Default 8443."""
     policy_dir: Path | None

@@ -63,7 +63,7 @@ def agent(intent: Intent, config: Injection, needs: Amounts, *, token: bool, nat
     """The sidecar; `native`: an init container that keeps running, for pods that end (KEP-753)."""
     container = _container(layout.AGENT, "follow", intent, config, needs, token=token)
     if intent.listen:
-        container["args"] += ["--listen", f"0.0.0.0:{layout.AGENT_PORT}"]  # the agent's metrics
+        container["args"] += ["--listen", f"[::]:{layout.AGENT_PORT}"]  # IPv4 too
     if native:
         container["restartPolicy"] = "Always"
     return container

@@ -34,7 +34,7 @@ KEY_LENGTH = 253
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?")
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_URL = re.compile(r"http://127\.0\.0\.1:([1-9][0-9]{0,4})(/[A-Za-z0-9/_.~?=&%+-]*)")
+_URL = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4})(/[A-Za-z0-9/_.~?=&%+-]*)")
 _PATH = re.compile(r"(/[A-Za-z0-9_.@-]+)+")
 _UNUSABLE = ("/proc", "/sys", "/dev", layout.TOKEN_PATH)
 
@@ -289,7 +289,8 @@ def _reload(text: str) -> Reload:
     match = _URL.fullmatch(text) if len(text) <= 256 else None  # noqa: PLR2004 - a URL needs no more
     if match is None or int(match[1]) > 65535:  # noqa: PLR2004 - ports end there
         raise ValueError(
-            f'"{shown(text)}" is not a reload; write http://127.0.0.1:PORT/PATH or signal:HUP'
+            f'"{shown(text)}" is not a reload; write http://127.0.0.1:PORT/PATH,'
+            " http://[::1]:PORT/PATH or signal:HUP"
         )
     if int(match[1]) == layout.AGENT_PORT:
         raise ValueError(f"port {layout.AGENT_PORT} is the agent's own; write the app's")

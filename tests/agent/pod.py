@@ -232,7 +232,7 @@ def until(look: Callable[[], Found]) -> Found:
     raise AssertionError("it never came true")
 
 
-def get(port: int, path: str) -> str:
+def get(port: int, path: str, host: str = "127.0.0.1") -> str:
     """The body of a page of the agent's."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
+    with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=PATIENCE_S) as answer:
         return str(answer.read().decode())

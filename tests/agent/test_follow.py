@@ -175,6 +175,15 @@ def test_p10_a_port_that_is_taken_is_tried_again(pod: AgentPod) -> None:
             assert 'lastgood_agent_failures_total{part="listen"} 1' in get(port, "/metrics")
 
 
+@pytest.mark.usefixtures("ipv6")
+def test_the_pages_are_reached_by_both_families(pod: AgentPod) -> None:
+    """With the address that the webhook gives the agent."""
+    port = free_port()
+    with pod.start("follow", "--listen", f"[::]:{port}"):
+        until(lambda: get(port, "/healthz", "[::1]") == "ok\n")
+        assert get(port, "/healthz") == "ok\n"
+
+
 def test_p10_the_agent_ends_on_sigterm_and_on_no_other_signal(pod: AgentPod) -> None:
     """P10: a sidecar that ends makes a healthy pod unready."""
     pod.mount_all("value")

@@ -41,6 +41,7 @@ class QuickClock(Clock):
         ("http://127.0.0.1:8080", ("127.0.0.1", 8080, "/")),
         ("http://localhost:1/a/b?c=d", ("localhost", 1, "/a/b?c=d")),
         ("http://127.4.5.6:80/", ("127.4.5.6", 80, "/")),
+        ("http://[::1]:80/r", ("::1", 80, "/r")),
     ],
 )
 def test_a_loopback_url_is_split(url: str, parts: tuple[str, int, str]) -> None:
@@ -53,7 +54,8 @@ def test_a_loopback_url_is_split(url: str, parts: tuple[str, int, str]) -> None:
     [
         *("https://127.0.0.1:80/", "http://10.0.0.1:80/", "http://127.0.0.1/", "127.0.0.1:80"),
         *("http://127.evil.example:80/", "http://127.0.0.1.evil:80/", "http://u@127.0.0.1:80/"),
-        *("http://127.0.0.1:8x/", "http://:80/", ""),
+        *("http://127.0.0.1:8x/", "http://:80/", "", "http://::1:80/", "http://[::2]:80/"),
+        *("http://[::1]/", "http://[::1%25eth0]:80/", "http://[::ffff:127.0.0.1]:80/"),
     ],
 )
 def test_any_other_url_is_refused(url: str) -> None:
@@ -86,6 +88,19 @@ def test_only_2xx_is_a_reload(answer: bytes, why: str | None) -> None:
             with pytest.raises(NotReloaded, match=f"^{why}$"):
                 post(url, Clock())
         thread.join()
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_an_app_on_ipv6_loopback_alone_is_reloaded() -> None:
+    """As in a pod of an IPv6-only cluster; the request names the host as the URL does."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as app:
+        heard: list[bytes] = []
+        thread = threading.Thread(target=_answer, args=(app, b"HTTP/1.1 200 OK\r\n\r\n", heard))
+        thread.start()
+        port = app.getsockname()[1]
+        post(f"http://[::1]:{port}/r", Clock())
+        thread.join()
+    assert heard[0].startswith(f"POST /r HTTP/1.1\r\nHost: [::1]:{port}\r\n".encode())
 
 
 def test_an_app_that_does_not_answer_is_given_up_on_after_a_while() -> None:
@@ -213,10 +228,12 @@ def _log(clock: Clock, sink: Path) -> Log:
     return Log(clock, os.open(sink, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
 
 
-def _answer(app: socket.socket, answer: bytes) -> None:
+def _answer(app: socket.socket, answer: bytes, heard: list[bytes] | None = None) -> None:
     connection, _ = app.accept()
     with connection:
-        connection.recv(4096)
+        request = connection.recv(4096)
+        if heard is not None:
+            heard.append(request)
         connection.sendall(answer)
 
 

@@ -38,6 +38,26 @@ def port() -> Iterator[int]:
     server.close()
 
 
+@pytest.mark.parametrize("both", [True, False], ids=["IPv6 and IPv4", "IPv4 alone"])
+def test_every_address_is_of_the_families_that_the_node_has(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, *, both: bool
+) -> None:
+    """A cluster may have IPv4 alone, IPv6 alone, or both; a kernel may have no IPv6."""
+    if both:
+        request.getfixturevalue("ipv6")
+    else:
+        monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server("::", port, {}, Clock())
+    server.wait(0)
+    assert server.last_error is None
+    for loopback in ("127.0.0.1", "::1") if both else ("127.0.0.1",):
+        socket.create_connection((loopback, port), timeout=10).close()
+    server.close()
+
+
 def ask(port: int, request: bytes) -> bytes:
     """All that comes back."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:

@@ -93,6 +93,8 @@ class World:
     logs: list[Path] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     """Of the controller's environment, beside our own."""
+    listen: str = "127.0.0.1:0"
+    """Where the controller serves its pages."""
 
     def __post_init__(self) -> None:
         self._controllers = self.server.kubeconfig("controller", CONTROLLER)
@@ -175,7 +177,7 @@ class World:
         log = self.folder / f"controller-{len(self.logs)}.log"
         self.logs.append(log)
         command = [sys.executable, "-m", "controller", "--without-self-check"]
-        reach = ["--kubeconfig", str(self._controllers), "--listen", "127.0.0.1:0"]
+        reach = ["--kubeconfig", str(self._controllers), "--listen", self.listen]
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [*command, "--with-file-accounts", *reach],

@@ -7,6 +7,8 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
+import pytest
+
 from serving.limits import Limits
 from serving.listener import AT_ONCE, Listener, bind
 from serving.register import Phase
@@ -17,6 +19,32 @@ if TYPE_CHECKING:
     from serving.connection import Connection
 
 LIMITS = Limits(connections=8, per_address=4, held_bytes=1 << 20, head_s=1e6, body_s=1e6)
+
+
+@pytest.mark.usefixtures("ipv6")
+@pytest.mark.parametrize("host", ["::", ""])
+def test_every_address_is_of_both_families(host: str) -> None:
+    """A cluster may have IPv4 alone, IPv6 alone, or both."""
+    with bind(host, 0) as bound:
+        port = bound.getsockname()[1]
+        for loopback in ("127.0.0.1", "::1"):
+            socket.create_connection((loopback, port), timeout=10).close()
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_one_address_is_that_one_alone() -> None:
+    """`::1` is not reached by IPv4, nor 127.0.0.1 by IPv6."""
+    for host, other in (("::1", "127.0.0.1"), ("127.0.0.1", "::1")):
+        with bind(host, 0) as bound, pytest.raises(ConnectionRefusedError):
+            socket.create_connection((other, bound.getsockname()[1]), timeout=10)
+
+
+def test_without_ipv6_it_is_every_address_of_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a node whose kernel has IPv6 switched off."""
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with bind("::", 0) as bound:
+        assert bound.family is socket.AF_INET
+        socket.create_connection(("127.0.0.1", bound.getsockname()[1]), timeout=10).close()
 
 
 class Holding(asyncio.Protocol):

@@ -193,15 +193,15 @@ ANNOTATIONS = {
     "reload": (
         {"reload": "http://app/reload"},
         (
-            'reload: "http://app/reload" is not a reload; write http://127.0.0.1:PORT/PATH'
-            " or signal:HUP"
+            'reload: "http://app/reload" is not a reload; write http://127.0.0.1:PORT/PATH,'
+            " http://[::1]:PORT/PATH or signal:HUP"
         ),
     ),
     "reload port": (
         {"reload": "http://127.0.0.1:70000/"},
         (
-            'reload: "http://127.0.0.1:70000/" is not a reload; write http://127.0.0.1:PORT/PATH'
-            " or signal:HUP"
+            'reload: "http://127.0.0.1:70000/" is not a reload; write http://127.0.0.1:PORT/PATH,'
+            " http://[::1]:PORT/PATH or signal:HUP"
         ),
     ),
     "reload of the agent": (

@@ -102,6 +102,20 @@ def webhook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield found
 
 
+@pytest.mark.usefixtures("ipv6")
+def test_it_listens_on_both_families(tmp_path: Path) -> None:
+    """With the default's address, over TLS, as an API server of an IPv6-only cluster calls it."""
+    with running(tmp_path, LISTEN="[::]:0") as found:
+        trust = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        for loopback in ("127.0.0.1", "::1"):
+            with (
+                socket.create_connection((loopback, found.port), timeout=10) as plain,
+                trust.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+            ):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
 POD = make.pod(None, namespace=None)
 ANSWERED: dict[str, dict[str, Any]] = {
     "generateName without a name": {},

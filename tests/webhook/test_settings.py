@@ -18,7 +18,7 @@ def test_the_defaults_are_those_of_the_docstrings() -> None:
     """With nothing but what must be set."""
     found = read(NEEDED)
     assert (found.port, found.reload_s, found.drain_s) == (8443, 10, 15)
-    assert set(found.host) == set("0.")
+    assert found.host == "::"
     assert (found.injection.uid, found.injection.pull_policy) == (65532, None)
 
 

@@ -332,7 +332,7 @@ def test_no_token_is_mounted_into_ours() -> None:
 
 def test_nothing_is_served_on_the_hosts_network() -> None:
     """The agent listens in the pod's own network only, and declares no port."""
-    assert agent(injected())["args"][-2:] == ["--listen", "0.0.0.0:9465"]
+    assert agent(injected())["args"][-2:] == ["--listen", "[::]:9465"]
     assert "--listen" not in agent(injected(hostNetwork=True))["args"]
     assert "ports" not in agent(injected())
 
