@@ -1,7 +1,7 @@
 """`gate` and `follow`: reads the arguments and puts the parts together.
 
 Usage: /usr/bin/python3 -I -S /opt/lastgood gate|follow --plan JSON --snapshots DIR --freshness DIR
-[--cache DIR] [--listen HOST:PORT] [--termination-log FILE]
+[--cache DIR] [--needs WORD,…] [--listen HOST:PORT] [--termination-log FILE]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from agent.clock import Clock
 from agent.log import Log
 from agent.turn import Folders
 from contract import plan as plans
-from contract.plan import FOLLOW
+from contract.plan import FOLLOW, NEEDS_BUNDLE
 from contract.wire import WireError
 
 TYPE_CHECKING = False
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from contract.plan import Plan
 
 VERBS = ("gate", "follow")
-OPTIONS = ("plan", "cache", "snapshots", "freshness", "listen", "termination-log")
+OPTIONS = ("plan", "cache", "snapshots", "freshness", "needs", "listen", "termination-log")
+NEEDS = (NEEDS_BUNDLE,)
 FOLDERS = ("cache", "snapshots", "freshness")
 TERMINATION_LOG = "/dev/termination-log"
 IDLE_S = 3600.0
@@ -101,7 +102,25 @@ def _options(words: list[str], options: dict[str, str]) -> None:
 def _plan(options: dict[str, str]) -> Plan:
     if "plan" not in options:
         raise MisusedError("--plan is missing; it takes the plan as one line of JSON")
-    return plans.from_wire(options["plan"])
+    for word in filter(None, options.get("needs", "").split(",")):
+        if word not in NEEDS:
+            raise MisusedError(
+                "--needs has a word that this version does not know; it knows "
+                f"{', '.join(NEEDS)}: take the agent's image of the webhook's version"
+            )
+    plan = plans.from_wire(options["plan"])
+    if plan.bundle is not None:
+        _demand_names(plan, plan.bundle)
+    return plan
+
+
+def _demand_names(plan: Plan, form: str) -> None:
+    """The webhook denies names that a bundle can't have; a plan may be of somebody else."""
+    from contract.bundle import faults
+
+    found = faults(form, [file.name for each in plan.snapshots for file in each.files])
+    for name, why in found.items():
+        raise MisusedError(f"secret {name!a}: {why}")
 
 
 def _folders(options: dict[str, str], plan: Plan) -> Folders:

@@ -97,16 +97,25 @@ class Cache:
         except wire.WireError:
             return None
 
+    def holds(self, files_: Mapping[str, SecretBytes]) -> bool:
+        """Whether the current revision has these files with these bytes."""
+        revision = self.revision
+        return revision is not None and all(
+            files.read(f"{revision}/{name}", self._files, len(value) + 1) == value.reveal()
+            for name, value in files_.items()
+        )
+
     def apply(
         self,
         copies: Mapping[str, Copy],
+        bundle: Mapping[str, SecretBytes],
         new_status: Callable[[str | None], Status],
         allows: Callable[[str, str | None], bool],
         *,
         publish: bool,
     ) -> Iterator[int]:
-        """Makes the cache hold `copies` (unless `publish`, it does), its status
-        `new_status(revision)`, and nothing that `allows` denies.
+        """Makes the cache hold `copies` and `bundle` (unless `publish`, it does), its status
+        `new_status(revision)`, and nothing that `allows` denies. A bundle is of `copies` alone.
 
         Yields the number of each step once it is done, so that a test can kill the process there.
         """
@@ -114,18 +123,21 @@ class Cache:
         self._sweep(allows)
         yield 2
         if publish:
-            yield from self._publish(copies)
+            yield from self._publish(copies, bundle)
         # 8 and 9 also heal: a writer may have been killed after the swap.
-        yield from self._link({file for copy in copies.values() for file in copy.values})
+        made = {file for copy in copies.values() for file in copy.values}
+        yield from self._link(made.union(bundle))
         yield from self._report(new_status(self.revision))
         # 12. Prune.
         self._sweep(allows)
         yield 12
 
-    def _publish(self, copies: Mapping[str, Copy]) -> Iterator[int]:
+    def _publish(
+        self, copies: Mapping[str, Copy], bundle: Mapping[str, SecretBytes]
+    ) -> Iterator[int]:
         name = f"..r{1 + max(map(_number, os.listdir(self._files)), default=0)}"
         try:
-            yield from self._write(name, copies)
+            yield from self._write(name, copies, bundle)
         except OSError:
             files.remove(name + UNFINISHED, self._files)
             raise
@@ -136,14 +148,16 @@ class Cache:
         self._rename(DATA_TMP, DATA)
         yield 7
 
-    def _write(self, name: str, copies: Mapping[str, Copy]) -> Iterator[int]:
+    def _write(
+        self, name: str, copies: Mapping[str, Copy], bundle: Mapping[str, SecretBytes]
+    ) -> Iterator[int]:
         # 3. Make the directory.
         folder = files.make_directory(name + UNFINISHED, self._directory_mode, self._files)
         try:
             yield 3
             # 4. Write the files.
-            for copy in copies.values():
-                for file, value in copy.values.items():
+            for made in (*(copy.values for copy in copies.values()), bundle):
+                for file, value in made.items():
                     files.write(file, value.reveal(), self._file_mode, folder)
                     yield 4
             metas = {name: snapshot.to_wire(copy.meta) for name, copy in copies.items()}

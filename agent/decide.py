@@ -7,6 +7,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from contract import ages, freshness
+from contract.plan import BUNDLES
 from contract.reasons import Freshness, Holding, Serving
 from contract.record import Record
 from contract.snapshot import data_key
@@ -89,6 +90,8 @@ class Decision(Record):
     cached: Mapping[str, Copy]
     revoked: Mapping[str, tuple[str, ...] | None]
     """By snapshot: versions that may not stay anywhere; None: no version may."""
+    form: str | None = None
+    """Of the bundle; None: the pod asks for none."""
 
     @property
     def verdict(self) -> Verdict:
@@ -140,6 +143,20 @@ class Decision(Record):
         return files_of(self.copies)
 
     @property
+    def bundle(self) -> dict[str, SecretBytes]:
+        """The one file with all secrets, by its name. None is there until each secret has come;
+        what is revoked later is left out of it, as its own file is.
+        """
+        whole = all(choice.copy is not None or choice.gone for choice in self.choices)
+        if self.form is None or not whole or not self.copies:
+            return {}
+        from contract.bundle import encode
+
+        names = {file.file: file.name for each in self.choices for file in each.planned.files}
+        content = encode(self.form, {names[file]: value for file, value in self.files.items()})
+        return {} if content is None else {BUNDLES[self.form]: content}
+
+    @property
     def changes(self) -> bool:
         """Whether the cache holds something else than it should."""
         copies = self.copies
@@ -174,14 +191,13 @@ def decide(
     choices = []
     for planned in plan.snapshots:
         name = planned.snapshot
-        choices.append(
-            _choose(planned, mounted.get(name), cached.get(name), entries.get(name), now)
-        )
+        copy, holding = _copy(planned, mounted.get(name), cached.get(name), plan.bundle)
+        choices.append(_choice(planned, copy, holding, entries.get(name), now))
     revoked = {
         planned.snapshot: _revoked(planned, mounted.get(planned.snapshot))
         for planned in plan.snapshots
     }
-    return Decision(choices=tuple(choices), cached=cached, revoked=revoked)
+    return Decision(choices=tuple(choices), cached=cached, revoked=revoked, form=plan.bundle)
 
 
 def files_of(copies: Mapping[str, Copy]) -> dict[str, SecretBytes]:
@@ -224,14 +240,13 @@ def oldest_age_s(decision: Decision, now: float) -> float | None:
     return max(known) if known and len(known) == len(found) else None
 
 
-def _choose(
+def _choice(
     planned: PlannedSnapshot,
-    mounted: Mounted | None,
-    cached: Copy | None,
+    copy: Copy | None,
+    holding: Holding | None,
     entry: Entry | None,
     now: float,
 ) -> Choice:
-    copy, holding = _copy(planned, mounted, cached)
     last_success = None if copy is None else ages.last_success(copy.meta, entry)
     failure = None if entry is None else entry.reason
     return Choice(
@@ -248,7 +263,7 @@ def _choose(
 
 
 def _copy(
-    planned: PlannedSnapshot, mounted: Mounted | None, cached: Copy | None
+    planned: PlannedSnapshot, mounted: Mounted | None, cached: Copy | None, form: str | None
 ) -> tuple[Copy | None, Holding | None]:
     """Which copy the pod gets, and why it is not the mounted one."""
     if mounted is None:
@@ -264,9 +279,23 @@ def _copy(
         return None, Holding.REVOKED
     values = _values(planned, mounted)
     if values is None:
-        revoked = cached is not None and cached.meta.version in meta.revoked
-        return None if revoked else cached, Holding.PROPERTY_MISSING
+        return _unrevoked(cached, meta), Holding.PROPERTY_MISSING
+    if form is not None and not _fit(form, planned, values):
+        return _unrevoked(cached, meta), Holding.UNFIT_FOR_BUNDLE
     return Copy(meta=meta, values=values), None
+
+
+def _unrevoked(cached: Copy | None, meta: Meta) -> Copy | None:
+    """What stays while the mounted version can't be used."""
+    revoked = cached is not None and cached.meta.version in meta.revoked
+    return None if revoked else cached
+
+
+def _fit(form: str, planned: PlannedSnapshot, values: Mapping[str, SecretBytes]) -> bool:
+    """Whether the bundle can carry all that the pod takes from this snapshot."""
+    from contract.bundle import fits
+
+    return all(fits(form, file.name, values[file.file]) for file in planned.files)
 
 
 def _values(planned: PlannedSnapshot, mounted: Mounted) -> dict[str, SecretBytes] | None:

@@ -12,14 +12,14 @@ MOST_BYTES = 4 << 20
 """More than any Secret can hold (1 MiB)."""
 
 
-def read(name: str, folder: int) -> bytes | None:
-    """All bytes of a file; None: there is no such file."""
+def read(name: str, folder: int, most: int = MOST_BYTES) -> bytes | None:
+    """The bytes of a file, `most` of them; None: there is no such file."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        return _all(fd)
+        return _all(fd, most)
     finally:
         os.close(fd)
 
@@ -92,9 +92,8 @@ def remove(name: str, folder: int) -> None:
     os.rmdir(name, dir_fd=folder)
 
 
-def _all(fd: int) -> bytes:
+def _all(fd: int, left: int) -> bytes:
     parts = []
-    left = MOST_BYTES
     while left > 0 and (part := os.read(fd, min(left, 1 << 16))):
         parts.append(part)
         left -= len(part)

@@ -64,9 +64,11 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
             raise Unreadable
         if starting and decision.verdict is not Verdict.START and not decision.drops:
             return Turn(decision=decision)
-        publish = decision.changes or cached is None
+        bundle = decision.bundle
+        publish = decision.changes or cached is None or not cache.holds(bundle)
         for _ in cache.apply(
             decision.copies,
+            bundle,
             lambda revision: status(decision, revision, now),
             decision.allows,
             publish=publish,

@@ -32,6 +32,9 @@ _IN_GATE = {
     Holding.NEVER_SYNCED: "the kubelet has not shown it to the pod yet, which takes up to 90 s",
     Holding.MISSING: "the snapshot's Secret vanished from the pod's volume",
     Holding.FOREIGN: "the mounted snapshot is of another source: the pod must be made anew",
+    Holding.UNFIT_FOR_BUNDLE: "the form of the pod's bundle can't carry its value: write"
+    " lastgood.dev/bundle: json, leave the bundle out, or set a value without quotes, spaces and"
+    " other signs of a shell",
     Holding.MALFORMED: "its meta.json can't be read by this version of the agent",
 }
 

@@ -37,7 +37,11 @@ MODE = PREFIX + "mode"
 """`follow` or `mount` (docs/contract.md, "What is injected"); default: the policy's."""
 
 BUNDLE = PREFIX + "bundle"
-"""All secrets in one file as well. Not in this version: denied by name."""
+"""`json` or `dotenv`: all secrets of the pod in one file as well, `bundle.json` or `bundle.env`,
+always of one revision. In mode `follow` only. A member is the `<name>`, a variable is the `<name>`
+in capitals with `_` for `-` and `.`. A value that the form can't carry holds the pod
+(docs/design/021).
+"""
 
 RELOAD = PREFIX + "reload"
 """When the bytes of the pod's files change: `http://127.0.0.1:PORT/PATH` or

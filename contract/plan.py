@@ -20,6 +20,15 @@ FOLLOW = "follow"
 MOUNT = "mount"
 MODES = (FOLLOW, MOUNT)
 
+JSON = "json"
+DOTENV = "dotenv"
+BUNDLES = {JSON: "bundle.json", DOTENV: "bundle.env"}
+"""By form the name of the file with all secrets of the pod (contract.bundle)."""
+NEEDS_BUNDLE = "bundle"
+"""A word of `--needs`, an argument beside the plan: what gate and agent must know of it. A gate
+that does not know the argument or one of its words refuses to work, and the pod does not start.
+"""
+
 DIRECTORY_MODES = {"owner": 0o700, "group": 0o750, "world": 0o755}
 FILE_MODES = {"owner": 0o400, "group": 0o440, "world": 0o444}
 """File mode by who may read: the app's UID alone, its fsGroup, or whoever has the volume mounted
@@ -72,12 +81,14 @@ class Reload(Record):
 
 
 class Plan(Record):
-    """A pod's whole request. `access` is a key of FILE_MODES."""
+    """A pod's whole request. `access` is a key of FILE_MODES, `bundle` one of BUNDLES."""
 
     mode: str
     access: str
     snapshots: tuple[PlannedSnapshot, ...]
     reload: Reload | None = None
+    bundle: str | None = None
+    """None: no file with all secrets. In mode `follow` only."""
 
 
 def to_wire(plan: Plan) -> str:
@@ -96,6 +107,8 @@ def to_wire(plan: Plan) -> str:
         document["reload"] = {
             key: value for key, value in plan.reload.__dict__.items() if value is not None
         }
+    if plan.bundle is not None:
+        document["bundle"] = plan.bundle
     return wire.encode(document)
 
 
@@ -116,17 +129,29 @@ def from_wire(raw: str) -> Plan:
     snapshots = tuple(
         _snapshot_from_wire(item, classes) for item in wire.objects(document, "snapshots")
     )
-    _refuse_doubles(snapshots)
-    return Plan(mode=mode, access=access, snapshots=snapshots, reload=_reload_from_wire(document))
+    bundle = wire.optional_text(document, "bundle")
+    if bundle is not None and bundle not in BUNDLES:
+        raise wire.WireError(f"the plan's bundle must be one of {', '.join(BUNDLES)}")
+    if bundle is not None and mode != FOLLOW:
+        raise wire.WireError(f"the plan's bundle needs mode {FOLLOW}")
+    _refuse_doubles(snapshots, bundle)
+    return Plan(
+        mode=mode,
+        access=access,
+        snapshots=snapshots,
+        reload=_reload_from_wire(document),
+        bundle=bundle,
+    )
 
 
-def _refuse_doubles(snapshots: tuple[PlannedSnapshot, ...]) -> None:
+def _refuse_doubles(snapshots: tuple[PlannedSnapshot, ...], bundle: str | None) -> None:
     """Files lie in one folder, and `status.json` lists secrets by name."""
+    bundles = [] if bundle is None else [BUNDLES[bundle]]
     planned = [file for snapshot in snapshots for file in snapshot.files]
     for member, found in (
         ("snapshot", [snapshot.snapshot for snapshot in snapshots]),
         ("secret", [file.name for file in planned]),
-        ("file", [file.file for file in planned]),
+        ("file", [*bundles, *(file.file for file in planned)]),
     ):
         if len(set(found)) != len(found):
             raise wire.WireError(f"the plan names one {member} twice")

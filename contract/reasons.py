@@ -55,6 +55,8 @@ class Holding(StrEnum):
     MISSING = "missing"
     """The snapshot vanished from the mount; the cache's value stays."""
     PROPERTY_MISSING = "property-missing"
+    UNFIT_FOR_BUNDLE = "unfit-for-bundle"
+    """The form of the pod's bundle can't carry the value."""
     EXPIRED = "expired"
     REVOKED = "revoked"
     WITHDRAWN = "withdrawn"

@@ -9,9 +9,28 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from contract import layout
-from contract.annotations import CONTAINERS, ENV, ENV_VALUE, MOUNT_PATH, RELOAD, SECRET
+from contract.annotations import (
+    BUNDLE,
+    CONTAINERS,
+    ENV,
+    ENV_VALUE,
+    MODE,
+    MOUNT_PATH,
+    RELOAD,
+    SECRET,
+)
+from contract.bundle import room
 from contract.names import snapshot_name
-from contract.plan import FOLLOW, MOST_PLAN, Plan, PlannedFile, PlannedSnapshot, to_wire
+from contract.plan import (
+    DOTENV,
+    FOLLOW,
+    MOST_PLAN,
+    MOUNT,
+    Plan,
+    PlannedFile,
+    PlannedSnapshot,
+    to_wire,
+)
 from contract.quoted import ending, shown
 from contract.snapshot import data_key
 from contract.spelling import quick_suggestion
@@ -27,13 +46,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from contract.freshness import FreshnessClass
-    from contract.plan import Reload
     from policy.match import PolicySet
     from policy.model import Resources, SecretPolicy
     from webhook.config import Injection
     from webhook.memo import Memo, Template
     from webhook.verdict import Pod
 
+_NO_BUNDLE = (
+    "a bundle needs mode follow: in mode mount the kubelet writes the files, each from one key of a"
+    f" Secret, and nothing puts them together; write {MODE}: follow, or leave the bundle out"
+)
 MOST_SHOWN = 10
 """Names of containers in one message."""
 
@@ -101,6 +123,8 @@ def decide(
     mistakes += [*refused, *_unwanted(wishes, policy), *unknown]
     mistakes += islice(_collisions(pod["spec"], wishes, chosen, variables), ENOUGH)
     mode = wishes.mode or policy.spec.agent.mode
+    if mode == MOUNT and wishes.bundle is not None:
+        mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=BUNDLE, message=_NO_BUNDLE))
     access = access_of(pod["spec"], chosen, mode=mode, reload=wishes.reload, uid=config.uid)
     if isinstance(access, str):
         return [*mistakes, Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access)]
@@ -108,7 +132,7 @@ def decide(
         return mistakes
     plan, wire = template.remember(
         ("plan", namespace, access.access),
-        lambda: _plan(granted, mode=mode, access=access.access, reload=wishes.reload),
+        lambda: _plan(granted, wishes, mode=mode, access=access.access),
     )
     if len(wire) > MOST_PLAN:
         message = f"the plan has {len(wire)} bytes; allowed are {MOST_PLAN}: take fewer secrets"
@@ -128,18 +152,29 @@ def decide(
         gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
         agent=agent,
         listen=listen,
-        cache_bytes=cache_size([item.max_bytes for item in granted]) if follow else 0,
+        cache_bytes=_cache_bytes(granted, wishes.bundle) if follow else 0,
         resources=policy.spec.agent.resources,
         warnings=access.warnings + warnings,
     )
 
 
 def _plan(
-    granted: tuple[_Granted, ...], *, mode: str, access: str, reload: Reload | None
+    granted: tuple[_Granted, ...], wishes: Wishes, *, mode: str, access: str
 ) -> tuple[Plan, str]:
     """The plan, and how gate and agent get it."""
-    plan = Plan(mode=mode, access=access, snapshots=_snapshots(granted), reload=reload)
+    plan = Plan(
+        mode=mode,
+        access=access,
+        snapshots=_snapshots(granted),
+        reload=wishes.reload,
+        bundle=wishes.bundle,
+    )
     return plan, to_wire(plan)
+
+
+def _cache_bytes(granted: tuple[_Granted, ...], bundle: str | None) -> int:
+    files = [item.max_bytes for item in granted]
+    return cache_size(files if bundle is None else [*files, room(bundle, files)])
 
 
 def _listen(spec: Pod) -> tuple[bool, tuple[str, ...]]:
@@ -186,7 +221,10 @@ def _grant(
     for wish in wishes.secrets[:most]:  # which bounds the time that one pod takes
         source = wish.source
         answer = matcher.decide(source.provider, source.account, source.reference)
-        message = _never(wish, answer) if isinstance(answer, Allowed) else answer.told(known=known)
+        if isinstance(answer, Allowed):
+            message = _never(wish, answer, wishes.bundle)
+        else:
+            message = answer.told(known=known)
         if isinstance(answer, Allowed) and message is None:
             rules, max_bytes = answer.rules, answer.max_bytes
             granted.append(_Granted(wish, answer.account, answer.identity, rules, max_bytes))
@@ -199,15 +237,22 @@ def _grant(
     return tuple(granted), tuple(mistakes)
 
 
-def _never(wish: Wish, allowed: Allowed) -> str | None:
+def _never(wish: Wish, allowed: Allowed, bundle: str | None) -> str | None:
     """Why the pod would wait for this without end, whatever the provider has; None: it may come."""
     part = wish.source.property
-    if part is None or not any("pem" in check for check in allowed.validations):
-        return None
-    return (
-        f"policy {allowed.policy} accepts PEM only here (validate: pem), and PEM has no property"
-        f" {cut(part)}; take the whole value, without #{cut(part)}"
-    )
+    checks = {name for check in allowed.validations for name in check}
+    if part is not None and "pem" in checks:
+        return (
+            f"policy {allowed.policy} accepts PEM only here (validate: pem), and PEM has no"
+            f" property {shown(part)}; take the whole value, without #{shown(part)}"
+        )
+    if part is None and bundle == DOTENV and checks & {"pem", "requiredKeys"}:
+        what = "PEM" if "pem" in checks else "objects"
+        return (
+            f"policy {allowed.policy} accepts {what} only here, and no line of {BUNDLE}: {DOTENV}"
+            f" carries one; write {BUNDLE}: json, or leave the bundle out"
+        )
+    return None
 
 
 def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:

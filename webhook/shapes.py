@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract import ages, layout
-from contract.plan import FILE_MODES, FOLLOW, MOUNT
+from contract.plan import FILE_MODES, FOLLOW, MOUNT, NEEDS_BUNDLE
 from contract.snapshot import META, data_key
 from policy.quantity import memory
 from webhook import resources
@@ -86,6 +86,7 @@ def _container(
             layout.SNAPSHOTS_MOUNT,
             "--freshness",
             layout.FRESHNESS_MOUNT,
+            *(() if intent.plan.bundle is None else ("--needs", NEEDS_BUNDLE)),
         ],
         "resources": needs,
         "securityContext": _security(intent),

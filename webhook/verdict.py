@@ -36,7 +36,6 @@ class Reason(StrEnum):
 
     UNKNOWN_ANNOTATION = "unknown-annotation"
     BAD_ANNOTATION = "bad-annotation"
-    NOT_AVAILABLE = "not-available"
     NO_POLICY = "no-policy"
     NOT_ALLOWED = "not-allowed"
     COLLISION = "collision"

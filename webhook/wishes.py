@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from contract import annotations as keys
 from contract import layout
-from contract.plan import MODES, Reload
+from contract.bundle import faults
+from contract.plan import BUNDLES, MODES, Reload
 from contract.quoted import ending, shown
 from contract.reference import ReferenceRejected, SourceRequest, parse_source
 from contract.snapshot import property_key
@@ -44,9 +45,7 @@ KINDS = {
     keys.ENV: "<VAR>",
     keys.ENV_VALUE: "<VAR>",
 }
-AVAILABLE = tuple(prefix + name for prefix, name in KINDS.items()) + tuple(
-    key for key in keys.PLAIN if key != keys.BUNDLE
-)
+AVAILABLE = tuple(prefix + name for prefix, name in KINDS.items()) + keys.PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +72,8 @@ class Wishes:
     mode: str | None
     """None: the policy's."""
     reload: Reload | None
+    bundle: str | None
+    """The form of the one file with all secrets; None: none."""
 
 
 def ours(found: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -98,7 +99,8 @@ class _Reader:
     def read(self) -> Wishes:
         self._unknown()
         names = self._names()
-        files = self._files(names)
+        bundle = self._plain(keys.BUNDLE, _bundle)
+        files = self._files(names, bundle)
         secrets = [self._secret(name, files[name]) for name in names]
         if not names:
             self._mistake(keys.SECRET + "<name>", "there is none, so there is nothing to inject")
@@ -112,6 +114,7 @@ class _Reader:
             mount_path=self._plain(keys.MOUNT_PATH, _mount_path) or layout.DEFAULT_MOUNT_PATH,
             mode=self._plain(keys.MODE, _mode),
             reload=self._plain(keys.RELOAD, _reload),
+            bundle=bundle,
         )
 
     def _mistake(self, field: str, message: str, reason: Reason = Reason.BAD_ANNOTATION) -> None:
@@ -126,9 +129,7 @@ class _Reader:
 
     def _unknown(self) -> None:
         for key in self._found:
-            if key == keys.BUNDLE:
-                self._mistake(key, "not available in this version", Reason.NOT_AVAILABLE)
-            elif key not in keys.PLAIN and not key.startswith(tuple(KINDS)):
+            if key not in keys.PLAIN and not key.startswith(tuple(KINDS)):
                 allowed = ", ".join(AVAILABLE)
                 hint = self._hint(partial(_nearest_key, key))
                 message = f"unknown annotation{hint}; allowed are {allowed}"
@@ -154,7 +155,7 @@ class _Reader:
                 )
         return names
 
-    def _files(self, names: list[str]) -> dict[str, str]:
+    def _files(self, names: list[str], bundle: str | None) -> dict[str, str]:
         files = {name: name for name in names}
         for key, name, file in self._of(keys.FILE):
             if name not in files:
@@ -177,7 +178,11 @@ class _Reader:
                 self._mistake(
                     keys.FILE + name, f'"{file}" is already the file of {keys.SECRET}{owners[file]}'
                 )
+            elif bundle is not None and file == BUNDLES[bundle]:
+                self._mistake(keys.FILE + name, f'"{file}" is the bundle; choose another file name')
             owners.setdefault(file, name)
+        for name, why in faults(bundle, names).items() if bundle is not None else ():
+            self._mistake(keys.SECRET + name, f"{why}; choose another name, or {keys.BUNDLE}: json")
         return files
 
     def _secret(self, name: str, file: str) -> Wish | None:
@@ -277,6 +282,15 @@ def _mode(text: str) -> str:
     return text
 
 
+def _bundle(text: str) -> str:
+    if text not in BUNDLES:
+        hint = quick_suggestion(text, BUNDLES)
+        raise ValueError(
+            f'"{shown(text)}" is not a form of a bundle; allowed: {", ".join(BUNDLES)}{hint}'
+        )
+    return text
+
+
 def _reload(text: str) -> Reload:
     kind, _, signal = text.partition(":")
     if kind == "signal":
@@ -299,7 +313,7 @@ def _reload(text: str) -> Reload:
 
 def _nearest_key(key: str) -> str:
     word = key[len(keys.PREFIX) :]  # which may be in other letters
-    plain = [item.removeprefix(keys.PREFIX) for item in keys.PLAIN if item != keys.BUNDLE]
+    plain = [item.removeprefix(keys.PREFIX) for item in keys.PLAIN]
     head, dot, rest = word.partition(".")
     if dot:
         kinds = [prefix.removeprefix(keys.PREFIX).removesuffix(".") for prefix in KINDS]

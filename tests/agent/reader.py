@@ -1,4 +1,4 @@
-"""An app that reads as fast as it can: `reader.py path|set FOLDER`, until its stdin is closed.
+"""An app that reads as fast as it can: `reader.py path|set|bundle FOLDER`, until stdin is closed.
 
 Prints how often it read, how many versions it saw, and how many reads were torn, mixed or empty-
 handed. Who is held up for two swaps between two steps of one read finds the directory gone; such a
@@ -7,6 +7,7 @@ read counts for nothing, and one within fewer swaps counts as bad.
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import sys
@@ -35,6 +36,12 @@ def by_set(folder: str) -> list[bytes]:
         os.close(pinned)
 
 
+def by_bundle(folder: str) -> list[bytes]:
+    """The one file with all secrets."""
+    with open(f"{folder}/bundle.json", "rb") as file:  # noqa: PTH123 - as above
+        return [text.encode() for text in json.loads(file.read()).values()]
+
+
 def torn(found: list[bytes]) -> bool:
     """Whether a value is not one version's bytes, or the values are of different versions."""
     first = found[0]
@@ -48,7 +55,7 @@ def number(folder: str) -> int:
 
 def main(how: str, folder: str) -> None:
     """Read until stdin is closed."""
-    read = {"path": by_path, "set": by_set}[how]
+    read = {"path": by_path, "set": by_set, "bundle": by_bundle}[how]
     reads = bad = 0
     versions = set()
     while not select.select([sys.stdin], [], [], 0)[0]:

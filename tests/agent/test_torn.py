@@ -28,11 +28,13 @@ SIZE = 20_000
 def test_p3_readers_never_see_a_torn_or_mixed_state(
     new_pod: Callable[[Plan], AgentPod],
 ) -> None:
-    """P3: one file by path is whole; two properties from a pinned directory are of one version."""
+    """P3: one file by path is whole; two properties from a pinned directory, or from the bundle,
+    are of one version.
+    """
     db = make.planned_snapshot(
         make.planned_file("user", part="user"), make.planned_file("word", part="password")
     )
-    pod = new_pod(make.plan(db))
+    pod = new_pod(make.plan(db, bundle="json"))
     _show(pod, 0)
     take(pod.plan, pod.folders, make.NOW, starting=False)
     readers = [
@@ -41,7 +43,7 @@ def test_p3_readers_never_see_a_torn_or_mixed_state(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        for how in ("path", "set")
+        for how in ("path", "set", "bundle")
     ]
     try:
         for number in range(1, SWAPS):

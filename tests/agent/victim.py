@@ -27,6 +27,7 @@ def main(steps: int, options: dict[str, str]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         for _ in cache.apply(
             decision.copies,
+            decision.bundle,
             lambda revision: status(decision, revision, NOW),
             decision.allows,
             publish=decision.changes,

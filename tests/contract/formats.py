@@ -78,6 +78,14 @@ FORMATS = (
         values=strategies.plans(),
     ),
     Format(
+        golden="plan-bundle",
+        what="the plan",
+        read=plan.from_wire,
+        write=plan.to_wire,
+        value=make.plan(_CA, bundle="json"),
+        values=strategies.plans(),
+    ),
+    Format(
         golden="meta",
         what="meta.json",
         read=snapshot.from_wire,

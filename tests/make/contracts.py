@@ -64,10 +64,15 @@ def plan(
     mode: str = "follow",
     access: str = "world",
     reload: Reload | None = None,
+    bundle: str | None = None,
 ) -> Plan:
     """A plan with one snapshot unless others are given."""
     return Plan(
-        mode=mode, access=access, snapshots=snapshots or (planned_snapshot(),), reload=reload
+        mode=mode,
+        access=access,
+        snapshots=snapshots or (planned_snapshot(),),
+        reload=reload,
+        bundle=bundle,
     )
 
 

@@ -10,7 +10,16 @@ from contract import layout
 from contract.ages import Confirmed, Entry
 from contract.freshness import FreshnessClass
 from contract.names import snapshot_name
-from contract.plan import FILE_MODES, MODES, Plan, PlannedFile, PlannedSnapshot, Reload
+from contract.plan import (
+    BUNDLES,
+    FILE_MODES,
+    FOLLOW,
+    MODES,
+    Plan,
+    PlannedFile,
+    PlannedSnapshot,
+    Reload,
+)
 from contract.reasons import FetchFailure, Freshness, Holding, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Meta, Quarantined
@@ -35,7 +44,7 @@ secret_names = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,48}[a-z0-9])?", fullmatch=T
 """The `<name>` of annotations."""
 
 file_names = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,30}", fullmatch=True).filter(
-    lambda name: name not in layout.RESERVED_FILES
+    lambda name: name not in (*layout.RESERVED_FILES, *BUNDLES.values())
 )
 
 segments = st.text("abcXYZ019_+=.@!-", min_size=1, max_size=8).filter(
@@ -92,8 +101,9 @@ def plans(draw: st.DrawFn) -> Plan:
     needed = count * len(sources)
     names = iter(draw(_distinct(secret_names, needed)))
     files = iter(draw(_distinct(file_names, needed)))
+    mode = draw(st.sampled_from(MODES))
     return Plan(
-        mode=draw(st.sampled_from(MODES)),
+        mode=mode,
         access=draw(st.sampled_from(sorted(FILE_MODES))),
         snapshots=tuple(
             PlannedSnapshot(
@@ -113,6 +123,7 @@ def plans(draw: st.DrawFn) -> Plan:
             for source in sources
         ),
         reload=draw(st.none() | reloads),
+        bundle=draw(st.none() | st.sampled_from([*BUNDLES])) if mode == FOLLOW else None,
     )
 
 

@@ -24,7 +24,7 @@ GOOD = make.asking(db="aws-sm:/prod/payments/db#password")
 KEYS = (
     "lastgood.dev/secret.<name>, lastgood.dev/file.<name>, lastgood.dev/env.<VAR>,"
     " lastgood.dev/env-value.<VAR>, lastgood.dev/containers, lastgood.dev/mount-path,"
-    " lastgood.dev/mode, lastgood.dev/reload"
+    " lastgood.dev/mode, lastgood.dev/bundle, lastgood.dev/reload"
 )
 PATTERNS = (
     "aws-sm:/prod/payments/*, aws-sm:/both/*, aws-sm:/prod/payments/signing/*, aws-sm:/test/**"
@@ -59,7 +59,47 @@ ANNOTATIONS = {
             " write lastgood.dev/env.X: db for the path of its file"
         ),
     ),
-    "bundle": ({"bundle": "json"}, "bundle: not available in this version"),
+    "bundle": (
+        {"bundle": "jsn"},
+        'bundle: "jsn" is not a form of a bundle; allowed: json, dotenv; did you mean "json"?',
+    ),
+    "bundle in mount": (
+        {"bundle": "json", "mode": "mount"},
+        (
+            "bundle: a bundle needs mode follow: in mode mount the kubelet writes the files, each"
+            " from one key of a Secret, and nothing puts them together; write lastgood.dev/mode:"
+            " follow, or leave the bundle out"
+        ),
+    ),
+    "bundle is a file": (
+        {"bundle": "json", "file.db": "bundle.json"},
+        'file.db: "bundle.json" is the bundle; choose another file name',
+    ),
+    "variable of a shell": (
+        {"bundle": "dotenv", "secret.path": "aws-sm:/prod/payments/x"},
+        (
+            "secret.path: the bundle's variable PATH is a shell's own; choose another name, or"
+            " lastgood.dev/bundle: json"
+        ),
+    ),
+    "two of one variable": (
+        {
+            "bundle": "dotenv",
+            "secret.a-b": "aws-sm:/prod/payments/x",
+            "secret.a.b": "aws-sm:/prod/payments/y",
+        },
+        (
+            "secret.a.b: the bundle's variable A_B is that of a-b too; choose another name, or"
+            " lastgood.dev/bundle: json"
+        ),
+    ),
+    "variable with a digit": (
+        {"bundle": "dotenv", "secret.2fa": "aws-sm:/prod/payments/x"},
+        (
+            "secret.2fa: the bundle's variable 2FA would start with a digit; choose another name,"
+            " or lastgood.dev/bundle: json"
+        ),
+    ),
     "bad name": (
         {"secret.DB": "aws-sm:/prod/payments/db"},
         'secret.DB: "DB" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside, - and .',
@@ -303,6 +343,24 @@ def test_a_property_of_what_must_be_pem_is_refused() -> None:
     )
     whole = make.pod(annotations=make.asking(db="aws-sm:/prod/payments/db"))
     assert admit(whole, "payments", found, CONFIG).outcome is Outcome.INJECTED
+
+
+@pytest.mark.parametrize(
+    ("check_", "what"), [({"pem": True}, "PEM"), ({"requiredKeys": ["user"]}, "objects")]
+)
+def test_a_line_for_what_has_no_line_is_refused(check_: dict[str, object], what: str) -> None:
+    """No such value fits into dotenv, so the pod would wait without end. JSON carries it."""
+    checked = {**make.source("aws-prod", "aws-sm:/prod/payments/*"), "validate": [check_]}
+    found = load_texts({"policy.yaml": written(sources=[checked])})
+    asked = make.asking(db="aws-sm:/prod/payments/db")
+    pod = make.pod(annotations={**asked, "lastgood.dev/bundle": "dotenv"})
+    assert admit(pod, "payments", found, CONFIG).message == (
+        f"lastgood.dev/secret.db: policy payments accepts {what} only here, and no line of"
+        " lastgood.dev/bundle: dotenv carries one; write lastgood.dev/bundle: json, or leave the"
+        " bundle out"
+    )
+    pod = make.pod(annotations={**asked, "lastgood.dev/bundle": "json"})
+    assert admit(pod, "payments", found, CONFIG).outcome is Outcome.INJECTED
 
 
 @given(members=st.dictionaries(st.text(max_size=8), st.text() | st.just(PEM), max_size=3))

@@ -337,6 +337,35 @@ def test_nothing_is_served_on_the_hosts_network() -> None:
     assert "ports" not in agent(injected())
 
 
+@pytest.mark.parametrize("form", ["json", "dotenv"])
+def test_a_bundle_is_of_the_plan_and_a_need(form: str) -> None:
+    """An older gate passes over a member of the plan that it does not know. It refuses the
+    argument, so that no pod starts without the bundle that it asked for.
+    """
+    pod = injected(asked={**DB, keys.BUNDLE: form})
+    for container in (gate(pod), agent(pod)):
+        assert plan_of(container).bundle == form
+        at = container["args"].index("--needs")
+        assert container["args"][at : at + 2] == ["--needs", "bundle"]
+        assert at == 9
+    assert "--needs" not in gate(injected())["args"]
+    assert plan_of(gate(injected())).bundle is None
+
+
+def test_the_cache_has_room_for_the_bundle() -> None:
+    """Three revisions of it as well; JSON has up to two bytes for one of a value."""
+
+    def size(**more: str) -> str:
+        pod = injected(asked={**DB, **{keys.PREFIX + key: text for key, text in more.items()}})
+        limit: str = named(pod, layout.CACHE_VOLUME)["emptyDir"]["sizeLimit"]
+        return limit
+
+    many = {f"secret.s{at}": f"aws-sm:/prod/payments/s{at}" for at in range(3)}
+    assert size(**many) == "1Mi"
+    assert size(**many, bundle="dotenv") == "2Mi"
+    assert size(**many, bundle="json") == "3Mi"
+
+
 def test_the_agent_leaves_its_port_to_the_app() -> None:
     """P10: where the app declares the agent's port, the agent serves nothing, and says so."""
     verdict = admitted(make.pod("web", make.container(ports=[{"containerPort": 9465}])))
