@@ -13,6 +13,7 @@ from contract.plan import BUNDLES, DOTENV, JSON
 from contract.reasons import Holding, Serving
 from tests import make
 from tests.agent.pod import AgentPod, three_secrets, until
+from tests.agent.test_cache import MOST_STEPS, kill_at, publish
 from tests.contract.env_file import by_shell
 
 if TYPE_CHECKING:
@@ -124,6 +125,37 @@ def test_a_bundle_that_is_not_as_it_should_be_is_written_again(bundled: AgentPod
     bundled.plan = plan
     assert bundled.gate().returncode == 0
     assert read(bundled) == {name: f"old-{name}" for name in NAMES}
+
+
+def test_p3_killed_after_any_step_it_is_old_or_new_and_of_its_files(
+    new_pod: Callable[[Plan], AgentPod],
+) -> None:
+    """P3: the bundle is of the revision whose files are shown; the next writer heals the rest."""
+    pod = new_pod(three_secrets().replace(bundle=JSON))
+    killed = 0
+    for steps in range(1, MOST_STEPS):
+        pod.empty_cache()
+        pod.mount_all("old", "v1")
+        publish(pod)
+        pod.mount_all("new", "v2")
+        code = kill_at(pod, steps)
+        assert read(pod) == {name: pod.shown()[name].decode() for name in NAMES}
+        assert read(pod)["s0"] in ("old-s0", "new-s0")
+        publish(pod)
+        assert read(pod) == {name: f"new-{name}" for name in NAMES}
+        if code == 0:
+            break
+        killed += 1
+    assert killed >= 13
+
+
+def test_it_is_not_written_again_when_nothing_changed(bundled: AgentPod) -> None:
+    """A second look leaves the revision as it was."""
+    bundled.mount_all("value")
+    publish(bundled)
+    before = (bundled.files / "..data").readlink()
+    publish(bundled)
+    assert (bundled.files / "..data").readlink() == before
 
 
 def _wrong(pod: AgentPod, *more: str) -> dict[str, Any]:
