@@ -109,7 +109,7 @@ def roll_back(status: Status) -> Wish:
     return Wish(
         said=f"rolled back from {bad}",
         change=lambda spec: specs.rolled_back(spec, bad),
-        done=lambda seen, _: seen.version != bad,
+        done=lambda seen, _: (seen.version, seen.incarnation) != (bad, status.incarnation),
     )
 
 

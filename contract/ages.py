@@ -24,6 +24,13 @@ class Confirmed(Record):
 
     version: str
     last_success: float
+    incarnation: str | None = None
+    """As in `contract.snapshot.Meta`."""
+
+    def is_of(self, meta: Meta) -> bool:
+        """Whether it speaks of the version that `meta` serves, as far as both know incarnations."""
+        marks = {self.incarnation, meta.incarnation}
+        return self.version == meta.version and (len(marks) == 1 or None in marks)
 
 
 class Entry(Record):
@@ -45,8 +52,8 @@ def to_wire(entry: Entry) -> str:
     """The entry as one line of JSON."""
     return wire.encode(
         {
-            "served": None if entry.served is None else entry.served.__dict__,
-            "prior": None if entry.prior is None else entry.prior.__dict__,
+            "served": _to_wire(entry.served),
+            "prior": _to_wire(entry.prior),
             "last_attempt": entry.last_attempt,
             "reason": entry.reason,
         }
@@ -70,12 +77,22 @@ def last_success(meta: Meta, entry: Entry | None) -> float | None:
     else when it was fetched.
 
     Never later than the truth: the kubelet may show the ConfigMap before the Secret, or the Secret
-    before the ConfigMap.
+    before the ConfigMap. An entry of the very incarnation goes before one that knows none.
     """
-    for confirmed in (entry.served, entry.prior) if entry is not None else ():
-        if confirmed is not None and confirmed.version == meta.version:
+    pair = () if entry is None else (entry.served, entry.prior)
+    found = [confirmed for confirmed in pair if confirmed is not None and confirmed.is_of(meta)]
+    for confirmed in found:
+        if confirmed.incarnation == meta.incarnation:
             return confirmed.last_success
-    return meta.fetched_at
+    return found[0].last_success if found else meta.fetched_at
+
+
+def _to_wire(confirmed: Confirmed | None) -> dict[str, object] | None:
+    if confirmed is None:
+        return None
+    members = {"version": confirmed.version, "last_success": confirmed.last_success}
+    mark = confirmed.incarnation
+    return members if mark is None else members | {"incarnation": mark}
 
 
 def _confirmed(document: dict[str, object], member: str) -> Confirmed | None:
@@ -83,5 +100,7 @@ def _confirmed(document: dict[str, object], member: str) -> Confirmed | None:
         return None
     item = wire.mapping(document, member)
     return Confirmed(
-        version=wire.text(item, "version"), last_success=wire.number(item, "last_success")
+        version=wire.text(item, "version"),
+        last_success=wire.number(item, "last_success"),
+        incarnation=wire.optional_text(item, "incarnation"),
     )

@@ -15,6 +15,8 @@ VALUE = "value"
 META = "meta.json"
 MOST_VERSION = 128
 """Characters in the provider's name of a version. AWS has at most 64, others fewer."""
+MOST_INCARNATION = 64
+"""Characters in the mark of a version's incarnation."""
 MOST_VERSIONS = 128
 """That operators may name in one list of a snapshot: revoked, or rolled back from."""
 MOST_REVOKED = MOST_VERSIONS + 256
@@ -27,6 +29,13 @@ def is_version(name: str) -> bool:
     """
     plain = name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
     return 0 < len(name) <= MOST_VERSION and plain
+
+
+def is_incarnation(mark: str) -> bool:
+    """Whether objects and documents can hold it: as `is_version`, and no longer than
+    MOST_INCARNATION.
+    """
+    return is_version(mark) and len(mark) <= MOST_INCARNATION
 
 
 def property_key(name: str) -> str:
@@ -46,6 +55,8 @@ class Quarantined(Record):
 
     version: str
     reason: str
+    incarnation: str | None = None
+    """As in Meta; None: every incarnation of the version."""
 
 
 class Meta(Record):
@@ -67,6 +78,10 @@ class Meta(Record):
     pin: str | None = None
     revoked: tuple[str, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
+    incarnation: str | None = None
+    """What tells the served version from another of the same name: a secret that is deleted and
+    made again can give its old names to other bytes. None: not known, so any incarnation.
+    """
 
     def names(self, account: str, identity: str, provider: str, reference: str) -> bool:
         """Whether this is the snapshot of exactly that source and identity."""
@@ -80,9 +95,17 @@ class Meta(Record):
 
 def to_wire(meta: Meta) -> str:
     """meta.json; equal metas give equal text."""
-    document = dict(meta.__dict__)
-    document["quarantined"] = [item.__dict__ for item in meta.quarantined]
+    document = _known(meta)
+    document["quarantined"] = [_known(item) for item in meta.quarantined]
     return wire.encode(document)
+
+
+def _known(item: Record) -> dict[str, object]:
+    """The members of a value; `incarnation` only where it is known."""
+    members = dict(item.__dict__)
+    if members["incarnation"] is None:
+        del members["incarnation"]
+    return members
 
 
 def from_wire(raw: bytes | str) -> Meta:
@@ -107,7 +130,12 @@ def from_wire(raw: bytes | str) -> Meta:
         pin=wire.optional_text(document, "pin"),
         revoked=wire.texts(document, "revoked"),
         quarantined=tuple(
-            Quarantined(version=wire.text(item, "version"), reason=wire.text(item, "reason"))
+            Quarantined(
+                version=wire.text(item, "version"),
+                reason=wire.text(item, "reason"),
+                incarnation=wire.optional_text(item, "incarnation"),
+            )
             for item in wire.objects(document, "quarantined")
         ),
+        incarnation=wire.optional_text(document, "incarnation"),
     )

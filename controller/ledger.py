@@ -255,7 +255,7 @@ class Ledger:
         """
         if before is None:
             return True
-        if (before.serving, before.version) == (meta.serving, meta.version):
+        if before.serving == meta.serving and _is_same(before, meta):
             return False
         decided = self._decided.get(key)
         operated = (before.pin, before.revoked, before.serving, before.quarantined) != (
@@ -402,6 +402,12 @@ class Ledger:
             if change.after is not None:
                 shown.written = dict(change.after.status)
             shown.due_at = min(shown.due_at, self._clock.monotonic() + LEAST_GAP_S)
+
+
+def _is_same(before: Meta, meta: Meta) -> bool:
+    """Whether the same version is served; one whose incarnation is known now is no other."""
+    known = before.incarnation
+    return before.version == meta.version and known in {None, meta.incarnation}
 
 
 def _path(key: SnapshotKey, subresource: str | None = None) -> str:

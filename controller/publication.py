@@ -61,5 +61,5 @@ def is_held_back(held: Held | None, entry: Entry | None, meta: Meta) -> bool:
         return False
     if meta.serving is not Serving.SERVED or meta.version == meta.pin:
         return False
-    given = None if entry is None or entry.served is None else entry.served.version
-    return given != meta.version and given not in meta.revoked
+    given = None if entry is None else entry.served
+    return given is None or not (given.is_of(meta) or given.version in meta.revoked)

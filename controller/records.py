@@ -354,4 +354,4 @@ def _extra_of(data: Mapping[str, bytes]) -> object:
         meta = from_wire(data.get(META, b""))
     except WireError:
         return None
-    return meta.serving, meta.version, meta.revoked
+    return meta.serving, meta.version, meta.incarnation, meta.revoked

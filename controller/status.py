@@ -87,6 +87,8 @@ class Status:
     """The spec's generation that this status reflects."""
     told: Told | None = None
     """None: `rules` are known, or policy gives no class."""
+    incarnation: str | None = None
+    """Of `version`, as in contract.snapshot.Meta."""
     unnamed: int = 0
     """How many more pods demand it, whose names are not known."""
 
@@ -124,6 +126,8 @@ class Status:
         served, attempt = entry.served, entry.last_attempt
         if served is None or served.version != self.version or attempt is None:
             return self
+        if served.incarnation != self.incarnation:
+            return self
         if self.last_attempt is not None and attempt <= self.last_attempt:
             return self
         attempted = self.reason is None or self.reason in _FAILURES
@@ -139,10 +143,10 @@ def is_written(state: SnapshotState, meta: Meta | None) -> bool:
     """Whether the snapshot's own meta.json says what the state says; one never served has none."""
     if state.serving is None:
         return True
-    served = None if state.served is None else state.served.version
+    served = (None, None) if state.served is None else state.served.identity
     return meta is not None and (
-        (meta.serving, meta.version, meta.pin, meta.revoked, meta.quarantined)
-        == (state.serving, served, state.pin, state.revoked, state.quarantined)
+        ((meta.version, meta.incarnation), meta.serving, meta.pin, meta.revoked, meta.quarantined)
+        == (served, state.serving, state.pin, state.revoked, state.quarantined)
     )
 
 
@@ -170,6 +174,7 @@ def status_of(
         rules=None if decided.demanded is None else decided.demanded.rules,
         serving=state.serving,
         version=None if served is None else served.version,
+        incarnation=None if served is None else served.incarnation,
         fetched_at=None if served is None else served.fetched_at,
         last_success=state.last_success,
         last_attempt=state.last_attempt,
@@ -210,6 +215,7 @@ def to_wire(
         "state": _state(status, freshness_),
         "serving": status.serving,
         "version": status.version,
+        "incarnation": status.incarnation,
         "fetchedAt": rfc3339(status.fetched_at),
         "latest": status.latest,
         "unconfirmedSince": rfc3339(_unconfirmed_since(status, freshness_)),
@@ -219,7 +225,9 @@ def to_wire(
         "failures": status.failures,
         "reason": status.reason,
         "pin": status.pin,
-        "quarantined": [item.__dict__ for item in status.quarantined],
+        "quarantined": [
+            {"version": item.version, "reason": item.reason} for item in status.quarantined
+        ],
         "revoked": list(status.revoked),
         "history": [
             {"version": item.version, "fetchedAt": rfc3339(item.fetched_at)}
@@ -250,6 +258,7 @@ def from_wire(source: Mapping[str, Any], found: Mapping[str, Any]) -> Status:
         rules=rules,
         serving=found.get("serving"),
         version=found.get("version"),
+        incarnation=found.get("incarnation"),
         fetched_at=seconds(found.get("fetchedAt")),
         last_success=seconds(found.get("lastSuccess")),
         last_attempt=seconds(found.get("lastAttempt")),

@@ -45,7 +45,8 @@ def turns(before: Document, after: Document) -> Iterator[tuple[Turn, str]]:
     if after.get("reason") == late and before.get("reason") != late:
         yield Turn.AGES_NOT_WRITTEN, f"pods see ages from before: {what_to_do(late)}"
     left = before.get("version")
-    if left is not None and left != after.get("version") and left in _rolled_back_from(after):
+    is_same = _identity(before) == _identity(after)
+    if left is not None and not is_same and left in _rolled_back_from(after):
         yield Turn.ROLLED_BACK, f"from version {left}; version {after.get('version')} is served"
 
 
@@ -63,6 +64,10 @@ def _expiry(status: Document) -> str:
         f"version {status.get('version')}, last confirmed {status.get('lastSuccess')}, is past the"
         f" {rules['maxAgeSeconds']} s of class {status.get('class')}: {end}; {tried}"
     )
+
+
+def _identity(status: Document) -> tuple[object, object]:
+    return status.get("version"), status.get("incarnation")
 
 
 def _rolled_back_from(status: Document) -> list[str]:

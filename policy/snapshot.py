@@ -158,6 +158,9 @@ class Status(_Model):
     """served, revoked or withdrawn; left out: never synced."""
     version: str | None = None
     """The version that is served."""
+    incarnation: str | None = None
+    """Tells that version from another of the same name, as a secret that is deleted and made again
+    can have. Default: the provider does not say."""
     fetched_at: datetime | None = None
     """When that version was fetched."""
     latest: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from contract.reasons import FetchFailure
-from contract.snapshot import is_version
+from contract.snapshot import is_incarnation, is_version
 from refresh.fleet import Fleet
 from refresh.model import Moment
 from refresh.observer import Silent
@@ -313,6 +313,9 @@ def _ask(source: Source, requests: Sequence[FetchRequest], most_calls: int) -> F
 
 def _nameable(result: FetchResult) -> FetchResult:
     """A version of another form could be in no object, so what is served stays."""
-    if isinstance(result, Material | NotModified) and not is_version(result.version):
-        return Failed(reason=FetchFailure.INVALID, code="version-name")
-    return result
+    if not isinstance(result, Material | NotModified):
+        return result
+    mark = result.incarnation
+    if is_version(result.version) and (mark is None or is_incarnation(mark)):
+        return result
+    return Failed(reason=FetchFailure.INVALID, code="version-name")

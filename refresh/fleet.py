@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from refresh.asks import Sources
     from refresh.budget import Budget
     from refresh.events import Event
-    from refresh.model import Demanded, Moment, SnapshotKey, Wanted
+    from refresh.model import Demanded, Identity, Moment, SnapshotKey, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
     from refresh.sources.protocol import Fetched, FetchResult
@@ -59,7 +59,7 @@ class Fleet:
         self._observer = observer
         self._states: dict[SnapshotKey, SnapshotState] = {}
         self._names: dict[str, dict[str, SnapshotKey]] = {}
-        self._received: dict[SnapshotKey, str] = {}
+        self._received: dict[SnapshotKey, Identity] = {}
         """The version whose bytes came from the provider to this process, or were compared with
         those. What was only restored is not in it: a Secret can be changed while nothing of ours
         guards it, and its namespace's bytes must not become another's."""
@@ -271,14 +271,16 @@ class Fleet:
         for other in known.keys.values():
             state = self._states[other]
             age = age_s(state.answered_at, at.wall)
-            if age is None or age > item.rules.budget_s or state.latest is None:
+            if age is None or age > item.rules.budget_s or state.current is None:
                 continue
-            kept = versions.held(state, state.latest)
-            if kept is None or versions.is_rejected(state, kept.version):
+            kept = versions.held(state, state.current)
+            if kept is None or versions.is_rejected(state, kept.identity):
                 continue
-            if self._received.get(other) != kept.version:
+            if self._received.get(other) != kept.identity:
                 continue
-            material = Material(version=kept.version, value=kept.value)
+            material = Material(
+                version=kept.version, value=kept.value, incarnation=kept.incarnation
+            )
             event = judge.arrived(self._states[key], item, material, answered_at=state.answered_at)
             self._apply(key, event, at)
             self._receive(key, material)
@@ -313,9 +315,9 @@ class Fleet:
 
     def _receive(self, key: SnapshotKey, material: Material) -> None:
         """Notes whether what is held under this version is what came."""
-        kept = versions.held(self._states[key], material.version)
+        kept = versions.same(self._states[key], material)
         if kept is not None and kept.value == material.value:
-            self._received[key] = kept.version
+            self._received[key] = kept.identity
         else:
             self._received.pop(key, None)
 
@@ -332,7 +334,7 @@ class Fleet:
         if isinstance(result, Failed):
             return FetchFailed(reason=result.reason, current=not task.by_name)
         if isinstance(result, NotModified):
-            return Unchanged(result.version)
+            return Unchanged(result.version, result.incarnation)
         return judge.arrived(
             self._states[key], self._demanded[key], result, current=not task.by_name
         )
@@ -394,8 +396,13 @@ class Fleet:
         known = self._asks.get(task)
         keys = () if known is None else known.keys.values()
         held = {known_version(self._states[key]) for key in keys}
+        version = held.pop() if len(held) == 1 else None
+        if version is None:
+            return FetchRequest(reference=reference)
         return FetchRequest(
-            reference=reference, known_version=held.pop() if len(held) == 1 else None
+            reference=reference,
+            known_version=version.version,
+            known_incarnation=version.incarnation,
         )
 
 

@@ -52,5 +52,5 @@ def _is_judged(state: SnapshotState, material: Material) -> bool:
         and state.latest is not None
         and served.version == material.version
         and served.value == material.value
-        and not versions.is_rejected(state, served.version)
+        and not versions.is_rejected(state, served.identity)
     )

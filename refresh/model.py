@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from contract.snapshot import Quarantined
 
 
+class Identity(NamedTuple):
+    """Which version: the provider's name of it, and which incarnation of that name."""
+
+    version: str
+    incarnation: str | None = None
+    """As in `contract.snapshot.Meta`; None: the provider did not say."""
+
+
 class Moment(NamedTuple):
     """Now, on both clocks."""
 
@@ -98,6 +106,11 @@ class Kept:
     fetched_at: float
     rank: int = 0
     """Grows with each version that became the provider's current one; 0: fetched by name only."""
+    incarnation: str | None = None
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.version, self.incarnation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +127,7 @@ class SnapshotState:
     """Other versions held, highest rank first: good ones, and a candidate that was refused."""
     latest: str | None = None
     """The version that the provider last gave as current, served or not."""
+    latest_incarnation: str | None = None
     pin: str | None = None
     quarantined: tuple[Quarantined, ...] = ()
     revoked: tuple[str, ...] = ()
@@ -133,6 +147,11 @@ class SnapshotState:
     """The clock at the last event; None: no event yet. A clock before it has gone backwards."""
     restored: str | None = None
     """The UID of the cluster whose backup this is, until the provider confirms; None: our own."""
+
+    @property
+    def current(self) -> Identity | None:
+        """`latest` with its incarnation."""
+        return None if self.latest is None else Identity(self.latest, self.latest_incarnation)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,7 +11,7 @@ from contract.freshness import CLOCK_SKEW_S
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import META, VALUE, Meta, from_wire, to_wire
-from refresh.model import Kept, SnapshotState
+from refresh.model import Identity, Kept, SnapshotState
 from refresh.select import selected
 from refresh.step import known_or_old
 
@@ -42,6 +42,7 @@ def data(
         pin=state.pin,
         revoked=state.revoked,
         quarantined=state.quarantined,
+        incarnation=None if served is None else served.incarnation,
     )
     values = {VALUE: b""} if served is None else selected(served.value.reveal(), properties)
     secret: dict[str, bytes | SecretBytes] = {
@@ -52,16 +53,15 @@ def data(
 
 def history_data(state: SnapshotState) -> dict[str, bytes | SecretBytes]:
     """The history's keys: `meta.json` with all versions held, and `v.<hash of the version>`."""
-    document = {
+    document: dict[str, object] = {
         "latest": state.latest,
         "served_rank": 0 if state.served is None else state.served.rank,
-        "versions": [
-            {"version": kept.version, "fetched_at": kept.fetched_at, "rank": kept.rank}
-            for kept in state.history
-        ],
+        "versions": [_item(kept) for kept in state.history],
     }
+    if state.latest_incarnation is not None:
+        document["latest_incarnation"] = state.latest_incarnation
     values: dict[str, bytes | SecretBytes] = {
-        _key(kept.version): kept.value for kept in state.history
+        _key(*kept.identity): kept.value for kept in state.history
     }
     return {**values, META: wire.encode(document).encode()}
 
@@ -72,7 +72,11 @@ def entry(state: SnapshotState) -> Entry:
     return Entry(
         served=None
         if served is None
-        else Confirmed(version=served.version, last_success=known_or_old(state.last_success)),
+        else Confirmed(
+            version=served.version,
+            last_success=known_or_old(state.last_success),
+            incarnation=served.incarnation,
+        ),
         prior=state.prior,
         last_attempt=state.last_attempt,
         reason=None if state.reason is None else state.reason.value,
@@ -101,7 +105,7 @@ def restored(
     value = snapshot.get(VALUE, b"")
     if meta.serving is Serving.SERVED and not value:
         raise wire.WireError(f"{VALUE} is empty, and {META} says that it is served")
-    older, latest, served_rank = _history(history, meta.revoked)
+    older, current, served_rank = _history(history, meta.revoked)
     ours = meta.cluster == cluster
     last_success = _last_success(meta, known if ours else None, now)
     served = None
@@ -111,12 +115,14 @@ def restored(
             value=SecretBytes(value),
             fetched_at=meta.fetched_at or 0.0,
             rank=served_rank,
+            incarnation=meta.incarnation,
         )
     return SnapshotState(
         serving=meta.serving,
         served=served,
-        history=tuple(kept for kept in older if kept.version != meta.version),
-        latest=latest,
+        history=tuple(kept for kept in older if kept.identity != (meta.version, meta.incarnation)),
+        latest=None if current is None else current.version,
+        latest_incarnation=None if current is None else current.incarnation,
         pin=meta.pin,
         quarantined=meta.quarantined,
         revoked=meta.revoked,
@@ -129,30 +135,39 @@ def restored(
     )
 
 
-def _key(version: str) -> str:
-    return "v." + sha256(version.encode()).hexdigest()[:32]
+def _key(version: str, incarnation: str | None) -> str:
+    told = version if incarnation is None else f"{len(version)}:{version}{incarnation}"
+    return "v." + sha256(told.encode()).hexdigest()[:32]
+
+
+def _item(kept: Kept) -> dict[str, object]:
+    item = {"version": kept.version, "fetched_at": kept.fetched_at, "rank": kept.rank}
+    return item if kept.incarnation is None else item | {"incarnation": kept.incarnation}
 
 
 def _history(
     history: Mapping[str, bytes], revoked: tuple[str, ...]
-) -> tuple[list[Kept], str | None, int]:
+) -> tuple[list[Kept], Identity | None, int]:
     try:
         document = wire.decode(history.get(META, b""), "the history's meta.json")
         held = [_kept(item, history) for item in wire.objects(document, "versions")]
         latest = wire.optional_text(document, "latest")
+        incarnation = wire.optional_text(document, "latest_incarnation")
         rank = int(wire.number(document, "served_rank"))
     except wire.WireError:
         return [], None, 0
-    return [kept for kept in held if len(kept.value) and kept.version not in revoked], latest, rank
+    current = None if latest is None else Identity(latest, incarnation)
+    return [kept for kept in held if len(kept.value) and kept.version not in revoked], current, rank
 
 
 def _kept(item: dict[str, Any], history: Mapping[str, bytes]) -> Kept:
-    version = wire.text(item, "version")
+    version, incarnation = wire.text(item, "version"), wire.optional_text(item, "incarnation")
     return Kept(
         version=version,
-        value=SecretBytes(history.get(_key(version), b"")),
+        value=SecretBytes(history.get(_key(version, incarnation), b"")),
         fetched_at=wire.number(item, "fetched_at"),
         rank=int(wire.number(item, "rank")),
+        incarnation=incarnation,
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from contract.snapshot import Quarantined
 from refresh import versions
 from refresh.events import (
     Alarm,
@@ -26,12 +25,12 @@ from refresh.events import (
     Unchanged,
     Withdrawn,
 )
-from refresh.model import Kept
+from refresh.model import Identity, Kept
 
 if TYPE_CHECKING:
     from refresh.events import Effect, Event
     from refresh.model import SnapshotState, Wanted
-    from refresh.validate import Rejection
+    from refresh.sources.protocol import Material
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""
@@ -66,20 +65,21 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
     return after, [*_changes(state, after), *alarms]
 
 
-def known_version(state: SnapshotState) -> str | None:
+def known_version(state: SnapshotState) -> Identity | None:
     """The version that need not be sent again; None: the value is wanted in any case.
 
     A version that failed its checks is asked for by value again after 1, 2, 4, 8... refreshes, for
     the fault may have been in its transport.
     """
-    if state.latest is None or state.serving in {None, Serving.WITHDRAWN}:
+    current = state.current
+    if current is None or state.serving in {None, Serving.WITHDRAWN}:
         return None
     if state.restored is not None:
         return None
-    if versions.is_rejected(state, state.latest):
-        return None if state.failures & (state.failures - 1) == 0 else state.latest
-    if state.latest in state.revoked or versions.held(state, state.latest) is not None:
-        return state.latest
+    if versions.is_rejected(state, current):
+        return None if state.failures & (state.failures - 1) == 0 else current
+    if current.version in state.revoked or versions.held(state, current) is not None:
+        return current
     return None
 
 
@@ -117,86 +117,114 @@ def _back(moment: float | None, seconds: float) -> float | None:
 def _arrived(
     state: SnapshotState, event: Arrived, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
-    version = event.material.version
+    material = event.material
     state = replace(state, last_attempt=now)
-    held = _held_for_good(state, version)
-    if held is not None and held.value != event.material.value:
-        return _changed_in_place(state, event)
+    known = _held_for_good(state, material)
+    if known is not None:
+        if known.value != material.value:
+            return _changed_in_place(state, event, known.identity)
+        state = versions.adopted(state, known, material.incarnation)
+    mark = material.incarnation or (None if known is None else known.incarnation)
+    identity = Identity(material.version, mark)
     if not event.current:
-        return _arrived_by_name(state, event, now)
+        return _arrived_by_name(state, event, identity, now)
     at = now if event.answered_at is None else min(now, event.answered_at)
-    answered = replace(state, latest=version, answered_at=at)
-    if version in state.revoked:
+    answered = replace(state, latest=material.version, latest_incarnation=mark, answered_at=at)
+    if material.version in state.revoked:
         return _confirmed(_settled(replace(answered, failures=0), now), at), []
     if event.rejection is not None:
-        return _rejected(answered, event, event.rejection, at)
+        return _rejected(answered, event, identity, at)
     kept = Kept(
-        version=version,
-        value=event.material.value if held is None else held.value,
-        fetched_at=at if held is None else held.fetched_at,
-        rank=versions.next_rank(answered, version),
+        version=material.version,
+        value=material.value if known is None else known.value,
+        fetched_at=at if known is None else known.fetched_at,
+        rank=versions.next_rank(answered, identity),
+        incarnation=mark,
     )
-    lifted = versions.without_rejection(answered, version)
+    lifted = versions.without_rejection(answered, identity)
     settled = _settled(versions.with_kept(replace(lifted, failures=0), kept), now)
     alarms: list[Effect] = []
-    if event.suspicion is not None and held is None:
-        alarms.append(Alarm(AlarmKind.SUSPICIOUS, version, event.suspicion))
+    if event.suspicion is not None and known is None:
+        alarms.append(Alarm(AlarmKind.SUSPICIOUS, material.version, event.suspicion))
     return _confirmed(settled, at), alarms
 
 
-def _held_for_good(state: SnapshotState, version: str) -> Kept | None:
+def _held_for_good(state: SnapshotState, material: Material) -> Kept | None:
     """The held version, unless a check refused it: its bytes may have been hurt on the way."""
-    held = versions.held(state, version)
-    if held is not state.served and versions.is_rejected(state, version):
-        return None
-    return held
+    held = versions.same(state, material)
+    if held is None or held is state.served or not versions.is_refused(state, held.identity):
+        return held
+    return None
 
 
-def _changed_in_place(state: SnapshotState, event: Arrived) -> tuple[SnapshotState, list[Effect]]:
+def _changed_in_place(
+    state: SnapshotState, event: Arrived, identity: Identity
+) -> tuple[SnapshotState, list[Effect]]:
+    """The provider confirms nothing of that identity until it gives the held bytes again."""
     reason = FetchFailure.INVALID if event.rejection is None else event.rejection.reason
     alarms: list[Effect] = []
-    if state.reason is not reason:
-        alarms.append(Alarm(AlarmKind.CHANGED_IN_PLACE, event.material.version))
-    return replace(state, reason=reason, failures=state.failures + 1), alarms
+    if not versions.is_doubted(state, identity):
+        alarms.append(Alarm(AlarmKind.CHANGED_IN_PLACE, identity.version))
+    failed = replace(state, reason=reason, failures=state.failures + 1)
+    if event.current:
+        failed = replace(failed, latest=identity.version, latest_incarnation=identity.incarnation)
+    return versions.with_doubt(failed, identity), alarms
 
 
 def _arrived_by_name(
-    state: SnapshotState, event: Arrived, now: float
+    state: SnapshotState, event: Arrived, identity: Identity, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
-    version = event.material.version
+    version = identity.version
     if version != versions.missing_pin(state):
         return state, [Alarm(AlarmKind.PIN_NOT_SERVED, state.pin, "another-version")]
     if event.rejection is not None:
-        refused = versions.with_rejection(state, version, event.rejection.code)
+        refused = versions.with_rejection(state, identity, event.rejection.code)
         alarm = Alarm(AlarmKind.PIN_NOT_SERVED, version, event.rejection.code)
         return replace(refused, reason=event.rejection.reason), [alarm]
-    kept = Kept(version=version, value=event.material.value, fetched_at=now)
+    kept = Kept(
+        version=version,
+        value=event.material.value,
+        fetched_at=now,
+        incarnation=identity.incarnation,
+    )
     return _confirmed(_settled(versions.with_kept(state, kept), now), now), []
 
 
 def _rejected(
-    state: SnapshotState, event: Arrived, rejection: Rejection, at: float
+    state: SnapshotState, event: Arrived, identity: Identity, at: float
 ) -> tuple[SnapshotState, list[Effect]]:
     """Shown, alarmed once, kept for a look, not served. The version that is served stays so even if
     today's checks refuse it.
     """
-    version = event.material.version
+    rejection = event.rejection
+    if rejection is None:
+        raise AssertionError("unreachable")
     alarms: list[Effect] = []
-    if not versions.is_rejected(state, version):
-        alarms.append(Alarm(AlarmKind.REJECTED, version, rejection.code))
+    if not versions.is_rejected(state, identity):
+        alarms.append(Alarm(AlarmKind.REJECTED, identity.version, rejection.code))
     failed = replace(state, reason=rejection.reason, failures=state.failures + 1)
-    refused = versions.with_rejection(failed, version, rejection.code)
-    if rejection.reason is FetchFailure.INVALID and versions.held(state, version) is None:
-        rank = versions.next_rank(refused, version)
-        value = event.material.value
-        kept = Kept(version=version, value=value, fetched_at=at, rank=rank)
+    refused = versions.with_rejection(failed, identity, rejection.code)
+    if rejection.reason is FetchFailure.INVALID and versions.held(state, identity) is None:
+        kept = Kept(
+            version=identity.version,
+            value=event.material.value,
+            fetched_at=at,
+            rank=versions.next_rank(refused, identity),
+            incarnation=identity.incarnation,
+        )
         refused = versions.with_kept(refused, kept)
     return _confirmed(versions.trimmed(refused), at), alarms
 
 
 def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
-    answered = replace(state, latest=event.version, answered_at=now, last_attempt=now)
-    if versions.is_rejected(state, event.version):
+    answered = replace(
+        state,
+        latest=event.version,
+        latest_incarnation=event.incarnation,
+        answered_at=now,
+        last_attempt=now,
+    )
+    if versions.is_rejected(state, Identity(event.version, event.incarnation)):
         failures = state.failures + 1
         refused = replace(answered, failures=failures, reason=FetchFailure.INVALID)
         return _confirmed(refused, now)
@@ -217,15 +245,11 @@ def _operated(
         for item in state.quarantined
         if item.reason != versions.ROLLED_BACK and item.version not in wanted.quarantined
     )
-    rolled_back = tuple(
-        Quarantined(version=version, reason=versions.ROLLED_BACK)
-        for version in sorted(wanted.quarantined)
-    )
     operated = replace(
         state,
         pin=wanted.pin,
         revoked=revoked,
-        quarantined=rejections + rolled_back,
+        quarantined=rejections + versions.rolled_back(state, wanted.quarantined),
         history=tuple(kept for kept in state.history if kept.version not in revoked),
     )
     settled = _confirmed(_settled(operated, now), state.answered_at)
@@ -237,13 +261,13 @@ def _alarms_of_wishes(before: SnapshotState, after: SnapshotState) -> list[Effec
     alarms: list[Effect] = []
     if after.serving is Serving.REVOKED and before.serving is not Serving.REVOKED:
         alarms.append(Alarm(AlarmKind.REVOKED, _version(before.served)))
-    if after.pin is not None and (
-        after.pin in after.revoked or versions.is_rejected(after, after.pin)
-    ):
+    if versions.is_refused_pin(after):
         alarms.append(Alarm(AlarmKind.PIN_NOT_SERVED, after.pin))
-    served = _version(after.served)
-    if served is not None and served != after.pin and versions.is_rolled_back(after, served):
-        alarms.append(Alarm(AlarmKind.NOTHING_OLDER, served))
+    served = after.served
+    if served is None or served.version == after.pin:
+        return alarms
+    if versions.is_rolled_back(after, served.identity):
+        alarms.append(Alarm(AlarmKind.NOTHING_OLDER, served.version))
     return alarms
 
 
@@ -274,12 +298,16 @@ def _settled(state: SnapshotState, now: float) -> SnapshotState:
         if served is not None and served.version in state.revoked:
             return _unserved(state, Serving.REVOKED)
         return state
-    if served is not None and target.version == served.version:
+    if served is not None and target.identity == served.identity:
         return versions.trimmed(replace(state, served=target))
-    others = [kept for kept in state.history if kept.version != target.version]
+    others = [kept for kept in state.history if kept.identity != target.identity]
     prior = None
     if served is not None:
-        prior = Confirmed(version=served.version, last_success=known_or_old(state.last_success))
+        prior = Confirmed(
+            version=served.version,
+            last_success=known_or_old(state.last_success),
+            incarnation=served.incarnation,
+        )
         if served.version not in state.revoked:
             others.append(served)
     switched = replace(
@@ -320,9 +348,9 @@ def _changes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
 def _published(state: SnapshotState) -> tuple[object, ...]:
     return (
         state.serving,
-        state.served and (state.served.version, state.served.rank),
-        tuple((kept.version, kept.rank) for kept in state.history),
-        state.latest,
+        state.served and (state.served.identity, state.served.rank),
+        tuple((kept.identity, kept.rank) for kept in state.history),
+        state.current,
         state.pin,
         state.quarantined,
         state.revoked,
@@ -333,8 +361,8 @@ def _published(state: SnapshotState) -> tuple[object, ...]:
 def _reported(state: SnapshotState) -> tuple[object, ...]:
     return (
         state.serving,
-        state.served and state.served.version,
-        state.prior and state.prior.version,
+        state.served and state.served.identity,
+        state.prior and (state.prior.version, state.prior.incarnation),
         state.reason,
         state.pin,
         state.quarantined,

@@ -10,10 +10,14 @@ from contract.snapshot import MOST_REVOKED, Quarantined
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from refresh.model import Kept, SnapshotState
+    from refresh.model import Identity, Kept, SnapshotState
+    from refresh.sources.protocol import Material
 
 ROLLED_BACK = "rolled-back"
-"""The reason of a quarantine that an operator asked for; all others are a check's word."""
+"""The reason of a quarantine that an operator asked for."""
+CHANGED_IN_PLACE = "changed-in-place"
+"""The reason where the provider gave other bytes under an identity that is held: the held bytes
+stay good, but the provider does not confirm them. All other reasons are a check's word."""
 
 GOOD_VERSIONS = 3
 """Older good versions kept beside the served one."""
@@ -23,29 +27,62 @@ RECORD_BYTES = (1 << 20) - (1 << 17)
 """The served value and all of them together, for they share one Secret of at most 1 MiB."""
 
 
-def held(state: SnapshotState, version: str) -> Kept | None:
-    """The held version of that name, served or not."""
-    if state.served is not None and state.served.version == version:
-        return state.served
-    return next((kept for kept in state.history if kept.version == version), None)
+def held(state: SnapshotState, identity: Identity) -> Kept | None:
+    """The held version of that identity, served or not."""
+    return next((kept for kept in _all(state) if kept.identity == identity), None)
 
 
-def is_rejected(state: SnapshotState, version: str) -> bool:
+def same(state: SnapshotState, material: Material) -> Kept | None:
+    """The held version that a material is of, whatever its bytes; None: it is another.
+
+    Where only one of the two knows its incarnation, equal bytes are the same version. Other bytes
+    are so only where the provider does not say whose they are.
+    """
+    named = [kept for kept in _all(state) if kept.version == material.version]
+    for kept in named:
+        if kept.incarnation == material.incarnation:
+            return kept
+    if material.incarnation is None:
+        equal = (kept for kept in named if kept.value == material.value)
+        return next(equal, named[0] if named else None)
+    unknown = (kept for kept in named if kept.incarnation is None)
+    return next((kept for kept in unknown if kept.value == material.value), None)
+
+
+def is_rejected(state: SnapshotState, identity: Identity) -> bool:
+    """Whether a check refused that version, or the provider gave other bytes for it."""
+    return any(item.reason != ROLLED_BACK for item in _words(state, identity))
+
+
+def is_refused(state: SnapshotState, identity: Identity) -> bool:
     """Whether a check refused that version."""
-    return any(item.version == version and item.reason != ROLLED_BACK for item in state.quarantined)
+    return not {item.reason for item in _words(state, identity)} <= _HELD_BYTES_ARE_GOOD
 
 
-def is_rolled_back(state: SnapshotState, version: str) -> bool:
+def is_doubted(state: SnapshotState, identity: Identity) -> bool:
+    """Whether the provider gave other bytes for that version."""
+    return any(item.reason == CHANGED_IN_PLACE for item in _words(state, identity))
+
+
+def is_rolled_back(state: SnapshotState, identity: Identity) -> bool:
     """Whether an operator rolled back from that version."""
-    return any(item.version == version and item.reason == ROLLED_BACK for item in state.quarantined)
+    return any(item.reason == ROLLED_BACK for item in _words(state, identity))
+
+
+def is_refused_pin(state: SnapshotState) -> bool:
+    """Whether the pinned version can't be served: it is revoked, or checks refused it."""
+    pin = state.pin
+    if pin is None or pinned(state) is not None:
+        return False
+    words = {item.reason for item in state.quarantined if item.version == pin}
+    return pin in state.revoked or not words <= _HELD_BYTES_ARE_GOOD
 
 
 def missing_pin(state: SnapshotState) -> str | None:
     """The pinned version, if it has to be fetched by name."""
-    pin = state.pin
-    if pin is None or pin in state.revoked or is_rejected(state, pin):
+    if is_refused_pin(state) or pinned(state) is not None:
         return None
-    return pin if held(state, pin) is None else None
+    return state.pin
 
 
 def target(state: SnapshotState) -> Kept | None:
@@ -58,13 +95,13 @@ def target(state: SnapshotState) -> Kept | None:
     served = state.served
     if served is not None and served.version in state.revoked:
         served = None
-    pinned = _pinned(state)
-    if pinned is not None:
-        return pinned
+    wanted = pinned(state)
+    if wanted is not None:
+        return wanted
     if missing_pin(state) is not None and (served is not None or state.serving is None):
         return served
     good = [kept for kept in _all(state) if _is_good(state, kept)]
-    current = next((kept for kept in good if kept.version == state.latest), None)
+    current = next((kept for kept in good if kept.identity == state.current), None)
     return current or max(good, key=lambda kept: (kept.rank, kept.fetched_at), default=None)
 
 
@@ -72,48 +109,78 @@ def serves_as_wanted(state: SnapshotState) -> bool:
     """Whether the served version is the one wanted, given the version that the provider named."""
     if state.served is None:
         return False
-    version, latest = state.served.version, state.latest
-    if missing_pin(state) is not None:
+    served, latest = state.served.identity, state.current
+    if missing_pin(state) is not None or (served == latest and is_doubted(state, served)):
         return False
-    if _pinned(state) is not None:
+    if pinned(state) is not None:
         return True
-    if version == latest:
-        return not is_rejected(state, version)
-    return latest is not None and (latest in state.revoked or is_rolled_back(state, latest))
+    if served == latest:
+        return not is_rejected(state, served)
+    return latest is not None and (latest.version in state.revoked or is_rolled_back(state, latest))
 
 
-def next_rank(state: SnapshotState, version: str) -> int:
+def next_rank(state: SnapshotState, identity: Identity) -> int:
     """The rank of a version that the provider names as current."""
     top = max(_all(state), key=lambda kept: kept.rank, default=None)
     if top is None:
         return 1
-    return top.rank if top.version == version and top.rank > 0 else top.rank + 1
+    return top.rank if top.identity == identity and top.rank > 0 else top.rank + 1
 
 
 def with_kept(state: SnapshotState, kept: Kept) -> SnapshotState:
-    """The state that holds `kept`, in the place of what it held under that version."""
-    if state.served is not None and state.served.version == kept.version:
+    """The state that holds `kept`, in the place of what it held under that identity."""
+    if state.served is not None and state.served.identity == kept.identity:
         return replace(state, served=kept)
-    others = [item for item in state.history if item.version != kept.version]
+    others = [item for item in state.history if item.identity != kept.identity]
     return replace(state, history=_sorted([*others, kept]))
 
 
-def with_rejection(state: SnapshotState, version: str, code: str) -> SnapshotState:
-    """The state in which a check refused `version`; an operator's word on it stays."""
-    if any(item.version == version for item in state.quarantined):
+def adopted(state: SnapshotState, kept: Kept, incarnation: str | None) -> SnapshotState:
+    """The state in which a held version of no known incarnation is of this one."""
+    if incarnation is None or kept.incarnation is not None:
         return state
-    item = Quarantined(version=version, reason=code)
+    known = replace(kept, incarnation=incarnation)
+    if kept is state.served:
+        return replace(state, served=known)
+    history = tuple(known if item is kept else item for item in state.history)
+    return replace(state, history=history)
+
+
+def with_rejection(state: SnapshotState, identity: Identity, code: str) -> SnapshotState:
+    """The state in which a check refused that version; an operator's word on it stays."""
+    if any(_words(state, identity)):
+        return state
+    version, incarnation = identity
+    item = Quarantined(version=version, reason=code, incarnation=incarnation)
     return replace(state, quarantined=(*state.quarantined, item))
 
 
-def without_rejection(state: SnapshotState, version: str) -> SnapshotState:
-    """The state in which no check refuses `version`."""
-    if not is_rejected(state, version):
+def with_doubt(state: SnapshotState, identity: Identity) -> SnapshotState:
+    """The state in which the provider gave other bytes for that version."""
+    if is_doubted(state, identity):
         return state
-    rest = tuple(
-        item for item in state.quarantined if item.version != version or item.reason == ROLLED_BACK
-    )
+    version, incarnation = identity
+    item = Quarantined(version=version, reason=CHANGED_IN_PLACE, incarnation=incarnation)
+    return replace(state, quarantined=(*state.quarantined, item))
+
+
+def without_rejection(state: SnapshotState, identity: Identity) -> SnapshotState:
+    """The state in which no check refuses that version."""
+    if not is_rejected(state, identity):
+        return state
+    refusals = [item for item in _words(state, identity) if item.reason != ROLLED_BACK]
+    rest = tuple(item for item in state.quarantined if item not in refusals)
     return replace(state, quarantined=rest)
+
+
+def rolled_back(state: SnapshotState, wanted: AbstractSet[str]) -> tuple[Quarantined, ...]:
+    """The quarantine of what operators rolled back from. They name a version; what they mean is the
+    incarnation that was served then, so another one of that name is a newer version.
+    """
+    known = [item for item in state.quarantined if item.reason == ROLLED_BACK]
+    before = [item for item in known if item.version in wanted]
+    new = sorted(wanted - {item.version for item in before})
+    return (*before, *(_rolled_back(state, version) for version in new))
 
 
 def with_revoked(state: SnapshotState, wanted: AbstractSet[str]) -> tuple[str, ...]:
@@ -131,36 +198,65 @@ def with_revoked(state: SnapshotState, wanted: AbstractSet[str]) -> tuple[str, .
 
 def trimmed(state: SnapshotState) -> SnapshotState:
     """The state with no more history, and no more refusals, than are worth keeping."""
-    bad = {item.version for item in state.quarantined}
     keep: list[Kept] = []
     room = {True: CANDIDATES, False: GOOD_VERSIONS}
     left_bytes = RECORD_BYTES - (0 if state.served is None else len(state.served.value))
     # A refused version takes no room of a good one.
-    for kept in sorted(_sorted(state.history), key=lambda kept: kept.version in bad):
-        refused = kept.version in bad
+    bad = {kept.identity for kept in state.history if _is_bad(state, kept.identity)}
+    for kept in sorted(_sorted(state.history), key=lambda kept: kept.identity in bad):
+        refused = kept.identity in bad
         if room[refused] > 0 and len(kept.value) <= left_bytes:
             room[refused] -= 1
             left_bytes -= len(kept.value)
             keep.append(kept)
-    named = {kept.version for kept in keep} | {state.latest, state.pin}
+    named = {kept.identity for kept in keep} | {state.current}
     quarantined = tuple(
-        item for item in state.quarantined if item.reason == ROLLED_BACK or item.version in named
+        item
+        for item in state.quarantined
+        if item.reason == ROLLED_BACK
+        or item.version == state.pin
+        or any(_speaks_of(item, one) for one in named if one is not None)
     )
     return replace(state, history=_sorted(keep), quarantined=quarantined)
 
 
-def _pinned(state: SnapshotState) -> Kept | None:
-    pin = state.pin
-    if pin is None or pin in state.revoked or is_rejected(state, pin):
+def pinned(state: SnapshotState) -> Kept | None:
+    """The version to serve of those held under the pinned name: the served one, else the newest."""
+    if state.pin is None or state.pin in state.revoked:
         return None
-    return held(state, pin)
+    named = (kept for kept in _all(state) if kept.version == state.pin)
+    return next((kept for kept in named if not is_refused(state, kept.identity)), None)
+
+
+_HELD_BYTES_ARE_GOOD = frozenset({ROLLED_BACK, CHANGED_IN_PLACE})
+
+
+def _words(state: SnapshotState, identity: Identity) -> list[Quarantined]:
+    """What the quarantine says of a version."""
+    return [item for item in state.quarantined if _speaks_of(item, identity)]
+
+
+def _speaks_of(item: Quarantined, identity: Identity) -> bool:
+    of_it = item.incarnation is None or item.incarnation == identity.incarnation
+    return of_it and item.version == identity.version
+
+
+def _rolled_back(state: SnapshotState, version: str) -> Quarantined:
+    named = [kept for kept in _all(state) if kept.version == version]
+    incarnation = named[0].incarnation if named else None
+    return Quarantined(version=version, reason=ROLLED_BACK, incarnation=incarnation)
+
+
+def _is_bad(state: SnapshotState, identity: Identity) -> bool:
+    """Whether it is kept for people to see only."""
+    return is_refused(state, identity) or is_rolled_back(state, identity)
 
 
 def _is_good(state: SnapshotState, kept: Kept) -> bool:
     """Whether it may be served. Checks that came later do not unserve what is served."""
-    if kept.version in state.revoked or is_rolled_back(state, kept.version):
+    if kept.version in state.revoked or is_rolled_back(state, kept.identity):
         return False
-    return kept is state.served or not is_rejected(state, kept.version)
+    return kept is state.served or not is_refused(state, kept.identity)
 
 
 def _all(state: SnapshotState) -> tuple[Kept, ...]:

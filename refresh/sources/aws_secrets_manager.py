@@ -6,6 +6,7 @@ plus read time-out per call (`Access`); DNS, and an answer that drips in, are no
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ _PROMISED = {GET: "VersionId", DESCRIBE: "Name", BATCH: "SecretValues"}
 """A member that every answer has. botocore takes an answer that is cut off, or is no JSON, for an
 empty one.
 """
+
+_MARK = re.compile("[A-Za-z0-9]{1,32}")
+"""AWS has six."""
 
 _WHOLE = (FetchFailure.THROTTLED, FetchFailure.UNAVAILABLE)
 """Reasons of a whole batch that would meet each of its items alone too."""
@@ -179,13 +183,16 @@ def _unchanged(
     current = [version for version, labels in stages.items() if CURRENT in (labels or ())]
     if not current:
         return Failed(reason=FetchFailure.EMPTY, code="NoCurrentVersion")
-    if current[0] == request.known_version:
-        return NotModified(version=current[0])
-    return LAGGING if forward_only and request.known_version not in stages else None
+    mark, known = _incarnation(described), request.known_incarnation
+    if (current[0], mark) == (request.known_version, known):
+        return NotModified(version=current[0], incarnation=mark)
+    lags = request.known_version not in stages or (known is not None and mark != known)
+    return LAGGING if forward_only and lags else None
 
 
 LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
-"""Another region does not know the version that is held: it is older, or newer by two."""
+"""Another region does not know the version that is held: it is older, or newer by two. Or its
+secret is another incarnation, and nothing says which of the two is newer."""
 NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
 
 
@@ -228,11 +235,25 @@ def _material(answer: Mapping[str, Any], request: FetchRequest) -> FetchResult:
         return Failed(reason=FetchFailure.INVALID, code="NotCurrent")
     if PENDING in stages and not {CURRENT, PREVIOUS} & set(stages):
         return Failed(reason=FetchFailure.INVALID, code="PendingVersion")
-    if version == request.known_version:
-        return NotModified(version=version)
+    mark = _incarnation(answer)
+    if (version, mark) == (request.known_version, request.known_incarnation):
+        return NotModified(version=version, incarnation=mark)
     text = answer.get("SecretString")
     value = text.encode() if text is not None else answer.get("SecretBinary", b"")
-    return Material(version=version, value=SecretBytes(value), stages=stages)
+    return Material(version=version, value=SecretBytes(value), stages=stages, incarnation=mark)
+
+
+def _incarnation(answer: Mapping[str, Any]) -> str | None:
+    """The random characters that end the secret's ARN: another secret of its name, made after it
+    was deleted, has others. Its replicas in other regions have the same. None: it has none.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+    """
+    arn, name = answer.get("ARN"), answer.get("Name")
+    if not isinstance(arn, str) or not isinstance(name, str):
+        return None
+    _, found, mark = arn.rpartition(f":secret:{name}-")
+    return mark if found and _MARK.fullmatch(mark) else None
 
 
 def _of_version(failed: Failed) -> Failed:

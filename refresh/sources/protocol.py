@@ -20,6 +20,8 @@ class FetchRequest:
     reference: str
     known_version: str | None = None
     """The version held already: the answer may be NotModified. None: the value is wanted anyway."""
+    known_incarnation: str | None = None
+    """Of `known_version`. NotModified is said of this incarnation only; None: of no known one."""
     version: str | None = None
     """A version wanted by name, for a pin. None: the provider's current one."""
 
@@ -32,13 +34,18 @@ class Material:
     value: SecretBytes
     stages: tuple[str, ...] = ()
     """The provider's labels of this version, for example AWSCURRENT."""
+    incarnation: str | None = None
+    """What another secret of this name, made after this one was deleted, has not: part of an ARN, a
+    time of creation. At most MOST_INCARNATION characters. None: the provider has none.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified:
-    """The known version is still the current one."""
+    """The known version, in the known incarnation, is still the current one."""
 
     version: str
+    incarnation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,21 @@ FORMATS = (
         values=strategies.metas(),
     ),
     Format(
+        golden="meta-incarnation",
+        what="meta.json",
+        read=snapshot.from_wire,
+        write=snapshot.to_wire,
+        value=make.meta(
+            version="v6",
+            incarnation="AbC123",
+            quarantined=(
+                Quarantined(version="v6", reason="rolled-back", incarnation="xYz789"),
+                *_QUARANTINED,
+            ),
+        ),
+        values=strategies.metas(),
+    ),
+    Format(
         golden="meta-revoked",
         what="meta.json",
         read=snapshot.from_wire,
@@ -111,6 +126,19 @@ FORMATS = (
             prior=Confirmed(version="v5", last_success=make.NOW - 90.5),
             last_attempt=make.NOW + 60,
             reason=FetchFailure.THROTTLED.value,
+        ),
+        values=strategies.entries,
+    ),
+    Format(
+        golden="freshness-incarnation",
+        what="the freshness entry",
+        read=ages.from_wire,
+        write=ages.to_wire,
+        value=ages.Entry(
+            served=Confirmed(version="v6", last_success=make.NOW, incarnation="AbC123"),
+            prior=Confirmed(version="v6", last_success=make.NOW - 90.5, incarnation="xYz789"),
+            last_attempt=make.NOW,
+            reason=None,
         ),
         values=strategies.entries,
     ),

@@ -30,6 +30,36 @@ CASES: dict[str, tuple[Meta, Entry | None, float | None]] = {
         make.entry(None, NOW, prior=None),
         NOW - 500,
     ),
+    "another incarnation of the entry's version": (
+        make.meta(version="a", incarnation="one", fetched_at=NOW - 500),
+        Entry(served=A.replace(incarnation="two"), prior=None, last_attempt=NOW, reason=None),
+        NOW - 500,
+    ),
+    "the secret lags, of the same name": (
+        make.meta(version="a", incarnation="one"),
+        Entry(
+            served=A.replace(incarnation="two", last_success=NOW),
+            prior=A.replace(incarnation="one"),
+            last_attempt=NOW,
+            reason=None,
+        ),
+        NOW - 60,
+    ),
+    "the secret lags, of an incarnation that was not known": (
+        make.meta(version="a"),
+        Entry(
+            served=A.replace(incarnation="two", last_success=NOW),
+            prior=A,
+            last_attempt=NOW,
+            reason=None,
+        ),
+        NOW - 60,
+    ),
+    "the secret does not know its incarnation yet": (
+        make.meta(version="a"),
+        Entry(served=A.replace(incarnation="one"), prior=None, last_attempt=NOW, reason=None),
+        NOW - 60,
+    ),
     "only the prior is known": (make.meta(version="a"), make.entry(None, prior=A), NOW - 60),
 }
 
@@ -53,7 +83,9 @@ class Written:
 
 
 def _history(confirmations: list[tuple[float, str]]) -> list[Written]:
-    """A controller: each confirmation moves the age, and a new version moves the old to `prior`."""
+    """A controller: each confirmation moves the age, and a new version moves the old to `prior`. A
+    version is its name of one letter and its incarnation.
+    """
     written: list[Written] = []
     fetched: dict[str, float] = {}
     served: Confirmed | None = None
@@ -62,10 +94,11 @@ def _history(confirmations: list[tuple[float, str]]) -> list[Written]:
     for wait, version in confirmations:
         now += wait
         fetched.setdefault(version, now)
-        if served is not None and served.version != version:
+        name, mark = version[0], version[1:] or None
+        if served is not None and (served.version, served.incarnation) != (name, mark):
             prior = served
-        served = Confirmed(version=version, last_success=now)
-        meta = make.meta(version=version, fetched_at=fetched[version])
+        served = Confirmed(version=name, last_success=now, incarnation=mark)
+        meta = make.meta(version=name, incarnation=mark, fetched_at=fetched[version])
         entry = Entry(served=served, prior=prior, last_attempt=now, reason=None)
         written.append(Written(now, version, meta, entry))
     return written
@@ -77,7 +110,7 @@ def _visible(written: list[Written], now: float, delay: float) -> Written | None
 
 
 confirmations = st.lists(
-    st.tuples(st.floats(min_value=0.5, max_value=300), st.sampled_from("abc")),
+    st.tuples(st.floats(min_value=0.5, max_value=300), st.sampled_from(["a", "b1", "b2", "c1"])),
     min_size=1,
     max_size=12,
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
 from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, Provider, Proxy
+from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SourceKey
 from tests.make.waiting import until
 
@@ -70,6 +72,39 @@ def _values(world: World) -> list[bytes | None]:
 
 def _calls(proxy: Proxy) -> int:
     return sum(sum(operations.values()) for operations in proxy.counts().values())
+
+
+def test_p5_a_secret_that_is_made_again_with_the_same_token_is_served(
+    world: World, provider: Provider, proxy: Proxy
+) -> None:
+    """Its version has the name of the old one, and other bytes. Both are kept: a rollback goes to
+    the one before, and revoking the name leaves neither.
+    """
+    assert proxy is not None
+    client, token, name = provider.client(), str(uuid.uuid4()), "/prod/payments/again"
+    snapshot = SourceKey("aws", "controller", "aws-sm", name).snapshot
+
+    def value() -> bytes | None:
+        return world.keys(snapshot).get("value")
+
+    def incarnation() -> str | None:
+        found = world.server.get(SECRET_SNAPSHOTS, snapshot, "payments") or {}
+        told: str | None = found.get("status", {}).get("incarnation")
+        return told
+
+    client.create_secret(Name=name, SecretString="one", ClientRequestToken=token)
+    world.pod("api-0", name, account="aws", provider="aws-sm")
+    world.start()
+    until("the first", lambda: value() == b"one" and incarnation() is not None)
+    first = incarnation()
+    client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    client.create_secret(Name=name, SecretString="two", ClientRequestToken=token)
+    world.refresh(name, "aws", "aws-sm")
+    until("the second", lambda: value() == b"two" and incarnation() not in {None, first})
+    world.lastgood("rollback", f"aws-sm:{name}")
+    until("the first again", lambda: value() == b"one" and incarnation() == first)
+    world.lastgood("revoke", f"aws-sm:{name}", token)
+    until("the tombstone", lambda: value() == b"")
 
 
 def test_p1_p4_p12_killed_during_an_outage_it_serves_on_and_obeys_without_a_storm(

@@ -10,7 +10,13 @@ import pytest
 
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import MOST_REVOKED, MOST_VERSION, MOST_VERSIONS, Quarantined
+from contract.snapshot import (
+    MOST_INCARNATION,
+    MOST_REVOKED,
+    MOST_VERSION,
+    MOST_VERSIONS,
+    Quarantined,
+)
 from controller.publication import publish
 from controller.record import MOST_BYTES, decoded, from_secret, to_secret, with_extra
 from controller.records import Records
@@ -24,6 +30,7 @@ from tests.controller.secret_server import SecretServer
 
 ETCD_BYTES = 1_572_864
 """What etcd takes of one request."""
+MARK = "i" * MOST_INCARNATION
 KEY = SnapshotKey("payments", SourceKey("a" * 63, '"' * 253, "aws-sm", "/" + "r" * 511))
 SECRET = f"/api/v1/namespaces/payments/secrets/{KEY.source.snapshot}"
 SYSTEM = "lastgood-system"
@@ -54,7 +61,9 @@ def _name(number: int) -> str:
 
 def _kept(number: int, value: bytes) -> Kept:
     version, at = _name(number), 1e9 + number / 7
-    return Kept(version=version, value=SecretBytes(value), fetched_at=at, rank=number)
+    return Kept(
+        version=version, value=SecretBytes(value), fetched_at=at, rank=number, incarnation=MARK
+    )
 
 
 def _full(value: bytes, *history: Kept) -> SnapshotState:
@@ -66,10 +75,12 @@ def _full(value: bytes, *history: Kept) -> SnapshotState:
         served=_kept(500, value),
         history=history,
         latest=_name(500),
+        latest_incarnation=MARK,
         pin=_name(500),
         revoked=tuple(_name(2000 + number) for number in range(MOST_REVOKED + 2)),
         quarantined=tuple(
-            Quarantined(version=version, reason=reason) for version, reason in refused + rolled_back
+            Quarantined(version=version, reason=reason, incarnation=MARK)
+            for version, reason in refused + rolled_back
         ),
     )
 

@@ -86,6 +86,7 @@ def meta(
     pin: str | None = None,
     revoked: tuple[str, ...] = (),
     quarantined: tuple[Quarantined, ...] = (),
+    incarnation: str | None = None,
 ) -> Meta:
     """The meta of that snapshot; one that serves nothing has no version and no time, whatever is
     given.
@@ -104,6 +105,7 @@ def meta(
         pin=pin,
         revoked=revoked,
         quarantined=quarantined,
+        incarnation=incarnation,
     )
 
 

@@ -133,7 +133,8 @@ def _distinct(each: SearchStrategy[str], count: int) -> SearchStrategy[list[str]
 
 reloads = st.builds(Reload, http=texts) | st.builds(Reload, signal=texts)
 
-quarantined = st.builds(Quarantined, version=versions, reason=texts)
+incarnations = st.none() | texts
+quarantined = st.builds(Quarantined, version=versions, reason=texts, incarnation=incarnations)
 
 
 @st.composite
@@ -153,10 +154,11 @@ def metas(draw: st.DrawFn) -> Meta:
         pin=draw(st.none() | versions),
         revoked=tuple(draw(st.lists(versions, max_size=3))),
         quarantined=tuple(draw(st.lists(quarantined, max_size=2))),
+        incarnation=draw(incarnations) if served else None,
     )
 
 
-confirmed = st.builds(Confirmed, version=versions, last_success=times)
+confirmed = st.builds(Confirmed, version=versions, last_success=times, incarnation=incarnations)
 
 entries = st.builds(
     Entry,

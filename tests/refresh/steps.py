@@ -19,10 +19,10 @@ from refresh.validate import Rejection
 BAD = Rejection(FetchFailure.INVALID, "not-json")
 
 
-def value_of(version: str, value: bytes | None = None) -> Material:
+def value_of(version: str, value: bytes | None = None, incarnation: str | None = None) -> Material:
     """A version as the provider gave it; its value is its name unless told otherwise."""
     raw = version.encode() if value is None else value
-    return Material(version=version, value=SecretBytes(raw))
+    return Material(version=version, value=SecretBytes(raw), incarnation=incarnation)
 
 
 def good(version: str) -> Arrived:

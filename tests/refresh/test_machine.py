@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contract.reasons import FetchFailure
 from refresh.budget import Budget
-from refresh.model import SnapshotKey, SnapshotState, Wanted
+from refresh.model import Identity, SnapshotKey, SnapshotState, Wanted
 from tests.refresh.world import CRITICAL, STEADY, Provider, World, demanded, most_over, snapshot
 
 REFERENCES = ("/shared", "/own", "/gone")
@@ -41,10 +41,13 @@ class Refreshing(RuleBasedStateMachine):
     def start(self, seed: int) -> None:
         self.rng = Random(seed)
         self.provider = Clocked()
-        for name in REFERENCES[:2]:
-            self.provider.rotate(name, "v0", b'{"p":"0"}')
         self.count = 0
-        self.bad: set[str] = set()
+        self.bad: set[Identity] = set()
+        self.real: dict[tuple[str, Identity], bytes] = {}
+        """What the provider ever had, by reference."""
+        for name in REFERENCES[:2]:
+            self.provider.recreate(name, "v0", b'{"p":"0"}', "i0")
+            self.real[name, Identity("v0", "i0")] = b'{"p":"0"}'
         self.wishes: dict[SnapshotKey, Wanted] = {}
         self.revoked: dict[SnapshotKey, set[str]] = {}
         self.calls: list[float] = []
@@ -109,9 +112,21 @@ class Refreshing(RuleBasedStateMachine):
     def rotate(self, name: str, good: bool) -> None:  # noqa: FBT001 - a table
         self.count += 1
         version = f"v{self.count}"
+        identity = Identity(version, self.provider.marks[name])
         if not good:
-            self.bad.add(version)
-        self.provider.rotate(name, version, b'{"p":"%d"}' % self.count if good else BAD)
+            self.bad.add(identity)
+        value = b'{"p":"%d"}' % self.count if good else BAD
+        self.real[name, identity] = value
+        self.provider.rotate(name, version, value)
+
+    @rule(name=st.sampled_from(REFERENCES[:2]))
+    def recreate(self, name: str) -> None:
+        """Under the name that its current version had."""
+        self.count += 1
+        version, mark = self.provider.held[name][-1][0], f"i{self.count}"
+        value = b'{"p":"%d"}' % self.count
+        self.real[name, Identity(version, mark)] = value
+        self.provider.recreate(name, version, value, mark)
 
     @rule(poison=st.booleans())
     def poison_batches(self, poison: bool) -> None:  # noqa: FBT001 - a table
@@ -198,10 +213,10 @@ class Refreshing(RuleBasedStateMachine):
                 assert key.source.reference == "/gone" or revoked
                 continue
             assert state.served.version not in revoked
-            assert state.served.version not in self.bad
+            assert state.served.identity not in self.bad
             assert not revoked & {kept.version for kept in state.history}
-            real = dict(self.provider.held[key.source.reference])
-            assert state.served.value.reveal() == real[state.served.version]
+            real = self.real[key.source.reference, state.served.identity]
+            assert state.served.value.reveal() == real
 
     @invariant()
     def p5_nothing_looks_fresher_than_it_is(self) -> None:
@@ -246,6 +261,7 @@ class Refreshing(RuleBasedStateMachine):
             if key.source.reference != "/gone":
                 assert state.served is not None
                 assert state.served.version == self.provider.held[key.source.reference][-1][0]
+                assert state.served.incarnation == self.provider.marks[key.source.reference]
                 rules = TENANTS[key.namespace]
                 assert state.last_success is not None
                 assert self.world.wall - state.last_success <= rules.budget_s

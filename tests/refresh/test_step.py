@@ -21,7 +21,7 @@ from refresh.events import (
     Unchanged,
     Withdrawn,
 )
-from refresh.model import Kept, SnapshotState
+from refresh.model import Identity, Kept, SnapshotState
 from refresh.step import known_version, step
 from refresh.validate import Rejection
 from tests.refresh.steps import (
@@ -95,7 +95,8 @@ def test_p2_other_bytes_under_the_served_version_are_not_served() -> None:
     assert (after.served, after.last_success) == (before.served, 1000.0)
     assert after.reason is FetchFailure.EMPTY
     assert Alarm(AlarmKind.CHANGED_IN_PLACE, "v1") in effects
-    assert after.quarantined == ()
+    doubt = Quarantined(version="v1", reason=versions.CHANGED_IN_PLACE)
+    assert after.quarantined == (doubt,)
     assert alarms(after, torn) == []
     other = Arrived(material=value_of("v1", b"other"))
     assert state_after(other, state=before).reason is FetchFailure.INVALID
@@ -218,7 +219,7 @@ def test_a_restored_state_is_asked_by_value_until_confirmed() -> None:
     assert known_version(state) is None
     state, effects = step(state, good("v1"), 2000.0)
     assert (state.restored, effects) == (None, [Publish()])
-    assert known_version(state) == "v1"
+    assert known_version(state) == Identity("v1")
 
 
 def test_a_version_that_is_held_no_more_is_asked_by_value() -> None:

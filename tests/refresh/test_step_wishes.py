@@ -16,6 +16,7 @@ from refresh.events import (
     Tombstoned,
     Unchanged,
 )
+from refresh.model import Identity
 from refresh.step import known_version, step
 from tests.refresh.steps import (
     BAD,
@@ -110,7 +111,7 @@ def test_p12_a_rollback_serves_the_previous_good_version_until_a_newer_appears()
     assert (served(state), state.last_success) == ("v1", 1010.0)
     state = state_after(Unchanged("v2"), state=state, at=3000)
     assert (served(state), state.last_success) == ("v1", 3000.0)
-    assert known_version(state) == "v2"
+    assert known_version(state) == Identity("v2")
     state = state_after(good("v3"), state=state, at=4000)
     assert served(state) == "v3"
     state = state_after(good("v2"), state=state, at=5000)
@@ -144,7 +145,7 @@ def test_p12_a_revoked_version_is_replaced_by_the_newest_kept_good_one() -> None
     assert (served(state), held(state)) == ("v1", ["v2"])
     state = state_after(good("v3"), Unchanged("v3"), state=state, at=3000)
     assert (served(state), held(state)) == ("v1", ["v2"])
-    assert (known_version(state), state.last_success) == ("v3", 3010.0)
+    assert (known_version(state), state.last_success) == (Identity("v3"), 3010.0)
 
 
 def test_p12_a_revocation_with_nothing_to_replace_it_leaves_a_tombstone() -> None:

@@ -84,6 +84,8 @@ class Provider:
     """References that make every batch fail as a whole."""
     held: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
     """Versions by reference, the current one last."""
+    marks: dict[str, str] = field(default_factory=dict)
+    """Incarnations by reference; none: the provider does not say."""
     default: Callable[[str], tuple[str, bytes]] | None = None
     calls: int = 0
     asked: list[str] = field(default_factory=list)
@@ -92,6 +94,10 @@ class Provider:
 
     def rotate(self, reference: str, version: str, value: bytes) -> None:
         self.held.setdefault(reference, []).append((version, value))
+
+    def recreate(self, reference: str, version: str, value: bytes, mark: str) -> None:
+        """Deletes the secret and makes it again."""
+        self.held[reference], self.marks[reference] = [(version, value)], mark
 
     def most_calls(self, requests: Sequence[FetchRequest]) -> int:  # noqa: ARG002 - always one
         return 1
@@ -119,11 +125,13 @@ class Provider:
         if not wanted:
             return Failed(reason=FetchFailure.ABSENT, code="simulated-absent")
         version, value = wanted[-1]
-        if self.cheap_checks and request.known_version == version:
-            return NotModified(version=version)
+        mark = self.marks.get(request.reference)
+        known_ = (request.known_version, request.known_incarnation)
+        if self.cheap_checks and known_ == (version, mark):
+            return NotModified(version=version, incarnation=mark)
         self.by_value.append(request.reference)
         value = self.torn.get(request.reference, value)
-        return Material(version=version, value=SecretBytes(value))
+        return Material(version=version, value=SecretBytes(value), incarnation=mark)
 
 
 class Recorder(Silent):

@@ -13,7 +13,7 @@ from contract.secret_bytes import SecretBytes
 from refresh.sources.aws_client import Access, Keys, open_clients
 from refresh.sources.aws_secrets_manager import AwsSecretsManager
 from refresh.sources.file import FileSource
-from refresh.sources.protocol import FetchRequest, Source
+from refresh.sources.protocol import FetchRequest, Material, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +48,14 @@ def one(source: Source, reference: str, **given: str) -> FetchResult:
     """The result of one request alone."""
     [result] = source.fetch([FetchRequest(reference=reference, **given)]).results
     return result
+
+
+def known(held: FetchResult) -> dict[str, str]:
+    """What a request says of a value that is held."""
+    assert isinstance(held, Material)
+    given = {"known_version": held.version}
+    mark = held.incarnation
+    return given if mark is None else given | {"known_incarnation": mark}
 
 
 class Store(Protocol):

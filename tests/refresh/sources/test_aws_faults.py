@@ -13,7 +13,7 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from demo.fault_proxy import VALUES
 from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
-from tests.refresh.sources.harness import REGION, aws_source, one
+from tests.refresh.sources.harness import REGION, aws_source, known, one
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,13 +156,13 @@ def test_a_bad_rotation_arrives_as_a_new_version(
     held = one(source, name)
     assert isinstance(held, Material)
     proxy.set(mode)
-    requests = [FetchRequest(reference=name, known_version=held.version)] * count
+    requests = [FetchRequest(reference=name, **known(held))] * count
     bad = source.fetch(requests).results[0]
     assert isinstance(bad, Material)
     assert (bad.value.reveal().decode(), bad.version != held.version) == (VALUES[mode], True)
     proxy.set("pass")
-    again = one(source, name, known_version=held.version)
-    assert again == NotModified(version=held.version)
+    again = one(source, name, **known(held))
+    assert again == NotModified(version=held.version, incarnation=held.incarnation)
 
 
 def test_a_source_recovers_by_itself(proxy: Proxy, source: AwsSecretsManager, name: str) -> None:

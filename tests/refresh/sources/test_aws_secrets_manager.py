@@ -9,7 +9,7 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from refresh.sources.aws_secrets_manager import AwsSecretsManager
 from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
-from tests.refresh.sources.harness import REGION, aws_source, one, scripted_server
+from tests.refresh.sources.harness import REGION, aws_source, known, one, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,11 +75,13 @@ def test_the_change_check_reads_no_value(
     proxy: Proxy, provider: Provider, source: AwsSecretsManager, name: str
 ) -> None:
     """A known version costs one DescribeSecret, which decrypts nothing."""
-    version = provider.put(name, SecretBytes(b"one"))
-    assert one(source, name, known_version=version) == NotModified(version=version)
+    provider.put(name, SecretBytes(b"one"))
+    held = known(one(source, name))
+    proxy.reset()
+    assert isinstance(one(source, name, **held), NotModified)
     assert operations(proxy) == {"DescribeSecret": 1}
     provider.put(name, SecretBytes(b"two"))
-    assert isinstance(one(source, name, known_version=version), Material)
+    assert isinstance(one(source, name, **held), Material)
     assert operations(proxy) == {"DescribeSecret": 2, "GetSecretValue": 1}
 
 
@@ -126,7 +128,8 @@ def test_a_pending_version_is_never_served(
     provider: Provider, source: AwsSecretsManager, name: str
 ) -> None:
     """AWSPENDING is a rotation that is not finished: neither current nor good for a pin."""
-    current = provider.put(name, SecretBytes(b"one"))
+    provider.put(name, SecretBytes(b"one"))
+    held = known(one(source, name))
     pending = str(uuid.uuid4())
     provider.client().put_secret_value(
         SecretId=name,
@@ -134,10 +137,67 @@ def test_a_pending_version_is_never_served(
         ClientRequestToken=pending,
         VersionStages=["AWSPENDING"],
     )
-    assert one(source, name, known_version=current) == NotModified(version=current)
+    assert isinstance(one(source, name, **held), NotModified)
     assert one(source, name, version=pending) == Failed(
         reason=FetchFailure.INVALID, code="PendingVersion"
     )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_p5_a_secret_made_again_with_the_same_token_is_another_incarnation(
+    provider: Provider, source: AwsSecretsManager, name: str, count: int
+) -> None:
+    """Tools pass a constant ClientRequestToken, which becomes the version's name. Neither the
+    change check nor a batch confirms the version that is held.
+    """
+    client, token = provider.client(), str(uuid.uuid4())
+    client.create_secret(Name=name, SecretString="one", ClientRequestToken=token)
+    before = one(source, name)
+    client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    client.create_secret(Name=name, SecretString="two", ClientRequestToken=token)
+    requests = [FetchRequest(reference=name, **known(before))] * count
+    after = source.fetch(requests).results[0]
+    assert isinstance(before, Material)
+    assert isinstance(after, Material)
+    assert (before.version, after.version, after.value.reveal()) == (token, token, b"two")
+    assert None is not before.incarnation != after.incarnation is not None
+    assert source.fetch(requests[:1]).results[0] == after
+
+
+@pytest.mark.parametrize(
+    ("arn", "mark"),
+    [
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-AbC123", "AbC123"),
+        ("arn:aws:secretsmanager:us-west-2:123456789012:secret:a-AbC123", "AbC123"),
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:a", None),
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:b-AbC123", None),
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-" + "x" * 33, None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_the_incarnation_is_the_end_of_the_arn(
+    script: Scripted, regions: AwsSecretsManager, arn: object, mark: str | None
+) -> None:
+    """The same in every region that the secret is replicated to."""
+    script.say("GetSecretValue", {"Name": "a", "VersionId": "v1", "ARN": arn, **CURRENT})
+    result = one(regions, "a")
+    assert isinstance(result, Material)
+    assert result.incarnation == mark
+
+
+def test_p2_a_second_region_with_another_incarnation_proves_nothing(
+    script: Scripted, regions: AwsSecretsManager
+) -> None:
+    """Nothing says which of the two is newer."""
+    arn = "arn:aws:secretsmanager:us-west-2:123456789012:secret:a-"
+    described = {"Name": "a", "VersionIdsToStages": {"v1": ["AWSCURRENT"]}}
+    given = {"known_version": "v1", "known_incarnation": "AbC123"}
+    script.say("DescribeSecret", described | {"ARN": arn + "AbC123"})
+    confirmed = NotModified(version="v1", incarnation="AbC123")
+    assert one(regions, "a", **given) == confirmed
+    script.say("DescribeSecret", described | {"ARN": arn + "Xyz789"})
+    assert isinstance(one(regions, "a", **given), Failed)
 
 
 def test_a_rollback_at_the_provider_is_followed(

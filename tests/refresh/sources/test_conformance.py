@@ -11,7 +11,7 @@ import pytest
 
 from contract.reasons import FetchFailure
 from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
-from tests.refresh.sources.harness import one
+from tests.refresh.sources.harness import known, one
 
 if TYPE_CHECKING:
     from refresh.sources.protocol import FetchResult
@@ -37,10 +37,13 @@ def test_the_current_value_is_fetched(store: Store, name: str) -> None:
 
 
 def test_a_known_version_is_not_fetched_again(store: Store, name: str) -> None:
-    """The version that is held and still current is confirmed."""
+    """The version that is held and still current is confirmed; not one of unknown incarnation."""
     store.put(name, b"one")
-    version = material(one(store.source, name)).version
-    assert one(store.source, name, known_version=version) == NotModified(version=version)
+    held = material(one(store.source, name))
+    assert one(store.source, name, **known(held)) == NotModified(
+        version=held.version, incarnation=held.incarnation
+    )
+    assert isinstance(one(store.source, name, known_version=held.version), Material)
 
 
 def test_a_rotation_is_seen(store: Store, name: str) -> None:
@@ -118,11 +121,10 @@ def test_a_batch_confirms_known_versions(store: Store, name: str) -> None:
     names = [f"{name}/{index}" for index in range(3)]
     for each in names:
         store.put(each, b"one")
-    versions = [material(one(store.source, each)).version for each in names]
+    held = [known(one(store.source, each)) for each in names]
     store.put(names[1], b"two")
     requests = [
-        FetchRequest(reference=each, known_version=version)
-        for each, version in zip(names, versions, strict=True)
+        FetchRequest(reference=each, **given) for each, given in zip(names, held, strict=True)
     ]
     kinds = [type(result) for result in store.source.fetch(requests).results]
     assert kinds == [NotModified, Material, NotModified]
