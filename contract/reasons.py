@@ -19,6 +19,8 @@ class FetchFailure(StrEnum):
     INVALID = "invalid"
     EMPTY = "empty"
     TOO_LARGE = "too-large"
+    BUDGET_TOO_SMALL = "budget-too-small"
+    """Not asked at all: one fetch can take more calls than the account's burst."""
 
 
 class Freshness(StrEnum):

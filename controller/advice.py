@@ -16,6 +16,10 @@ _WHAT_TO_DO = {
     FetchFailure.UNAVAILABLE.value: "the provider does not answer; it is tried again",
     FetchFailure.INVALID.value: "correct the value at the provider, or the policy's validations",
     FetchFailure.EMPTY.value: "put a value into it at the provider",
+    FetchFailure.BUDGET_TOO_SMALL.value: (
+        "one fetch can take more calls than the SecretAccount's budget.burst; its status says the"
+        " smallest that works; ask who runs it"
+    ),
     FetchFailure.TOO_LARGE.value: "make the value smaller, or raise the policy's limit",
     Found.FOREIGN_SECRET.value: (
         "remove or rename the Secret of this name, which lastgood did not write"

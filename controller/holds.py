@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from contract.reasons import FetchFailure
 from controller.needs import rounded
 from controller.telemetry import say
 from kube.errors import ApiError, ConflictError, NotFoundError
@@ -24,8 +26,13 @@ if TYPE_CHECKING:
     from policy.match import PolicySet
     from refresh.model import SnapshotKey
 
+    Change = dict[str, bool | float | str | None]
+
 STATUS = "status"
 IN_USE, NEEDED = "inUse", "neededCallsPerSecond"
+REASON, BURST = "reason", "smallestBurst"
+
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,8 @@ class Holdable:
     """As its status says."""
     needed: float = 0.0
     """Calls a second, as an account's status says."""
+    reason: str | None = None
+    burst: int | None = None
 
     @staticmethod
     def from_wire(content: Json) -> Holdable:
@@ -49,6 +58,8 @@ class Holdable:
             version=metadata["resourceVersion"],
             in_use=status.get(IN_USE) is True,
             needed=status.get(NEEDED) or 0.0,
+            reason=status.get(REASON),
+            burst=status.get(BURST),
         )
 
 
@@ -59,14 +70,19 @@ class Used:
     accounts: Mapping[str, float] = field(default_factory=dict)
     """With the calls a second that each needs, rounded."""
     policies: frozenset[str] = frozenset()
+    bursts: Mapping[str, int] = field(default_factory=dict)
+    """Of the accounts whose burst is too small, the smallest that works."""
 
 
 def used(
-    snapshots: Iterable[SnapshotKey], policies: PolicySet, needed: Mapping[str, float]
+    snapshots: Iterable[SnapshotKey],
+    policies: PolicySet,
+    needed: Mapping[str, float],
+    bursts: Mapping[str, int] = _NONE,
 ) -> Used:
     """What these snapshots need: the accounts that fetch them, and the policies that their
     namespaces are under. Snapshots that nobody demands count until they are forgotten. `needed` are
-    calls a second by account; what is not in it needs none.
+    calls a second by account; what is not in it needs none. `bursts` as in Used.
     """
     keys = frozenset(snapshots)
     over = (_over(policies, namespace) for namespace in {key.namespace for key in keys})
@@ -74,6 +90,7 @@ def used(
     return Used(
         accounts={name: rounded(needed.get(name, 0.0)) for name in accounts},
         policies=frozenset(name for name in over if name is not None),
+        bursts={name: burst for name, burst in bursts.items() if name in accounts},
     )
 
 
@@ -86,19 +103,31 @@ def _over(policies: PolicySet, namespace: str) -> str | None:
 
 
 def changes(
-    objects: Iterable[Holdable], in_use: Mapping[str, float]
-) -> list[tuple[Holdable, dict[str, bool | float]]]:
+    objects: Iterable[Holdable], in_use: Mapping[str, float], bursts: Mapping[str, int] = _NONE
+) -> list[tuple[Holdable, Change]]:
     """The objects whose status must say something else, and what; `in_use` has what each of those
-    needs.
+    needs, and `bursts` the smallest burst of those whose own is too small.
     """
-    found = ((item, _change(item, in_use.get(item.name))) for item in objects)
+    found = (
+        (item, _change(item, in_use.get(item.name), bursts.get(item.name))) for item in objects
+    )
     return [(item, change) for item, change in found if change]
 
 
-def _change(item: Holdable, needed: float | None) -> dict[str, bool | float]:
-    """`needed` None: it is not in use."""
-    said = {IN_USE: item.in_use, NEEDED: item.needed}
-    must = {IN_USE: needed is not None, NEEDED: needed or 0.0}
+def _change(item: Holdable, needed: float | None, burst: int | None) -> Change:
+    """`needed` None: it is not in use. Null removes a field."""
+    said: Change = {
+        IN_USE: item.in_use,
+        NEEDED: item.needed,
+        REASON: item.reason,
+        BURST: item.burst,
+    }
+    must: Change = {
+        IN_USE: needed is not None,
+        NEEDED: needed or 0.0,
+        REASON: None if burst is None else FetchFailure.BUDGET_TOO_SMALL.value,
+        BURST: burst,
+    }
     return {name: value for name, value in must.items() if value != said[name]}
 
 
@@ -125,8 +154,8 @@ class Holds:
         seen = (self._accounts.revision, self._policies.revision, now_used)
         if seen == self._done:
             return
-        done = await self._write(SECRET_ACCOUNTS, self._accounts.items, now_used.accounts)
-        policies = dict.fromkeys(now_used.policies, 0.0)
+        done = await self._write(SECRET_ACCOUNTS, self._accounts.items, now_used)
+        policies = Used(accounts=dict.fromkeys(now_used.policies, 0.0))
         done &= await self._write(SECRET_POLICIES, self._policies.items, policies)
         self._done = seen if done else None
 
@@ -134,10 +163,10 @@ class Holds:
         self,
         resource: Resource,
         items: Mapping[tuple[str, str], Holdable],
-        in_use: Mapping[str, float],
+        now_used: Used,
     ) -> bool:
         done = True
-        for item, change in changes(list(items.values()), in_use):
+        for item, change in changes(list(items.values()), now_used.accounts, now_used.bursts):
             body = {"metadata": {"resourceVersion": item.version}, STATUS: change}
             try:
                 await self._api.merge_patch(resource.path(None, item.name, STATUS), body)
@@ -153,7 +182,7 @@ class Holds:
         return done
 
 
-def _event(change: Mapping[str, bool | float]) -> str:
+def _event(change: Change) -> str:
     if IN_USE not in change:
         return "controller.needs"
     return "controller.held" if change[IN_USE] else "controller.let_go"

@@ -186,32 +186,37 @@ class Cluster:
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = watchman.run(engine, ledger, lambda: controller.decided)
-        holding = _hold(Holds(api, copies.held_accounts, copies.held_policies), controller, copies)
+        holds = Holds(api, copies.held_accounts, copies.held_policies)
+        holding = _hold(holds, controller, copies, engine)
         keeping = Upkeep(records, engine, freshness, clock).run(lambda: controller.settled)
         async with _beside(ledger.run(engine.states()), nudges.run(), watching, holding, keeping):
             await controller.run(ending, self._settings.poll_s)
 
 
-async def _hold(holds: Holds, controller: Controller, copies: Copies) -> None:
+async def _hold(holds: Holds, controller: Controller, copies: Copies, engine: Engine) -> None:
     """Keeps what is in use from vanishing, until cancelled."""
     feed = PolicyFeed(copies)
     decided: Mapping[SnapshotKey, Decided] = {}
     policies, now_used = PolicySet(), Used()
+    bursts: Mapping[str, int] = {}
     while True:
         await asyncio.sleep(HOLD_S)  # noqa: TID251 - a fixed turn
         if not controller.settled:
             continue
-        if controller.decided is not decided or feed.current() is not policies:
-            decided, policies = controller.decided, feed.current()
-            now_used = _used(decided, policies)
+        before = decided, policies, bursts
+        decided, policies, bursts = controller.decided, feed.current(), engine.smallest_bursts()
+        if decided is not before[0] or policies is not before[1] or bursts != before[2]:
+            now_used = _used(decided, policies, bursts)
         with suppress(FencedError):  # leadership is lost: the process is about to end
             await holds.hold(now_used)
 
 
-def _used(decided: Mapping[SnapshotKey, Decided], policies: PolicySet) -> Used:
+def _used(
+    decided: Mapping[SnapshotKey, Decided], policies: PolicySet, bursts: Mapping[str, int]
+) -> Used:
     """Never served and not demanded is not in use: it is about to be forgotten."""
     kept = (key for key, item in decided.items() if item.demanded is not None or item.known.synced)
-    return used(kept, policies, needed_calls_per_second(decided))
+    return used(kept, policies, needed_calls_per_second(decided), bursts)
 
 
 @asynccontextmanager

@@ -16,6 +16,12 @@ SERVES = {"aws": ("aws-sm",), "file": ("file",)}
 """The providers that references name, by an account's `provider`."""
 
 _NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
+CALLS_OF_A_FETCH = 2
+"""Of Secrets Manager, in each region: a change check, and the value. `most_calls` of its source."""
+_BURST = (
+    f"budget.burst must be at least {CALLS_OF_A_FETCH} for each of aws.regions: one fetch can take"
+    " a change check and a value in each"
+)
 _NEEDS_ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
 
 
@@ -59,7 +65,8 @@ class Budget(Model):
     calls_per_second: Annotated[float, Field(gt=0, le=10_000)]
     """Calls a second in the long run."""
     burst: Annotated[int, Field(ge=1, le=10_000)]
-    """Calls that may be made at once after a quiet time."""
+    """Calls that may be made at once after a quiet time; of provider aws at least two for each
+    region."""
 
 
 class Revoked(Model):
@@ -90,6 +97,10 @@ class AccountSpec(Model):
             "exactly the block that provider names must be set": (
                 "self.provider == 'aws' ? has(self.aws) && !has(self.file)"
                 " : has(self.file) && !has(self.aws)"
+            ),
+            _BURST: (
+                "!has(self.aws) ||"
+                f" self.budget.burst >= {CALLS_OF_A_FETCH} * self.aws.regions.size()"
             ),
             "a revoked reference must name the secret itself, not one of another store": (
                 "self.provider != 'aws' || !has(self.revoked) || self.revoked.all(it,"
@@ -123,6 +134,12 @@ class AccountSpec(Model):
         return self
 
     @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.aws and self.budget.burst < CALLS_OF_A_FETCH * len(self.aws.regions):
+            raise ValueError(_BURST)
+        return self
+
+    @model_validator(mode="after")
     def _canonical(self) -> Self:
         for item in self.revoked:
             try:
@@ -139,6 +156,11 @@ class AccountStatus(Status):
     """Calls a second that keeping all demanded secrets fresh needs, one for each secret and refresh
     interval, to compare with budget.callsPerSecond; where the provider has batches it is fewer. To
     two digits; left out: none yet."""
+    reason: str | None = None
+    """budget-too-small: some secrets are not fetched, because one fetch can take more calls than
+    budget.burst. Default: nothing is wrong."""
+    smallest_burst: int | None = None
+    """With budget-too-small, the smallest budget.burst that those secrets need."""
 
 
 class SecretAccount(Model):

@@ -61,6 +61,7 @@ DEFINITIONS = (
             ("Provider", "string", ".spec.provider"),
             ("Calls/s", "number", ".spec.budget.callsPerSecond"),
             ("Needed/s", "number", ".status.neededCallsPerSecond"),
+            ("Reason", "string", ".status.reason"),
             ("In use", "boolean", ".status.inUse"),
             ("Age", "date", ".metadata.creationTimestamp"),
         ),

@@ -75,6 +75,11 @@ class Asks:
         """The account's schedule; None: it has no budget."""
         return self._schedules.get(account)
 
+    def smallest_bursts(self) -> dict[str, int]:
+        """By account whose burst is too small for some source: one that is enough for all."""
+        found = ((name, schedule.smallest_burst) for name, schedule in self._schedules.items())
+        return {name: burst for name, burst in found if burst is not None}
+
     def get(self, task: Task) -> Asked | None:
         """What is known of a task; None: nobody demands it."""
         return self._tasks.get(task)
@@ -88,7 +93,7 @@ class Asks:
             if schedule is None:
                 self._open(account, budget, at)
             elif schedule.bucket.budget != budget:
-                schedule.bucket.change(budget, at.mono)
+                schedule.change(budget, at.mono)
 
     def add(self, task: Task, key: SnapshotKey, asked: Asked) -> Asked:
         """Notes that `key` demands the task; `asked` is what is known of it if it is new."""

@@ -128,6 +128,10 @@ class Engine:
         self._fleet.forget(key, self._now())
         self._wake()
 
+    def smallest_bursts(self) -> dict[str, int]:
+        """By account whose burst is too small for some source: one that is enough for all."""
+        return self._fleet.smallest_bursts()
+
     def state(self, key: SnapshotKey) -> SnapshotState | None:
         """What is known of a snapshot; None: nothing."""
         return self._fleet.state(key)

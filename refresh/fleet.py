@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contract.freshness import age_s
+from contract.reasons import FetchFailure
 from refresh import backoff, judge, snapshot_data, versions
 from refresh.asks import Asked, Asks
 from refresh.events import (
@@ -175,11 +176,17 @@ class Fleet:
         if schedule is None:
             return None
         work = schedule.pick(at.mono, at.wall)
+        for task in schedule.take_put_off():
+            self._unaffordable(task, at)
         if work is not None:
             self._asks.begun(work)
         elif schedule.waits_for_budget(at.mono):
             self._observer.exhausted(account)
         return work
+
+    def smallest_bursts(self) -> dict[str, int]:
+        """By account whose burst is too small for some source: one that is enough for all."""
+        return self._asks.smallest_bursts()
 
     def next_at(self, account: str, at: Moment) -> float:
         """When to pick next, in monotonic seconds; infinity: not before something happens."""
@@ -305,6 +312,13 @@ class Fleet:
                     self.outbox.write(key, at.mono, publish=True, status=True)
         if self._asks.get(task) is known:
             self._asks.put(task)
+
+    def _unaffordable(self, task: Task, at: Moment) -> None:
+        reason = FetchFailure.BUDGET_TOO_SMALL
+        self._observer.refreshed(task, reason, "burst")
+        known = self._asks.get(task)
+        for key in [] if known is None else list(known.keys.values()):
+            self._apply(key, FetchFailed(reason=reason, current=not task.by_name), at)
 
     def _handled(self, key: SnapshotKey) -> None:
         """Notes that what operators asked for, as known so far, has been answered."""

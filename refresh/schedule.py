@@ -114,14 +114,32 @@ class Schedule:
         """Calls by weight that each lane has had; the least goes next (stride scheduling)."""
         self._in_flight = 0
         self._short_of = 1
-        self.unaffordable = 0
-        """Tasks put off because the account's whole burst does not pay for one fetch of them."""
+        self._dear: dict[Task, int] = {}
+        """What one fetch of those can take that the whole burst does not pay for."""
+        self._put_off: list[Task] = []
 
     def __len__(self) -> int:
         return len(self._items)
 
     def __contains__(self, task: Task) -> bool:
         return task in self._items
+
+    @property
+    def smallest_burst(self) -> int | None:
+        """The burst that every task would need, where the account's is less; None: it is enough."""
+        return max(self._dear.values(), default=None)
+
+    def take_put_off(self) -> list[Task]:
+        """The tasks that were put off since the last call, for the burst does not pay for them."""
+        taken, self._put_off = self._put_off, []
+        return taken
+
+    def change(self, budget: Budget, now: float) -> None:
+        """Applies another budget; what the burst did not pay for is looked at again."""
+        self.bucket.change(budget, now)
+        for task in self._dear.keys() & self._items.keys():
+            self.put(task, self._items[task].plan)
+        self._dear.clear()
 
     def put(self, task: Task, plan: Plan) -> None:
         """Plans a task, in the place of its former plan; one in flight waits for its `done`."""
@@ -137,6 +155,7 @@ class Schedule:
     def remove(self, task: Task) -> None:
         """Forgets a task. A fetch that is under way is still settled with `done`."""
         self._items.pop(task, None)
+        self._dear.pop(task, None)
 
     def plan(self, task: Task) -> Plan | None:
         """The plan of a task; None: there is no such task."""
@@ -159,8 +178,9 @@ class Schedule:
             self._put_back(one, now)
         picked = picked[:count]
         if reserved > self.bucket.budget.burst:
-            self.unaffordable += 1
             self._put_back(picked[0], now + UNAFFORDABLE_S)
+            self._dear[picked[0].task] = reserved
+            self._put_off.append(picked[0].task)
             return None
         if not self.bucket.take(reserved, now):
             self._short_of = reserved
@@ -301,6 +321,8 @@ class Schedule:
     def _begin(self, kind: Kind, picked: list[_Picked], reserved: int) -> Work:
         self._short_of = 1
         self._in_flight += 1
+        for one in picked:
+            self._dear.pop(one.task, None)
         self._pass(picked[0].share, reserved)
         for one in picked:
             self._lanes[one.share].charge(one.namespace, reserved / len(picked) - one.charged)

@@ -232,6 +232,8 @@ def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotSt
 
 
 def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotState:
+    if event.reason is FetchFailure.BUDGET_TOO_SMALL:  # nothing was asked
+        return replace(state, reason=event.reason)
     failures = state.failures + 1 if event.current else state.failures
     return replace(state, last_attempt=now, failures=failures, reason=event.reason)
 

@@ -117,6 +117,21 @@ def test_what_is_written(
     assert changes([item], in_use) == ([(item, expected)] if expected else [])
 
 
+def test_a_burst_that_is_too_small_is_said_and_taken_back() -> None:
+    """With the smallest that works."""
+    item = Holdable(name="a", version="1", in_use=True, needed=1.0)
+    [(_, said)] = changes([item], {"a": 1.0}, {"a": 4})
+    assert said == {"reason": "budget-too-small", "smallestBurst": 4}
+    known = Holdable.from_wire(
+        {
+            "metadata": {"name": "a", "resourceVersion": "2"},
+            "status": {"inUse": True, "neededCallsPerSecond": 1.0} | said,
+        }
+    )
+    assert changes([known], {"a": 1.0}, {"a": 4}) == []
+    assert changes([known], {"a": 1.0}) == [(known, {"reason": None, "smallestBurst": None})]
+
+
 @pytest.mark.parametrize("status", [None, {}, {"inUse": False}, {"inUse": "true"}])
 def test_a_status_that_says_nothing_is_no_use(status: object) -> None:
     """Absent, empty, or of another version."""

@@ -119,7 +119,7 @@ def test_an_account_that_can_not_be_used_stops_no_other(world: World) -> None:
     world.apply(
         "apiVersion: lastgood.dev/v1alpha1\nkind: SecretAccount\nmetadata: {name: aws}\n"
         f"spec: {{provider: aws, aws: {{regions: [eu-west-1], roleARN: '{role}',"
-        " stsEndpoint: 'http://127.0.0.1:9'}, budget: {callsPerSecond: 1, burst: 1}}\n"
+        " stsEndpoint: 'http://127.0.0.1:9'}, budget: {callsPerSecond: 1, burst: 2}}\n"
     )
     world.variables |= {"AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "own"}
     both = POLICY.replace(

@@ -23,7 +23,7 @@ ACCEPTED: dict[str, Json] = {
         "spec": {
             "provider": "aws",
             "aws": {"regions": ["eu-west-1"]},
-            "budget": {"callsPerSecond": 0.5, "burst": 1},
+            "budget": {"callsPerSecond": 0.5, "burst": 2},
         },
     },
     "secretpolicies": {
@@ -78,6 +78,10 @@ ACCOUNT_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotatio
 POLICY_NAME = "a policy's name has at most 63 characters, for a namespace's label names it"
 BLOCK = "exactly the block that provider names must be set"
 ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
+BURST = (
+    "budget.burst must be at least 2 for each of aws.regions: one fetch can take a change check and"
+    " a value in each"
+)
 OWN_NAME = "reference must be the secret's own name: A-Z a-z 0-9 / _ + = . @ ! - and no ARN"
 SEGMENT = 'reference must have no empty, "." or ".." segment'
 ITSELF = "a revoked reference must name the secret itself, not one of another store"
@@ -140,6 +144,8 @@ RULES = (
     _account(BLOCK, spec__file={"root": "/srv"}),
     _account(ROLE, spec__aws__externalID="lastgood"),
     _account(ROLE, spec__aws__stsEndpoint="https://sts.example"),
+    _account(BURST, spec__budget__burst=1),
+    _account(BURST, spec__aws__regions=["eu-west-1", "eu-central-1"]),
     _revoked(OWN_NAME, "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf"),
     _revoked(OWN_NAME, "prod/d b"),
     _revoked(SEGMENT, "prod//db"),

@@ -32,6 +32,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
             "secretaccounts",
             "e2e-mistakes",
             spec__aws=_AWS,
+            spec__budget__burst=4,
             spec__revoked=[{"reference": "rds!cluster-1fcd41b2", "version": "one"}],
         ),
         made(

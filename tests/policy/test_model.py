@@ -65,6 +65,23 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         account(aws={"regions": ["eu-west-1"], "roleARN": ROLE, "externalID": "a b"}),
         ("spec.aws.externalID: an externalID is 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / and -"),
     ),
+    "a burst that pays for no fetch": (
+        account(budget={"callsPerSecond": 1, "burst": 1}),
+        (
+            "spec: budget.burst must be at least 2 for each of aws.regions: one fetch can take a"
+            " change check and a value in each"
+        ),
+    ),
+    "a burst for one region of two": (
+        account(
+            aws={"regions": ["eu-west-1", "eu-central-1"]},
+            budget={"callsPerSecond": 1, "burst": 3},
+        ),
+        (
+            "spec: budget.burst must be at least 2 for each of aws.regions: one fetch can take a"
+            " change check and a value in each"
+        ),
+    ),
     "an external ID without a role": (
         account(aws={"regions": ["eu-west-1"], "externalID": "ab"}),
         "spec.aws: externalID and stsEndpoint say how the role is assumed: they need roleARN",

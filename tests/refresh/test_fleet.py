@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +24,11 @@ from tests.refresh.world import (
     served,
     snapshot,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from refresh.sources.protocol import FetchRequest
 
 
 def test_p4_one_fetch_serves_every_namespace() -> None:
@@ -336,3 +342,33 @@ def test_a_budget_too_small_for_what_is_due_is_told() -> None:
     world.fleet.govern({"aws": BUDGET}, world.at)
     world.run(10)
     assert len(world.store.snapshots) == 50
+
+
+class Dear(Provider):
+    """Two calls for what is held, as a change check and a value are."""
+
+    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
+        return sum(1 if request.known_version is None else 2 for request in requests)
+
+
+def test_a_burst_that_is_too_small_is_said_of_every_snapshot_and_ends_with_a_larger_one() -> None:
+    """A held secret needs more calls than a new one, so it is fetched once and then never again."""
+    provider = Dear(default=plain, batch_limit=1)
+    world = governed(provider, Budget(calls_per_second=1, burst=1))
+    world.fleet.demand([demanded("a", "/s"), demanded("b", "/s")], world.at)
+    world.run(2000)
+    states = [world.fleet.state(snapshot(namespace, "/s")) for namespace in ("a", "b")]
+    for state in states:
+        assert state is not None
+        assert (state.reason, state.failures) == (FetchFailure.BUDGET_TOO_SMALL, 0)
+        assert state.last_attempt == state.last_success
+    assert (provider.calls, world.fleet.smallest_bursts()) == (1, {"aws": 2})
+    told = [code for _, reason, code in world.recorder.results if reason is not None]
+    assert set(told) == {"burst"}
+    report = world.store.reports["a"][snapshot("a", "/s").source.snapshot]
+    assert report.reason == FetchFailure.BUDGET_TOO_SMALL
+    world.fleet.govern({"aws": Budget(calls_per_second=1, burst=2)}, world.at)
+    world.run(5)
+    state = world.fleet.state(snapshot("a", "/s"))
+    assert state is not None
+    assert (provider.calls, state.reason, world.fleet.smallest_bursts()) == (2, None, {})

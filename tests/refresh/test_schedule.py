@@ -161,12 +161,18 @@ def test_a_batch_shrinks_to_what_the_burst_can_pay() -> None:
     assert (len(work.tasks), work.reserved) == (8, 2)
 
 
-def test_a_fetch_that_no_burst_can_pay_for_is_counted_and_holds_up_nobody() -> None:
-    """It is looked at again later: the admin may raise the budget."""
+def test_a_fetch_that_no_burst_can_pay_for_is_told_and_holds_up_nobody() -> None:
+    """It is looked at again later, and at once when the admin raises the budget."""
     schedule = _schedule(burst=2, cost=3)
     schedule.put(_task("/dear"), _plan("a"))
     assert schedule.pick(0.0, 1000.0) is None
-    assert (schedule.unaffordable, schedule.next_at(0.0)) == (1, UNAFFORDABLE_S)
+    assert (schedule.take_put_off(), schedule.take_put_off()) == ([_task("/dear")], [])
+    assert (schedule.smallest_burst, schedule.next_at(0.0)) == (3, UNAFFORDABLE_S)
+    schedule.change(Budget(calls_per_second=1, burst=3), 1.0)
+    assert schedule.smallest_burst is None
+    work = schedule.pick(10.0, 1000.0)
+    assert work is not None
+    assert work.tasks == (_task("/dear"),)
 
 
 def test_a_plan_that_changes_or_goes_leaves_no_trace() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
+from policy.account import CALLS_OF_A_FETCH
 from refresh.sources.aws_secrets_manager import AwsSecretsManager
 from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
 from tests.refresh.sources.harness import REGION, aws_source, known, one, scripted_server
@@ -336,3 +337,15 @@ def test_p2_a_second_region_proves_no_absence(
         {"SecretValues": [], "Errors": [{"SecretId": "a", "ErrorCode": code}]},
     )
     assert regions.fetch(requests).results == (Alone(), Alone())
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("count", [1, 20])
+def test_the_smallest_burst_that_an_account_may_have_pays_for_every_fetch(
+    regions: AwsSecretsManager, count: int, *, known: bool
+) -> None:
+    """Of two regions."""
+    request = FetchRequest(reference="a", known_version="v1" if known else None)
+    most = regions.most_calls([request] * count)
+    assert most <= 2 * CALLS_OF_A_FETCH
+    assert not known or count > 1 or most == 2 * CALLS_OF_A_FETCH
