@@ -12,7 +12,7 @@ from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
 from contract.reasons import Freshness, Holding, Serving
-from controller.advice import what_to_do
+from controller.advice import explained
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
             "there is no SecretSnapshot of it: no controller has seen the pod yet, or policy does"
             " not allow it, which an Event says"
         )
-    tried = None if status.reason is None else f"{status.reason}: {what_to_do(status.reason)}"
+    tried = None if status.reason is None else explained(status.reason, status.message)
     if state in fleet.NOT_GIVEN:
         return tried
     if status.serving is None:

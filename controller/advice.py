@@ -5,7 +5,7 @@ Pure.
 from __future__ import annotations
 
 from contract.reasons import FetchFailure, Found
-from policy.match import Reason
+from policy.match import ASK, Reason
 
 _WHAT_TO_DO = {
     FetchFailure.ABSENT.value: "create it at the provider, or correct the annotation",
@@ -46,11 +46,17 @@ _WHAT_TO_DO = {
         "its SecretPolicy or SecretAccount can't be read, which the controller's log explains; ask"
         " who runs it"
     ),
+    Reason.NOT_ALLOWED.value: f"policy does not allow it{ASK}",
     Found.RESTORED.value: "a backup of another cluster; it is fetched again before all else",
 }
-_REFUSED = "policy does not allow it; ask who runs the SecretPolicy of this namespace"
 
 
-def what_to_do(reason: str) -> str:
-    """By a FetchFailure, a Found or a refusal of policy, which all else is."""
-    return _WHAT_TO_DO.get(reason, _REFUSED)
+def what_to_do(reason: str) -> str | None:
+    """By a FetchFailure, a Found or a `policy.match.Reason`; None: there is no advice on it."""
+    return _WHAT_TO_DO.get(reason)
+
+
+def explained(reason: str, message: str | None = None, *, sign: str = ":") -> str:
+    """A reason, and the sentence that decided it. Where none is known: what to do, if that is."""
+    said = message or what_to_do(reason)
+    return reason if said is None else f"{reason}{sign} {said}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contract.reasons import Found, Freshness
+from controller.advice import explained
 from controller.times import rfc3339
 
 if TYPE_CHECKING:
@@ -57,17 +58,20 @@ def ready(status: Status, state: SnapshotState) -> dict[str, Any]:
         return _condition("Ready", "True", "Served", f"version {status.version} is served")
     if state.serving is not None:
         return _condition("Ready", "False", state.serving.capitalize(), "nothing is served")
-    why = f": {status.reason}" if status.reason else ""
+    why = f": {explained(status.reason, status.message)}" if status.reason else ""
     return _condition("Ready", "False", "NeverSynced", f"not fetched yet{why}")
 
 
 def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) -> dict[str, Any]:
     """Whether the value is within its freshness budget."""
     if freshness_ is None:
-        return _condition("Fresh", "Unknown", "NothingServed", "there is no age to tell")
+        why = "" if status.message is None else f": {status.reason}: {status.message}"
+        return _condition("Fresh", "Unknown", "NothingServed", f"there is no age to tell{why}")
     well = freshness_ is Freshness.FRESH
     why = f"; the last attempt failed: {state.reason}" if state.reason else ""
-    message = f"by class {status.rules.name}{why}" if status.rules is not None else "no class"
+    if status.message is not None:
+        why = f"; {status.reason}: {status.message}"
+    message = f"by class {status.rules.name}{why}" if status.rules is not None else f"no class{why}"
     return _condition("Fresh", "True" if well else "False", STATES[freshness_], message)
 
 
@@ -94,6 +98,7 @@ def not_given(
     return status | {
         "state": state,
         "reason": found,
+        "message": message,
         "conditions": [*judged, *others],
     }
 

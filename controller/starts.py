@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.freshness import age_s, assess
 from contract.reasons import Freshness
-from controller.advice import what_to_do
+from controller.advice import explained
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _described(item: _Stale) -> str:
     tried = (
         "no fetch has failed since"
         if reason is None
-        else f"last fetch: {reason}; {what_to_do(reason)}"
+        else "last fetch: " + explained(reason, sign=";")
     )
     return (
         f"{key.provider}:{key.reference} of account {key.account}, which was {old}: {limit} of"

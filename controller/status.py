@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey, SnapshotState
 
 _FAILURES = frozenset(FetchFailure)
+MOST_MESSAGE = 800
+"""Characters. An Event has 1,024 bytes, and says more than this."""
 TIMES = ("lastSuccess", "lastAttempt")
 """What goes on in a status without anything being new."""
 
@@ -70,6 +72,8 @@ class Status:
     reason: str | None
     """A FetchFailure of the last attempt, a refusal of policy, or a Found; None: nothing is wrong.
     """
+    message: str | None
+    """The sentence that decided `reason`; None: the reason says all."""
     latest: str | None
     """The version that the provider last gave as current."""
     pin: str | None
@@ -131,11 +135,13 @@ class Status:
         if self.last_attempt is not None and attempt <= self.last_attempt:
             return self
         attempted = self.reason is None or self.reason in _FAILURES
+        reason = entry.reason if attempted else self.reason
         return replace(
             self,
             last_success=served.last_success,
             last_attempt=attempt,
-            reason=entry.reason if attempted else self.reason,
+            reason=reason,
+            message=self.message if reason == self.reason else None,
         )
 
 
@@ -181,6 +187,7 @@ def status_of(
         refresh_handled=handled,
         failures=state.failures,
         reason=decided.refusal or state.reason or found,
+        message=_cut(decided.message) if decided.refusal else None,
         latest=state.latest,
         pin=state.pin,
         quarantined=state.quarantined,
@@ -224,6 +231,7 @@ def to_wire(
         "lastHandledRefresh": rfc3339(status.refresh_handled),
         "failures": status.failures,
         "reason": status.reason,
+        "message": status.message,
         "pin": status.pin,
         "quarantined": [
             {"version": item.version, "reason": item.reason} for item in status.quarantined
@@ -265,6 +273,7 @@ def from_wire(source: Mapping[str, Any], found: Mapping[str, Any]) -> Status:
         refresh_handled=seconds(found.get("lastHandledRefresh")),
         failures=found.get("failures") or 0,
         reason=found.get("reason"),
+        message=found.get("message"),
         latest=found.get("latest"),
         pin=found.get("pin"),
         quarantined=tuple(
@@ -297,6 +306,13 @@ def next_turn(status: Status, now: float) -> float:
         return float("inf")
     found = freshness.next_change(status.rules, status.last_success, now)
     return float("inf") if found is None else found
+
+
+def _cut(message: str | None) -> str | None:
+    """It may quote many of a policy's patterns."""
+    if message is None or len(message) <= MOST_MESSAGE:
+        return message
+    return message[: MOST_MESSAGE - 3] + "..."
 
 
 def _freshness(status: Status, now: float) -> Freshness | None:

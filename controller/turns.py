@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from contract.reasons import Found
-from controller.advice import what_to_do
+from controller.advice import explained
 from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def turns(before: Document, after: Document) -> Iterator[tuple[Turn, str]]:
         yield Turn.EXPIRED, _expiry(after)
     late = Found.AGES_NOT_WRITTEN
     if after.get("reason") == late and before.get("reason") != late:
-        yield Turn.AGES_NOT_WRITTEN, f"pods see ages from before: {what_to_do(late)}"
+        yield Turn.AGES_NOT_WRITTEN, f"pods see ages from before: {explained(late)}"
     left = before.get("version")
     is_same = _identity(before) == _identity(after)
     if left is not None and not is_same and left in _rolled_back_from(after):
@@ -59,7 +59,8 @@ def _expiry(status: Document) -> str:
     rules, reason = status["rules"], status.get("reason")
     refused = rules["onExpired"] == "refuse"
     end = "a pod that starts waits" if refused else "it is served all the same"
-    tried = "no fetch has failed" if reason is None else f"{reason}: {what_to_do(reason)}"
+    message = status.get("message")
+    tried = "no fetch has failed" if reason is None else explained(reason, message)
     return (
         f"version {status.get('version')}, last confirmed {status.get('lastSuccess')}, is past the"
         f" {rules['maxAgeSeconds']} s of class {status.get('class')}: {end}; {tried}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contract.freshness import age_s, assess
 from contract.reasons import Found, Freshness
-from controller.advice import what_to_do
+from controller.advice import explained
 
 if TYPE_CHECKING:
     from controller.reconcile import Decided
@@ -44,16 +44,19 @@ def wait(
     """
     if found is not None:
         cause = str(found)
-        note = f"waits for {_named(key)}: {cause}; {what_to_do(cause)}"
+        said = explained(cause, sign=";")
+        note = f"waits for {_named(key)}: {said}"
         return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
     if state is not None and state.serving is not None:
         return _expired(key, state, decided, now)
     reason = decided.refusal or (None if state is None else state.reason)
-    return None if reason is None else _never_synced(key, str(reason))
+    message = decided.message if decided.refusal else None
+    return None if reason is None else _never_synced(key, str(reason), message)
 
 
-def _never_synced(key: SnapshotKey, cause: str) -> Wait:
-    note = f"waits for {_named(key)}, never fetched yet: {cause}; {what_to_do(cause)}"
+def _never_synced(key: SnapshotKey, cause: str, message: str | None) -> Wait:
+    said = explained(cause, message, sign=";")
+    note = f"waits for {_named(key)}, never fetched yet: {said}"
     return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
 
 
@@ -66,11 +69,12 @@ def _expired(key: SnapshotKey, state: SnapshotState, decided: Decided, now: floa
         return None
     age = age_s(state.last_success, now)
     old = "of unknown age" if age is None else f"{age:.0f} s old"
-    last = "no fetch has failed since" if state.reason is None else f"last fetch: {state.reason}"
-    todo = "it is fetched as soon as may be" if state.reason is None else what_to_do(state.reason)
+    last = "no fetch has failed since; it is fetched as soon as may be"
+    if state.reason is not None:
+        last = "last fetch: " + explained(state.reason, sign=";")
     note = (
         f"waits for {_named(key)}, which has expired: it is {old}, and class {rules.name} refuses"
-        f" to start with what is older than {rules.max_age_s:.0f} s; {last}; {todo}"
+        f" to start with what is older than {rules.max_age_s:.0f} s; {last}"
     )
     return Wait(key=key, cause=EXPIRED, reason="SecretExpired", note=note)
 

@@ -183,6 +183,8 @@ class Status(_Model):
     write-failed: the API server does not take the Secret; record-not-written: nor the controller's
     record; ages-not-written: pods see older ages; restored: a backup of
     another cluster. Default: nothing is wrong."""
+    message: str | None = None
+    """The sentence that decided the reason. Default: the reason says all."""
     pin: str | None = None
     """The pin that is in force."""
     quarantined: tuple[Quarantined, ...] = ()

@@ -23,6 +23,7 @@ SERVED = Status(
     refresh_handled=None,
     failures=0,
     reason=None,
+    message=None,
     latest="v1",
     pin=None,
     quarantined=(),

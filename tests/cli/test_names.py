@@ -29,6 +29,7 @@ def _status(reference: str, account: str = "prod") -> Status:
         refresh_handled=None,
         failures=0,
         reason=None,
+        message=None,
         latest=None,
         pin=None,
         quarantined=(),

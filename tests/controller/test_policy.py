@@ -44,6 +44,33 @@ def test_p7_a_pod_that_asks_for_anothers_secret_gets_nothing(world: World) -> No
     assert shown["consumers"] == 1
 
 
+def test_the_sentence_that_decided_a_refusal_is_said_everywhere(world: World) -> None:
+    """On the pod, in the status and its conditions, and by `lastgood explain`: of an account that
+    policy does not name, and of one snapshot too many.
+    """
+    world.configure(policy=POLICY.replace("snapshotsPerNamespace: 20", "snapshotsPerNamespace: 1"))
+    world.secret(DB, b"ours")
+    world.secret(DB + "2", b"ours")
+    world.declare(DB)
+    world.start()
+    world.serves(DB, b"ours")
+    world.declare(DB + "2")
+    world.pod("api-1", DB + "2")
+    world.pod("api-2", DB, account="other")
+    limit = "policy payments allows 1 snapshots in namespace payments"
+    account = "policy payments has no account other; it has files"
+    (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-1"))
+    assert said.endswith(f"never fetched yet: limit; {limit}")
+    (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-2"))
+    assert said.endswith(f"never fetched yet: unknown-account; {account}")
+    shown = until("a status", lambda: world.shown(DB + "2"))
+    ready = next(item for item in shown["conditions"] if item["type"] == "Ready")
+    assert (shown["reason"], shown["message"]) == ("limit", limit)
+    assert ready["message"].endswith(f"limit: {limit}")
+    assert f"limit: {limit}" in world.lastgood("explain", "api-1").stdout
+    assert account in world.lastgood("explain", "api-2").stdout
+
+
 def test_p4_one_fetch_serves_every_namespace_that_may_have_it(world: World) -> None:
     """Twenty pods in two namespaces: one provider call."""
     world.secret("/shared/ca", b"certificate")

@@ -45,6 +45,7 @@ STATUS = Status(
     refresh_handled=NOW - 2.5,
     failures=3,
     reason="denied",
+    message=None,
     latest="v3",
     pin="v2",
     quarantined=(Quarantined(version="v3", reason="rolled-back"),),

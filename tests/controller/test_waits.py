@@ -9,8 +9,8 @@ import pytest
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
-from controller.advice import what_to_do
-from controller.reconcile import Decided, Known
+from controller.advice import explained, what_to_do
+from controller.reconcile import Decided, Known, Refusal
 from controller.waits import Wait, wait
 from policy.match import Reason
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
@@ -39,10 +39,11 @@ def _why(
     rules: FreshnessClass = REFUSES,
     *,
     refusal: str | None = None,
+    message: str | None = None,
     kept: Found | None = None,
 ) -> Wait | None:
     demanded = Demanded(key=KEY, rules=rules, checks=Checks(max_bytes=1000))
-    decided = Decided(known=Known(), demanded=demanded, refusal=refusal)
+    decided = Decided(known=Known(), demanded=demanded, refusal=refusal, message=message)
     return wait(KEY, state, decided, found=kept, now=NOW)
 
 
@@ -110,9 +111,24 @@ def test_an_age_that_nobody_can_know_is_said_to_be_so() -> None:
     assert "no fetch has failed since; it is fetched as soon as may be" in found.note
 
 
+def test_a_refusal_says_the_sentence_that_decided_it() -> None:
+    """And not what another reason would mean."""
+    message = "policy payments allows 20 snapshots in namespace payments"
+    found = _why(None, refusal="limit", message=message)
+    assert found is not None
+    assert found.note.endswith(f"never fetched yet: limit; {message}")
+    unknown = _why(None, refusal="a-newer-versions")
+    assert unknown is not None
+    assert unknown.note.endswith("never fetched yet: a-newer-versions")
+
+
 def test_every_reason_says_what_to_do() -> None:
-    """Of provider, cluster and a policy that can't be read; all else is a refusal of policy."""
-    general = what_to_do("not-allowed")
-    special = [*FetchFailure, *Found, Reason.UNREADABLE]
-    assert general not in {what_to_do(reason) for reason in special}
-    assert general.startswith("policy does not allow it")
+    """Of provider, cluster and a policy that can't be read. Of others only what happened is known,
+    or the sentence that decided them.
+    """
+    special = [*FetchFailure, *Found, Reason.UNREADABLE, Reason.NOT_ALLOWED]
+    advice = [what_to_do(reason) for reason in special]
+    assert None not in advice
+    assert len(set(advice)) == len(special)
+    for reason in (*Refusal, "anything"):
+        assert reason == "no-rights" or explained(reason) == reason
