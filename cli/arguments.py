@@ -25,6 +25,8 @@ where: the cluster of the kubeconfig's current context, as kubectl finds it, or 
 runs in"""
 
 IMAGE = "lastgood/agent:0.1.0"
+RUN_AS = ("lastgood", "pod", "platform")
+"""As `policy.model.RUN_AS`, which takes long to import."""
 WAIT_S = 10.0
 
 
@@ -244,7 +246,7 @@ def _add_presync(
     presync.add_argument(
         "--output", choices=("yaml", "json"), default="yaml", help="default: %(default)s"
     )
-    presync.set_defaults(image=settings.image or IMAGE)
+    presync.set_defaults(image=settings.image or IMAGE, run_as=RUN_AS[0])
 
 
 def _add_render(
@@ -263,6 +265,13 @@ def _add_render(
         "--image",
         default=settings.image or IMAGE,
         help=f"of gate and agent; default: the variable {IMAGE_VARIABLE}, else %(default)s",
+    )
+    render.add_argument(
+        "--run-as",
+        choices=RUN_AS,
+        default=RUN_AS[0],
+        help="the user of gate and agent where a policy has no runAs, as agent.runAs of the chart;"
+        " default: %(default)s",
     )
     render.add_argument(
         "-o",

@@ -138,7 +138,7 @@ def renderings_of(
     files: Files, arguments: argparse.Namespace, said: Said, namespace: str
 ) -> Renderer:
     """All files as injected."""
-    injection = Injection(image=arguments.image)
+    injection = Injection(image=arguments.image, run_as=arguments.run_as)
     renderer = Renderer(said.policies, injection, namespace, strict=arguments.strict)
     renderer.problems += [f"warning: {problem}" for problem in said.problems]
     for file, documents in files:

@@ -7,7 +7,7 @@ are generated from these: a field's docstring is what `kubectl explain` says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MIB = 1 << 20
+RunAs = Literal["lastgood", "pod", "platform"]
+RUN_AS: tuple[RunAs, ...] = get_args(RunAs)
 _MOST_NAME = 63
 """A label's longest value."""
 _NAME = f"a policy's name has at most {_MOST_NAME} characters, for a namespace's label names it"
@@ -160,6 +162,10 @@ class Agent(Model):
 
     mode: Literal["follow", "mount"] = "follow"
     """For pods that name none."""
+    run_as: RunAs | None = None
+    """The user of gate and agent: lastgood, the chart's agent.uid where they needn't share the
+    app's; pod, the pod's own user; platform, none is written, so that the platform assigns one, as
+    OpenShift does. Default: the chart's agent.runAs."""
     resources: Resources = Resources()
     """Of gate and agent each."""
 

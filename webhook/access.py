@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from contract.plan import Reload
+    from policy.model import RunAs
 
 SIGNAL_NEEDS = (
     "a signal needs spec.shareProcessNamespace true and one runAsUser, not 0, for all containers"
@@ -32,6 +33,10 @@ SAME_UID = (
     "reload by signal: lastgood's agent shares the app's UID and process namespace, so every"
     " container of that UID can reach the files"
 )
+AS_THE_APP = (
+    "lastgood's agent runs as the app's user, as the admin set it, and shares its process"
+    " namespace, so every container of that UID can reach the files"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +45,22 @@ class Access:
 
     access: str
     """As in Plan.access."""
-    uid: int
-    """Of gate and agent; never 0."""
+    uid: int | None
+    """Of gate and agent; never 0. None: none is written, so it is the pod's, else the platform's or
+    the image's."""
     gid: int | None
     """Of gate and agent: the fsGroup, so that what they write belongs to it; None: the image's."""
     warnings: tuple[str, ...] = ()
 
 
 def access_of(
-    spec: dict[str, Any], chosen: Collection[str], *, mode: str, reload: Reload | None, uid: int
+    spec: dict[str, Any],
+    chosen: Collection[str],
+    *,
+    mode: str,
+    reload: Reload | None,
+    uid: int,
+    run_as: RunAs = "lastgood",
 ) -> Access | str:
     """Access for a pod whose `chosen` containers get the files, or why its reload can't work.
     `uid`: ours by default.
@@ -61,13 +73,19 @@ def access_of(
     signal = reload is not None and reload.signal is not None
     if signal and (not shares or app_uid is None):
         return SIGNAL_NEEDS
-    access = _access(mode=mode, group=group, owner=app_uid is not None and (signal or not shares))
-    ours = (
-        app_uid
-        if app_uid is not None and (signal or access == "owner")
-        else _apart(spec, everyone, uid, shares=shares)
-    )
-    warnings = [SAME_UID] if signal else []
+    whole = pods.uid_of(spec, {})
+    if signal:
+        ours = app_uid
+    elif run_as == "lastgood":
+        joins = app_uid is not None and not shares and group is None and mode != MOUNT
+        ours = app_uid if joins else _apart(spec, everyone, uid, shares=shares)
+    elif run_as == "pod":
+        ours = app_uid or next(filter(None, uids), uid if whole == 0 else None)
+    else:
+        ours = uid if whole == 0 else None
+    same = app_uid is not None and app_uid == (whole if ours is None else ours)
+    access = _access(mode=mode, group=group, owner=same)
+    warnings = [SAME_UID] if signal else [AS_THE_APP] if same and shares else []
     if access == "world" and mode != MOUNT:
         warnings.append(SHARED if shares and app_uid is not None else WORLD)
     return Access(access=access, uid=ours, gid=group, warnings=tuple(warnings))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policy.model import RunAs
 
 VERSION = "0.1.0"
 
@@ -17,5 +21,7 @@ class Injection:
     """None: what Kubernetes derives from the image's name."""
     uid: int = 65532
     """The UID of gate and agent where they needn't share the app's; not 0."""
+    run_as: RunAs = "lastgood"
+    """The user of gate and agent, where a policy has none: as in `policy.model.Agent.run_as`."""
     version: str = VERSION
     """Written into the mark of injected pods."""

@@ -125,7 +125,14 @@ def decide(
     mode = wishes.mode or policy.spec.agent.mode
     if mode == MOUNT and wishes.bundle is not None:
         mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=BUNDLE, message=_NO_BUNDLE))
-    access = access_of(pod["spec"], chosen, mode=mode, reload=wishes.reload, uid=config.uid)
+    access = access_of(
+        pod["spec"],
+        chosen,
+        mode=mode,
+        reload=wishes.reload,
+        uid=config.uid,
+        run_as=policy.spec.agent.run_as or config.run_as,
+    )
     if isinstance(access, str):
         return [*mistakes, Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access)]
     if mistakes:

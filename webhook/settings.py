@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.spelling import suggestion
+from policy.model import RUN_AS
 from webhook.certificates.place import Place
 from webhook.certificates.step import Times
 from webhook.config import Injection
@@ -20,6 +21,7 @@ DEFAULTS = {
     "LISTEN": "[::]:8443",
     "AGENT_PULL_POLICY": "",
     "AGENT_UID": "65532",
+    "AGENT_RUN_AS": "lastgood",
     "RELOAD_S": "10",
     "DRAIN_S": "15",
     "POLICY_DIR": "",
@@ -104,7 +106,9 @@ class Settings:
     clients: Clients | None
     """None, the default: any client may ask for admissions."""
     injection: Injection
-    """`AGENT_IMAGE`, required, by digest in production; `AGENT_PULL_POLICY`; `AGENT_UID`, not 0."""
+    """`AGENT_IMAGE`, required, by digest in production; `AGENT_PULL_POLICY`; `AGENT_UID`, not 0;
+    `AGENT_RUN_AS`, the user of gate and agent where a policy has no `runAs`: lastgood (AGENT_UID),
+    pod or platform."""
     reload_s: float
     """`RELOAD_S`: how often certificate and policies are looked at, in seconds; default 10."""
     drain_s: float
@@ -134,6 +138,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         problems.append(f"{PREFIX}AGENT_PULL_POLICY must be one of {allowed}")
     if not values["AGENT_UID"].isdecimal() or int(values["AGENT_UID"]) == 0:
         problems.append(f"{PREFIX}AGENT_UID must be a number above 0")
+    if values["AGENT_RUN_AS"] not in RUN_AS:
+        problems.append(f"{PREFIX}AGENT_RUN_AS must be one of {', '.join(RUN_AS)}")
     problems += [
         f"{PREFIX}{name} must be a number of seconds"
         for name in SECONDS
@@ -155,6 +161,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             image=values["AGENT_IMAGE"],
             pull_policy=values["AGENT_PULL_POLICY"] or None,
             uid=int(values["AGENT_UID"]),
+            run_as=next(item for item in RUN_AS if item == values["AGENT_RUN_AS"]),
         ),
         reload_s=float(values["RELOAD_S"]),
         drain_s=float(values["DRAIN_S"]),

@@ -101,12 +101,13 @@ def _security(intent: Intent) -> Json:
     """All that Pod Security `restricted` asks for, and a read-only root."""
     security: Json = {
         "runAsNonRoot": True,
-        "runAsUser": intent.access.uid,
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+    if intent.access.uid is not None:
+        security["runAsUser"] = intent.access.uid
     if intent.access.gid is not None:
         security["runAsGroup"] = intent.access.gid
     return security

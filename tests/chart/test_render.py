@@ -105,6 +105,21 @@ def test_p9_every_pod_of_ours_is_restricted(case: str) -> None:
         assert container["resources"]["requests"]["cpu"]
 
 
+def test_the_platform_may_assign_every_user() -> None:
+    """On OpenShift neither our own pods nor what is injected says one; nothing else is loosened."""
+    documents = render(values={"runAs": "platform", "agent": {"runAs": "platform"}})
+    for _, spec, _ in _containers(documents):
+        assert spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+    (webhook,) = named(documents, "Deployment", "lastgood-webhook")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    variables = {item["name"]: item.get("value") for item in webhook["env"]}
+    assert variables["LASTGOOD_WEBHOOK_AGENT_RUN_AS"] == "platform"
+
+
 def test_p11_the_loss_of_one_replica_is_planned_for() -> None:
     """Two of each, spread, never both drained, and a new webhook before an old one goes."""
     documents = render()

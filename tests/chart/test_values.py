@@ -35,6 +35,8 @@ def test_the_chart_lints() -> None:
         ({"certificates": {"mode": "selfsigned"}}, "mode"),
         ({"certificates": {"certManager": {"issuer": "a"}}}, "issuer"),
         ({"agent": {"uid": 0}}, "uid"),
+        ({"agent": {"runAs": "root"}}, "runAs"),
+        ({"runAs": "pod"}, "runAs"),
         ({"agent": {"image": {"digest": "sha256:1"}}}, "digest"),
         ({"webhook": {"timeoutSeconds": 31}}, "timeoutSeconds"),
         ({"webhook": {"replicas": 0}}, "replicas"),

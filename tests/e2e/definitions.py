@@ -213,6 +213,7 @@ BOUNDS = (
     _policy("spec.limits.secretsPerPod", spec__limits={"secretsPerPod": 257}),
     _policy("spec.limits.bytesPerSecret", spec__limits={"bytesPerSecret": 786433}),
     _policy("spec.agent.mode", spec__agent={"mode": "sidecar"}),
+    _policy("spec.agent.runAs", spec__agent={"runAs": "root"}),
     _snapshot("spec.source: Required value", spec={}),
     _snapshot("spec.source.account", spec__source__account="Prod"),
     _snapshot("spec.retention", spec__retention="a week"),

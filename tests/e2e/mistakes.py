@@ -66,6 +66,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
             spec__limits={"secretsPerPod": 1, "bytesPerSecret": 1, "snapshotsPerNamespace": 1},
             spec__agent={
                 "mode": "mount",
+                "runAs": "platform",
                 "resources": {"requests": _AMOUNTS, "limits": _AMOUNTS},
             },
         ),

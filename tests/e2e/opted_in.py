@@ -19,6 +19,7 @@ from webhook.config import Injection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from policy.model import RunAs
     from tests.chart.rendering import Manifest
     from tests.e2e.enforced import Answer, Enforced
 
@@ -47,11 +48,14 @@ def bare(**spec: object) -> Manifest:
     return found
 
 
-def injected(extra: dict[str, str] | None = None, **spec: object) -> Manifest:
+def injected(
+    extra: dict[str, str] | None = None, run_as: RunAs = "lastgood", **spec: object
+) -> Manifest:
     """The same pod as the webhook makes it."""
     found = bare(**spec)
     found["metadata"]["annotations"].update(extra or {})
-    verdict = admit(found, "payments", load_texts({"policy": POLICY}), Injection(image=IMAGE))
+    injection = Injection(image=IMAGE, run_as=run_as)
+    verdict = admit(found, "payments", load_texts({"policy": POLICY}), injection)
     assert verdict.plan is not None
     return copy.deepcopy(verdict.pod)
 

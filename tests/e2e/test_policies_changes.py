@@ -105,6 +105,12 @@ def _secure(**members: object) -> Callable[[Manifest], None]:
     return change
 
 
+def _root_of_the_pod(body: Manifest) -> None:
+    """Ours have no user of their own, and the pod's is root."""
+    body["spec"]["securityContext"] = {"runAsUser": 0}
+    del part(body, layout.AGENT)["securityContext"]["runAsUser"]
+
+
 def _over(path: str, name: str = layout.GATE, **mount: object) -> Callable[[Manifest], None]:
     """Mounts a volume of somebody's into a container of ours."""
 
@@ -213,6 +219,7 @@ EXEC = {"exec": {"command": ["sh", "-c", "cat /lastgood/cache/files/*"]}}
         (_with(layout.AGENT, envFrom=[{"secretRef": {"name": "a"}}]), "lifecycle hooks"),
         (_with(layout.AGENT, args=["gate"]), "run as lastgood made them"),
         (_secure(runAsUser=0, runAsNonRoot=False), "securityContext was loosened"),
+        (_root_of_the_pod, "securityContext was loosened"),
         (_secure(allowPrivilegeEscalation=True), "securityContext was loosened"),
         (_secure(readOnlyRootFilesystem=False), "securityContext was loosened"),
         (_secure(capabilities={"add": ["SYS_PTRACE"]}), "securityContext was loosened"),

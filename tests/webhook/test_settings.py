@@ -20,6 +20,7 @@ def test_the_defaults_are_those_of_the_docstrings() -> None:
     assert (found.port, found.reload_s, found.drain_s) == (8443, 10, 15)
     assert found.host == "::"
     assert (found.injection.uid, found.injection.pull_policy) == (65532, None)
+    assert found.injection.run_as == "lastgood"
 
 
 def test_an_ipv6_address_is_read() -> None:
@@ -37,6 +38,7 @@ def test_what_the_kubelet_sets_for_services_is_not_a_mistake() -> None:
 WRONG = {
     "LISTEN": ("8443", "LISTEN must be ADDRESS:PORT"),
     "AGENT_UID": ("0", "AGENT_UID must be a number above 0"),
+    "AGENT_RUN_AS": ("root", "AGENT_RUN_AS must be one of lastgood, pod, platform"),
     "AGENT_PULL_POLICY": (
         "always",
         "AGENT_PULL_POLICY must be one of Always, IfNotPresent, Never",

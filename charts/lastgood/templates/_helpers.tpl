@@ -41,9 +41,11 @@ system:serviceaccount:{{ .root.Release.Namespace }}:lastgood-{{ .component }}
 {{/* The restricted profile, and a read-only root. */}}
 {{- define "lastgood.podSecurity" -}}
 runAsNonRoot: true
+{{- if eq .Values.runAs "lastgood" }}
 runAsUser: 65532
 runAsGroup: 65532
 fsGroup: 65532
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
