@@ -1,4 +1,4 @@
-"""Manifests in and out: YAML as other readers of it mean it."""
+"""Manifests in and out: YAML as kubectl reads it, and as each other reader means the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 
 from cli.errors import CommandError
 from cli.templates import Manifest, change_pods
+from policy.scalars import Loader, resolve
 
 STDIN = "-"
 MOST_NODES = 1_000_000
@@ -46,7 +47,7 @@ def read(text: str) -> list[Any]:
     """The documents of a YAML or JSON text. yaml.YAMLError when it is neither; ValueError where its
     aliases make it larger than any manifest.
     """
-    documents = list(yaml.load_all(text, Loader=_Loader))
+    documents = list(yaml.load_all(text, Loader=Loader))
     _bound(documents)
     return [document for document in documents if document is not None]
 
@@ -101,21 +102,12 @@ def metadata_of(manifest: Manifest) -> Manifest:
 _OTHER_TYPES = re.compile(r"[-+.]*[0-9].*|[yYnN~]|[-+]?\.(inf|nan).*|=|<<", re.IGNORECASE)
 _PLAIN_STYLE = None
 _STR = "tag:yaml.org,2002:str"
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    plain = _PLAIN_STYLE if not _OTHER_TYPES.fullmatch(value) else '"'
+    other = _OTHER_TYPES.fullmatch(value) or not isinstance(resolve(value), str)
+    plain = '"' if other else _PLAIN_STYLE
     return dumper.represent_scalar(_STR, value, style="|" if "\n" in value else plain)
-
-
-class _Loader(yaml.SafeLoader):
-    """Dates stay text, as in JSON."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - yaml's own way to say it
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
 
 class _Dumper(yaml.SafeDumper):

@@ -16,6 +16,7 @@ from policy.account import SecretAccount
 from policy.explain import explain
 from policy.match import PolicySet
 from policy.model import SecretPolicy
+from policy.scalars import Loader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +109,7 @@ class _Loader:
     def read(self, name: str, text: str) -> None:
         """Take the objects of one file, or note what is wrong with it."""
         try:
-            documents = list(yaml.safe_load_all(text))
+            documents = list(yaml.load_all(text, Loader=Loader))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             line = f", line {mark.line + 1}" if mark is not None else ""

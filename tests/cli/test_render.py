@@ -184,7 +184,7 @@ def test_a_made_up_image_is_said(tmp_path: Path) -> None:
 SCALARS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(["1e3", "0o17", "y", "N", "~", "2026-01-01", "1_000", "0x1F", "=", ".inf", ""]),
-    st.integers(),
+    st.integers(min_value=-(2**63), max_value=2**63 - 1),
     st.booleans(),
     st.none(),
 )
