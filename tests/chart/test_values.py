@@ -151,7 +151,9 @@ def _keys(values: object, schema: Manifest, at: str) -> list[str]:
     if not isinstance(values, dict) or known is None:
         return []
     assert schema["additionalProperties"] is False, at
-    different = [f"{at}.{key}" for key in values.keys() ^ known.keys() if key != "global"]
+    different = [
+        f"{at}.{key}" for key in values.keys() ^ known.keys() if key not in {"global", "enabled"}
+    ]
     deeper = [_keys(values[key], known[key], f"{at}.{key}") for key in values.keys() & known.keys()]
     return different + [key for found in deeper for key in found]
 
