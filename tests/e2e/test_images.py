@@ -58,9 +58,9 @@ def _seen(cluster: Cluster, settings: Settings, name: str) -> Json:
     body = pod(f"look-{name}", {}, looks, security={}, restartPolicy="Never")
     cluster.create(body)
     ended = cluster.ended(f"look-{name}", "app")
-    said = cluster.kubectl("logs", f"look-{name}")
-    assert ended["exitCode"] == 0, said
-    found: Json = json.loads(until("the list", lambda: said))
+    assert ended["exitCode"] == 0, cluster.kubectl("logs", f"look-{name}")
+    said = until("the list", lambda: cluster.kubectl("logs", f"look-{name}"))
+    found: Json = json.loads(said)
     return found
 
 

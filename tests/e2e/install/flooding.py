@@ -70,6 +70,6 @@ def _is(place: Place, name: str, wanted: set[str]) -> bool:
 
 def opened(place: Place, name: str) -> int:
     """Connections that a flood has opened; it must have opened all that were wanted once."""
-    said = place.kubectl("logs", name).split()
+    said = until(f"what {name} says", lambda: place.kubectl("logs", name).split())
     assert said[0] == "all", (name, said)
     return int(said[-1])

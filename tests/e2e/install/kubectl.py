@@ -91,12 +91,29 @@ class Place:
         return self.items("pods", "-l", label)
 
     def said(self, pod: str, container: str = "app") -> list[Json]:
-        """What an app has said, one line of JSON each."""
-        lines = self.kubectl("logs", pod, "-c", container).splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        """What an app has said, one line of JSON each. Waits for the first: a container that runs,
+        or is Ready, may not have said it yet.
+        """
+
+        def lines() -> list[Json]:
+            found = self.kubectl("logs", pod, "-c", container).splitlines()
+            return [json.loads(line) for line in found if line.startswith("{")]
+
+        return until(f"a line of {pod}/{container}", lines, PATIENCE_S)
 
     def told(self, application: str) -> dict[str, list[Json]]:
-        """What the apps of all pods labelled so have said, by pod."""
+        """What the apps of all pods labelled so have said, by pod. Waits for the first line of each
+        that runs.
+        """
+
+        def told() -> list[dict[str, list[Json]]]:
+            running = {item["metadata"]["name"] for item in self.pods(application) if _runs(item)}
+            found = self._told(application)
+            return [found] if running <= found.keys() else []
+
+        return until(f"a line of each {application}", told, PATIENCE_S)[0]
+
+    def _told(self, application: str) -> dict[str, list[Json]]:
         words = ("-l", f"app={application}", "-c", "app", "--prefix", "--tail=-1")
         out = self.kubectl("logs", *words, "--max-log-requests=60", "--ignore-errors")
         told: dict[str, list[Json]] = {}
@@ -110,3 +127,10 @@ class Place:
         """The output of a Python script in a container."""
         words = ("exec", "-i", pod, "-c", container, "--", "python3", "-")
         return self.kubectl(*words, given=script)
+
+
+def _runs(pod: Json) -> bool:
+    """Whether its app does, and is not asked to end."""
+    states = pod["status"].get("containerStatuses", ())
+    ending = "deletionTimestamp" in pod["metadata"]
+    return not ending and any(it["name"] == "app" and "running" in it["state"] for it in states)

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,10 @@ class Reader:
         if program == "helm":
             return self._helm(words)
         assert program == "kubectl", line
-        return run(program, *(str(self._app()) if word == APP else word for word in words))
+        command = [program, *(str(self._app()) if word == APP else word for word in words)]
+        if "logs" in words:  # a pod that is Ready may not have said its first line yet
+            return until("a line of the app", partial(run, *command))
+        return run(*command)
 
     def _create_secret(self, words: list[str]) -> str:
         assert words[:2] == ["secretsmanager", "create-secret"]
