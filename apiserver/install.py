@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -18,7 +18,6 @@ from apiserver.server import ADMIN
 if TYPE_CHECKING:
     from apiserver.server import Server
 
-Json = dict[str, Any]
 INSTALLED = Path(__file__).with_name("installed.yaml")
 """Rendered by the chart with its default values; a test holds it to the chart."""
 DEFINITIONS = Path(__file__).parents[1] / "charts" / "lastgood" / "crds"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Json = dict[str, Any]
 GroupVersion = tuple[str, str]
 """Group, "" for the core group, and version."""
 

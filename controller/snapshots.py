@@ -74,11 +74,6 @@ class Seen:
         """Whether there was a value when we last said; nobody else may write that."""
         return self.status.get("serving") is not None
 
-    @property
-    def asked(self) -> tuple[SnapshotKey, bool, Spec]:
-        """What of it others wrote."""
-        return self.key, self.declared, self.spec
-
 
 def read(content: Mapping[str, Any]) -> Snapshot:
     """An object as the API server, which has checked its form, answers with it."""

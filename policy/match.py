@@ -97,18 +97,6 @@ class _Match:
     rank: tuple[int, ...]
 
 
-def decide(
-    policies: PolicySet, *, namespace: str, provider: str, account: str | None, reference: str
-) -> Allowed | Refused:
-    """Whether `namespace` may have `reference`. `account` None: the one account whose patterns
-    match it.
-    """
-    policy = policy_of(policies, namespace)
-    if isinstance(policy, Refused):
-        return policy
-    return Matcher(policies, policy, namespace).decide(provider, account, reference)
-
-
 class Matcher:
     """Decides on many references of one namespace. The policy's patterns are read once, so that the
     time is that of the patterns plus that of the references, and not their product.

@@ -16,10 +16,11 @@ from controller.holds import NEEDED, Holdable, Holds, Used, changes, used
 from kube.clock import SystemClock
 from kube.errors import AlreadyExistsError, NotFoundError
 from kube.reflector import Reflector
-from kube.resources import CUSTOM_RESOURCES, SECRET_ACCOUNTS, SECRET_POLICIES
+from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.load import load_texts
 from refresh.model import SnapshotKey, SourceKey
 from tests.kube.cluster import cluster
+from tests.make.kinds import CUSTOM_RESOURCES
 from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from controller.verdicts import Verdicts
-from policy import match
 from policy.load import load_texts
 from refresh.model import SnapshotKey, SourceKey
+from tests.policy.given import decided
 
 if TYPE_CHECKING:
     from policy.match import PolicySet
@@ -57,7 +57,7 @@ def test_it_says_what_policy_says_however_often(
     """Also of a second source of the namespace, for which its policy is known by then."""
     verdicts = Verdicts(policies)
     verdicts.of(key(namespace, "/team-a/first"))
-    said = match.decide(
+    said = decided(
         policies, namespace=namespace, provider="aws-sm", account="aws", reference=reference
     )
     for _ in range(2):

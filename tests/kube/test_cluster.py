@@ -24,9 +24,10 @@ from kube.errors import (
     NotFoundError,
 )
 from kube.reflector import Pace, Reflector
-from kube.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS, Resource
+from kube.resources import CONFIG_MAPS, SECRETS, Resource
 from tests.kube.cluster import cluster, kubeconfig
 from tests.make import CANARY, leaks
+from tests.make.kinds import SERVICE_ACCOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -19,6 +19,7 @@ from apiserver.server import ADMIN
 from certs.dev_ca import CA_FILE, CERT_FILE, KEY_FILE, write_pair
 from kube import resources
 from kube.errors import AlreadyExistsError, ConflictError, NotFoundError
+from tests.make import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,7 @@ class StandIn:
 
     def take_anything(self, resource: Resource) -> None:
         """The definition of a newer version of lastgood, which takes what ours refuses."""
-        path = resources.CUSTOM_RESOURCES.path(name=f"{resource.plural}.{resource.group}")
+        path = kinds.CUSTOM_RESOURCES.path(name=f"{resource.plural}.{resource.group}")
         found = self.client.call("GET", path)
         anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         for version in found["spec"]["versions"]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from policy.load import load_texts
+from policy.match import Matcher, Refused, policy_of
 from tests import make
 
 if TYPE_CHECKING:
-    from policy.match import PolicySet
+    from policy.match import Allowed, PolicySet
 
 CLASSES = {"steady": make.STEADY, "critical": {**make.CRITICAL, "propagation": "nudge"}}
 
@@ -48,3 +49,13 @@ def policy_set(*sources: dict[str, Any]) -> PolicySet:
             )
         }
     )
+
+
+def decided(
+    policies: PolicySet, *, namespace: str, provider: str, account: str | None, reference: str
+) -> Allowed | Refused:
+    """Whether `namespace` may have `reference`, as webhook and controller find it."""
+    policy = policy_of(policies, namespace)
+    if isinstance(policy, Refused):
+        return policy
+    return Matcher(policies, policy, namespace).decide(provider, account, reference)

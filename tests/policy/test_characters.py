@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from contract.reference import ReferenceRejected, canonicalise
-from policy.match import Allowed, Matcher, policy_of
-from policy.model import SecretPolicy
+from policy.match import Allowed
 from tests.e2e.definitions import made
 from tests.e2e.mistakes import problem
-from tests.policy.given import policy_set, source
+from tests.policy.given import decided, policy_set, source
 from tests.policy.test_definitions import answer
 
 MANAGED = {
@@ -31,9 +30,8 @@ MANAGED = {
 def test_a_managed_secret_is_allowed_where_policy_allows_it(name: str, pattern: str) -> None:
     """By a pattern with `!`, or by one whose `*` stands for it."""
     policies = policy_set(source(f"aws-sm:{pattern}"))
-    policy = policy_of(policies, "pay")
-    assert isinstance(policy, SecretPolicy)
-    assert isinstance(Matcher(policies, policy, "pay").decide("aws-sm", None, name), Allowed)
+    found = decided(policies, namespace="pay", provider="aws-sm", account=None, reference=name)
+    assert isinstance(found, Allowed)
 
 
 @pytest.mark.parametrize("code", range(256), ids=lambda code: ascii(chr(code)))

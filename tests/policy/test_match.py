@@ -15,12 +15,11 @@ from policy.match import (
     Matcher,
     Reason,
     Refused,
-    decide,
     glob,
     matches,
     policy_of,
 )
-from tests.policy.given import policy_set, source
+from tests.policy.given import decided, policy_set, source
 from tests.properties import strategies
 
 MATCHES = {
@@ -82,7 +81,7 @@ def test_the_most_specific_pattern_decides_the_class(allow: list[str], reference
         source(f"aws-sm:{allow[1]}", rules="critical"),
     ]
     for sources in (lines, lines[::-1]):
-        found = decide(
+        found = decided(
             policy_set(*sources),
             namespace="pay",
             provider="aws-sm",
@@ -96,7 +95,7 @@ def test_the_most_specific_pattern_decides_the_class(allow: list[str], reference
 def test_a_tie_goes_to_the_earlier_line() -> None:
     """Two equal patterns are no accident of order in memory."""
     sources = [source("aws-sm:/x/*", rules="critical"), source("aws-sm:/x/*", rules="steady")]
-    found = decide(
+    found = decided(
         policy_set(*sources), namespace="pay", provider="aws-sm", account=None, reference="/x/k"
     )
     assert isinstance(found, Allowed)
@@ -124,7 +123,7 @@ def test_p7_what_policy_does_not_allow_is_refused(
     policies = policy_set(
         source("aws-sm:/x/*", "aws-sm:/both/*"), source("aws-sm:/both/*", account="test")
     )
-    found = decide(
+    found = decided(
         policies, namespace=namespace, provider="aws-sm", account=account, reference=reference
     )
     assert isinstance(found, Refused)
@@ -134,7 +133,7 @@ def test_p7_what_policy_does_not_allow_is_refused(
 def test_a_named_account_ends_the_ambiguity() -> None:
     """`provider@account` picks among what is allowed."""
     policies = policy_set(source("aws-sm:/x/*"), source("aws-sm:/x/*", account="test"))
-    found = decide(policies, namespace="pay", provider="aws-sm", account="test", reference="/x/k")
+    found = decided(policies, namespace="pay", provider="aws-sm", account="test", reference="/x/k")
     assert isinstance(found, Allowed)
     assert found.account == "test"
 
@@ -143,7 +142,7 @@ def test_a_named_account_ends_the_ambiguity() -> None:
 def test_p7_only_what_is_canonical_and_in_the_namespace_is_allowed(reference: str) -> None:
     """Whatever the reference: what policy allows is canonical and lies where the pattern says."""
     policies = policy_set(source("aws-sm:/prod/{namespace}/**"))
-    found = decide(policies, namespace="pay", provider="aws-sm", account=None, reference=reference)
+    found = decided(policies, namespace="pay", provider="aws-sm", account=None, reference=reference)
     if isinstance(found, Allowed):
         assert canonicalise("aws-sm", reference) == reference
         assert reference.startswith("/prod/pay/")
@@ -155,7 +154,7 @@ def test_p13_one_tenants_pattern_never_reaches_anothers(reference: str) -> None:
     policies = policy_set(source("aws-sm:/prod/{namespace}/**"))
     wanted = "/prod/pay-roll" + reference
     allowed = {
-        name: decide(policies, namespace=name, provider="aws-sm", account=None, reference=wanted)
+        name: decided(policies, namespace=name, provider="aws-sm", account=None, reference=wanted)
         for name in ("pay", "pay-roll")
     }
     try:
@@ -176,7 +175,7 @@ def test_p13_a_stranger_is_told_nothing_that_only_the_policy_names(
     policies = policy_set(
         source("aws-sm:/hidden/*", "aws-sm:/both/*"), source("aws-sm:/both/*", account="test")
     )
-    found = decide(
+    found = decided(
         policies, namespace=namespace, provider="aws-sm", account=account, reference=reference
     )
     assert isinstance(found, Refused)
@@ -190,7 +189,7 @@ def test_p13_a_stranger_is_told_nothing_that_only_the_policy_names(
 def test_p13_a_stranger_is_not_told_of_a_missing_account() -> None:
     """Its name is the policy's."""
     policies = policy_set(source("aws-sm:/x/*"))
-    found = decide(
+    found = decided(
         replace(policies, accounts={}),
         namespace="pay",
         provider="aws-sm",
@@ -226,7 +225,7 @@ def test_an_index_of_patterns_finds_what_each_pattern_by_itself_does(
 def test_p13_a_long_policy_makes_a_short_sentence() -> None:
     """Some patterns, and how many more there are."""
     policies = policy_set(source(*(f"aws-sm:/x/{number}/*" for number in range(64))))
-    found = decide(
+    found = decided(
         policies, namespace="pay", provider="aws-sm", account=None, reference="/no/where"
     )
     assert isinstance(found, Refused)

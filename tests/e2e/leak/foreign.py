@@ -17,10 +17,10 @@ from kube.resources import (
     SECRET_POLICIES,
     SECRET_SNAPSHOTS,
     SECRETS,
-    SERVICE_ACCOUNTS,
     Resource,
 )
 from tests import make
+from tests.make.kinds import SERVICE_ACCOUNTS
 from tests.make.manifests import container
 
 if TYPE_CHECKING:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from kube.resources import (
     CONFIG_MAPS,
-    CUSTOM_RESOURCES,
     EVENTS,
     LEASES,
     PODS,
     SECRET_SNAPSHOTS,
     SECRETS,
-    SERVICE_ACCOUNTS,
 )
 from tests.chart.rendering import of_kind, render
 from tests.e2e.controlled import PATIENCE_S
@@ -26,6 +24,7 @@ from tests.e2e.installed import SYSTEM
 from tests.e2e.leak import canary, foreign, rights
 from tests.e2e.leak.attack import Outcome, attack
 from tests.e2e.leak.requests import Generator
+from tests.make.kinds import CUSTOM_RESOURCES, SERVICE_ACCOUNTS
 from tests.make.waiting import until
 
 if TYPE_CHECKING:
