@@ -83,14 +83,17 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
         except NotADemandError as error:
             message = f"{manifest.get('kind')} {shown(where)}: {error}"
             raise CommandError(message) from error
-        for key in demand.parts if demand is not None else ():
+        for key, taken in demand.parts.items() if demand is not None else ():
             source = key.source
-            found[Name(where, source.snapshot)] = declaration(
+            name = Name(where, source.snapshot)
+            before = found.get(name, {}).get("spec", {}).get("properties", ())
+            found[name] = declaration(
                 where,
                 account=source.account,
                 identity=source.identity,
                 provider=source.provider,
                 reference=source.reference,
+                properties=taken.properties.union(before),
             )
         return template
 
@@ -118,7 +121,9 @@ def _declare(connection: Connection, name: Name, body: dict[str, Any]) -> str:
     found = connection.find(path, "get SecretSnapshots" + where) or {}
     if MADE_FOR not in ((found.get("metadata") or {}).get("annotations") or {}):
         return "declared already"
-    mark = {"metadata": {"annotations": {MADE_FOR: None}}}
+    mark: dict[str, Any] = {"metadata": {"annotations": {MADE_FOR: None}}}
+    if "properties" in body["spec"]:
+        mark["spec"] = {"properties": body["spec"]["properties"]}
     connection.ask(api.merge_patch(path, mark), "patch SecretSnapshots" + where, EDIT)
     return "declared; it was there for pods"
 

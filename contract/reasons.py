@@ -19,6 +19,8 @@ class FetchFailure(StrEnum):
     INVALID = "invalid"
     EMPTY = "empty"
     TOO_LARGE = "too-large"
+    LOST_MEMBER = "lost-member"
+    """The current version lacks a member that running pods use, so the one before stays served."""
     BUDGET_TOO_SMALL = "budget-too-small"
     """Not asked at all: one fetch can take more calls than the account's burst."""
 

@@ -16,6 +16,10 @@ _WHAT_TO_DO = {
     FetchFailure.UNAVAILABLE.value: "the provider does not answer; it is tried again",
     FetchFailure.INVALID.value: "correct the value at the provider, or the policy's validations",
     FetchFailure.EMPTY.value: "put a value into it at the provider",
+    FetchFailure.LOST_MEMBER.value: (
+        "the new version lacks a member that is in use; put it back at the provider, or pin the new"
+        " version to serve it now"
+    ),
     FetchFailure.BUDGET_TOO_SMALL.value: (
         "one fetch can take more calls than the SecretAccount's budget.burst; its status says the"
         " smallest that works; ask who runs it"

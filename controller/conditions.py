@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from contract.reasons import Found, Freshness
 from controller.advice import explained
 from controller.times import rfc3339
+from refresh.hold import what_is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,23 @@ def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) ->
         why = f"; {status.reason}: {status.message}"
     message = f"by class {status.rules.name}{why}" if status.rules is not None else f"no class{why}"
     return _condition("Fresh", "True" if well else "False", STATES[freshness_], message)
+
+
+def hold(state: SnapshotState) -> str | None:
+    """Which version is held, what it lacks, who uses that, and until when; None: none is held."""
+    if not state.lost:
+        return None
+    until = rfc3339(state.held_until)
+    return (
+        f"version {state.latest} lacks {what_is_lost(state.lost)}; the version before is served"
+        f" until {until}, or until no pod uses what is lost"
+    )
+
+
+def held(state: SnapshotState) -> list[dict[str, Any]]:
+    """Of a version that is held for what it lacks only."""
+    message = hold(state)
+    return [] if message is None else [_condition("Held", "True", "LostMember", message)]
 
 
 def restored(state: SnapshotState) -> list[dict[str, Any]]:

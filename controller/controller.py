@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contract.snapshot import META, from_wire
 from contract.wire import WireError
-from controller.demand import Parts, consumers, parts
+from controller.demand import Parts, consumers, parts, used
 from controller.reconcile import (
     RETENTION_S,
     Decided,
@@ -200,7 +200,12 @@ class Controller:
         known = {key: self._as_known(key) for key in keys}
         parts = {key: taken for key, taken in wanted.items() if key in keys}
         decided = reconcile(
-            parts=parts, known=known, verdicts=self._verdicts, wishes=wishes, now=now
+            parts=parts,
+            known=known,
+            verdicts=self._verdicts,
+            wishes=wishes,
+            now=now,
+            used=used(self._pods.current()),
         )
         self._verdicts.keep(decided)
         self._tell_changes(decided)

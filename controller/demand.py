@@ -17,7 +17,7 @@ from contract.annotations import PLAN
 from contract.reference import ReferenceRejected, canonicalise, is_property
 from contract.wire import WireError
 from policy.fields import LABEL
-from refresh.model import SnapshotKey, SourceKey
+from refresh.model import MOST_NAMED, SnapshotKey, SourceKey, Use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -62,6 +62,9 @@ class Demand:
     pod: str
     """Empty: a snapshot that was declared ahead of pods."""
     parts: Mapping[SnapshotKey, Parts]
+    runs: bool = False
+    """Whether it uses properties now: a pod that has started and does not end. Of one that takes no
+    property it is not asked."""
 
 
 class NotADemandError(ValueError):
@@ -96,7 +99,10 @@ def from_pod(pod: object) -> Demand | None:
         taken = _parts(planned, keys)
         if taken:
             parts[asked] = parts.get(asked, Parts()) | taken
-    return Demand(namespace=str(namespace), pod=str(name), parts=parts)
+    started = status.get("phase") not in {None, "Pending"}
+    runs = started and metadata.get("deletionTimestamp") is None
+    takes = any(taken.properties for taken in parts.values())
+    return Demand(namespace=str(namespace), pod=str(name), parts=parts, runs=runs and takes)
 
 
 def plan_of(pod: Mapping[str, Any]) -> plan.Plan | None:
@@ -113,6 +119,26 @@ def consumers(demands: Iterable[Demand]) -> dict[SnapshotKey, tuple[str, ...]]:
             if demand.pod:
                 found.setdefault(asked, set()).add(demand.pod)
     return {asked: tuple(sorted(pods)) for asked, pods in found.items()}
+
+
+def used(demands: Iterable[Demand]) -> dict[SnapshotKey, tuple[Use, ...]]:
+    """The properties of each source that are in use now, and by which pods."""
+    found: dict[SnapshotKey, dict[str, set[str]]] = {}
+    for demand in demands:
+        if demand.runs:
+            for asked, taken in demand.parts.items():
+                for name in taken.properties:
+                    users = found.setdefault(asked, {}).setdefault(name, set())
+                    users.add(demand.pod)
+    return {
+        asked: tuple(_use(name, pods) for name, pods in sorted(members.items()))
+        for asked, members in found.items()
+    }
+
+
+def _use(member: str, pods: set[str]) -> Use:
+    names = sorted(name for name in pods if name)
+    return Use(member, tuple(names[:MOST_NAMED]), max(0, len(names) - MOST_NAMED))
 
 
 def parts(demands: Iterable[Demand]) -> dict[SnapshotKey, Parts]:

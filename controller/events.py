@@ -41,6 +41,10 @@ _ALARMS = {
         "NothingOlder",
         "no other good version is held, so the one that was rolled back from stays",
     ),
+    AlarmKind.HELD: (
+        "VersionHeld",
+        "a new version lacks a member that is in use; the version before stays served for a time",
+    ),
     AlarmKind.REVOKED: ("Revoked", "the served version was revoked and nothing replaces it"),
     AlarmKind.WITHDRAWN: ("Withdrawn", "policy took the source away, and its value is removed"),
     AlarmKind.RESTORED: (
@@ -152,8 +156,11 @@ def regarding_snapshot(namespace: str, name: str, uid: str) -> Regarded:
     return Regarded(KIND, SECRET_SNAPSHOTS.api_version, namespace, name, uid)
 
 
-def alarm_note(kind: AlarmKind, version: str | None, code: str | None) -> tuple[str, str]:
+def alarm_note(
+    kind: AlarmKind, version: str | None, code: str | None, detail: str | None = None
+) -> tuple[str, str]:
     """The Event's reason and note of an alarm."""
     reason, sentence = _ALARMS[kind]
     details = ", ".join(item for item in (version and f"version {version}", code) if item)
-    return reason, f"{sentence} ({details})" if details else sentence
+    note = f"{sentence} ({details})" if details else sentence
+    return reason, note if detail is None else f"{note}: {detail}"

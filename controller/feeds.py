@@ -265,7 +265,12 @@ class DemandFeed:
         changed, self._changed = self._changed, False
         if changed:
             declared = (
-                Demand(namespace=seen.namespace, pod="", parts={seen.key: DECLARED})
+                Demand(
+                    namespace=seen.namespace,
+                    pod="",
+                    parts={seen.key: replace(DECLARED, properties=seen.properties)},
+                    runs=bool(seen.properties),
+                )
                 for seen in self._snapshots.items.values()
                 if seen.declared and seen.named
             )
@@ -310,5 +315,6 @@ class SpecFeed:
             self._changed = True
 
 
-def _declares(seen: Seen | None) -> SnapshotKey | None:
-    return seen.key if seen is not None and seen.declared and seen.named else None
+def _declares(seen: Seen | None) -> tuple[SnapshotKey, frozenset[str]] | None:
+    counts = seen is not None and seen.declared and seen.named
+    return (seen.key, seen.properties) if seen is not None and counts else None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from controller.spec import Spec
     from controller.verdicts import Verdicts
     from policy.match import PolicySet
-    from refresh.model import SnapshotKey
+    from refresh.model import SnapshotKey, Use
 
 RETENTION_S = 7 * 86_400.0
 """A snapshot that no pod has demanded for so long is not fetched any more, unless it says another
@@ -94,6 +94,7 @@ def reconcile(
     verdicts: Verdicts,
     wishes: Mapping[SnapshotKey, Wanted],
     now: float,
+    used: Mapping[SnapshotKey, tuple[Use, ...]] | None = None,
 ) -> dict[SnapshotKey, Decided]:
     """The decision on every snapshot that pods demand or that is remembered.
 
@@ -116,7 +117,8 @@ def reconcile(
             if refused[key.namespace] > MOST_REFUSED:
                 continue
         known_now = _known(parts.get(key), before, verdict, now)
-        found[key] = _decided(key, known_now, verdict, wishes.get(key), now=now)
+        decided = _decided(key, known_now, verdict, wishes.get(key), now=now)
+        found[key] = _with_uses(decided, None if used is None else used.get(key))
     return found
 
 
@@ -282,6 +284,12 @@ def _decided(
     )
 
 
+def _with_uses(decided: Decided, uses: tuple[Use, ...] | None) -> Decided:
+    if uses is None or decided.demanded is None:
+        return decided
+    return replace(decided, demanded=replace(decided.demanded, used=uses))
+
+
 def _refused_since(before: Known, verdict: Allowed | Refused | _No, now: float) -> float | None:
     if isinstance(verdict, Allowed):
         return None
@@ -302,4 +310,5 @@ def _demanded(key: SnapshotKey, parts: Parts, verdict: Allowed, wanted: Wanted |
         properties=parts.properties,
         whole=parts.whole,
         wanted=wanted,
+        hold_s=verdict.hold_s,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.annotations import PREFIX, REFRESH_REQUESTED
 from contract.names import snapshot_name
+from contract.reference import is_property
 from contract.snapshot import MOST_VERSIONS, is_version
 from controller.conditions import dated
 from controller.spec import Name, Spec
@@ -60,6 +61,8 @@ class Seen:
     key: SnapshotKey
     declared: bool
     """Somebody wants it ahead of pods."""
+    properties: frozenset[str] = frozenset()
+    """Members that the declaration counts on."""
     spec: Spec
     status: Mapping[str, Any] = field(default_factory=dict)
     """As it stands there."""
@@ -113,6 +116,7 @@ def project(content: Mapping[str, Any]) -> Seen | None:
         uid=metadata.get("uid", ""),
         key=SnapshotKey(metadata["namespace"], source),
         declared=MADE_FOR not in notes,
+        properties=frozenset(filter(is_property, spec.properties)),
         spec=Spec(
             generation=metadata.get("generation", 0),
             pin=spec.pin,
@@ -126,9 +130,15 @@ def project(content: Mapping[str, Any]) -> Seen | None:
 
 
 def declaration(
-    namespace: str, *, account: str, identity: str, provider: str, reference: str
+    namespace: str,
+    *,
+    account: str,
+    identity: str,
+    provider: str,
+    reference: str,
+    properties: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """A new SecretSnapshot, which asks for nothing but its source."""
+    """A new SecretSnapshot, which asks for nothing but its source and these members of it."""
     source = {
         "account": account,
         "identity": identity,
@@ -136,11 +146,12 @@ def declaration(
         "reference": reference,
     }
     name = snapshot_name(account, identity, provider, reference)
+    members = sorted(properties)
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"source": source},
+        "spec": {"source": source, **({"properties": members} if members else {})},
     }
 
 

@@ -187,7 +187,7 @@ def status_of(
         refresh_handled=handled,
         failures=state.failures,
         reason=decided.refusal or state.reason or found,
-        message=_cut(decided.message) if decided.refusal else None,
+        message=_cut(decided.message if decided.refusal else _hold(state)),
         latest=state.latest,
         pin=state.pin,
         quarantined=state.quarantined,
@@ -212,6 +212,7 @@ def to_wire(
     found = [
         conditions.ready(status, state),
         conditions.fresh(status, state, freshness_),
+        *conditions.held(state),
         *conditions.restored(state),
     ]
     return {
@@ -306,6 +307,13 @@ def next_turn(status: Status, now: float) -> float:
         return float("inf")
     found = freshness.next_change(status.rules, status.last_success, now)
     return float("inf") if found is None else found
+
+
+def _hold(state: SnapshotState) -> str | None:
+    """None: no version is held, or another reason is told."""
+    if state.reason is not FetchFailure.LOST_MEMBER:
+        return None
+    return conditions.hold(state)
 
 
 def _cut(message: str | None) -> str | None:

@@ -132,6 +132,7 @@ class Telemetry:
             snapshot=key.source.snapshot,
             version=alarm.version,
             code=alarm.code,
+            detail=alarm.detail,
         )
 
     def exhausted(self, account: str) -> None:

@@ -115,7 +115,7 @@ class Watchman:
         seen = self._copies.snapshots.items.get((key.namespace, name))
         if seen is None:
             return False
-        reason, note = alarm_note(alarm.kind, alarm.version, alarm.code)
+        reason, note = alarm_note(alarm.kind, alarm.version, alarm.code, alarm.detail)
         regarded = regarding_snapshot(key.namespace, name, seen.uid)
         await self._events.say(regarded, f"{reason} {alarm.version}", reason, note)
         return True

@@ -24,6 +24,12 @@ _DURATION = Text(
     most=21,
     never=(("^[0hms]*$", "a duration must be longer than 0s"),),
 )
+_PAUSE = Text(
+    pattern="([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?",
+    says='a duration is hours, minutes and seconds, for example "15m", "1h30m" or "0s"',
+    least=2,
+    most=21,
+)
 _QUANTITY = Text(pattern=quantity.PATTERN, says=quantity.SENTENCE, most=32)
 _SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
 _UNDELIMITED = (
@@ -45,7 +51,16 @@ _HOST = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 
 def _seconds(value: object) -> float:
-    text = _DURATION.checked(value if isinstance(value, str) else "")
+    return _told(_DURATION.checked(value if isinstance(value, str) else ""))
+
+
+def _pause(value: object) -> float | None:
+    if value is None:
+        return None
+    return _told(_PAUSE.checked(value if isinstance(value, str) else ""))
+
+
+def _told(text: str) -> float:
     units = {"h": 3600, "m": 60, "s": 1}
     return float(sum(int(n) * units[unit] for n, unit in re.findall("([0-9]+)([hms])", text)))
 
@@ -72,6 +87,8 @@ def _yes(value: object) -> bool:
 
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION.schema)]
 """On the wire a duration such as "1h30m"; in the model seconds."""
+Pause = Annotated[float, BeforeValidator(_pause), WithJsonSchema(_PAUSE.schema)]
+"""As Seconds, and 0s too."""
 Label = Annotated[
     str, Text(pattern=LABEL.pattern, says="allowed are 1 to 63 of a-z, 0-9 and - inside", most=63)
 ]
@@ -154,5 +171,14 @@ Version = Annotated[
     ),
 ]
 """The provider's name of a version, as `contract.snapshot.is_version` has it."""
+Property = Annotated[
+    str,
+    Text(
+        pattern="[A-Za-z0-9_.-]{1,128}(/[A-Za-z0-9_.-]{1,128}){0,15}",
+        says="a property has 1 to 251 of A-Z a-z 0-9 _ . and -, with / between its steps",
+        most=251,
+    ),
+]
+"""A member of a JSON object, as pods name it after `#`."""
 Yes = Annotated[Literal[True], BeforeValidator(_yes)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -73,6 +73,8 @@ class Allowed:
     rules: FreshnessClass
     propagation: str
     """`kubelet` or `nudge`."""
+    hold_s: float | None
+    """How long a version that lost a member in use is held; None: the freshness budget."""
     validations: tuple[Mapping[str, object], ...]
     max_bytes: int
 
@@ -278,6 +280,7 @@ def _allowed(policy: SecretPolicy, source: Source) -> Allowed:
         policy=policy.name,
         rules=rules.as_rules(source.rules),
         propagation=rules.propagation,
+        hold_s=rules.hold_lost_member,
         validations=tuple(check.as_mapping() for check in source.checks),
         max_bytes=policy.spec.limits.bytes_per_secret,
     )

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from contract.freshness import FreshnessClass, smallest_budget_s
 from contract.spelling import suggestion
-from policy.fields import Allow, Count, Label, NamespaceGlob, Quantity, Seconds, Yes
+from policy.fields import Allow, Count, Label, NamespaceGlob, Pause, Quantity, Seconds, Yes
 from policy.objects import LIST, SOME, Metadata, Model, Status, rules
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class Class(Model):
     """What an expired value means for a starting pod: serve (and alarm), or refuse (it waits)."""
     propagation: Literal["kubelet", "nudge"] = "kubelet"
     """How running pods learn of a rotation: when the kubelet looks, or nudged within seconds."""
+    hold_lost_member: Pause | None = None
+    """How long a new version is held that lacks a member which running pods use; the one before
+    stays served so long, never past maxAge. 0s: it is never held. Default: freshnessBudget."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from contract.snapshot import MOST_VERSIONS
-from policy.fields import Label, Name, Seconds, Version
+from policy.fields import Label, Name, Property, Seconds, Version
 from policy.objects import rules
 
 KIND = "SecretSnapshot"
@@ -70,6 +70,9 @@ class Spec(_Model):
     """Versions that were rolled back from: not served until a newer appears."""
     revoked: Versions = ()
     """Versions that are never served again."""
+    properties: Annotated[tuple[Property, ...], Field(max_length=256)] = ()
+    """Members of the value that a declaration counts on, steps divided by /: a new version without
+    them is held for a time."""
     retention: Seconds = Field(default=RETENTION, validate_default=True)
     """How long the snapshot is kept once no pod uses it. A declared one is kept while it is there.
     """
@@ -98,7 +101,8 @@ class Condition(_Model):
 
     type: str
     """Ready: a value is served. Fresh: it is within its freshness budget. Restored: it is another
-    cluster's, as a backup leaves it."""
+    cluster's, as a backup leaves it. Held: the provider's current version lacks a member that is in
+    use."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     reason: str
@@ -200,7 +204,7 @@ class Status(_Model):
     refused_since: datetime | None = None
     """Since when policy does not allow the source; left out: it does."""
     conditions: tuple[Condition, ...] = ()
-    """Ready and Fresh; Restored where that is so."""
+    """Ready and Fresh; Held and Restored where that is so."""
 
 
 class Metadata(_Model):

@@ -163,7 +163,8 @@ class Engine:
     def _start_due(self) -> float:
         """Starts all that is due and paid; answers the seconds until there may be more."""
         at = self._now()
-        next_at = float("inf")
+        self._fleet.tick(at)
+        next_at = self._fleet.ticks_at(at)
         for account in self._fleet.accounts:
             under_way = self._fetches.setdefault(account, set())
             while len(under_way) < THREADS:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contract.reasons import FetchFailure
-    from refresh.model import Wanted
+    from refresh.model import Use, Wanted
     from refresh.sources.protocol import Material
     from refresh.validate import Rejection
 
@@ -26,12 +26,31 @@ class AlarmKind(StrEnum):
     """The pinned version is revoked, failed its checks, or was answered with another version."""
     NOTHING_OLDER = "nothing-older"
     """The served version was rolled back from, and no other good one is held: it stays."""
+    HELD = "held"
+    """A new version lacks a member that is in use; the one before stays served for a time."""
     REVOKED = "revoked"
     """The served version was revoked and nothing replaces it."""
     WITHDRAWN = "withdrawn"
     """Policy took the source away, and its value is removed."""
     RESTORED = "restored"
     """Another cluster wrote it: a backup. It counts as old as its value and is fetched first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """What speaks for the served version, against one that lost members."""
+
+    lost: tuple[Use, ...] = ()
+    """Of the served version, which are in use; empty: nothing, so the new version is served."""
+    hold_s: float = 0.0
+    max_age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The held version was compared again: users came or went, or time has passed."""
+
+    weight: Weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +61,8 @@ class Arrived:
     rejection: Rejection | None = None
     suspicion: str | None = None
     """A word of `validate.suspicion`; None: nothing unusual."""
+    weight: Weight | None = None
+    """None: nothing is served yet, or nothing of it is in use."""
     current: bool = True
     answered_at: float | None = None
     """When the provider said so, for a value that another namespace held; None: now."""
@@ -94,7 +115,17 @@ class Rewound:
     seconds: float
 
 
-Event = Arrived | Unchanged | FetchFailed | Operated | Withdrawn | Tombstoned | Rechecked | Rewound
+Event = (
+    Arrived
+    | Unchanged
+    | FetchFailed
+    | Operated
+    | Withdrawn
+    | Tombstoned
+    | Rechecked
+    | Rewound
+    | Weighed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +145,8 @@ class Alarm:
     kind: AlarmKind
     version: str | None = None
     code: str | None = None
+    detail: str | None = None
+    """A sentence for people, without content."""
 
 
 Effect = Publish | Report | Alarm

@@ -67,6 +67,8 @@ class Fleet:
         self._demanded: dict[SnapshotKey, Demanded] = {}
         self._wishes: dict[SnapshotKey, Wanted] = {}
         self._pins: dict[SnapshotKey, Task] = {}
+        self._held: set[SnapshotKey] = set()
+        """Where a version is held for what it lacks."""
         self._asks = Asks(
             sources=sources,
             request=self._request,
@@ -160,6 +162,7 @@ class Fleet:
         """
         if key in self._demanded or self._states.pop(key, None) is None:
             return
+        self._held.discard(key)
         self._wishes.pop(key, None)
         self._received.pop(key, None)
         self._names[key.namespace].pop(key.source.snapshot)
@@ -169,6 +172,16 @@ class Fleet:
         """The wall clock was set back: no age shrinks by it."""
         for key in self._states:
             self._apply(key, Rewound(seconds), at)
+
+    def tick(self, at: Moment) -> None:
+        """Serves what was held long enough."""
+        for key in [key for key in self._held if self._held_until(key) <= at.wall]:
+            self._weigh(key, at)
+
+    def ticks_at(self, at: Moment) -> float:
+        """When to tick next, in monotonic seconds; infinity: not before something happens."""
+        until = min(map(self._held_until, self._held), default=float("inf"))
+        return at.mono + max(0.0, until - at.wall)
 
     def pick(self, account: str, at: Moment) -> Work | None:
         """The next fetch of an account, already paid; None: nothing is due, or the budget is."""
@@ -233,6 +246,7 @@ class Fleet:
         if item.wanted is not None:
             self.operate(key, item.wanted, at)
         self._pin(key, at)
+        self._weigh(key, at)
         if known_before is None or not self._share(key, item, at):
             due_at = at.mono + self._first_wait_s(key, item, at)
             due_at = max(at.mono, backoff.on_slot(due_at, item.rules.refresh_s))
@@ -261,6 +275,7 @@ class Fleet:
         if (before.checks, before.whole) != (item.checks, item.whole):
             self._apply(key, Rechecked(), at)
             self._asks.hurry(task, at)
+        self._weigh(key, at)
         known = self._asks.get(task)
         if known is not None and item.rules.refresh_s < before.rules.refresh_s:
             soonest_s = backoff.interval_s(item.rules.refresh_s, self._draw())
@@ -370,6 +385,16 @@ class Fleet:
         if key in self._demanded:
             self._pin(key, at)
 
+    def _weigh(self, key: SnapshotKey, at: Moment) -> None:
+        """Compares a held version again, with who uses what it lacks now."""
+        event = judge.weighed(self._states[key], self._demanded[key])
+        if event is not None:
+            self._apply(key, event, at)
+
+    def _held_until(self, key: SnapshotKey) -> float:
+        until = self._states[key].held_until
+        return float("inf") if until is None or key not in self._demanded else until
+
     def _aged(self, namespace: str, at: Moment) -> None:
         """An age moved: it is written with the next report, within a quarter of the budget."""
         if self.outbox.has_report(namespace):
@@ -385,6 +410,7 @@ class Fleet:
         if key not in self._states:
             self._names.setdefault(key.namespace, {})[key.source.snapshot] = key
         self._states[key] = state
+        (self._held.discard if state.held_until is None else self._held.add)(key)
 
     def _pin(self, key: SnapshotKey, at: Moment) -> None:
         """Asks for a pinned version by name while it is missing, and no longer."""

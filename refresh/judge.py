@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from refresh import validate, versions
-from refresh.events import Arrived
+from refresh import select, validate, versions
+from refresh.events import Arrived, Weighed, Weight
 
 if TYPE_CHECKING:
+    from contract.secret_bytes import SecretBytes
     from refresh.model import Demanded, SnapshotState
     from refresh.sources.protocol import Material
 
@@ -39,10 +40,43 @@ def arrived(
         rejection=validate.check(
             material.value, demanded.checks, demanded.properties, object_needed=object_needed
         ),
+        weight=weight(state, demanded, material.value) if current else None,
         suspicion=None if served is None else validate.suspicion(served.value, material.value),
         current=current,
         answered_at=answered_at,
     )
+
+
+def weight(state: SnapshotState, demanded: Demanded, value: SecretBytes) -> Weight | None:
+    """What speaks for the served version against this value: members that are in use and that the
+    value has no more. A member that was never there is nothing to lose. None: nothing is in use.
+    """
+    if state.served is None or not demanded.used:
+        return None
+    names = [item.member for item in demanded.used]
+    gone = select.held(state.served.value.reveal(), names) - select.held(value.reveal(), names)
+    rules = demanded.rules
+    return Weight(
+        lost=tuple(item for item in demanded.used if item.member in gone),
+        hold_s=rules.budget_s if demanded.hold_s is None else demanded.hold_s,
+        max_age_s=rules.max_age_s,
+    )
+
+
+def weighed(state: SnapshotState, demanded: Demanded) -> Weighed | None:
+    """The event of a held version that is compared again; None: none is held."""
+    current = state.current
+    if current is None or not versions.is_held_back(state, current):
+        return None
+    kept = versions.held(state, current)
+    found = None if kept is None else weight(state, demanded, kept.value)
+    if kept is None and demanded.used:
+        found = Weight(
+            lost=state.lost,
+            hold_s=demanded.rules.budget_s if demanded.hold_s is None else demanded.hold_s,
+            max_age_s=demanded.rules.max_age_s,
+        )
+    return Weighed(Weight() if found is None else found)
 
 
 def _is_judged(state: SnapshotState, material: Material) -> bool:

@@ -81,6 +81,21 @@ class Wanted:
     """Whether a process before this one has answered that."""
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A member of a value, and the pods that use it."""
+
+    member: str
+    """Steps divided by `/`."""
+    pods: tuple[str, ...] = ()
+    """The first MOST_NAMED of their names, sorted. None of them: a declaration uses it."""
+    more: int = 0
+    """How many others."""
+
+
+MOST_NAMED = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demanded:
     """One snapshot that pods or a declaration demand and policy allows now."""
@@ -95,6 +110,10 @@ class Demanded:
     """Whether a pod takes the whole value; then a first value need not be a JSON object."""
     wanted: Wanted | None = None
     """None: nothing is known of operators' wishes, so those recorded in meta.json stay."""
+    used: tuple[Use, ...] = ()
+    """Members that pods use which run now, or that a declaration names."""
+    hold_s: float | None = None
+    """How long a version that lost one of those is held; None: as long as the freshness budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +164,12 @@ class SnapshotState:
     """When the provider last named `latest`; at least `last_success`. None: not yet."""
     seen: float | None = None
     """The clock at the last event; None: no event yet. A clock before it has gone backwards."""
+    lost: tuple[Use, ...] = ()
+    """What `latest` lacks while it is held for that; empty: it is not held."""
+    held_since: float | None = None
+    """When the first of the versions that are held one after another arrived; None: none is."""
+    held_until: float | None = None
+    """When `latest` is served all the same; None: it is not held."""
     restored: str | None = None
     """The UID of the cluster whose backup this is, until the provider confirms; None: our own."""
 

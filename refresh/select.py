@@ -80,6 +80,15 @@ def selected(raw: bytes, properties: Iterable[str]) -> dict[str, bytes]:
     return data
 
 
+def held(raw: bytes, names: Iterable[str]) -> frozenset[str]:
+    """Those of the named properties that the value has and that are not empty."""
+    try:
+        document = members(raw)
+    except MalformedError:
+        return frozenset()
+    return frozenset(name for name in names if _found(document, name))
+
+
 def size(data: Mapping[str, bytes]) -> int:
     """Bytes that data takes of a Secret, or more: values, and each key as often as it is written,
     in the Secret or its record, and in the API server's managedFields.

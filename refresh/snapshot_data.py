@@ -60,6 +60,8 @@ def history_data(state: SnapshotState) -> dict[str, bytes | SecretBytes]:
     }
     if state.latest_incarnation is not None:
         document["latest_incarnation"] = state.latest_incarnation
+    if state.held_since is not None:
+        document["held_since"] = state.held_since
     values: dict[str, bytes | SecretBytes] = {
         _key(*kept.identity): kept.value for kept in state.history
     }
@@ -126,6 +128,7 @@ def restored(
         pin=meta.pin,
         quarantined=meta.quarantined,
         revoked=meta.revoked,
+        held_since=_held_since(history, now),
         last_success=last_success,
         prior=_prior(known, now) if ours else None,
         last_attempt=_past(known.last_attempt, now) if known is not None and ours else None,
@@ -158,6 +161,16 @@ def _history(
         return [], None, 0
     current = None if latest is None else Identity(latest, incarnation)
     return [kept for kept in held if len(kept.value) and kept.version not in revoked], current, rank
+
+
+def _held_since(history: Mapping[str, bytes], now: float) -> float | None:
+    """When a hold began, as it was recorded; never in the future, so that it ends."""
+    try:
+        document = wire.decode(history.get(META, b""), "the history's meta.json")
+        since = wire.optional_number(document, "held_since")
+    except wire.WireError:
+        return None
+    return None if since is None else min(since, now)
 
 
 def _kept(item: dict[str, Any], history: Mapping[str, bytes]) -> Kept:

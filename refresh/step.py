@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import versions
+from refresh import hold, versions
 from refresh.events import (
     Alarm,
     AlarmKind,
@@ -23,12 +23,13 @@ from refresh.events import (
     Rewound,
     Tombstoned,
     Unchanged,
+    Weighed,
     Withdrawn,
 )
 from refresh.model import Identity, Kept
 
 if TYPE_CHECKING:
-    from refresh.events import Effect, Event
+    from refresh.events import Effect, Event, Weight
     from refresh.model import SnapshotState, Wanted
     from refresh.sources.protocol import Material
 
@@ -58,10 +59,13 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
             after, alarms = _tombstoned(before)
         case Rechecked():
             after, alarms = replace(before, latest=None), []
+        case Weighed():
+            after, alarms = _weighed(before, event.weight, now)
         case Rewound():
             after, alarms = before, [Report()]
         case _:  # pragma: no cover - the type checker shows that there is none
             assert_never(event)
+    after = hold.ended(after)
     return after, [*_changes(state, after), *alarms]
 
 
@@ -76,7 +80,7 @@ def known_version(state: SnapshotState) -> Identity | None:
         return None
     if state.restored is not None:
         return None
-    if versions.is_rejected(state, current):
+    if versions.is_rejected(state, current) and not versions.is_held_back(state, current):
         return None if state.failures & (state.failures - 1) == 0 else current
     if current.version in state.revoked or versions.held(state, current) is not None:
         return current
@@ -105,6 +109,8 @@ def _rewound(state: SnapshotState, seconds: float) -> SnapshotState:
         history=tuple(map(kept_back, state.history)),
         last_success=_back(state.last_success, seconds),
         answered_at=_back(state.answered_at, seconds),
+        held_since=_back(state.held_since, seconds),
+        held_until=_back(state.held_until, seconds),
         last_attempt=_back(state.last_attempt, seconds),
         prior=None if prior is None else prior.replace(last_success=prior.last_success - seconds),
     )
@@ -141,12 +147,62 @@ def _arrived(
         rank=versions.next_rank(answered, identity),
         incarnation=mark,
     )
-    lifted = versions.without_rejection(answered, identity)
-    settled = _settled(versions.with_kept(replace(lifted, failures=0), kept), now)
+    if event.weight is not None and hold.switches_to(answered, identity):
+        until = hold.until(answered, event.weight, at, now)
+        if until is not None:
+            return _held_back(answered, kept, event.weight, until, at)
+    lifted = versions.without_hold(versions.without_rejection(answered, identity))
+    lifted = replace(lifted, failures=0, held_since=None)
+    settled = _settled(versions.with_kept(lifted, kept), now)
     alarms: list[Effect] = []
     if event.suspicion is not None and known is None:
         alarms.append(Alarm(AlarmKind.SUSPICIOUS, material.version, event.suspicion))
     return _confirmed(settled, at), alarms
+
+
+def _held_back(
+    state: SnapshotState, kept: Kept, weight: Weight, until: float, at: float
+) -> tuple[SnapshotState, list[Effect]]:
+    """Kept, shown, alarmed once, and not served yet."""
+    alarms: list[Effect] = []
+    if not versions.is_held_back(state, kept.identity):
+        said = hold.what_is_lost(weight.lost)
+        alarms.append(Alarm(AlarmKind.HELD, kept.version, versions.LOST_MEMBER, said))
+    lifted = versions.without_hold(versions.without_rejection(state, kept.identity))
+    marked = versions.with_rejection(lifted, kept.identity, versions.LOST_MEMBER)
+    held = replace(
+        versions.with_kept(marked, kept),
+        failures=0,
+        reason=FetchFailure.LOST_MEMBER,
+        lost=weight.lost,
+        held_since=at if state.held_since is None else state.held_since,
+        held_until=until,
+    )
+    return versions.trimmed(held), alarms
+
+
+def _weighed(
+    state: SnapshotState, weight: Weight, now: float
+) -> tuple[SnapshotState, list[Effect]]:
+    """The held version is served when nothing speaks for the one before any more."""
+    if not versions.is_held_back(state, state.current):
+        return state, []
+    until = hold.until(state, weight, now, now)
+    if until is not None:
+        return replace(state, lost=weight.lost, held_until=until), []
+    return _released(state, now, alarmed=bool(weight.lost))
+
+
+def _released(
+    state: SnapshotState, now: float, *, alarmed: bool
+) -> tuple[SnapshotState, list[Effect]]:
+    """`alarmed`: what it lacks is in use all the same."""
+    settled = _settled(versions.without_hold(state), now)
+    if settled.served is None or settled.served.identity != state.current:
+        return settled, []
+    alarm = Alarm(AlarmKind.SUSPICIOUS, state.latest, "members-lost")
+    served = replace(settled, held_since=None)
+    return _confirmed(served, state.answered_at), [alarm] if alarmed else []
 
 
 def _held_for_good(state: SnapshotState, material: Material) -> Kept | None:
@@ -224,7 +280,10 @@ def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotSt
         answered_at=now,
         last_attempt=now,
     )
-    if versions.is_rejected(state, Identity(event.version, event.incarnation)):
+    identity = Identity(event.version, event.incarnation)
+    if versions.is_held_back(state, identity):
+        return replace(answered, failures=0, reason=FetchFailure.LOST_MEMBER)
+    if versions.is_rejected(state, identity):
         failures = state.failures + 1
         refused = replace(answered, failures=failures, reason=FetchFailure.INVALID)
         return _confirmed(refused, now)
@@ -254,8 +313,13 @@ def _operated(
         quarantined=rejections + versions.rolled_back(state, wanted.quarantined),
         history=tuple(kept for kept in state.history if kept.version not in revoked),
     )
+    if versions.is_held_back(operated, operated.current) and not hold.goes_on(operated):
+        operated = replace(versions.without_hold(operated), held_since=None)
     settled = _confirmed(_settled(operated, now), state.answered_at)
-    after = replace(settled, reason=state.reason)
+    ended = state.reason is FetchFailure.LOST_MEMBER and not versions.is_held_back(
+        settled, settled.current
+    )
+    after = replace(settled, reason=None if ended else state.reason)
     return after, _alarms_of_wishes(state, after)
 
 
@@ -278,7 +342,8 @@ def _version(kept: Kept | None) -> str | None:
 
 
 def _withdrawn(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
-    gone = replace(_unserved(state, Serving.WITHDRAWN), history=(), latest=None, answered_at=None)
+    ended = replace(versions.without_hold(state), held_since=None)
+    gone = replace(_unserved(ended, Serving.WITHDRAWN), history=(), latest=None, answered_at=None)
     return gone, [Alarm(AlarmKind.WITHDRAWN, _version(state.served))]
 
 

@@ -18,6 +18,8 @@ ROLLED_BACK = "rolled-back"
 CHANGED_IN_PLACE = "changed-in-place"
 """The reason where the provider gave other bytes under an identity that is held: the held bytes
 stay good, but the provider does not confirm them. All other reasons are a check's word."""
+LOST_MEMBER = "lost-member"
+"""The reason of a version that is held: it passed its checks, and lacks what is in use."""
 
 GOOD_VERSIONS = 3
 """Older good versions kept beside the served one."""
@@ -62,6 +64,12 @@ def is_refused(state: SnapshotState, identity: Identity) -> bool:
 def is_doubted(state: SnapshotState, identity: Identity) -> bool:
     """Whether the provider gave other bytes for that version."""
     return any(item.reason == CHANGED_IN_PLACE for item in _words(state, identity))
+
+
+def is_held_back(state: SnapshotState, identity: Identity | None) -> bool:
+    """Whether that version is not served for what it lacks."""
+    words = [] if identity is None else _words(state, identity)
+    return any(item.reason == LOST_MEMBER for item in words)
 
 
 def is_rolled_back(state: SnapshotState, identity: Identity) -> bool:
@@ -164,6 +172,12 @@ def with_doubt(state: SnapshotState, identity: Identity) -> SnapshotState:
     return replace(state, quarantined=(*state.quarantined, item))
 
 
+def without_hold(state: SnapshotState) -> SnapshotState:
+    """The state that holds no version for what it lacks; when the hold began is still known."""
+    rest = tuple(item for item in state.quarantined if item.reason != LOST_MEMBER)
+    return replace(state, quarantined=rest, lost=(), held_until=None)
+
+
 def without_rejection(state: SnapshotState, identity: Identity) -> SnapshotState:
     """The state in which no check refuses that version."""
     if not is_rejected(state, identity):
@@ -228,7 +242,7 @@ def pinned(state: SnapshotState) -> Kept | None:
     return next((kept for kept in named if not is_refused(state, kept.identity)), None)
 
 
-_HELD_BYTES_ARE_GOOD = frozenset({ROLLED_BACK, CHANGED_IN_PLACE})
+_HELD_BYTES_ARE_GOOD = frozenset({ROLLED_BACK, CHANGED_IN_PLACE, LOST_MEMBER})
 
 
 def _words(state: SnapshotState, identity: Identity) -> list[Quarantined]:
@@ -256,7 +270,9 @@ def _is_good(state: SnapshotState, kept: Kept) -> bool:
     """Whether it may be served. Checks that came later do not unserve what is served."""
     if kept.version in state.revoked or is_rolled_back(state, kept.identity):
         return False
-    return kept is state.served or not is_refused(state, kept.identity)
+    if kept is state.served:
+        return True
+    return not (is_refused(state, kept.identity) or is_held_back(state, kept.identity))
 
 
 def _all(state: SnapshotState) -> tuple[Kept, ...]:

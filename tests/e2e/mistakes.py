@@ -61,7 +61,10 @@ WHOLE: dict[str, tuple[Json, ...]] = {
                 {"minBytes": 1},
                 {"maxBytes": 9},
             ],
-            spec__classes={"steady": STEADY | {"onExpired": "refuse", "propagation": "nudge"}},
+            spec__classes={
+                "steady": STEADY
+                | {"onExpired": "refuse", "propagation": "nudge", "holdLostMember": "0s"}
+            },
             spec__allowEnvValue=True,
             spec__limits={"secretsPerPod": 1, "bytesPerSecret": 1, "snapshotsPerNamespace": 1},
             spec__agent={
@@ -80,6 +83,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
             spec__quarantined=["two"],
             spec__revoked=["three"],
             spec__retention="168h",
+            spec__properties=["db/password"],
         ),
     ),
 }

@@ -132,6 +132,13 @@ def test_p12_a_pin_stays_on_what_is_served() -> None:
     assert _value(state_after(wished(), state=state, at=2000)) == b"two"
 
 
+def test_p5_a_pin_confirms_no_bytes_in_doubt() -> None:
+    """The provider's current version is the pinned one, and its bytes are others."""
+    state = state_after(made(b"one", "i1"), wished(pin="v1"), made(b"two", "i1"))
+    state, _ = step(state, Unchanged("v1", "i1"), 5000.0)
+    assert (_value(state), state.last_success) == (b"one", 1000.0)
+
+
 def test_p12_a_rollback_goes_to_the_incarnation_before() -> None:
     """What is meant is what was served; the next incarnation of that name is a newer version."""
     state = state_after(made(b"one", "i1"), made(b"two", "i2"))

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contract.reasons import FetchFailure
 from refresh.budget import Budget
-from refresh.model import Identity, SnapshotKey, SnapshotState, Wanted
+from refresh.model import Identity, SnapshotKey, SnapshotState, Use, Wanted
 from tests.refresh.world import CRITICAL, STEADY, Provider, World, demanded, most_over, snapshot
 
 REFERENCES = ("/shared", "/own", "/gone")
@@ -43,6 +43,8 @@ class Refreshing(RuleBasedStateMachine):
         self.provider = Clocked()
         self.count = 0
         self.bad: set[Identity] = set()
+        self.using: set[tuple[str, str]] = set()
+        """Tenants of which a pod runs that uses the member, by source."""
         self.real: dict[tuple[str, Identity], bytes] = {}
         """What the provider ever had, by reference."""
         for name in REFERENCES[:2]:
@@ -58,6 +60,10 @@ class Refreshing(RuleBasedStateMachine):
     def _boot(self, world: World) -> World:
         world.fleet.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
         world.restore()
+        self._demand(world)
+        return world
+
+    def _demand(self, world: World) -> None:
         world.fleet.demand(
             [
                 demanded(
@@ -66,13 +72,13 @@ class Refreshing(RuleBasedStateMachine):
                     rules=rules,
                     properties=frozenset({"p"}),
                     wanted=self.wishes.get(snapshot(tenant, name)),
+                    used=(Use("p", ("api",)),) if (tenant, name) in self.using else (),
                 )
                 for tenant, rules in TENANTS.items()
                 for name in REFERENCES
             ],
             world.at,
         )
-        return world
 
     def _run(self, seconds: float) -> None:
         """In small steps, so that the ledger knows about when an answer was given."""
@@ -84,6 +90,8 @@ class Refreshing(RuleBasedStateMachine):
             self.provider.true_s += pause
             for name in self.provider.asked[before:]:
                 self.provider.note(name)
+            for state in self.world.fleet.states().values():
+                assert state.held_until is None or self.world.wall < state.held_until
 
     @rule(seconds=st.sampled_from([1, 20, 100, 1000, 4000]))
     def wait(self, seconds: int) -> None:
@@ -118,6 +126,20 @@ class Refreshing(RuleBasedStateMachine):
         value = b'{"p":"%d"}' % self.count if good else BAD
         self.real[name, identity] = value
         self.provider.rotate(name, version, value)
+
+    @rule(name=st.sampled_from(REFERENCES[:2]))
+    def strip(self, name: str) -> None:
+        """A version that passes its checks and lacks the member."""
+        self.count += 1
+        identity = Identity(f"v{self.count}", self.provider.marks[name])
+        value = b'{"q":"%d"}' % self.count
+        self.real[name, identity] = value
+        self.provider.rotate(name, identity.version, value)
+
+    @rule(which=KEYS, running=st.booleans())
+    def use(self, which: tuple[str, str], running: bool) -> None:  # noqa: FBT001 - a table
+        (self.using.add if running else self.using.discard)(which)
+        self._demand(self.world)
 
     @rule(name=st.sampled_from(REFERENCES[:2]))
     def recreate(self, name: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from refresh.events import Alarm
-    from refresh.model import Task, Wanted
+    from refresh.model import Task, Use, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
     from refresh.sink import Data
@@ -57,6 +57,8 @@ def demanded(
     properties: frozenset[str] = frozenset(),
     whole: bool = False,
     wanted: Wanted | None = None,
+    used: tuple[Use, ...] = (),
+    hold_s: float | None = None,
 ) -> Demanded:
     """A demand with the usual rules and checks."""
     return Demanded(
@@ -66,6 +68,8 @@ def demanded(
         properties=properties,
         whole=whole,
         wanted=wanted,
+        used=used,
+        hold_s=hold_s,
     )
 
 
@@ -241,12 +245,14 @@ class World:
         """Lets time pass."""
         end = self.mono + seconds
         while True:
+            self.fleet.tick(self.at)
             self._start()
             self.flush()
             next_at = min(
                 [
                     self._flying[0][0] if self._flying else float("inf"),
                     self.fleet.outbox.next_at(),
+                    self.fleet.ticks_at(self.at),
                     *(self._next_at(account) for account in self.fleet.accounts),
                 ]
             )
