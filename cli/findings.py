@@ -38,6 +38,11 @@ _IN_GATE = {
     Holding.MALFORMED: "its meta.json can't be read by this version of the agent",
 }
 
+_FIRST_USE = (
+    "; or the controller has not added it yet: it adds a property inside of a member when the first"
+    " pod of the namespace asks for it, without the provider"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
@@ -217,7 +222,8 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
 def _held(held: str, file: PlannedFile, state: str, why: str | None) -> str:
     """What the gate says comes first, and what is known of the snapshot behind it."""
     if held == Holding.PROPERTY_MISSING:
-        return f"the value has no property {file.property}, or null or an empty text there"
+        missing = f"the value has no property {file.property}, or null or an empty text there"
+        return f"{missing}{_FIRST_USE}" if "/" in (file.property or "") else missing
     if held == Holding.NEVER_SYNCED and state == "never-synced":
         return why or held
     known = {item.value: text for item, text in _IN_GATE.items()}

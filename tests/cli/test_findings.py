@@ -22,8 +22,8 @@ NEVER = replace(
 )
 
 
-def _plan() -> Plan:
-    file = make.planned_file("db", part="password")
+def _plan(part: str = "password") -> Plan:
+    file = make.planned_file("db", part=part)
     return make.plan(make.planned_snapshot(file, rules=RULES))
 
 
@@ -125,6 +125,18 @@ def test_each_secret_says_what_is_wrong_with_it_and_what_to_do(
     else:
         assert found.why is not None
         assert why in found.why
+
+
+def test_p1_a_property_that_no_pod_used_before_may_wait_for_the_controller() -> None:
+    """Only one inside of a member: the controller adds it, and the provider is not needed."""
+    for part, waits in (("tls/key", True), ("password", False)):
+        plan = _plan(part)
+        known = {plan.snapshots[0].snapshot: SERVED}
+        (found,) = secrets(plan, known, {"db": "property-missing"}, NOW)
+        assert found.why is not None
+        assert f"the value has no property {part}, or an empty one" in found.why
+        assert ("the controller has not added it yet" in found.why) == waits
+        assert ("without the provider" in found.why) == waits
 
 
 def _pod(phase: str, gate: dict[str, Any] | None, *, scheduled: bool = True) -> dict[str, Any]:
