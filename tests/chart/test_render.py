@@ -270,3 +270,10 @@ def test_the_self_check_looks_for_what_the_chart_wrote() -> None:
     probe = named(render(), "Secret", selfcheck.PROBE)
     assert base64.b64decode(probe["data"]["k"]).decode() == selfcheck.MARKER
     assert probe["type"] == "Opaque"
+
+
+def test_the_refusal_of_a_bare_copy_says_how_to_copy() -> None:
+    """`kubectl debug --copy-to` drops annotations unless it is told to keep them."""
+    policy = named(render(), "ValidatingAdmissionPolicy", "lastgood-guard-pods")
+    said = policy["spec"]["validations"][0]["messageExpression"]
+    assert "kubectl debug --copy-to=NAME --keep-annotations" in said
