@@ -90,19 +90,14 @@ class FileSource:
             return Failed(reason=FetchFailure.INVALID, code="NotAFile")
         if request.version not in {None, version}:
             return Failed(reason=FetchFailure.INVALID, code="VersionNotFound")
-        mark = _incarnation(before)
-        if (version, mark) == (request.known_version, request.known_incarnation):
-            return NotModified(version=version, incarnation=mark)
+        if version == request.known_version:
+            return NotModified(version=version)
         if before.st_size > self._limit_bytes:
             return Failed(reason=FetchFailure.TOO_LARGE, code="TooLarge")
         value = _up_to(descriptor, before.st_size + 1)
-        after = os.fstat(descriptor)
-        if len(value) != before.st_size or (_version(after), _incarnation(after)) != (
-            version,
-            mark,
-        ):
+        if len(value) != before.st_size or _version(os.fstat(descriptor)) != version:
             return Failed(reason=FetchFailure.UNAVAILABLE, code="ChangedWhileRead")
-        return Material(version=version, value=SecretBytes(value), incarnation=mark)
+        return Material(version=version, value=SecretBytes(value))
 
 
 def _open_below(root: str, segments: Sequence[str]) -> int:
@@ -121,13 +116,6 @@ def _open_below(root: str, segments: Sequence[str]) -> int:
 def _version(status: os.stat_result) -> str:
     """Changes with each replacement, and is no digest of the value."""
     return f"{status.st_mtime_ns}-{status.st_ino}-{status.st_size}"
-
-
-def _incarnation(status: os.stat_result) -> str:
-    """The time of the last change of the inode, which nobody can set. Tools that keep the time of
-    modification can give another file of the same inode and size the version of the first.
-    """
-    return str(status.st_ctime_ns)
 
 
 def _up_to(descriptor: int, count: int) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from contract.reasons import FetchFailure
 from refresh.sources.file import _REASONS, FileSource
 from refresh.sources.protocol import Failed, FetchRequest, Material
-from tests.refresh.sources.harness import known, one
+from tests.refresh.sources.harness import one
 
 FDS = Path("/proc/self/fd")
 
@@ -129,20 +129,3 @@ def test_p2_half_a_file_is_never_a_value() -> None:
     """More or less bytes than the file's size (as in /proc, where it is 0): a write in between."""
     failed = one(FileSource("/proc/self"), "/status")
     assert failed == Failed(reason=FetchFailure.UNAVAILABLE, code="ChangedWhileRead")
-
-
-def test_p5_another_file_of_the_same_inode_size_and_time_is_another_incarnation(
-    tmp_path: Path,
-) -> None:
-    """As a tool leaves it that writes in place and sets the time of modification back."""
-    path = tmp_path / "a"
-    path.write_bytes(b"one")
-    source = FileSource(str(tmp_path))
-    before, status = one(source, "/a"), path.stat()
-    path.write_bytes(b"two")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    after = one(source, "/a", **known(before))
-    assert isinstance(before, Material)
-    assert isinstance(after, Material)
-    assert (after.version, after.value.reveal()) == (before.version, b"two")
-    assert after.incarnation != before.incarnation
