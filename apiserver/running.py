@@ -84,6 +84,10 @@ def running(*, ca: Path, certificate: Path, key: Path, port: int = 0) -> Iterato
         url = f"https://localhost:{runner.addresses[0][1]}"
         begun.put(Running(server, asyncio.get_running_loop(), url, ca))
         await stop.wait()
+        handlers = runner.server.connections if runner.server else []
+        for transport in [one.transport for one in handlers]:
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()  # clients need not answer TLS's goodbye
         await runner.cleanup()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)

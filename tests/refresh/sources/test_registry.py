@@ -33,7 +33,7 @@ def account(provider: str, block: dict[str, Any]) -> SecretAccount:
             "spec": {
                 "provider": provider,
                 provider: block,
-                "budget": {"callsPerSecond": 1, "burst": 1},
+                "budget": {"callsPerSecond": 1, "burst": 2},
             },
         }
     )
