@@ -174,7 +174,7 @@ Version = Annotated[
 Property = Annotated[
     str,
     Text(
-        pattern="[A-Za-z0-9_.-]{1,128}(/[A-Za-z0-9_.-]{1,128}){0,15}",
+        pattern="[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,15}",
         says="a property has 1 to 251 of A-Z a-z 0-9 _ . and -, with / between its steps",
         most=251,
     ),

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from re._constants import (  # type: ignore[import-not-found]
+    BRANCH,
+    MAX_REPEAT,
+    MAXREPEAT,
+    MIN_REPEAT,
+    SUBPATTERN,
+)
+from re._parser import parse  # type: ignore[import-not-found]
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +49,33 @@ def test_no_file_has_what_helm_would_render(name: str) -> None:
     metadata = yaml.safe_load(text)["metadata"]
     assert metadata["annotations"] == {"helm.sh/resource-policy": "keep", **RELEASE}
     assert metadata["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda it: it.plural)
+def test_each_pattern_is_one_that_re2_takes(definition: Definition) -> None:
+    """The API server reads patterns by RE2, which repeats nothing more than 1,000 times, nested
+    repeats multiplied (https://github.com/google/re2/wiki/Syntax).
+    """
+    version = manifest(definition)["spec"]["versions"][0]
+    found = [item for _, item in _fields(version["schema"]["openAPIV3Schema"])]
+    found += [item["items"] for item in found if isinstance(item.get("items"), dict)]
+    patterns = {item["pattern"] for item in found if "pattern" in item}
+    assert patterns
+    assert [pattern for pattern in patterns if _repeats(parse(pattern)) > 1000] == []
+
+
+def _repeats(parsed: Any) -> int:  # noqa: ANN401 - the standard library's own tree
+    """The largest product of nested repeat counts; `*` and `+` repeat once."""
+    most = 1
+    for operation, argument in parsed:
+        if operation in {MAX_REPEAT, MIN_REPEAT}:
+            _, high, inner = argument
+            most = max(most, (1 if high is MAXREPEAT else high) * _repeats(inner))
+        elif operation is SUBPATTERN:
+            most = max(most, _repeats(argument[-1]))
+        elif operation is BRANCH:
+            most = max(most, *map(_repeats, argument[1]))
+    return most
 
 
 def _fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
