@@ -132,6 +132,7 @@ def test_p2_what_is_taken_can_be_read(world: World, plural: str, number: int, pa
             SNAPSHOTS,
             {
                 "spec__source__identity": "controller",
+                "spec__properties": [],
                 "spec__quarantined": [],
                 "spec__revoked": [],
                 "spec__retention": "168h",

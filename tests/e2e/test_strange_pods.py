@@ -26,12 +26,22 @@ def answers(place: Enforced, body: Manifest) -> tuple[Answer, Answer]:
     body = copy.deepcopy(body)
     body["spec"] |= {"schedulerName": "nobody"}
     body["spec"].pop("serviceAccountName", None)
+    _without_token(body["spec"])
     body["metadata"] |= {"namespace": place.team, "ownerReferences": []}
     verdict = admit(body, "payments", load_texts({"policy": POLICY}), Injection(image=IMAGE))
     assert verdict.plan is not None, verdict.message
     plain = copy.deepcopy(body)
     del plain["metadata"]["annotations"]
     return create(place, plain), create(place, verdict.pod)
+
+
+def _without_token(spec: Manifest) -> None:
+    """The API server mounts the account's token itself, after the pod was created."""
+    everyone = [*spec.get("initContainers", ()), *spec["containers"]]
+    for owner, member in [(spec, "volumes"), *((item, "volumeMounts") for item in everyone)]:
+        if member in owner:
+            kept = [it for it in owner[member] if not it["name"].startswith("kube-api-access-")]
+            owner[member] = kept
 
 
 def whole(member: str, name: str, amount: str) -> Manifest:

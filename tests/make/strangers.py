@@ -142,7 +142,9 @@ NODE_AGENT = _pod(
         ],
         "volumes": [{"name": "proc", "hostPath": {"path": "/proc", "type": ""}}],
         "schedulingGates": [{"name": "example.org/quota"}],
-        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone"}],
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+        ],
     },
     {**_ASK, "lastgood.dev/reload": "http://127.0.0.1:8080/-/reload"},
 )
