@@ -134,7 +134,7 @@ def test_p1_a_property_that_no_pod_used_before_may_wait_for_the_controller() -> 
         known = {plan.snapshots[0].snapshot: SERVED}
         (found,) = secrets(plan, known, {"db": "property-missing"}, NOW)
         assert found.why is not None
-        assert f"the value has no property {part}, or an empty one" in found.why
+        assert f"the value has no property {part}, or null or an empty text there" in found.why
         assert ("the controller has not added it yet" in found.why) == waits
         assert ("without the provider" in found.why) == waits
 
