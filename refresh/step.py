@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import hold, versions
+from refresh import hold, validate, versions
 from refresh.events import (
     Alarm,
     AlarmKind,
@@ -283,9 +283,10 @@ def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotSt
     identity = Identity(event.version, event.incarnation)
     if versions.is_held_back(state, identity):
         return replace(answered, failures=0, reason=FetchFailure.LOST_MEMBER)
-    if versions.is_rejected(state, identity):
+    rejection = versions.rejection(state, identity)
+    if rejection is not None:
         failures = state.failures + 1
-        refused = replace(answered, failures=failures, reason=FetchFailure.INVALID)
+        refused = replace(answered, failures=failures, reason=validate.reason_of(rejection))
         return _confirmed(refused, now)
     return _confirmed(_settled(replace(answered, failures=0), now), now)
 

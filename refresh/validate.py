@@ -28,12 +28,25 @@ _PEM = re.compile(
 _PEM_HEADER = re.compile(rb"[A-Za-z0-9-]+:[^\n]*\n(?:[ \t][^\n]*\n)*")
 
 
+_REASONS = {
+    "empty": FetchFailure.EMPTY,
+    "max-bytes": FetchFailure.TOO_LARGE,
+    "secret-bytes": FetchFailure.TOO_LARGE,
+}
+"""By a check's word; the others are INVALID."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why a value is not served: the closed reason, and a word that says which check failed."""
 
     reason: FetchFailure
     code: str
+
+
+def reason_of(code: str) -> FetchFailure:
+    """The closed reason of a check's word, or of any other word that keeps a version back."""
+    return _REASONS.get(code, FetchFailure.INVALID)
 
 
 def check(

@@ -53,7 +53,15 @@ def same(state: SnapshotState, material: Material) -> Kept | None:
 
 def is_rejected(state: SnapshotState, identity: Identity) -> bool:
     """Whether a check refused that version, or the provider gave other bytes for it."""
-    return any(item.reason != ROLLED_BACK for item in _words(state, identity))
+    return rejection(state, identity) is not None
+
+
+def rejection(state: SnapshotState, identity: Identity) -> str | None:
+    """The word of the check that refused that version, or that other bytes came for it; None:
+    nothing is against it, or an operator's word alone.
+    """
+    words = (item.reason for item in _words(state, identity))
+    return next((word for word in words if word != ROLLED_BACK), None)
 
 
 def is_refused(state: SnapshotState, identity: Identity) -> bool:

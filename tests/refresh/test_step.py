@@ -83,6 +83,7 @@ def test_p2_a_rejected_version_is_shown_alarmed_once_and_not_served(rejection: R
     assert after.quarantined == (Quarantined(version="v2", reason=rejection.code),)
     assert Alarm(AlarmKind.REJECTED, "v2", rejection.code) in effects
     assert alarms(after, bad("v2", rejection)) == []
+    assert state_after(Unchanged("v2"), state=after, at=3000).reason is rejection.reason
     kept = rejection.reason is FetchFailure.INVALID
     assert held(after) == (["v2"] if kept else [])
 
