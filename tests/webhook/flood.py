@@ -101,7 +101,7 @@ RELEASED = {"page", "plain-page"}
 """They act for the first time when all connections have been opened, all at once. The flood's time
 begins then.
 """
-OPENING_S = 60.0
+OPENING_S = 120.0
 """Until all connections have been opened, at most."""
 
 

@@ -69,7 +69,15 @@ def _is(place: Place, name: str, wanted: set[str]) -> bool:
 
 
 def opened(place: Place, name: str) -> int:
-    """Connections that a flood has opened; it must have opened all that were wanted once."""
-    said = until(f"what {name} says", lambda: place.kubectl("logs", name).split())
-    assert said[0] == "all", (name, said)
-    return int(said[-1])
+    """Connections that a flood has opened, those that were opened again among them."""
+    return int(_said(place, name)[-1])
+
+
+def released(place: Place, name: str) -> bool:
+    """Whether it has opened all that were wanted, which is when it released its requests."""
+    return _said(place, name)[0] == "all"
+
+
+def _said(place: Place, name: str) -> list[str]:
+    """What it has said; the log of a pod that has ended may come a moment later."""
+    return until(f"what {name} says", lambda: place.kubectl("logs", name).split())
