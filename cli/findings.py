@@ -196,8 +196,8 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
     """None: nothing is wrong."""
     if status is None:
         return (
-            "there is no SecretSnapshot of it: no controller has seen the pod yet, or policy does"
-            " not allow it, which an Event says"
+            "there is no SecretSnapshot of it: the controller has not seen the pod yet, or has"
+            " refused it; an Event of the pod then says why"
         )
     tried = None if status.reason is None else explained(status.reason, status.message)
     if state in fleet.NOT_GIVEN:
