@@ -56,10 +56,15 @@ def _served(world: Apart) -> None:
     world.serves(DB, ONE)
 
 
+def _refresh(world: Apart, year: int) -> None:
+    """Asks for a refresh; a controller handles each time that it has not seen once."""
+    asked = f"lastgood.dev/refresh-requested={year}-01-01T00:00:00Z"
+    world.kubectl("annotate", "snap", world.snapshot(DB), asked, "--overwrite")
+
+
 def _rotate(world: Apart) -> None:
     world.provide(DB, TWO)
-    asked = "lastgood.dev/refresh-requested=2100-01-01T00:00:00Z"
-    world.kubectl("annotate", "snap", world.snapshot(DB), asked, "--overwrite")
+    _refresh(world, 2100)
     world.serves(DB, TWO)
 
 
@@ -132,8 +137,7 @@ def test_p2_lost_records_take_nothing_from_pods(apart: Apart) -> None:
     assert apart.keys(DB) == before
     assert _aged(apart) == version
     apart.provide(DB, TWO)
-    asked = "lastgood.dev/refresh-requested=2101-01-01T00:00:00Z"
-    apart.kubectl("annotate", "snap", apart.snapshot(DB), asked, "--overwrite")
+    _refresh(apart, 2101)
     until("a new record", lambda: apart.record(DB), PATIENCE_S)
     apart.serves(DB, TWO)
     assert apart.meta(DB)["revoked"] == ["no-such-version"]
@@ -167,7 +171,8 @@ def test_p2_a_restored_record_takes_no_newer_value_from_pods(apart: Apart) -> No
     until("its record", lambda: b'"whole":true' in apart.record(DB)["record.json"], PATIENCE_S)
     (old,) = _records(apart)
     _rotate(apart)
-    newer = apart.keys(DB)
+    newer, version = apart.keys(DB), apart.meta(DB)["version"]
+    until("its age", lambda: _aged(apart) == version, PATIENCE_S)
     apart.kill()
     name = old["metadata"]["name"]
     apart.kubectl("delete", "secret", name, "-n", apart.system)
@@ -176,11 +181,11 @@ def test_p2_a_restored_record_takes_no_newer_value_from_pods(apart: Apart) -> No
     apart.make(old)
     _provider_away(apart)
     apart.lead()
+    _refresh(apart, 2101)
     until("a failed fetch", lambda: apart.status(DB).get("reason") == "absent", PATIENCE_S)
     assert apart.keys(DB) == newer
     apart.provide(DB, TWO)
-    asked = "lastgood.dev/refresh-requested=2101-01-01T00:00:00Z"
-    apart.kubectl("annotate", "snap", apart.snapshot(DB), asked, "--overwrite")
+    _refresh(apart, 2102)
     until("the record to know", lambda: apart.record(DB).get("value") == TWO, PATIENCE_S)
     apart.serves(DB, TWO)
 

@@ -52,7 +52,7 @@ PLURALS = {"SecretAccount": "secretaccounts", "SecretPolicy": "secretpolicies"}
 ACCOUNT = {
     "provider": "aws",
     "aws": {"regions": ["eu-west-1"]},
-    "budget": {"callsPerSecond": 1, "burst": 1},
+    "budget": {"callsPerSecond": 1, "burst": 2},
 }
 
 
