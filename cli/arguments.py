@@ -26,7 +26,7 @@ runs in"""
 
 IMAGE = "lastgood/agent:0.1.0"
 RUN_AS = ("lastgood", "pod", "platform")
-"""As `policy.model.RUN_AS`, which takes long to import."""
+"""As `api.policy.RUN_AS`, which takes long to import."""
 WAIT_S = 10.0
 
 

@@ -13,7 +13,7 @@ from refresh.sources.registry import UnsupportedAccountError, open_source
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policy.account import SecretAccount
+    from api.account import SecretAccount
     from refresh.sources.protocol import FetchRequest, Observer, Source
 
     Problem = Callable[[str, str], None]

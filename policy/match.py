@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from contract.annotations import POLICY_LABEL
 from contract.reference import ReferenceRejected, canonicalise
 from contract.spelling import quick_suggestion
-from policy.fields import LABEL, NAMESPACE
+from schema.fields import LABEL, NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from api.account import SecretAccount
+    from api.policy import SecretPolicy, Source
     from contract.freshness import FreshnessClass
-    from policy.account import SecretAccount
-    from policy.model import SecretPolicy, Source
 
 CONTROLLER = "controller"
 """The identity that fetches: the only one in this version."""

@@ -45,9 +45,9 @@ from webhook.wishes import Wish, Wishes, ours, overlaps, read, spellings
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from api.policy import Resources, SecretPolicy
     from contract.freshness import FreshnessClass
     from policy.match import PolicySet
-    from policy.model import Resources, SecretPolicy
     from webhook.config import Injection
     from webhook.memo import Memo, Template
     from webhook.verdict import Pod

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from contract import ages, layout
 from contract.plan import FILE_MODES, FOLLOW, MOUNT, NEEDS_BUNDLE
 from contract.snapshot import META, data_key
-from policy.quantity import memory
+from schema.quantity import memory
 from webhook import resources
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from refresh.sources.file import FileSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from policy.account import Aws, SecretAccount
+    from api.account import Aws, SecretAccount
     from refresh.sources.aws_client import Keys
     from refresh.sources.protocol import Observer, Source
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from policy.account import SecretAccount
+    from api.account import SecretAccount
     from refresh.sources.protocol import FetchResult, Source
 
 

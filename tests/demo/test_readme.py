@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policy.model import SecretPolicy
+from api.policy import SecretPolicy
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -6,10 +6,10 @@ import pytest
 
 from contract.reference import ReferenceRejected, canonicalise
 from policy.match import Allowed
+from tests.api.test_definitions import answer
 from tests.e2e.definitions import made
 from tests.e2e.mistakes import problem
 from tests.policy.given import decided, policy_set, source
-from tests.policy.test_definitions import answer
 
 MANAGED = {
     "rds!cluster-1fcd41b2-5e8b-4b5a-9d3b-2f1c7b1e0a11": "rds!cluster-*",

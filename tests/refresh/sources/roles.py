@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from policy.account import SecretAccount
+from api.account import SecretAccount
 from refresh.sources.aws_client import Keys
 from refresh.sources.protocol import Again, Material
 from refresh.sources.registry import open_source

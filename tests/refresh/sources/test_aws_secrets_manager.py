@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.account import CALLS_OF_A_FETCH
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
-from policy.account import CALLS_OF_A_FETCH
 from refresh.sources.aws_secrets_manager import AwsSecretsManager
 from refresh.sources.protocol import Alone, Failed, FetchRequest, Material, NotModified
 from tests.refresh.sources.harness import REGION, aws_source, known, one, scripted_server

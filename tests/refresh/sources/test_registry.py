@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.account import SERVES, SecretAccount
 from contract.reference import PROVIDERS
-from policy.account import SERVES, SecretAccount
 from refresh.sources.aws_client import Keys
 from refresh.sources.aws_role import UnderRole
 from refresh.sources.aws_secrets_manager import AwsSecretsManager

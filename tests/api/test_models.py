@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from policy.account import SecretAccount
+from api.account import SecretAccount
+from api.policy import SecretPolicy
 from policy.load import PolicyError, load_texts
-from policy.model import SecretPolicy
 from tests import make
 from tests.policy.given import CLASSES, account, policy, source
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from contract.spelling import suggestion
-from policy.objects import known_fields
+from schema.objects import known_fields
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -1,5 +1,5 @@
 """SecretAccount, `lastgood.dev/v1alpha1` (docs/contract.md, "Accounts and policies"). As
-`policy.model` says: a field's docstring is what `kubectl explain` says.
+`api.policy` says: a field's docstring is what `kubectl explain` says.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected, canonicalise
-from policy.fields import LABEL, Endpoint, ExternalId, Region, RoleArn, Version
-from policy.objects import LIST, SOME, Metadata, Model, Status, rules
+from schema.fields import LABEL, Endpoint, ExternalId, Region, RoleArn, Version
+from schema.objects import LIST, SOME, Metadata, Model, Status, rules
 
 SERVES = {"aws": ("aws-sm",), "file": ("file",)}
 """The providers that references name, by an account's `provider`."""

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from contract.snapshot import MOST_VERSIONS
-from policy.fields import Label, Name, Property, Seconds, Version
-from policy.objects import rules
+from schema.fields import Label, Name, Property, Seconds, Version
+from schema.objects import rules
 
 KIND = "SecretSnapshot"
 RETENTION = "168h"

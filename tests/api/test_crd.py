@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from policy.crd import DEFINITIONS, RELEASE, files, manifest
+from api.crd import DEFINITIONS, RELEASE, files, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy.crd import Definition
+    from api.crd import Definition
 
 CHART = Path(__file__).parents[2] / "charts/lastgood/crds"
 
 
 def test_the_chart_holds_what_is_generated() -> None:
-    """Whoever changes a model runs `python -m policy.crd charts/lastgood/crds`."""
+    """Whoever changes a model runs `python -m api.crd charts/lastgood/crds`."""
     assert {path.name: path.read_text() for path in CHART.glob("*.yaml")} == files()
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.model import SecretPolicy
-from policy.quantity import MOST, cpu, exact, memory, parse
+from api.policy import SecretPolicy
+from schema.quantity import MOST, cpu, exact, memory, parse
 from tests.policy.given import policy, source
 
 READ = {

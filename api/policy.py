@@ -1,5 +1,5 @@
 """SecretPolicy, `lastgood.dev/v1alpha1` (docs/contract.md, "Accounts and policies"); SecretAccount
-is in `policy.account`.
+is in `api.account`.
 
 camelCase on the wire. Strict and frozen: an unknown field or a wrong type is an error. CRD schemas
 are generated from these: a field's docstring is what `kubectl explain` says.
@@ -13,8 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from contract.freshness import FreshnessClass, smallest_budget_s
 from contract.spelling import suggestion
-from policy.fields import Allow, Count, Label, NamespaceGlob, Pause, Quantity, Seconds, Yes
-from policy.objects import LIST, SOME, Metadata, Model, Status, rules
+from schema.fields import Allow, Count, Label, NamespaceGlob, Pause, Quantity, Seconds, Yes
+from schema.objects import LIST, SOME, Metadata, Model, Status, rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from contract.reference import CHARACTERS, CHARACTERS_LISTED, PROVIDERS
 from contract.snapshot import MOST_VERSION
 from contract.spelling import suggestion
-from policy import quantity
-from policy.constraints import Text
+from schema import quantity
+from schema.constraints import Text
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """A DNS label (RFC 1123), as namespaces are."""

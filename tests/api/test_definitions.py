@@ -8,15 +8,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from api.crd import DEFINITIONS, manifest
 from apiserver import schema
-from policy.crd import DEFINITIONS, manifest
 from tests.e2e.definitions import ACCEPTED, BOUNDS, KEPT, RULES, Json, made, rules
 from tests.e2e.mistakes import PLACES, WHOLE, mistakes, places, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy.crd import Definition
+    from api.crd import Definition
     from tests.e2e.definitions import Refused
     from tests.e2e.mistakes import Path
 

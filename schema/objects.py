@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from policy.constraints import NotEmpty
-from policy.fields import Name
+from schema.constraints import NotEmpty
+from schema.fields import Name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
