@@ -4,59 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
-from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected, canonicalise
-from schema.fields import LABEL, Endpoint, ExternalId, Region, RoleArn, Version
-from schema.objects import LIST, SOME, Metadata, Model, Status, rules
+from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected
+from providers.references import canonicalise
+from providers.registry import PROVIDERS
+from schema.fields import LABEL, Version
+from schema.objects import LIST, Metadata, Model, Status, rules
 
-SERVES = {"aws": ("aws-sm",), "file": ("file",)}
-"""The providers that references name, by an account's `provider`."""
+if TYPE_CHECKING:
+    from providers.definition import Block
 
 _NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
-CALLS_OF_A_FETCH = 2
-"""Of Secrets Manager, in each region: a change check, and the value. `most_calls` of its source."""
-_BURST = (
-    f"budget.burst must be at least {CALLS_OF_A_FETCH} for each of aws.regions: one fetch can take"
-    " a change check and a value in each"
-)
-_NEEDS_ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
-
-
-class Aws(Model):
-    """How to reach AWS. Identities are here only: a pod can't choose one."""
-
-    model_config = rules(
-        {_NEEDS_ROLE: "has(self.roleARN) || !(has(self.externalID) || has(self.stsEndpoint))"}
-    )
-
-    regions: Annotated[tuple[Region, ...], LIST, Field(max_length=16), SOME]
-    """In order of preference."""
-    role_arn: RoleArn | None = Field(default=None, alias="roleARN")
-    """A role that the controller's own identity assumes for this account; left out: the
-    controller's own identity."""
-    external_id: ExternalId | None = Field(default=None, alias="externalID")
-    """What the role's trust policy asks for, sts:ExternalId; left out: nothing."""
-    endpoint: Endpoint | None = None
-    """Another endpoint of Secrets Manager than the region's own, without a path; left out: the
-    region's own."""
-    sts_endpoint: Endpoint | None = None
-    """Another endpoint of STS, where the role is assumed; left out: the region's own."""
-
-    @model_validator(mode="after")
-    def _of_a_role(self) -> Self:
-        if self.role_arn is None and (self.external_id or self.sts_endpoint):
-            raise ValueError(_NEEDS_ROLE)
-        return self
-
-
-class File(Model):
-    """A folder of files, for tests."""
-
-    root: Annotated[str, Field(min_length=1)]
-    """The folder's path, on the controller's own file system."""
 
 
 class Budget(Model):
@@ -89,44 +50,46 @@ class Revoked(Model):
     """The provider's name of the version."""
 
 
-class AccountSpec(Model):
-    """Exactly the block that `provider` names is set."""
+def _rules() -> dict[str, str]:
+    """CEL by message, of the whole spec: what the blocks have to do with its other fields."""
+    found = {
+        "exactly the block that provider names must be set": " && ".join(
+            f"has(self.{name}) == (self.provider == '{name}')" for name in PROVIDERS
+        )
+    }
+    for name, provider in PROVIDERS.items():
+        if provider.burst is not None:
+            message, rule = provider.burst
+            found[message] = rule
+        for scheme in provider.schemes:
+            for message, rule in scheme.revoked.items():
+                found[message] = (
+                    f"self.provider != '{name}' || !has(self.revoked)"
+                    f" || self.revoked.all(it, {rule})"
+                )
+    return found
 
-    model_config = rules(
-        {
-            "exactly the block that provider names must be set": (
-                "self.provider == 'aws' ? has(self.aws) && !has(self.file)"
-                " : has(self.file) && !has(self.aws)"
-            ),
-            _BURST: (
-                "!has(self.aws) ||"
-                f" self.budget.burst >= {CALLS_OF_A_FETCH} * self.aws.regions.size()"
-            ),
-            "a revoked reference must name the secret itself, not one of another store": (
-                "self.provider != 'aws' || !has(self.revoked) || self.revoked.all(it,"
-                " !it.reference.matches('^/?(?i:aws/reference/)'))"
-            ),
-            "a revoked reference of provider file must be a path that starts with /": (
-                "self.provider != 'file' || !has(self.revoked) || self.revoked.all(it,"
-                " it.reference.startsWith('/'))"
-            ),
-        }
-    )
 
-    provider: Literal["aws", "file"]
-    """What is asked: aws serves references of aws-sm, file those of file."""
-    aws: Aws | None = None
-    """How to reach AWS."""
-    file: File | None = None
-    """Where the files are."""
+class _Spec(Model):
+    """The fields that every account has, and what holds between all."""
+
+    model_config = rules(_rules())
+
+    provider: str
     budget: Budget
     """How much to call this account, whoever asks."""
     revoked: Annotated[tuple[Revoked, ...], LIST, Field(max_length=256)] = ()
     """Versions that are never served again anywhere."""
 
+    @property
+    def block(self) -> Block:
+        """The block that `provider` names."""
+        block: Block = getattr(self, self.provider)
+        return block
+
     @model_validator(mode="after")
     def _one_block(self) -> Self:
-        for name in SERVES:
+        for name in PROVIDERS:
             if (getattr(self, name) is not None) != (name == self.provider):
                 raise ValueError(
                     f"provider {self.provider} needs the block {self.provider} and no other"
@@ -135,18 +98,45 @@ class AccountSpec(Model):
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
-        if self.aws and self.budget.burst < CALLS_OF_A_FETCH * len(self.aws.regions):
-            raise ValueError(_BURST)
+        rule = PROVIDERS[self.provider].burst
+        if rule is not None and self.budget.burst < self.block.smallest_burst():
+            raise ValueError(rule[0])
         return self
 
     @model_validator(mode="after")
     def _canonical(self) -> Self:
+        (scheme,) = PROVIDERS[self.provider].schemes
         for item in self.revoked:
             try:
-                canonicalise(SERVES[self.provider][0], item.reference)
+                canonicalise(scheme.name, item.reference)
             except ReferenceRejected as rejected:
                 raise ValueError(f"revoked: {rejected}") from None
         return self
+
+
+def _provider_field() -> tuple[object, object]:
+    """The names of all providers, and the schemes of references that each serves."""
+    served = (
+        f"{it.name} serves references of {' and '.join(scheme.name for scheme in it.schemes)}"
+        for it in PROVIDERS.values()
+    )
+    return Literal[tuple(PROVIDERS)], Field(description=f"What is asked: {', '.join(served)}.")
+
+
+if TYPE_CHECKING:
+    AccountSpec = _Spec
+else:
+    AccountSpec = create_model(
+        "AccountSpec",
+        __base__=_Spec,
+        __module__=__name__,
+        __doc__="Exactly the block that `provider` names is set.",
+        provider=_provider_field(),
+        **{
+            it.name: (it.block | None, Field(default=None, description=it.about))
+            for it in PROVIDERS.values()
+        },
+    )
 
 
 class AccountStatus(Status):
@@ -188,5 +178,5 @@ class SecretAccount(Model):
         return self.metadata.name
 
     def serves(self, provider: str) -> bool:
-        """Whether references of `provider` can be fetched with this account."""
-        return provider in SERVES[self.spec.provider]
+        """Whether references of the scheme `provider` can be fetched with this account."""
+        return provider in {it.name for it in PROVIDERS[self.spec.provider].schemes}

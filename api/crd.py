@@ -11,9 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
+from pydantic import BaseModel
 
 from api import account, policy, snapshot
 from schema import objects
@@ -21,8 +22,6 @@ from schema import objects
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
-
-    from pydantic import BaseModel
 
 GROUP, VERSION = objects.API_VERSION.split("/")
 _DROPPED = frozenset({"title", "additionalProperties", "propertyNames", "$defs"})
@@ -103,7 +102,7 @@ DEFINITIONS = (
 def manifest(definition: Definition) -> dict[str, Any]:
     """The CustomResourceDefinition of one kind."""
     schema = definition.kind.model_json_schema(by_alias=True)
-    converter = _Converter(schema.get("$defs", {}), sys.modules[definition.kind.__module__])
+    converter = _Converter(schema.get("$defs", {}), definition.kind)
     names = {
         "kind": definition.kind.__name__,
         "listKind": f"{definition.kind.__name__}List",
@@ -151,10 +150,13 @@ def files() -> dict[str, str]:
 class _Converter:
     """JSON Schema as pydantic writes it -> a structural schema."""
 
-    def __init__(self, definitions: Mapping[str, Any], module: ModuleType) -> None:
+    def __init__(self, definitions: Mapping[str, Any], kind: type[BaseModel]) -> None:
         self._definitions = definitions
-        self._module = module
-        self._sentences = dict(_sentences(objects)) | dict(_sentences(module))
+        self._kinds = {it.__name__: it for it in _within(kind)}
+        modules = {sys.modules[it.__module__] for it in self._kinds.values()}
+        self._sentences = {
+            place: sentence for module in modules for place, sentence in _sentences(module)
+        }
 
     def root(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """The whole object; of metadata the API server has its own schema."""
@@ -199,7 +201,7 @@ class _Converter:
 
     def _sentence(self, owner: str, name: str) -> str | None:
         """Of a class's own field, or of one that it has from another class."""
-        kinds = getattr(self._module, owner, object).__mro__
+        kinds = self._kinds.get(owner, object).__mro__
         places = [(owner, name), *((kind.__name__, name) for kind in kinds)]
         return next((self._sentences[it] for it in places if it in self._sentences), None)
 
@@ -214,6 +216,25 @@ class _Converter:
             if found["default"] is None:
                 del found["default"]
         return found
+
+
+def _within(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model, those that it comes from, and those of its fields, and so on. Two of one name would
+    share their sentences.
+    """
+    for base in kind.__mro__:
+        if issubclass(base, BaseModel) and base is not BaseModel:
+            yield base
+    for field in kind.model_fields.values():
+        for inner in _models(field.annotation):
+            yield from _within(inner)
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def _values(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from api.patterns import Allow
 from contract.freshness import FreshnessClass, smallest_budget_s
 from contract.spelling import suggestion
-from schema.fields import Allow, Count, Label, NamespaceGlob, Pause, Quantity, Seconds, Yes
+from schema.fields import Count, Label, NamespaceGlob, Pause, Quantity, Seconds, Yes
 from schema.objects import LIST, SOME, Metadata, Model, Status, rules
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from contract import layout, plan, snapshot
 from contract.annotations import PLAN
-from contract.reference import ReferenceRejected, canonicalise, is_property
+from contract.reference import ReferenceRejected, is_property
 from contract.wire import WireError
+from providers.references import canonicalise
 from refresh.model import MOST_NAMED, SnapshotKey, SourceKey, Use
 from schema.fields import LABEL
 

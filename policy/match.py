@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from api.patterns import NAMESPACE
 from contract.annotations import POLICY_LABEL
-from contract.reference import ReferenceRejected, canonicalise
+from contract.reference import ReferenceRejected
 from contract.spelling import quick_suggestion
-from schema.fields import LABEL, NAMESPACE
+from providers.references import canonicalise
+from schema.fields import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from contract.reference import CHARACTERS, CHARACTERS_LISTED, PROVIDERS
 from contract.snapshot import MOST_VERSION
-from contract.spelling import suggestion
 from schema import quantity
 from schema.constraints import Text
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """A DNS label (RFC 1123), as namespaces are."""
-NAMESPACE = "{namespace}"
 
 _DURATION = Text(
     pattern="([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?",
@@ -31,22 +28,6 @@ _PAUSE = Text(
     most=21,
 )
 _QUANTITY = Text(pattern=quantity.PATTERN, says=quantity.SENTENCE, most=32)
-_SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
-_UNDELIMITED = (
-    "{namespace} must end where no other namespace's name could go on"
-    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
-)
-_ALLOW = Text(
-    pattern=f"({'|'.join(PROVIDERS)}):([*{CHARACTERS}]|[{{]namespace[}}])+",
-    says=(f"provider:pattern has at most 400 of {CHARACTERS_LISTED} with *, ** and {{namespace}}"),
-    most=400,
-    never=(
-        ("//|/$|[:/][.]{1,2}(/|$)", _SEGMENTS),
-        ("[^/:][*][*]|[*][*][^/]", "** stands for whole segments: write it alone between two /"),
-        ("[*}][a-z0-9-]*[{]", _UNDELIMITED),
-        ("[}][a-z0-9{*-]", _UNDELIMITED),
-    ),
-)
 _HOST = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
 
@@ -63,14 +44,6 @@ def _pause(value: object) -> float | None:
 def _told(text: str) -> float:
     units = {"h": 3600, "m": 60, "s": 1}
     return float(sum(int(n) * units[unit] for n, unit in re.findall("([0-9]+)([hms])", text)))
-
-
-def _provider(value: str) -> str:
-    provider, colon, _ = value.partition(":")
-    if not colon or provider not in PROVIDERS:
-        hint = suggestion(provider, PROVIDERS)
-        raise ValueError(f"write provider:pattern, with a provider of {', '.join(PROVIDERS)}{hint}")
-    return value
 
 
 def _quantity(value: object) -> str:
@@ -108,9 +81,6 @@ NamespaceGlob = Annotated[
         most=63,
     ),
 ]
-Allow = Annotated[str, AfterValidator(_provider), _ALLOW]
-"""`provider:pattern`: `*` stands for characters of one segment, `**` for one or more whole
-segments."""
 Quantity = Annotated[
     str,
     BeforeValidator(_quantity),
@@ -123,14 +93,6 @@ Quantity = Annotated[
         }
     ),
 ]
-Region = Annotated[
-    str,
-    Text(
-        pattern="[a-z]([-a-z0-9]{0,61}[a-z0-9])?",
-        says='a region is 1 to 63 of a-z, 0-9 and -, for example "eu-west-1"',
-        most=63,
-    ),
-]
 Endpoint = Annotated[
     str,
     Text(
@@ -140,26 +102,6 @@ Endpoint = Annotated[
             ' for example "https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com"'
         ),
         most=270,
-    ),
-]
-RoleArn = Annotated[
-    str,
-    Text(
-        pattern="arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}",
-        says=(
-            "a role is arn:aws:iam::, 12 digits, :role/ and its path and name,"
-            ' for example "arn:aws:iam::123456789012:role/lastgood"'
-        ),
-        most=640,
-    ),
-]
-ExternalId = Annotated[
-    str,
-    Text(
-        pattern="[A-Za-z0-9_+=,.@:/-]+",
-        says="an externalID is 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / and -",
-        least=2,
-        most=1224,
     ),
 ]
 Version = Annotated[

@@ -15,9 +15,10 @@ from contract import layout
 from contract.bundle import faults
 from contract.plan import BUNDLES, MODES, Reload
 from contract.quoted import ending, shown
-from contract.reference import ReferenceRejected, SourceRequest, parse_source
+from contract.reference import ReferenceRejected, SourceRequest
 from contract.snapshot import property_key
 from contract.spelling import quick_suggestion
+from providers.references import parse_source
 from webhook.pods import is_mine
 from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
 
