@@ -58,7 +58,7 @@ def pin(status: Status, text: str, now: float) -> Wish:
     version = find_version(text, status.versions) or text
     if not is_version(version):
         message = (
-            f'a version has 1 to {MOST_VERSION} printable ASCII characters, without " and \\;'
+            f'a version must be 1 to {MOST_VERSION} printable ASCII characters, without " and \\;'
             f" nothing was changed{_known(status)}"
         )
         raise CommandError(message)

@@ -15,35 +15,38 @@ from policy.objects import LIST, SOME, Metadata, Model, Status, rules
 SERVES = {"aws": ("aws-sm",), "file": ("file",)}
 """The providers that references name, by an account's `provider`."""
 
-_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
+_NAME = (
+    "an account name must be 1 to 63 characters of a-z, 0-9 and -, and must start and end with a"
+    " letter or digit, because annotations refer to it"
+)
 CALLS_OF_A_FETCH = 2
 """Of Secrets Manager, in each region: a change check, and the value. `most_calls` of its source."""
 _BURST = (
-    f"budget.burst must be at least {CALLS_OF_A_FETCH} for each of aws.regions: one fetch can take"
-    " a change check and a value in each"
+    f"budget.burst must be at least {CALLS_OF_A_FETCH} per region in aws.regions: one fetch can"
+    " need a change check and a read in each region"
 )
-_NEEDS_ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
+_NEEDS_ROLE = "externalID and stsEndpoint require roleARN: they configure how it is assumed"
 
 
 class Aws(Model):
-    """How to reach AWS. Identities are here only: a pod can't choose one."""
+    """AWS settings. Identities are configured only here. A pod cannot choose one."""
 
     model_config = rules(
         {_NEEDS_ROLE: "has(self.roleARN) || !(has(self.externalID) || has(self.stsEndpoint))"}
     )
 
     regions: Annotated[tuple[Region, ...], LIST, Field(max_length=16), SOME]
-    """In order of preference."""
+    """AWS regions to read secrets from, in order of preference."""
     role_arn: RoleArn | None = Field(default=None, alias="roleARN")
-    """A role that the controller's own identity assumes for this account; left out: the
-    controller's own identity."""
+    """IAM role that the controller assumes for this account. Default: none, the controller uses its
+    own identity."""
     external_id: ExternalId | None = Field(default=None, alias="externalID")
-    """What the role's trust policy asks for, sts:ExternalId; left out: nothing."""
+    """External ID (sts:ExternalId) that the role's trust policy requires. Default: none."""
     endpoint: Endpoint | None = None
-    """Another endpoint of Secrets Manager than the region's own, without a path; left out: the
-    region's own."""
+    """Custom Secrets Manager endpoint URL, without a path. Default: the regional endpoint."""
     sts_endpoint: Endpoint | None = None
-    """Another endpoint of STS, where the role is assumed; left out: the region's own."""
+    """Custom STS endpoint URL for assuming roleARN, without a path. Default: the regional endpoint.
+    """
 
     @model_validator(mode="after")
     def _of_a_role(self) -> Self:
@@ -53,48 +56,48 @@ class Aws(Model):
 
 
 class File(Model):
-    """A folder of files, for tests."""
+    """Settings of provider file: a folder with one file per secret, for tests."""
 
     root: Annotated[str, Field(min_length=1)]
-    """The folder's path, on the controller's own file system."""
+    """Path of the folder on the controller's file system."""
 
 
 class Budget(Model):
-    """How much to call one account, whoever asks."""
+    """Rate limit for provider API calls made with this account, shared by all namespaces."""
 
     calls_per_second: Annotated[float, Field(gt=0, le=10_000)]
-    """Calls a second in the long run."""
+    """Sustained rate, in calls per second (refill rate of the token bucket)."""
     burst: Annotated[int, Field(ge=1, le=10_000)]
-    """Calls that may be made at once after a quiet time; of provider aws at least two for each
-    region."""
+    """Maximum number of calls in a burst (size of the token bucket). For provider aws, at least two
+    per region."""
 
 
 class Revoked(Model):
-    """A version that is never served again anywhere."""
+    """A revoked version. It is never served again in any namespace."""
 
     model_config = rules(
         {
-            f"reference must be the secret's own name: {CHARACTERS_LISTED} and no ARN": (
+            f"reference must be the secret's name (of {CHARACTERS_LISTED}), not an ARN": (
                 f"self.reference.matches('^[{CHARACTERS}]+$')"
             ),
-            'reference must have no empty, "." or ".." segment': (
+            'reference must not have an empty, "." or ".." segment': (
                 "!self.reference.matches('//|/$|(^|/)[.]{1,2}(/|$)')"
             ),
         }
     )
 
     reference: Annotated[str, Field(min_length=1, max_length=512)]
-    """The secret's name at the provider, without the provider's own."""
+    """Name of the secret at the provider, without the prefix "provider:"."""
     version: Version
-    """The provider's name of the version."""
+    """Version identifier assigned by the provider."""
 
 
 class AccountSpec(Model):
-    """Exactly the block that `provider` names is set."""
+    """Provider, credentials and rate limit of the account."""
 
     model_config = rules(
         {
-            "exactly the block that provider names must be set": (
+            "exactly one provider block must be set: the one that provider names": (
                 "self.provider == 'aws' ? has(self.aws) && !has(self.file)"
                 " : has(self.file) && !has(self.aws)"
             ),
@@ -102,11 +105,11 @@ class AccountSpec(Model):
                 "!has(self.aws) ||"
                 f" self.budget.burst >= {CALLS_OF_A_FETCH} * self.aws.regions.size()"
             ),
-            "a revoked reference must name the secret itself, not one of another store": (
+            "a revoked reference must not start with aws/reference/, which is another store": (
                 "self.provider != 'aws' || !has(self.revoked) || self.revoked.all(it,"
                 " !it.reference.matches('^/?(?i:aws/reference/)'))"
             ),
-            "a revoked reference of provider file must be a path that starts with /": (
+            "with provider file, a revoked reference must be a path that starts with /": (
                 "self.provider != 'file' || !has(self.revoked) || self.revoked.all(it,"
                 " it.reference.startsWith('/'))"
             ),
@@ -114,22 +117,22 @@ class AccountSpec(Model):
     )
 
     provider: Literal["aws", "file"]
-    """What is asked: aws serves references of aws-sm, file those of file."""
+    """Provider type: aws for references "aws-sm:...", file for references "file:..."."""
     aws: Aws | None = None
-    """How to reach AWS."""
+    """AWS settings. Required with provider aws, otherwise not allowed."""
     file: File | None = None
-    """Where the files are."""
+    """Location of the files. Required with provider file, otherwise not allowed."""
     budget: Budget
-    """How much to call this account, whoever asks."""
+    """Rate limit for provider API calls made with this account, shared by all namespaces."""
     revoked: Annotated[tuple[Revoked, ...], LIST, Field(max_length=256)] = ()
-    """Versions that are never served again anywhere."""
+    """Versions that are never served again in any namespace."""
 
     @model_validator(mode="after")
     def _one_block(self) -> Self:
         for name in SERVES:
             if (getattr(self, name) is not None) != (name == self.provider):
                 raise ValueError(
-                    f"provider {self.provider} needs the block {self.provider} and no other"
+                    f"provider {self.provider} requires the block {self.provider} and no other"
                 )
         return self
 
@@ -150,21 +153,23 @@ class AccountSpec(Model):
 
 
 class AccountStatus(Status):
-    """What the controller says of an account."""
+    """Status of an account, reported by the controller."""
 
     needed_calls_per_second: float | None = None
-    """Calls a second that keeping all demanded secrets fresh needs, one for each secret and refresh
-    interval, to compare with budget.callsPerSecond; where the provider has batches it is fewer. To
-    two digits; left out: none yet."""
+    """Calls per second needed to keep all secrets in use fresh: one call per secret and refresh
+    interval, with two significant digits. Compare it with budget.callsPerSecond. Providers that
+    support batches need fewer calls. Unset: no secret is in use yet."""
     reason: str | None = None
-    """budget-too-small: some secrets are not fetched, because one fetch can take more calls than
-    budget.burst. Default: nothing is wrong."""
+    """budget-too-small: some secrets are not fetched, because one fetch can need more calls than
+    budget.burst. Unset: no problem."""
     smallest_burst: int | None = None
-    """With budget-too-small, the smallest budget.burst that those secrets need."""
+    """Smallest budget.burst that those secrets need. Set only with reason budget-too-small."""
 
 
 class SecretAccount(Model):
-    """A provider with how to log in and how much to call."""
+    """SecretAccount defines a secret provider, how to authenticate to it, and the rate limit for
+    its API.
+    """
 
     model_config = rules({_NAME: f"self.metadata.name.matches('^{LABEL.pattern}$')"})
 
@@ -172,9 +177,9 @@ class SecretAccount(Model):
     kind: Literal["SecretAccount"]
     metadata: Metadata
     spec: AccountSpec
-    """How the account is reached, and how much it may be called."""
+    """Provider, credentials and rate limit of the account."""
     status: AccountStatus | None = None
-    """What the controller says of it."""
+    """Status of the account, reported by the controller."""
 
     @field_validator("metadata")
     @classmethod

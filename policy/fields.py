@@ -19,30 +19,33 @@ NAMESPACE = "{namespace}"
 
 _DURATION = Text(
     pattern="([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?",
-    says='a duration is hours, minutes and seconds, for example "15m", "1h30m" or "90s"',
+    says='a duration must have hours, minutes or seconds, for example "15m", "1h30m" or "90s"',
     least=2,
     most=21,
     never=(("^[0hms]*$", "a duration must be longer than 0s"),),
 )
 _PAUSE = Text(
     pattern="([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?",
-    says='a duration is hours, minutes and seconds, for example "15m", "1h30m" or "0s"',
+    says='a duration must have hours, minutes or seconds, for example "15m", "1h30m" or "0s"',
     least=2,
     most=21,
 )
 _QUANTITY = Text(pattern=quantity.PATTERN, says=quantity.SENTENCE, most=32)
-_SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
+_SEGMENTS = 'a pattern must not have an empty, "." or ".." segment: no reference has one'
 _UNDELIMITED = (
-    "{namespace} must end where no other namespace's name could go on"
-    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
+    "{namespace} must be followed by / . _ + = @ ! or the end of the pattern, and one of these must"
+    " stand between it and a wildcard before it, or it could match other namespaces' secrets"
 )
 _ALLOW = Text(
     pattern=f"({'|'.join(PROVIDERS)}):([*{CHARACTERS}]|[{{]namespace[}}])+",
-    says=(f"provider:pattern has at most 400 of {CHARACTERS_LISTED} with *, ** and {{namespace}}"),
+    says=(
+        f"a pattern must be provider:pattern, at most 400 characters of {CHARACTERS_LISTED}, with"
+        " *, ** and {namespace}"
+    ),
     most=400,
     never=(
         ("//|/$|[:/][.]{1,2}(/|$)", _SEGMENTS),
-        ("[^/:][*][*]|[*][*][^/]", "** stands for whole segments: write it alone between two /"),
+        ("[^/:][*][*]|[*][*][^/]", "** matches whole segments: it must stand alone between two /"),
         ("[*}][a-z0-9-]*[{]", _UNDELIMITED),
         ("[}][a-z0-9{*-]", _UNDELIMITED),
     ),
@@ -69,19 +72,21 @@ def _provider(value: str) -> str:
     provider, colon, _ = value.partition(":")
     if not colon or provider not in PROVIDERS:
         hint = suggestion(provider, PROVIDERS)
-        raise ValueError(f"write provider:pattern, with a provider of {', '.join(PROVIDERS)}{hint}")
+        raise ValueError(
+            f"must be provider:pattern, with provider one of {', '.join(PROVIDERS)}{hint}"
+        )
     return value
 
 
 def _quantity(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError('a quantity is text, for example "100m" or "32Mi"')  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError('a quantity must be text, for example "100m" or "32Mi"')  # noqa: TRY004 - pydantic wants ValueError
     return _QUANTITY.checked(str(value))
 
 
 def _yes(value: object) -> bool:
     if value is not True:
-        raise ValueError("write true, or leave it out")
+        raise ValueError("must be true, or omitted")
     return value
 
 
@@ -90,13 +95,24 @@ Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION.s
 Pause = Annotated[float, BeforeValidator(_pause), WithJsonSchema(_PAUSE.schema)]
 """As Seconds, and 0s too."""
 Label = Annotated[
-    str, Text(pattern=LABEL.pattern, says="allowed are 1 to 63 of a-z, 0-9 and - inside", most=63)
+    str,
+    Text(
+        pattern=LABEL.pattern,
+        says=(
+            "must be 1 to 63 characters of a-z, 0-9 and -, and must start and end with a letter or"
+            " digit"
+        ),
+        most=63,
+    ),
 ]
 Name = Annotated[
     str,
     Text(
         pattern="[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
-        says="a name is 1 to 253 of a-z, 0-9 and, inside, - and .",
+        says=(
+            "a name must be 1 to 253 characters of a-z, 0-9, - and ., and must start and end with a"
+            " letter or digit"
+        ),
         most=253,
     ),
 ]
@@ -104,7 +120,7 @@ NamespaceGlob = Annotated[
     str,
     Text(
         pattern="[-a-z0-9*]+",
-        says="a namespace is 1 to 63 of a-z, 0-9 and -; * stands for any of them",
+        says=("a namespace must be 1 to 63 characters of a-z, 0-9 and -, with * for any of them"),
         most=63,
     ),
 ]
@@ -127,7 +143,7 @@ Region = Annotated[
     str,
     Text(
         pattern="[a-z]([-a-z0-9]{0,61}[a-z0-9])?",
-        says='a region is 1 to 63 of a-z, 0-9 and -, for example "eu-west-1"',
+        says='a region must be 1 to 63 characters of a-z, 0-9 and -, for example "eu-west-1"',
         most=63,
     ),
 ]
@@ -136,7 +152,7 @@ Endpoint = Annotated[
     Text(
         pattern=rf"https?://({_HOST}([.]{_HOST})*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?",
         says=(
-            "an endpoint is http:// or https:// and a host, with a port or without, and no path,"
+            "an endpoint must be http:// or https://, a host and optionally a port, without a path,"
             ' for example "https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com"'
         ),
         most=270,
@@ -147,7 +163,7 @@ RoleArn = Annotated[
     Text(
         pattern="arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}",
         says=(
-            "a role is arn:aws:iam::, 12 digits, :role/ and its path and name,"
+            "a role ARN must be arn:aws:iam::, 12 digits, :role/, and the role's path and name,"
             ' for example "arn:aws:iam::123456789012:role/lastgood"'
         ),
         most=640,
@@ -157,7 +173,7 @@ ExternalId = Annotated[
     str,
     Text(
         pattern="[A-Za-z0-9_+=,.@:/-]+",
-        says="an externalID is 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / and -",
+        says="an externalID must be 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / and -",
         least=2,
         most=1224,
     ),
@@ -166,7 +182,7 @@ Version = Annotated[
     str,
     Text(
         pattern=r"[ !#-\[\]-~]+",
-        says=f'a version has 1 to {MOST_VERSION} printable ASCII characters, without " and \\',
+        says=f'a version must be 1 to {MOST_VERSION} printable ASCII characters, without " and \\',
         most=MOST_VERSION,
     ),
 ]
@@ -175,7 +191,10 @@ Property = Annotated[
     str,
     Text(
         pattern="[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,15}",
-        says="a property has 1 to 251 of A-Z a-z 0-9 _ . and -, with / between its steps",
+        says=(
+            "a property must be 1 to 251 characters of A-Z a-z 0-9 _ . and -, with / between nested"
+            " names"
+        ),
         most=251,
     ),
 ]

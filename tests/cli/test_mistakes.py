@@ -79,7 +79,7 @@ def test_a_mistake_is_named_with_the_nearest_spelling(
 def test_a_pin_on_what_no_version_is_called_is_refused(still: World, version: str) -> None:
     """The message says what is allowed."""
     done = still.lastgood("pin", SOURCE, version, code=1)
-    assert "a version has 1 to 128 printable ASCII characters, without" in done.stderr
+    assert "a version must be 1 to 128 printable ASCII characters, without" in done.stderr
     assert "nothing was changed" in done.stderr
 
 

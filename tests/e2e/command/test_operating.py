@@ -150,7 +150,7 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
         (("revoke", SOURCE, "nope"), 'there is no version "nope"; nothing was changed; known'),
         (("unpin", SOURCE), "it is not pinned; nothing was changed"),
         (("rollback", "aws-sm:/prod/bd"), f'did you mean "{SOURCE}"?'),
-        (("pin", SOURCE, "v" * 129), "a version has 1 to 128 printable ASCII characters"),
+        (("pin", SOURCE, "v" * 129), "a version must be 1 to 128 printable ASCII characters"),
     ],
     ids=["no such version", "not pinned", "no such snapshot", "no version"],
 )
