@@ -64,6 +64,23 @@ DELETIONS = (
         delete(f"{SECRETS}/one", {"preconditions": {"uid": "$uid"}}, code=404, reason="NotFound"),
     ),
     case(
+        "delete-with-options-that-are-none",
+        post(SECRETS, secret("one"), keep=_KEPT),
+        delete(f"{SECRETS}/one", {"propagationPolicy": "Other"}, code=422, reason="Invalid"),
+        delete(f"{SECRETS}/one", [], code=500),
+        get(f"{SECRETS}/one"),
+        delete(f"{SECRETS}/one", {"dryRun": ["All"], "preconditions": {"uid": None}}),
+        delete(f"{SECRETS}/one", {"preconditions": {"uid": "", "resourceVersion": "1"}}, code=409),
+        delete(f"{SECRETS}/one", {"preconditions": {"resourceVersion": "$version", "other": "x"}}),
+        get(f"{SECRETS}/one", code=404),
+    ),
+    case(
+        "a-dry-delete-says-what-a-finalizer-keeps",
+        post(SECRETS, {**secret("one"), "metadata": {"name": "one", "finalizers": ["a.b/c"]}}),
+        dry(delete(f"{SECRETS}/one", has={"metadata/deletionTimestamp": PRESENT})),
+        get(f"{SECRETS}/one", has={"metadata/deletionTimestamp": ABSENT}),
+    ),
+    case(
         "dry-delete",
         post(SECRETS, secret("one")),
         delete(f"{SECRETS}/one", {"dryRun": ["All"]}),
