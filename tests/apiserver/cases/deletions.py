@@ -79,6 +79,7 @@ DELETIONS = (
         post(SECRETS, {**secret("one"), "metadata": {"name": "one", "finalizers": ["a.b/c"]}}),
         dry(delete(f"{SECRETS}/one", has={"metadata/deletionTimestamp": PRESENT})),
         get(f"{SECRETS}/one", has={"metadata/deletionTimestamp": ABSENT}),
+        merge(f"{SECRETS}/one", {"metadata": {"finalizers": None}}),
     ),
     case(
         "dry-delete",
