@@ -6,16 +6,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from providers.opening import Opening, open_source
+from providers.opening import FOLDER, Opening, open_source
 from providers.protocol import Failed, Fetched
+from providers.proxies import NO_PROXIES
 from providers.registry import PROVIDERS
 from refresh.budget import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from api.account import SecretAccount
     from providers.protocol import FetchRequest, Observer, Source
+    from providers.proxies import Proxies
 
     Problem = Callable[[str, str], None]
 
@@ -31,6 +34,8 @@ def opening_of(
     monotonic: Callable[[], float],
     observer: Observer | None = None,
     trouble: Callable[[str], None] | None = None,
+    folder: Path = FOLDER,
+    proxies: Proxies = NO_PROXIES,
 ) -> Opening:
     """What the source of `account` for references of `scheme` is opened with, or
     UnsupportedAccountError.
@@ -46,6 +51,8 @@ def opening_of(
         monotonic=monotonic,
         observer=observer,
         trouble=trouble,
+        folder=folder,
+        proxies=proxies,
     )
 
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from providers.definition import Block
+from providers.proxies import NO_PROXIES, Proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from providers.protocol import Observer, Source
 
 
+FOLDER = Path("/var/run/secrets/lastgood")
+"""Where the chart mounts what accounts name as files: tokens, certificates, keys."""
 _Block = TypeVar("_Block", bound=Block)
 
 
@@ -36,6 +40,10 @@ class Opening:
     """Is told, in the thread that fetches, why the account can't log in."""
     connections: int = 10
     """How many threads fetch at a time."""
+    folder: Path = FOLDER
+    """The files that an account names are below it, and no others."""
+    proxies: Proxies = NO_PROXIES
+    """For sources that have no SDK."""
 
     def block_as(self, kind: type[_Block]) -> _Block:
         """The block, which is of the provider's own kind. TypeError: it is another's."""

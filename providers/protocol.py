@@ -41,6 +41,17 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unversioned:
+    """The current value at a provider that names no versions. The engine compares it with what is
+    held, and names a new one itself (docs/design/025).
+    """
+
+    value: SecretBytes
+    confirms_only: bool = False
+    """Whether it may only confirm what is held: it is of a server that may lag behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified:
     """The known version, in the known incarnation, is still the current one."""
 
@@ -71,7 +82,7 @@ class Again:
     """
 
 
-FetchResult = Material | NotModified | Failed | Alone | Again
+FetchResult = Material | Unversioned | NotModified | Failed | Alone | Again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

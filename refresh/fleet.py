@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from contract.freshness import age_s
 from contract.reasons import FetchFailure
 from providers.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
-from refresh import backoff, judge, snapshot_data, versions
+from refresh import backoff, judge, naming, snapshot_data, versions
 from refresh.asks import Asked, Asks
 from refresh.events import (
     Alarm,
@@ -316,11 +316,15 @@ class Fleet:
         asked = known.urgent
         self._asks.replan(task, known, result, at)
         if not isinstance(result, Alone | Again):
-            self._observe(task, result)
-            for key in list(known.keys.values()):
-                self._apply(key, self._event(key, task, result), at)
-                if isinstance(result, Material) and not task.by_name:
-                    self._receive(key, result)
+            keys = list(known.keys.values())
+            for number, key in enumerate(keys):
+                others = (self._states[other] for other in keys)
+                told = naming.told(self._states[key], others, result, at.wall)
+                if number == 0:
+                    self._observe(task, told)
+                self._apply(key, self._event(key, task, told), at)
+                if isinstance(told, Material) and not task.by_name:
+                    self._receive(key, told)
                 if not known.urgent and not task.by_name:
                     self._handled(key)
                 if asked:  # what somebody removed from the sink comes back

@@ -133,6 +133,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """A revoked value of a provider that names no versions."""
+
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotState:
     """All that is known of one snapshot; what survives a restart is rebuilt from meta.json, history
     and the freshness entry.
@@ -150,6 +158,8 @@ class SnapshotState:
     pin: str | None = None
     quarantined: tuple[Quarantined, ...] = ()
     revoked: tuple[str, ...] = ()
+    spent: tuple[Spent, ...] = ()
+    """Of `revoked`, those that the engine named itself."""
     last_success: float | None = None
     """When the served version was last confirmed (contract.ages); never moved by serving stale."""
     prior: Confirmed | None = None

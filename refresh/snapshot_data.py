@@ -11,7 +11,7 @@ from contract.freshness import CLOCK_SKEW_S
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import META, VALUE, Meta, from_wire, to_wire
-from refresh.model import Identity, Kept, SnapshotState
+from refresh.model import Identity, Kept, SnapshotState, Spent
 from refresh.select import selected
 from refresh.step import known_or_old
 
@@ -62,6 +62,10 @@ def history_data(state: SnapshotState) -> dict[str, bytes | SecretBytes]:
         document["latest_incarnation"] = state.latest_incarnation
     if state.held_since is not None:
         document["held_since"] = state.held_since
+    if state.spent:
+        document["spent"] = [
+            {"version": item.version, "digest": item.digest} for item in state.spent
+        ]
     values: dict[str, bytes | SecretBytes] = {
         _key(*kept.identity): kept.value for kept in state.history
     }
@@ -128,6 +132,7 @@ def restored(
         pin=meta.pin,
         quarantined=meta.quarantined,
         revoked=meta.revoked,
+        spent=_spent(history),
         held_since=_held_since(history, now),
         last_success=last_success,
         prior=_prior(known, now) if ours else None,
@@ -171,6 +176,18 @@ def _held_since(history: Mapping[str, bytes], now: float) -> float | None:
     except wire.WireError:
         return None
     return None if since is None else min(since, now)
+
+
+def _spent(history: Mapping[str, bytes]) -> tuple[Spent, ...]:
+    try:
+        document = wire.decode(history.get(META, b""), "the history's meta.json")
+        found = wire.objects(document, "spent") if "spent" in document else []
+        return tuple(
+            Spent(version=wire.text(item, "version"), digest=wire.text(item, "digest"))
+            for item in found
+        )
+    except wire.WireError:
+        return ()
 
 
 def _kept(item: dict[str, Any], history: Mapping[str, bytes]) -> Kept:

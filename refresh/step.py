@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import hold, validate, versions
+from refresh import hold, spent, validate, versions
 from refresh.events import (
     Alarm,
     AlarmKind,
@@ -311,6 +311,7 @@ def _operated(
         state,
         pin=wanted.pin,
         revoked=revoked,
+        spent=spent.with_revoked(state, revoked),
         quarantined=rejections + versions.rolled_back(state, wanted.quarantined),
         history=tuple(kept for kept in state.history if kept.version not in revoked),
     )
@@ -422,6 +423,7 @@ def _published(state: SnapshotState) -> tuple[object, ...]:
         state.pin,
         state.quarantined,
         state.revoked,
+        state.spent,
         state.restored,
     )
 

@@ -10,9 +10,9 @@ import pytest
 from api.account import SecretAccount
 from controller.accounts import UnsupportedAccountError
 from providers.aws.source.client import Keys
-from providers.aws.source.role import UnderRole
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.file.source.files import FileSource
+from providers.login import UnderLogin
 from providers.protocol import Material
 from providers.registry import PROVIDERS, SCHEMES
 from tests.make.waiting import REPOSITORY
@@ -86,7 +86,7 @@ def test_a_role_is_not_passed_over() -> None:
     """Going on with the controller's own identity would be another identity than the admin's."""
     role = account("aws", {"regions": [REGION], "roleARN": "arn:aws:iam::123456789012:role/r"})
     source = source_of(role, "aws-sm", keys=KEYS, monotonic=time.monotonic)
-    assert isinstance(source, UnderRole)
+    assert isinstance(source, UnderLogin)
     source.close()
 
 

@@ -6,21 +6,17 @@ it has a place here.
 
 from __future__ import annotations
 
-import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from contract.reasons import FetchFailure
+from providers.http import retry_after_s
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-LONGEST_DELAY_S = 3600.0
-"""A longer Retry-After is cut to this."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -184,20 +180,6 @@ def _by_status(status: int) -> FetchFailure:
     """
     other = FetchFailure.INVALID if 400 <= status < 500 else FetchFailure.UNAVAILABLE  # noqa: PLR2004 - HTTP
     return _STATUSES.get(status, other)
-
-
-def retry_after_s(headers: Mapping[str, object]) -> float | None:
-    """Seconds of Retry-After (RFC 9110 10.2.3), a date in it counted from the answer's own Date."""
-    raw = headers.get("retry-after")
-    if not isinstance(raw, str):
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", raw):
-        return min(float(raw), LONGEST_DELAY_S)
-    try:
-        delay = parsedate_to_datetime(raw) - parsedate_to_datetime(str(headers.get("date")))
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(delay.total_seconds(), 0.0), LONGEST_DELAY_S)
 
 
 def _mapping(value: object) -> Mapping[str, object]:

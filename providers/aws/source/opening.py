@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from providers.aws.account import Aws
 from providers.aws.source.client import Access, open_clients, open_sts
-from providers.aws.source.role import Role, UnderRole, Wanted
+from providers.aws.source.errors import EXPIRED
+from providers.aws.source.role import Role, Wanted
 from providers.aws.source.secrets_manager import AwsSecretsManager
+from providers.login import Login, UnderLogin
 
 if TYPE_CHECKING:
     from providers.aws.source.client import Keys
@@ -31,15 +33,15 @@ def open_source(opening: Opening, keys: Keys | None = None) -> Source:
     wanted = _wanted(opening.account, block)
     if wanted is None:
         return AwsSecretsManager(open_clients(access), observer=opening.observer)
-    role = Role(
-        open_sts(access),
-        wanted,
+    login = Login(
+        Role(open_sts(access), wanted, observer=opening.observer),
         monotonic=opening.monotonic,
-        observer=opening.observer,
         trouble=opening.trouble,
     )
-    return UnderRole(
-        AwsSecretsManager(open_clients(access, role.keys), observer=opening.observer), role
+    return UnderLogin(
+        AwsSecretsManager(open_clients(access, login.credential), observer=opening.observer),
+        login,
+        expired=lambda failed: failed.code in EXPIRED,
     )
 
 

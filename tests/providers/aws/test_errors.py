@@ -16,13 +16,12 @@ from providers.aws.source.errors import (
     BY_CLASS,
     BY_CODE,
     EXPIRED,
-    LONGEST_DELAY_S,
     UNREADABLE,
     failure,
     item_failure,
-    retry_after_s,
 )
 from providers.aws.source.secrets_manager import BATCH, DESCRIBE, GET
+from providers.http import LONGEST_DELAY_S, retry_after_s
 
 CODES = {code: reason for reason, codes in BY_CODE.items() for code in codes}
 CLASSES = {name: reason for reason, names in BY_CLASS.items() for name in names}

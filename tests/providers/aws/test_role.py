@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.secret_bytes import SecretBytes
-from providers.aws.source.role import DURATION_S, LEAST_S, RENEW_SHARE
+from providers.aws.source.role import DURATION_S
+from providers.login import LEAST_S, RENEW_SHARE
 from providers.protocol import Again, FetchRequest, Material
 from tests.providers.aws.roles import OWN, Clock, Given, account, hold
 from tests.providers.harness import REGION, one, source_of
@@ -149,8 +150,8 @@ def test_p4_many_fetches_at_the_start_log_in_once(given: Given) -> None:
 def test_p8_credentials_are_not_shown(given: Given) -> None:
     """Neither by the role's session nor by anything that holds it."""
     given.value()
-    role = vars(given.source)["_role"]
-    for item in (role, role.session, role.session.keys, vars(role), given.source):
+    role = vars(given.source)["_login"]
+    for item in (role, role.session, role.session.credential, vars(role), given.source):
         assert "canary" not in repr(item)
     assert "canary" not in repr((given.calls, given.troubles))
 
@@ -165,7 +166,7 @@ def test_p7_the_environment_cannot_choose_where_roles_are_assumed(
     monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
     given = account("127.0.0.1:1", stsEndpoint=None)
     source = source_of(given, "aws-sm", monotonic=Clock(), keys=OWN)
-    [client] = vars(vars(source)["_role"])["_clients"]
+    [client] = vars(vars(vars(source)["_login"])["_asking"])["_clients"]
     assert vars(client)["_endpoint"].host == f"https://sts.{REGION}.amazonaws.com"
     source.close()
 

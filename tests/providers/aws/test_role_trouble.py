@@ -8,7 +8,8 @@ import pytest
 
 from contract.reasons import FetchFailure
 from providers.aws.source.client import Access, open_sts
-from providers.aws.source.role import AGAIN_S, DOUBT_S, DURATION_S, RENEW_SHARE, Role, Wanted
+from providers.aws.source.role import DURATION_S, Role, Wanted
+from providers.login import AGAIN_S, DOUBT_S, RENEW_SHARE, Login
 from providers.protocol import Again, Failed, FetchRequest, Material
 from tests.providers.aws.roles import (
     ANSWER,
@@ -135,7 +136,7 @@ def test_credentials_that_ended_early_are_renewed_once(given: Given) -> None:
 def test_p4_a_late_word_of_the_former_credentials_costs_no_login(given: Given) -> None:
     """Many fetches under way learn of their end one after the other; one renewal is enough."""
     given.value()
-    role = vars(given.source)["_role"]
+    role = vars(given.source)["_login"]
     former, ended = role.session, Failed(reason=FetchFailure.DENIED, code="ExpiredTokenException")
     assert role.refused(former, ended)
     given.gives(2)
@@ -188,16 +189,14 @@ def test_another_regions_sts_is_asked_when_the_first_is_away(
         for server in (script, second)
     ]
     clock = Clock()
-    role = Role(
-        [client for access in regions for client in open_sts(access)],
-        Wanted(arn="arn:aws:iam::000000000001:role/reader", session="test"),
-        monotonic=clock,
-    )
+    sts = [client for access in regions for client in open_sts(access)]
+    wanted = Wanted(arn="arn:aws:iam::000000000001:role/reader", session="test")
+    role = Login(Role(sts, wanted), monotonic=clock)
     assert role.most_calls == 2
     script.say("AssumeRole", refusal("ServiceUnavailable"), 503)
     second.say("AssumeRole", assumed(2), headers={"Date": DATE})
     assert role.prepare() == (2, Again())
-    assert role.keys().access_key == "key2"
+    assert role.credential().access_key == "key2"
     script.say("AssumeRole", refusal("AccessDenied"), 403)
     clock.now += DURATION_S
     denied = Failed(reason=FetchFailure.DENIED, code="AssumeRole:AccessDenied")

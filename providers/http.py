@@ -1,0 +1,211 @@
+"""HTTP for the sources that have no SDK: one try per call, bounded in time and size. Redirects are
+not followed, for they would take the credentials to another host.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from urllib3.exceptions import HTTPError, LocationParseError, LocationValueError
+
+from contract.reasons import FetchFailure
+from providers.protocol import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from providers.proxies import Proxies
+
+LONGEST_DELAY_S = 3600.0
+"""A longer Retry-After is cut to this."""
+LIMIT_BYTES = 2 << 20
+"""Of an answer's body. A value of 768 KiB, the most that a policy allows, fits as JSON."""
+_PIECE = 64 << 10
+_INVALID = (LocationParseError, LocationValueError, UnicodeError)
+"""Addresses that are none."""
+
+UNREADABLE = Failed(reason=FetchFailure.UNAVAILABLE, code="UnreadableAnswer")
+"""An answer that is not what the provider's API has: cut off, of a proxy, in another encoding."""
+TOO_LARGE = Failed(reason=FetchFailure.TOO_LARGE, code="TooLarge")
+NO_FILES = Failed(reason=FetchFailure.UNAVAILABLE, code="TlsFiles")
+"""The account's certificates or keys can't be read, or are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How a server is checked. Files are read again when they change."""
+
+    ca_file: Path | None = None
+    """None: the bundle, or the system's CAs."""
+    ca_bundle: str | None = None
+    """PEM. None: the file, or the system's CAs."""
+    server_name: str | None = None
+    """None: the host of the address."""
+    certificate_file: Path | None = None
+    """With `key_file`, of the client. None: it has none."""
+    key_file: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that are named."""
+        named = (self.ca_file, self.certificate_file, self.key_file)
+        return tuple(path for path in named if path is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Whatever status it has. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def delay_s(self) -> float | None:
+        """Of Retry-After; None: it has none."""
+        return retry_after_s(self.headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Seconds."""
+
+    connect_s: float = 2.0
+    read_s: float = 5.0
+    """The longest silence while an answer is awaited or arrives."""
+    whole_s: float = 15.0
+    """For the body, from when its head came."""
+
+
+class Http:
+    """Connections under one account's TLS. Threads may share it.
+
+    A call blocks for at most the time-outs of Patience; DNS, and a head that drips in, are not
+    bounded by them.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: Tls,
+        proxies: Proxies,
+        monotonic: Callable[[], float],
+        connections: int = 10,
+        patience: Patience | None = None,
+    ) -> None:
+        self._tls = tls
+        self._proxies = proxies
+        self._monotonic = monotonic
+        self._connections = connections
+        self._patience = patience or Patience()
+        self._lock = threading.Lock()
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._stamp: tuple[tuple[int, int, int], ...] = ()
+
+    def ask(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer | Failed:
+        """One request. No exception leaves: some hold the URL or a header."""
+        try:
+            pool = self._pool(url)
+        except (OSError, ValueError):  # ssl.SSLError is an OSError
+            return NO_FILES
+        try:
+            response = pool.request(
+                method,
+                url,
+                headers={"Accept-Encoding": "identity", "User-Agent": "lastgood", **headers},
+                body=body,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            try:
+                return self._read(response)
+            finally:
+                response.close()
+        except _INVALID as error:
+            return Failed(reason=FetchFailure.INVALID, code=type(error).__name__)
+        except (HTTPError, OSError, ValueError) as error:
+            return Failed(reason=FetchFailure.UNAVAILABLE, code=type(error).__name__)
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.clear()
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> Answer | Failed:
+        headers = {name.lower(): text for name, text in response.headers.items()}
+        if headers.get("content-encoding", "identity") != "identity":
+            return UNREADABLE
+        until = self._monotonic() + self._patience.whole_s
+        body = bytearray()
+        while piece := response.read1(_PIECE):
+            body += piece
+            if len(body) > LIMIT_BYTES:
+                return TOO_LARGE
+            if self._monotonic() > until:
+                return Failed(reason=FetchFailure.UNAVAILABLE, code="ReadTimeoutError")
+        response.release_conn()
+        return Answer(status=response.status, headers=headers, body=bytes(body))
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """Of the proxy that the URL goes through, under the certificates as they are now."""
+        proxy = self._proxies.of(url)
+        with self._lock:
+            stamp = tuple(map(_stamp, self._tls.files))
+            if stamp != self._stamp:
+                self._pools, self._stamp = {}, stamp
+            if proxy not in self._pools:
+                self._pools[proxy] = self._opened(proxy)
+            return self._pools[proxy]
+
+    def _opened(self, proxy: str | None) -> urllib3.PoolManager:
+        found: dict[str, Any] = {
+            "maxsize": self._connections,
+            "timeout": urllib3.Timeout(
+                connect=self._patience.connect_s, read=self._patience.read_s
+            ),
+            "ssl_context": _context(self._tls),
+            "server_hostname": self._tls.server_name,
+        }
+        if proxy is None:
+            return urllib3.PoolManager(**found)
+        return urllib3.ProxyManager(proxy, **found)
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    """OSError or ValueError: a file is missing, or holds no certificate or key."""
+    own = None if tls.ca_file is None else str(tls.ca_file)
+    context = ssl.create_default_context(cafile=own, cadata=tls.ca_bundle)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.certificate_file is not None and tls.key_file is not None:
+        # An empty password: an encrypted key is an error, not a question at the terminal.
+        context.load_cert_chain(str(tls.certificate_file), str(tls.key_file), password="")
+    return context
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def retry_after_s(headers: Mapping[str, object]) -> float | None:
+    """Seconds of Retry-After (RFC 9110 10.2.3), a date in it counted from the answer's own Date."""
+    raw = headers.get("retry-after")
+    if not isinstance(raw, str):
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", raw):
+        return min(float(raw), LONGEST_DELAY_S)
+    try:
+        delay = parsedate_to_datetime(raw) - parsedate_to_datetime(str(headers.get("date")))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(delay.total_seconds(), 0.0), LONGEST_DELAY_S)
