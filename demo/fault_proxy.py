@@ -1,11 +1,11 @@
-"""A proxy in front of a stand-in of AWS, on loopback, that misbehaves on request and counts calls.
+"""A proxy in front of a secret store, on loopback, that misbehaves on request and counts calls.
 
 python -m demo.fault_proxy --upstream HOST:PORT [--listen NAME=HOST:PORT]... [--control HOST:PORT]
 
 Prints one line of JSON with the addresses it got, and ends on SIGTERM, SIGINT or with its parent.
 `NAME` tells callers apart in the counts; `*` does so by their addresses. Control, HTTP with JSON:
 `GET /counts`, `DELETE /counts`, `GET /fault`, `PUT /fault` with the fields of Fault. It speaks AWS
-JSON 1.1 for Secrets Manager.
+JSON 1.1 for Secrets Manager, and to a request with `X-Vault-Request` Vault's API.
 """
 
 from __future__ import annotations
@@ -49,7 +49,17 @@ ERRORS = {
     "throttle": (400, "ThrottlingException"),
     "error-500": (500, "InternalServiceError"),
 }
-PHRASES = {200: "OK", 400: "Bad Request", 500: "Internal Server Error", 503: "Service Unavailable"}
+PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+VAULT = "x-vault-request"
+"""A header that Vault's clients send."""
+VAULT_STATUSES = {"access-denied": 403, "throttle": 429, "error-500": 500}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +130,12 @@ def answer(status: int, document: object, headers: dict[str, str] | None = None)
     )
 
 
-def refusal(fault: Fault) -> Message:
+def refusal(fault: Fault, *, vault: bool = False) -> Message:
     """The error answer of a whole request."""
     status, code = ERRORS[fault.mode]
     wait = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+    if vault:
+        return answer(VAULT_STATUSES[fault.mode], {"errors": ["by the fault proxy"]}, wait)
     return answer(status, {"__type": code, "message": "by the fault proxy"}, wait)
 
 
@@ -133,7 +145,11 @@ def bad_version(version: str, mode: str) -> str:
 
 
 def spoiled(document: dict[str, Any], fault: Fault) -> dict[str, Any]:
-    """The answer as if its secrets had been rotated to the bad value of `fault.mode`."""
+    """The answer as if its secrets had been rotated to the bad value of `fault.mode`. Vault's are
+    objects, so none of them is malformed.
+    """
+    if isinstance(document.get("data"), dict) and "metadata" in document["data"]:
+        return document | {"data": document["data"] | {"data": {}}}
     if "SecretValues" in document:
         items = [spoiled(item, fault) for item in document["SecretValues"]]
         return document | {"SecretValues": items}
@@ -226,7 +242,7 @@ class FaultProxy:
     async def _faulty(self, fault: Fault, operation: str, request: Message) -> Message:
         per_item = fault.mode == "access-denied" and bool(fault.secrets)
         if fault.mode in ERRORS and not (per_item and operation == "BatchGetSecretValue"):
-            return refusal(fault)
+            return refusal(fault, vault=VAULT in request.headers)
         response = await self._forward(request)
         if (fault.mode in VALUES or per_item) and response.start.split(" ")[1] == "200":
             edit = refused_items if per_item else spoiled
@@ -304,6 +320,9 @@ def fault_from_wire(raw: bytes) -> Fault:
 
 def _names(request: Message) -> list[str]:
     """The secrets that a request names."""
+    if VAULT in request.headers:
+        path = request.start.split(" ")[1].partition("?")[0].removeprefix("/v1/")
+        return [path.replace("/data/", "/", 1)]
     try:
         document = json.loads(request.body)
     except ValueError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from providers.aws.definition import AWS
 from providers.file.definition import FILE
+from providers.vault.definition import VAULT
 
-PROVIDERS = {it.name: it for it in (AWS, FILE)}
+PROVIDERS = {it.name: it for it in (AWS, FILE, VAULT)}
 """By the `provider` of an account."""
 SCHEMES = {scheme.name: scheme for it in PROVIDERS.values() for scheme in it.schemes}
 """By what stands before a reference's colon."""

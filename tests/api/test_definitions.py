@@ -130,6 +130,7 @@ def test_p2_the_api_server_takes_the_patterns_that_we_can_read(allow: str) -> No
 @example(WHOLE["secretaccounts"][0], "/aws/reference/x")
 @example(WHOLE["secretaccounts"][0], "aws/Reference/x")
 @example(WHOLE["secretaccounts"][1], "/aws/reference/x")
+@example(WHOLE["secretaccounts"][2], "prod/aws")
 def test_p2_the_api_server_takes_the_revocations_that_we_can_read(
     account: Json, reference: str
 ) -> None:

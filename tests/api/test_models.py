@@ -114,8 +114,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown provider": (
         allowing("aws-sn:/x"),
         (
-            "spec.sources[0].allow[0]: must be provider:pattern, with provider one of aws-sm, file;"
-            ' did you mean "aws-sm"?'
+            "spec.sources[0].allow[0]: must be provider:pattern, with provider one of aws-sm, file,"
+            ' vault; did you mean "aws-sm"?'
         ),
     ),
     "two stars in a segment": (

@@ -88,6 +88,26 @@ BURST = (
 OWN_NAME = "reference must be the secret's name (of A-Z a-z 0-9 / _ + = . @ ! -), not an ARN"
 SEGMENT = 'reference must not have an empty, "." or ".." segment'
 ITSELF = "a revoked reference must not start with aws/reference/, which is another store"
+VAULT: Json = {
+    "provider": "vault",
+    "vault": {
+        "addresses": ["https://vault.example:8200"],
+        "mounts": [{"path": "secret", "version": 2}],
+        "auth": {"kubernetes": {"role": "lastgood"}},
+    },
+    "budget": {"callsPerSecond": 1, "burst": 2},
+}
+VAULT_BURST = (
+    "budget.burst must be at least the number of vault.addresses plus 1: one fetch can need a read"
+    " at each address and a check"
+)
+ONE_LOGIN = "auth must have exactly one of kubernetes, jwt, appRole, tokenFile"
+ONE_CA = "tls must not have both caFile and caBundle"
+CERTIFICATE_PAIR = "tls must have certificateFile and keyFile, or neither"
+NEEDS_HTTPS = "tls requires that all addresses start with https://"
+MOUNT_ONCE = "each mount must be listed once"
+MOUNT_PATH = "with provider vault, a revoked reference must be a mount, / and a path"
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 PATH = "with provider file, a revoked reference must be a path that starts with /"
 CLASS = "the class of each source must be one of this policy's classes"
 ONE_CHECK = (
@@ -115,6 +135,10 @@ def _account(says: str, **changes: object) -> Refused:
 
 def _revoked(says: str, reference: str) -> Refused:
     return _account(says, spec__revoked=[{"reference": reference, "version": "1"}])
+
+
+def _vault(says: str, **changes: object) -> Refused:
+    return _account(says, spec=VAULT | {"vault": VAULT["vault"] | changes})
 
 
 def _policy(says: str, **changes: object) -> Refused:
@@ -169,6 +193,18 @@ RULES = (
             "revoked": [{"reference": "db", "version": "1"}],
         },
     ),
+    _account(VAULT_BURST, spec=VAULT | {"budget": {"callsPerSecond": 1, "burst": 1}}),
+    _vault(VAULT_BURST, addresses=["https://a", "https://b"]),
+    _vault(ONE_LOGIN, auth={}),
+    _vault(ONE_LOGIN, auth={"kubernetes": {"role": "a"}, "tokenFile": "vault/token"}),
+    _vault(ONE_LOGIN, auth={"jwt": {"role": "a"}, "appRole": {"roleID": "a", "secretIDFile": "b"}}),
+    _vault(ONE_CA, tls={"caFile": "ca.crt", "caBundle": PEM}),
+    _vault(CERTIFICATE_PAIR, tls={"certificateFile": "tls.crt"}),
+    _vault(CERTIFICATE_PAIR, tls={"keyFile": "tls.key"}),
+    _vault(NEEDS_HTTPS, tls={"caFile": "ca.crt"}, addresses=["http://vault.example:8200"]),
+    _vault(MOUNT_ONCE, mounts=[{"path": "secret", "version": 2}, {"path": "secret", "version": 1}]),
+    _account(MOUNT_PATH, spec=VAULT | {"revoked": [{"reference": "/secret/db", "version": "1"}]}),
+    _account(MOUNT_PATH, spec=VAULT | {"revoked": [{"reference": "db", "version": "1"}]}),
     _policy(CLASS, spec__sources__0__class="stedy"),
     _policy(CLASS, spec__classes={}),
     _check(),
@@ -192,7 +228,7 @@ RULES = (
 )
 """Every rule in CEL of what is created."""
 BOUNDS = (
-    _account("spec.provider: Unsupported value", spec__provider="vault"),
+    _account("spec.provider: Unsupported value", spec__provider="valut"),
     _account("spec.budget: Required value", spec={"provider": "aws", "aws": {"regions": ["a"]}}),
     _account("spec.budget.callsPerSecond", spec__budget__callsPerSecond=0),
     _account("spec.budget.burst", spec__budget__burst=0),
@@ -202,6 +238,18 @@ BOUNDS = (
     _account("spec.aws.regions: Invalid value: 0", spec__aws__regions=[]),
     _account("spec.aws.regions[0]", spec__aws__regions=["Ireland"]),
     _account("spec.revoked[0].version", spec__revoked=[{"reference": "a", "version": "v" * 513}]),
+    _vault("spec.vault.addresses[0]", addresses=["https://vault.example/prefix"]),
+    _vault("spec.vault.addresses: Invalid value: 0", addresses=[]),
+    _vault("spec.vault.namespace", namespace="/team"),
+    _vault("spec.vault.mounts: Invalid value: 0", mounts=[]),
+    _vault("spec.vault.mounts[0].path", mounts=[{"path": "secret/", "version": 2}]),
+    _vault("spec.vault.mounts[0].version", mounts=[{"path": "secret", "version": 3}]),
+    _vault("spec.vault.auth.tokenFile", auth={"tokenFile": "/var/run/secrets/token"}),
+    _vault("spec.vault.auth.tokenFile", auth={"tokenFile": "vault/../token"}),
+    _vault("spec.vault.auth.kubernetes.role", auth={"kubernetes": {"role": "a b"}}),
+    _vault("spec.vault.auth.jwt.audience", auth={"jwt": {"role": "a", "audience": "a b"}}),
+    _vault("spec.vault.tls.caBundle", tls={"caBundle": "MIIB"}),
+    _vault("spec.vault.tls.serverName", tls={"serverName": "https://vault.example"}),
     _policy("spec.namespaces: Invalid value: 0", spec__namespaces=[]),
     _policy("spec.namespaces[0]", spec__namespaces=["Team"]),
     _policy("spec.sources[0].allow: Invalid value: 0", spec__sources__0__allow=[]),
@@ -212,7 +260,7 @@ BOUNDS = (
     _amount(memory="1 Gi"),
     _amount(memory="1" * 33),
     _policy("spec.sources[0].account", spec__sources__0__account="prod.eu"),
-    _allow("spec.sources[0].allow[0]", "vault:/prod/x"),
+    _allow("spec.sources[0].allow[0]", "valut:/prod/x"),
     _allow("spec.sources[0].allow[0]", "aws-sm:/prod/a b"),
     _allow("spec.sources[0].allow[0]: Too long", "aws-sm:" + "a" * 394),
     _class("spec.classes.steady.refreshInterval", refreshInterval="15 minutes"),

@@ -26,6 +26,14 @@ _AWS = {
     "endpoint": "https://example.com:8443",
     "stsEndpoint": "http://[fd00::1]:80",
 }
+_VAULT = {
+    "addresses": ["https://vault-0.example:8200", "https://vault-1.example:8200"],
+    "namespace": "team/a",
+    "mounts": [{"path": "secret", "version": 2}, {"path": "legacy/kv", "version": 1}],
+}
+_LOGIN = {"role": "lastgood", "mount": "k8s/prod", "tokenFile": "vault/token", "audience": "vault"}
+_APP_ROLE = {"roleID": "a-role", "secretIDFile": "vault/secret-id", "mount": "approle"}
+_PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 WHOLE: dict[str, tuple[Json, ...]] = {
     "secretaccounts": (
         made(
@@ -44,6 +52,24 @@ WHOLE: dict[str, tuple[Json, ...]] = {
                 "budget": {"callsPerSecond": 1, "burst": 1},
                 "revoked": [{"reference": "/prod/db", "version": "one"}],
             },
+        ),
+        *(
+            made(
+                "secretaccounts",
+                "e2e-mistakes",
+                spec={
+                    "provider": "vault",
+                    "vault": _VAULT | {"auth": auth, "tls": tls},
+                    "budget": {"callsPerSecond": 1, "burst": 3},
+                    "revoked": [{"reference": "secret/db", "version": "one"}],
+                },
+            )
+            for auth, tls in (
+                ({"kubernetes": _LOGIN}, {"caFile": "vault/ca.crt", "serverName": "vault.example"}),
+                ({"jwt": _LOGIN}, {"caBundle": _PEM}),
+                ({"appRole": _APP_ROLE}, {"certificateFile": "tls.crt", "keyFile": "tls.key"}),
+                ({"tokenFile": "vault/token"}, {}),
+            )
         ),
     ),
     "secretpolicies": (
@@ -95,7 +121,7 @@ _WORDS = [
     *("2m", "2m1s", "2m2s", "999999h", "999999h999999m999999s", "1000000h", "0h1s"),
     *("lots", "100m", "1.5", "1.", ".5", ".", "-1", "+1", "1e3", "1E-3", "1e999", "1Mi", "1mi"),
     *("1n", "1u", "1Mi ", "0"),
-    *("aws", "file", "vault", "serve", "kubelet", "follow", "true", "controller"),
+    *("aws", "file", "vault", "valut", "serve", "kubelet", "follow", "true", "controller"),
     *("/", "//", "/a", "a/", "/a/", "a//b", ".", "..", "/..", "a/./b", "a/../b", "/srv", "a#b"),
     *("aws/reference/a", "/aws/Reference/a", "aws/reference", "/prod/aws/reference/a"),
     *(
@@ -104,7 +130,7 @@ _WORDS = [
         ROLE + "/",
         ROLE[:-8],
     ),
-    *("*", "team-*", "**", "{namespace}", "aws-sm", "aws-sm:", "file:/", "vault:/a", "file:a"),
+    *("*", "team-*", "**", "{namespace}", "aws-sm", "aws-sm:", "file:/", "valut:/a", "file:a"),
     *("aws-sm:*", "aws-sm:/**", "aws-sm:/a**", "aws-sm:/***", "aws-sm:/a/**/b", "aws-sm:/a/"),
     *("aws-sm:.", "aws-sm:/..", "aws-sm:/a/./b", "aws-sm:/{namespace}", "aws-sm:/{namespace}.b"),
     *("aws-sm:/*{namespace}", "aws-sm:/{namespace}*", "aws-sm:/{namespace}-b", "aws-sm:/a{b}"),

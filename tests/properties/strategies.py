@@ -57,7 +57,7 @@ references = st.builds(
         lambda parts: [part.lower() for part in parts[:2]] != ["aws", "reference"]
     ),
 )
-"""References that each provider accepts."""
+"""References that each provider accepts; Vault below a mount."""
 
 hostile_references = st.one_of(
     st.text(),

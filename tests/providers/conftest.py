@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.provider import Provider, Proxy
-from tests.providers.aws.roles import Given
+from tests.providers.aws.roles import Given as GivenRole
 from tests.providers.harness import (
     REGION,
     AwsStore,
@@ -15,6 +15,8 @@ from tests.providers.harness import (
     aws_source,
     scripted_server,
 )
+from tests.providers.vault.bao import Bao, Given, VaultStore
+from tests.providers.vault.bao import account as bao_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,18 +54,47 @@ def script() -> Iterator[Scripted]:
 
 
 @pytest.fixture
-def given(script: Scripted) -> Iterator[Given]:
+def given(script: Scripted) -> Iterator[GivenRole]:
     """An account with a role, where all is well at first."""
-    given = Given(script)
+    given = GivenRole(script)
     yield given
     given.source.close()
 
 
-@pytest.fixture(params=["aws-sm", "file"])
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """OpenBao's server; tests keep apart by the names of their secrets."""
+    bao = Bao(tmp_path_factory.mktemp("bao"))
+    yield bao
+    bao.stop()
+
+
+@pytest.fixture(scope="session")
+def bao_proxy_process(bao: Bao, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """One fault proxy before it."""
+    proxy = Proxy(log=tmp_path_factory.mktemp("bao-proxy") / "log", upstream=bao.address)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def bao_proxy(bao_proxy_process: Proxy) -> Proxy:
+    """The proxy without faults, counting from zero."""
+    bao_proxy_process.set("pass")
+    bao_proxy_process.reset()
+    return bao_proxy_process
+
+
+@pytest.fixture(params=["aws-sm", "file", "vault"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Each kind of provider, for the conformance tests. A new source gets a line here."""
     if request.param == "file":
         store: Store = FileStore(root=tmp_path)
+    elif request.param == "vault":
+        bao_proxy: Proxy = request.getfixturevalue("bao_proxy")
+        given = Given(folder=tmp_path, account=bao_account(bao_proxy.addresses["default"]))
+        given.ask("secret/conformance")
+        store = VaultStore(bao=request.getfixturevalue("bao"), given=given)
     else:
         proxy: Proxy = request.getfixturevalue("proxy")
         source = aws_source(proxy.addresses["default"])

@@ -80,10 +80,19 @@ def known(held: FetchResult) -> dict[str, str]:
 class Store(Protocol):
     """A provider that a test can change, and its source."""
 
-    source: Source
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the first / of its references."""
+        ...
 
     def put(self, reference: str, value: bytes) -> None: ...
     def delete(self, reference: str) -> None: ...
+    def read(self, value: bytes) -> bytes:
+        """What the source gives for a value that was put."""
+        ...
 
 
 @dataclass
@@ -92,6 +101,7 @@ class AwsStore:
 
     provider: Provider
     source: Source
+    prefix: str = ""
 
     def put(self, reference: str, value: bytes) -> None:
         self.provider.put(reference, SecretBytes(value))
@@ -100,6 +110,9 @@ class AwsStore:
         client = self.provider.client()
         client.delete_secret(SecretId=reference, ForceDeleteWithoutRecovery=True)
 
+    def read(self, value: bytes) -> bytes:
+        return value
+
 
 @dataclass
 class FileStore:
@@ -107,6 +120,7 @@ class FileStore:
 
     root: Path
     source: Source = field(init=False)
+    prefix: str = ""
 
     def __post_init__(self) -> None:
         self.source = FileSource(str(self.root))
@@ -120,6 +134,9 @@ class FileStore:
 
     def delete(self, reference: str) -> None:
         (self.root / reference.removeprefix("/")).unlink()
+
+    def read(self, value: bytes) -> bytes:
+        return value
 
 
 @dataclass

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def name() -> str:
+def name(store: Store) -> str:
     """A reference that no other test uses."""
-    return f"/conformance/{uuid.uuid4()}"
+    return f"{store.prefix}/conformance/{uuid.uuid4()}"
 
 
 def material(result: FetchResult) -> Material:
@@ -33,7 +33,7 @@ def material(result: FetchResult) -> Material:
 def test_the_current_value_is_fetched(store: Store, name: str) -> None:
     """A value arrives with all its bytes."""
     store.put(name, "pässword\n".encode())
-    assert material(one(store.source, name)).value.reveal() == "pässword\n".encode()
+    assert material(one(store.source, name)).value.reveal() == store.read("pässword\n".encode())
 
 
 def test_a_known_version_is_not_fetched_again(store: Store, name: str) -> None:
@@ -53,7 +53,8 @@ def test_a_rotation_is_seen(store: Store, name: str) -> None:
     first = material(one(store.source, name))
     store.put(name, b"two")
     second = material(one(store.source, name, known_version=first.version))
-    assert (second.value.reveal(), second.version != first.version) == (b"two", True)
+    assert second.value.reveal() == store.read(b"two")
+    assert second.version != first.version
 
 
 def test_the_current_version_can_be_asked_for_by_name(store: Store, name: str) -> None:
@@ -61,7 +62,7 @@ def test_the_current_version_can_be_asked_for_by_name(store: Store, name: str) -
     store.put(name, b"one")
     version = material(one(store.source, name)).version
     pinned = material(one(store.source, name, version=version))
-    assert (pinned.version, pinned.value.reveal()) == (version, b"one")
+    assert (pinned.version, pinned.value.reveal()) == (version, store.read(b"one"))
 
 
 def test_a_version_that_is_gone_is_no_absence(store: Store, name: str) -> None:
@@ -103,18 +104,19 @@ def test_p7_a_reference_that_is_not_canonical_is_not_asked_for(
 def test_results_are_in_the_order_of_requests(store: Store, name: str) -> None:
     """A full batch, with one missing in its middle, keeps each result at its place."""
     names = [f"{name}/{index}" for index in range(store.source.batch_limit)]
+    gone = min(7, len(names) - 1)
     for index, each in enumerate(names):
-        if index != 7:
+        if index != gone:
             store.put(each, b"value %d" % index)
     requests = [FetchRequest(reference=each) for each in names]
     fetched = store.source.fetch(requests)
     assert fetched.calls <= store.source.most_calls(requests)
-    missing = fetched.results[7]
+    missing = fetched.results[gone]
     assert isinstance(missing, Failed)
     assert missing.reason is FetchFailure.ABSENT
     for index, result in enumerate(fetched.results):
-        if index != 7:
-            assert material(result).value.reveal() == b"value %d" % index
+        if index != gone:
+            assert material(result).value.reveal() == store.read(b"value %d" % index)
 
 
 def test_a_batch_confirms_known_versions(store: Store, name: str) -> None:
@@ -127,7 +129,9 @@ def test_a_batch_confirms_known_versions(store: Store, name: str) -> None:
     requests = [
         FetchRequest(reference=each, **given) for each, given in zip(names, held, strict=True)
     ]
-    kinds = [type(result) for result in store.source.fetch(requests).results]
+    size = store.source.batch_limit
+    batches = [requests[at : at + size] for at in range(0, len(requests), size)]
+    kinds = [type(result) for batch in batches for result in store.source.fetch(batch).results]
     assert kinds == [NotModified, Material, NotModified]
 
 
@@ -138,7 +142,7 @@ def test_a_single_request_never_says_alone(store: Store, name: str, given: dict[
     request = FetchRequest(reference=name, **given)
     fetched = store.source.fetch([request])
     assert not isinstance(fetched.results[0], Alone)
-    assert 1 <= fetched.calls <= store.source.most_calls([request])
+    assert fetched.calls <= store.source.most_calls([request])
 
 
 def test_threads_share_a_source(store: Store, name: str) -> None:
@@ -156,7 +160,7 @@ def test_threads_share_a_source(store: Store, name: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == {each: each.encode() for each in names}
+    assert found == {each: store.read(each.encode()) for each in names}
 
 
 def test_p8_a_result_does_not_show_its_value(store: Store, name: str) -> None:

@@ -45,6 +45,17 @@ def account(provider: str, block: dict[str, Any]) -> SecretAccount:
 ACCOUNTS = {
     "aws-sm": (account("aws", {"regions": [REGION]}), AwsSecretsManager),
     "file": (account("file", {"root": "/none"}), FileSource),
+    "vault": (
+        account(
+            "vault",
+            {
+                "addresses": ["https://vault.example:8200"],
+                "mounts": [{"path": "secret", "version": 2}],
+                "auth": {"kubernetes": {"role": "lastgood"}},
+            },
+        ),
+        UnderLogin,
+    ),
 }
 
 

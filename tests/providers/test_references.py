@@ -36,6 +36,8 @@ ACCEPTED: dict[str, tuple[str | None, str, str | None, str]] = {
     "file:/ca.pem": (None, "/ca.pem", None, "file"),
     "file@f:/a/...": ("f", "/a/...", None, "file"),
     "aws-sm:db#.dockerconfigjson": (None, "db", ".dockerconfigjson", "aws-sm"),
+    "vault@prod:secret/app/db#password": ("prod", "secret/app/db", "password", "vault"),
+    "vault:legacy/kv/a=b@c+d!e": (None, "legacy/kv/a=b@c+d!e", None, "vault"),
     "aws-sm:" + "x" * 512: (None, "x" * 512, None, "aws-sm"),
 }
 
@@ -53,6 +55,8 @@ SM = (
     "is not a secret's name in Secrets Manager; allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ ! -"
 )
 PATH = "is not a path; allowed are / and then 1 to 511 of A-Z a-z 0-9 / _ + = . @ ! -"
+KV = "is not a secret's path in Vault; allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ ! -"
+SLASH = "starts with /; write the mount, / and the path"
 SEGMENT = 'has an empty, "." or ".." segment; write the path without it'
 PROPERTY = (
     "is not a property; allowed are up to 16 steps of 1 to 128 of A-Z a-z 0-9 _ . - with "
@@ -67,13 +71,13 @@ OTHER_STORE = "leads to another store; name the secret itself"
 REJECTED = {
     "": '"" has no provider; write provider[@account]:reference[#property]',
     "db": '"db" has no provider; write provider[@account]:reference[#property]',
-    ":db": '"" is not a provider; allowed: aws-sm, file',
-    "aws-ms:db": '"aws-ms" is not a provider; allowed: aws-sm, file; did you mean "aws-sm"?',
-    "AWS-SM:db": '"AWS-SM" is not a provider; allowed: aws-sm, file; did you mean "aws-sm"?',
-    "files:/a": '"files" is not a provider; allowed: aws-sm, file; did you mean "file"?',
-    "vault:db": '"vault" is not a provider; allowed: aws-sm, file',
-    "arn:aws:x": '"arn" is not a provider; allowed: aws-sm, file',
-    "\x1b[31m:x": '"\\x1b[31m" is not a provider; allowed: aws-sm, file',
+    ":db": '"" is not a provider; allowed: aws-sm, file, vault',
+    "aws-ms:db": '"aws-ms" is not a provider; allowed: aws-sm, file, vault; did you mean "aws-sm"?',
+    "AWS-SM:db": '"AWS-SM" is not a provider; allowed: aws-sm, file, vault; did you mean "aws-sm"?',
+    "files:/a": '"files" is not a provider; allowed: aws-sm, file, vault; did you mean "file"?',
+    "valut:a/b": '"valut" is not a provider; allowed: aws-sm, file, vault; did you mean "vault"?',
+    "arn:aws:x": '"arn" is not a provider; allowed: aws-sm, file, vault',
+    "\x1b[31m:x": '"\\x1b[31m" is not a provider; allowed: aws-sm, file, vault',
     "aws-sm@:db": f'"" {ACCOUNT}',
     "aws-sm@Prod:db": f'"Prod" {ACCOUNT}',
     "aws-sm@-a:db": f'"-a" {ACCOUNT}',
@@ -108,6 +112,18 @@ REJECTED = {
     "file:/": f'"/" {PATH}',
     "file:/a/../../etc/shadow": f'"/a/../../etc/shadow" {SEGMENT}',
     "file:/a\0": f'"/a\\x00" {PATH}',
+    "vault:": f'"" {KV}',
+    "vault:secret/a b": f'"secret/a b" {KV}',
+    "vault:secret/a%2fb": f'"secret/a%2fb" {KV}',
+    "vault:secret/a?version=1": f'"secret/a?version=1" {KV}',
+    "vault:" + "s/" + "x" * 511: f'"{"s/" + "x" * 75}..." {KV}',
+    "vault:secret": '"secret" has no path; write the mount, / and the path, as "secret/app/db"',
+    "vault:/secret/db": f'"/secret/db" {SLASH}; did you mean "secret/db"?',
+    "vault:/secret": f'"/secret" {SLASH}',
+    "vault:secret/": f'"secret/" {SEGMENT}',
+    "vault:secret/db/": f'"secret/db/" {SEGMENT}',
+    "vault:secret/../sys/mounts": f'"secret/../sys/mounts" {SEGMENT}',
+    "vault:secret//db": f'"secret//db" {SEGMENT}',
     "aws-sm:db#": f'"" {PROPERTY}',
     "aws-sm:db#a#b": f'"a#b" {PROPERTY}',
     "aws-sm:db#/a": f'"/a" {PROPERTY}',
@@ -136,7 +152,8 @@ def test_a_wrong_source_is_rejected_in_words(raw: str, message: str) -> None:
 @given(provider=providers, reference=strategies.references)
 def test_an_ordinary_reference_is_accepted_as_it_is(provider: str, reference: str) -> None:
     """The path that policy matches is the path that goes on the wire."""
-    assert canonicalise(provider, reference) == reference
+    written = f"secret{reference}" if provider == "vault" else reference
+    assert canonicalise(provider, written) == written
 
 
 @given(provider=providers | st.text(), raw=strategies.hostile_references)

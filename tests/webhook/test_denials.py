@@ -113,7 +113,10 @@ ANNOTATIONS = {
     ),
     "unknown provider": (
         {"secret.x": "aws-sn:/prod/payments/db"},
-        'secret.x: "aws-sn" is not a provider; allowed: aws-sm, file; did you mean "aws-sm"?',
+        (
+            'secret.x: "aws-sn" is not a provider; allowed: aws-sm, file, vault;'
+            ' did you mean "aws-sm"?'
+        ),
     ),
     "not allowed": (
         {"secret.x": "aws-sm:/prod/orders/db"},

@@ -1,0 +1,1 @@
+"""HashiCorp Vault and OpenBao: secrets of their KV stores (`vault`)."""

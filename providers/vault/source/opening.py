@@ -1,0 +1,60 @@
+"""A source of Vault, under the account's login."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from providers.http import Http, Tls
+from providers.login import Login, UnderLogin
+from providers.vault.account import Vault
+from providers.vault.source.kv import TOKEN_ENDED, VaultKv
+from providers.vault.source.login import VaultLogin
+from providers.vault.source.server import Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from providers.http import Patience
+    from providers.opening import Opening
+    from providers.protocol import Source
+
+
+def open_source(opening: Opening, patience: Patience | None = None) -> Source:
+    """The source behind an account's block `vault`. `patience`: None is the usual one."""
+    block = opening.block_as(Vault)
+    http = Http(
+        tls=_tls(block, opening.folder),
+        proxies=opening.proxies,
+        monotonic=opening.monotonic,
+        connections=opening.connections,
+        patience=patience,
+    )
+    servers = [
+        Server(address, http, namespace=block.namespace, observer=opening.observer)
+        for address in block.addresses
+    ]
+    login = Login(
+        VaultLogin(block.auth, opening.folder, servers, http),
+        monotonic=opening.monotonic,
+        trouble=opening.trouble,
+    )
+    mounts = {mount.path: mount.version for mount in block.mounts}
+    source = VaultKv(servers, mounts, token=login.credential, monotonic=opening.monotonic)
+    return UnderLogin(source, login, expired=lambda failed: failed.code == TOKEN_ENDED.code)
+
+
+def _tls(block: Vault, folder: Path) -> Tls:
+    tls = block.tls
+    if tls is None:
+        return Tls()
+
+    def path(name: str | None) -> Path | None:
+        return None if name is None else folder / name
+
+    return Tls(
+        ca_file=path(tls.ca_file),
+        ca_bundle=tls.ca_bundle,
+        server_name=tls.server_name,
+        certificate_file=path(tls.certificate_file),
+        key_file=path(tls.key_file),
+    )
