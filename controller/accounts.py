@@ -70,11 +70,13 @@ class Accounts:
         problem: Problem,
         monotonic: Callable[[], float],
         for_tests: bool = True,
+        proxies: Proxies = NO_PROXIES,
     ) -> None:
         self._observer = observer
         self._problem = problem
         self._monotonic = monotonic
         self._for_tests = for_tests
+        self._proxies = proxies
         self._accounts: Mapping[str, SecretAccount] = {}
 
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
@@ -106,6 +108,7 @@ class Accounts:
                 monotonic=self._monotonic,
                 observer=self._observer(account.name),
                 trouble=partial(self._problem, account.name),
+                proxies=self._proxies,
             )
             return open_source(account.spec.provider, opening)
         except UnsupportedAccountError as error:

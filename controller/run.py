@@ -164,6 +164,7 @@ class Cluster:
             problem=_account_unusable,
             monotonic=clock.monotonic,
             for_tests=self._settings.file_accounts,
+            proxies=self._settings.proxies,
         )
         engine = Engine(
             sources=accounts.source,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from providers.proxies import NO_PROXIES, Proxies, from_environment
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,6 +40,8 @@ class Settings:
     host: str
     port: int
     """Of /metrics and /healthz; 0: any free one, which the log names."""
+    proxies: Proxies = NO_PROXIES
+    """From HTTPS_PROXY, HTTP_PROXY and NO_PROXY, for sources that have no SDK."""
     poll_s: float = 0.2
     """How soon what the watches brought is looked at, in seconds."""
 
@@ -104,6 +108,7 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         file_accounts=arguments.with_file_accounts,
         host=host,
         port=port,
+        proxies=from_environment(os.environ),
     )
 
 

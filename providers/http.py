@@ -4,6 +4,7 @@ not followed, for they would take the credentials to another host.
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import threading
@@ -108,6 +109,7 @@ class Http:
         self._lock = threading.Lock()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._stamp: tuple[tuple[int, int, int], ...] = ()
+        _quiet()
 
     def ask(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
@@ -145,6 +147,10 @@ class Http:
         headers = {name.lower(): text for name, text in response.headers.items()}
         if headers.get("content-encoding", "identity") != "identity":
             return UNREADABLE
+        if not {"content-length", "transfer-encoding"} & headers.keys():
+            return (
+                UNREADABLE  # it ends where the connection does, so nobody knows whether it is whole
+            )
         until = self._monotonic() + self._patience.whole_s
         body = bytearray()
         while piece := response.read1(_PIECE):
@@ -179,6 +185,16 @@ class Http:
         if proxy is None:
             return urllib3.PoolManager(**found)
         return urllib3.ProxyManager(proxy, **found)
+
+
+def _quiet() -> None:
+    """Lets nothing out of the client: it logs URLs, and what it can't read of an answer's head."""
+    for name in ("connection", "connectionpool", "poolmanager", "util.retry"):
+        logging.getLogger(f"urllib3.{name}").addFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class Proxies:
 NO_PROXIES = Proxies()
 
 
-def from_environment(environment: dict[str, str]) -> Proxies:
+def from_environment(environment: Mapping[str, str]) -> Proxies:
     """As curl and Go read it: lower or upper case, `NO_PROXY` divided by commas."""
 
     def read(name: str) -> str | None:
