@@ -63,18 +63,21 @@ def parse_source(raw: str) -> SourceRequest:
     """The parts of `provider[@account]:reference[#property]`, or ReferenceRejected."""
     head, colon, rest = raw.partition(":")
     if not colon:
-        message = f"{_shown(raw)} has no provider; write {SHAPE}"
+        message = f"{_shown(raw)} has no provider. Allowed: {SHAPE}"
         raise ReferenceRejected(message)
     provider, at, account = head.partition("@")
     reference, hash_sign, name = rest.partition("#")
     if at and not _ACCOUNT.fullmatch(account):
-        message = f"{_shown(account)} is not an account's name; allowed are a-z, 0-9 and - inside"
+        message = (
+            f"{_shown(account)} is not a valid account name. Allowed: 1 to 63 characters of a-z,"
+            " 0-9 and -, with a letter or digit at both ends"
+        )
         raise ReferenceRejected(message)
     if hash_sign and not is_property(name):
         message = (
-            f"{_shown(name)} is not a property; allowed are up to 16 steps of 1 to 128 of "
-            "A-Z a-z 0-9 _ . - with / between, no two dots together, no dot beside a /, "
-            f"{MOST_PROPERTY} characters in all with each / counted twice"
+            f"{_shown(name)} is not a valid property. Allowed: up to 16 names with / between them,"
+            " each 1 to 128 characters of A-Z a-z 0-9 _ . -, without .. and without a dot next to a"
+            f" /, at most {MOST_PROPERTY} characters in total, where each / counts as two"
         )
         raise ReferenceRejected(message)
     return SourceRequest(
@@ -99,12 +102,14 @@ def canonicalise(provider: str, raw: str) -> str:
     check = _PROVIDERS.get(provider)
     if check is None:
         hint = quick_suggestion(provider, PROVIDERS)
-        message = f"{_shown(provider)} is not a provider; allowed: {', '.join(PROVIDERS)}{hint}"
+        message = (
+            f"{_shown(provider)} is not a valid provider. Allowed: {', '.join(PROVIDERS)}{hint}"
+        )
         raise ReferenceRejected(message)
     check(raw)
     segments = raw.removeprefix("/").split("/")
     if any(segment in {"", ".", ".."} for segment in segments):
-        message = f'{_shown(raw)} has an empty, "." or ".." segment; write the path without it'
+        message = f'{_shown(raw)} has an empty, "." or ".." segment. Remove it from the path'
         raise ReferenceRejected(message)
     return raw
 
@@ -116,17 +121,17 @@ def _aws_sm(raw: str) -> None:
         name = raw[arn.end() :]
         if len(name) > _ENDING and _ARN_END.fullmatch(name, len(name) - _ENDING):
             name = name[:-_ENDING]
-        hint = f"; did you mean {_shown(name)}?" if _AWS_SM_NAME.fullmatch(name) else ""
-        message = f"an ARN is not accepted, the account is the admin's to choose{hint}"
+        hint = f". Did you mean {_shown(name)}?" if _AWS_SM_NAME.fullmatch(name) else ""
+        message = f"an ARN is not allowed here: the SecretAccount decides the AWS account{hint}"
         raise ReferenceRejected(message)
     if not _AWS_SM_NAME.fullmatch(raw):
         message = (
-            f"{_shown(raw)} is not a secret's name in Secrets Manager; "
-            f"allowed are 1 to 512 of {CHARACTERS_LISTED}"
+            f"{_shown(raw)} is not a valid name in Secrets Manager. "
+            f"Allowed: 1 to 512 characters of {CHARACTERS_LISTED}"
         )
         raise ReferenceRejected(message)
     if raw.lstrip("/").lower().startswith("aws/reference/"):
-        message = f"{_shown(raw)} leads to another store; name the secret itself"
+        message = f"{_shown(raw)} refers to another store. Use the name of the secret itself"
         raise ReferenceRejected(message)
 
 
@@ -134,7 +139,8 @@ def _file(raw: str) -> None:
     """Paths below the account's root folder."""
     if not _FILE_PATH.fullmatch(raw):
         message = (
-            f"{_shown(raw)} is not a path; allowed are / and then 1 to 511 of {CHARACTERS_LISTED}"
+            f"{_shown(raw)} is not a valid path. Allowed: / and then 1 to 511 characters of"
+            f" {CHARACTERS_LISTED}"
         )
         raise ReferenceRejected(message)
 
