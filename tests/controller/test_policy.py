@@ -161,8 +161,8 @@ def test_an_account_that_can_not_be_used_stops_no_other(world: World) -> None:
     found = until("the complaint", lambda: world.events("controller.account_unusable"))
     assert found[0]["account"] == "aws"
     assert found[0]["why"] == (
-        "its role can't be assumed (EndpointConnectionError);"
-        " STS does not answer; it is tried again"
+        "its role cannot be assumed (EndpointConnectionError)."
+        " STS does not respond. The call is retried"
     )
 
 

@@ -32,7 +32,7 @@ def test_p7_render_decides_by_the_clusters_policies_and_the_namespaces_label(
     said = commanded.lastgood(*words, "-n", "default", stdin=MANIFEST, code=1).stderr
     assert "namespace default has no label lastgood.dev/policy" in said
     said = commanded.lastgood(*words, "-n", "not-there", stdin=MANIFEST, code=1).stderr
-    assert "there is no Namespace not-there yet" in said
+    assert "Namespace not-there does not exist yet" in said
 
 
 def test_presync_prints_what_will_be_needed_once_and_without_our_mark(
