@@ -44,7 +44,7 @@ def gate(plan: Plan, folders: Folders, clock: Clock, log: Log, termination_log: 
         names = [planned.snapshot for planned in _foreign(decision)]
         return misconfigured(
             f"the mounted snapshot {', '.join(names)} is of another source or identity than the "
-            "plan's; the pod must be made anew from its annotations",
+            "plan's. Recreate the pod from its annotations",
             log,
             termination_log,
         )

@@ -157,10 +157,9 @@ class Status(_Model):
     state: State = "NeverSynced"
     """Fresh: the value is within freshnessBudget. Stale: it is older. Expired: it is older than
     maxAge. NeverSynced: no value has been fetched yet. Revoked: the version was revoked, and there
-    is no other one. Withdrawn: the value was removed, because the policy no longer allows it or the
-    provider no longer has it. Foreign: a Secret with this name exists and does not belong to
-    lastgood. NotWritten: the API server rejects the Secret. Ignored: the object name does not match
-    its source."""
+    is no other one. Withdrawn: the value was removed, because the policy no longer allows the
+    source. Foreign: a Secret with this name exists and does not belong to lastgood. NotWritten: the
+    API server rejects the Secret. Ignored: the object name does not match its source."""
     serving: str | None = None
     """served, revoked or withdrawn. Unset: no value has been fetched yet."""
     version: str | None = None

@@ -116,6 +116,6 @@ def _help(message: str, files: Sequence[Path]) -> str:
     if files:
         return message
     return (
-        "there is no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is no pod with"
+        "no kubeconfig found (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is not a pod with"
         " a service account"
     )

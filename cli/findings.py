@@ -24,23 +24,24 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _ENDED = frozenset({"Succeeded", "Failed"})
 _NOTHING_SERVED = {
-    Serving.REVOKED: "its version was revoked and nothing replaces it: put a new version at the"
-    " provider, or pin a good one",
-    Serving.WITHDRAWN: "policy took the source away: ask who runs the SecretPolicy",
+    Serving.REVOKED: "its version was revoked, and no other version replaces it. Create a new"
+    " version at the provider, or pin a good one",
+    Serving.WITHDRAWN: "the policy no longer allows the source, so its value was removed. Ask the"
+    " owner of the SecretPolicy",
 }
 _IN_GATE = {
-    Holding.NEVER_SYNCED: "the kubelet has not shown it to the pod yet, which takes up to 90 s",
-    Holding.MISSING: "the snapshot's Secret vanished from the pod's volume",
-    Holding.FOREIGN: "the mounted snapshot is of another source: the pod must be made anew",
-    Holding.UNFIT_FOR_BUNDLE: "the form of the pod's bundle can't carry its value: write"
-    " lastgood.dev/bundle: json, leave the bundle out, or set a value without quotes, spaces and"
-    " other signs of a shell",
-    Holding.MALFORMED: "its meta.json can't be read by this version of the agent",
+    Holding.NEVER_SYNCED: "the kubelet has not updated the pod's volume yet. It takes up to 90 s",
+    Holding.MISSING: "the snapshot's Secret is missing from the pod's volume",
+    Holding.FOREIGN: "the mounted snapshot belongs to another source. Recreate the pod",
+    Holding.UNFIT_FOR_BUNDLE: "the format of the pod's bundle cannot contain its value. Set"
+    " lastgood.dev/bundle: json, remove the bundle, or use a value without quotes, spaces and other"
+    " shell characters",
+    Holding.MALFORMED: "this version of the agent cannot read its meta.json",
 }
 
 _FIRST_USE = (
-    "; or the controller has not added it yet: it adds a property inside of a member when the first"
-    " pod of the namespace asks for it, without the provider"
+    ". Or the controller has not added it yet: it adds a nested property when the first pod of the"
+    " namespace requests it, and needs no provider call for that"
 )
 
 
@@ -111,14 +112,14 @@ def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> S
         if not _scheduled(status) or not waiting:
             return Standing(verdict="pending", sentence=_unstarted(status))
         names = ", ".join(waiting)
-        return Standing(verdict="held", sentence=f"is held by the kubelet: it waits for {names}")
+        return Standing(verdict="held", sentence=f"waits in the kubelet for {names}")
     return _running(found)
 
 
 def _running(found: list[Secret]) -> Standing:
     wrong = [item for item in found if item.why is not None]
     if not wrong:
-        sentence = "has passed its gate, and nothing is wrong with its secrets"
+        sentence = "has passed its gate, and its secrets are in order"
         return Standing(verdict="running", sentence=sentence)
     states = ", ".join(f"{item.name} is {item.state}" for item in wrong)
     return Standing(verdict="running", sentence=f"has passed its gate, and {states}")
@@ -127,9 +128,11 @@ def _running(found: list[Secret]) -> Standing:
 def _not_injected(pod: Json) -> Standing:
     notes = pod["metadata"].get("annotations") or {}
     if any(key.lower().startswith(PREFIX) and key not in MARKS for key in notes):
-        sentence = "asks for secrets and was not injected: no webhook was called; make it anew"
+        sentence = (
+            "requests secrets but was not injected, because the webhook was not called. Recreate it"
+        )
     else:
-        sentence = f"asks for no secret: it has no annotation {PREFIX}secret.<name>"
+        sentence = f"requests no secret: it has no annotation {PREFIX}secret.<name>"
     return Standing(verdict="not-injected", sentence=sentence)
 
 
@@ -139,8 +142,8 @@ def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
     if "running" in state:
         since = age_s(seconds(state["running"].get("startedAt")), now)
         waiting = ", ".join(item.name for item in found if item.holds)
-        what = f"it waits for {waiting}" if waiting else "it is about to let it pass"
-        sentence = f"is held by its gate since {fleet.duration(since)}: {what}"
+        what = f"for {waiting}" if waiting else "and is about to pass"
+        sentence = f"waits in its gate {what} (for {fleet.duration(since)} so far)"
         return Standing(verdict="held", sentence=sentence)
     if "terminated" in state:
         code = state["terminated"].get("exitCode")
@@ -151,17 +154,17 @@ def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
         last = (gate.get("lastState") or {}).get("terminated") or {}
         code = last.get("exitCode")
     if code == layout.GATE_MISCONFIGURED:
-        sentence = f"can't start: its gate says {last.get('message', 'nothing')}"
+        sentence = f"cannot start. Its gate reports: {last.get('message', 'nothing')}"
         return Standing(verdict="misconfigured", sentence=sentence.strip())
     reason = (state.get("waiting") or {}).get("reason", "waiting")
-    return Standing(verdict="pending", sentence=f"has not come to its gate yet: {reason}")
+    return Standing(verdict="pending", sentence=f"has not reached its gate yet: {reason}")
 
 
 def _unstarted(status: Json) -> str:
     if _scheduled(status):
-        return "is about to be started by its kubelet"
+        return "is being started by its kubelet"
     conditions = {item.get("type"): item for item in status.get("conditions") or ()}
-    reason = conditions.get("PodScheduled", {}).get("reason", "no node was chosen yet")
+    reason = conditions.get("PodScheduled", {}).get("reason", "not scheduled yet")
     return f"has no node yet: {reason}"
 
 
@@ -196,33 +199,33 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
     """None: nothing is wrong."""
     if status is None:
         return (
-            "there is no SecretSnapshot of it: the controller has not seen the pod yet, or has"
-            " refused it; an Event of the pod then says why"
+            "its SecretSnapshot does not exist. Either the controller has not seen the pod yet, or"
+            " it refused the secret. Then an Event of the pod gives the reason"
         )
     tried = None if status.reason is None else explained(status.reason, status.message)
     if state in fleet.NOT_GIVEN:
         return tried
     if status.serving is None:
-        return f"never fetched; {tried}" if tried else "never fetched yet"
+        return f"never fetched. Reason: {tried}" if tried else "never fetched yet"
     if status.version is None:
         return _NOTHING_SERVED.get(Serving(status.serving), state)
     age = fleet.ago(status.last_success, now)
     rules = planned.rules
     if state == Freshness.EXPIRED:
-        end = "a pod that starts waits" if rules.refuses else "it is served all the same"
+        end = "pods that start must wait" if rules.refuses else "it is still served"
         limit = fleet.duration(rules.max_age_s)
-        said = f"last confirmed {age}, past the maximum age of {limit}: {end}"
+        said = f"last confirmed {age}, which is over the maximum age of {limit}: {end}"
     elif state == Freshness.STALE:
-        said = f"last confirmed {age}, past the budget of {fleet.duration(rules.budget_s)}"
+        said = f"last confirmed {age}, which is over the budget of {fleet.duration(rules.budget_s)}"
     else:
         return tried
-    return f"{said}; {tried}" if tried else said
+    return f"{said}. Reason: {tried}" if tried else said
 
 
 def _held(held: str, file: PlannedFile, state: str, why: str | None) -> str:
     """What the gate says comes first, and what is known of the snapshot behind it."""
     if held == Holding.PROPERTY_MISSING:
-        missing = f"the value has no property {file.property}, or null or an empty text there"
+        missing = f"the value has no property {file.property}, or the property is null or empty"
         return f"{missing}{_FIRST_USE}" if "/" in (file.property or "") else missing
     if held == Holding.NEVER_SYNCED and state == "never-synced":
         return why or held
@@ -230,7 +233,7 @@ def _held(held: str, file: PlannedFile, state: str, why: str | None) -> str:
     found = known.get(held)
     if found is None:
         return why or held
-    return found if why is None else f"{found}; {why}"
+    return found if why is None else f"{found}. Also: {why}"
 
 
 def _container(status: Json, name: str) -> Json | None:

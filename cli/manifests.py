@@ -63,7 +63,7 @@ def _bound(documents: list[Any]) -> None:
             waiting += node.values()
         elif isinstance(node, list):
             waiting += node
-    raise TooManyNodesError(f"with its aliases written out it has more than {MOST_NODES} values")
+    raise TooManyNodesError(f"with its aliases expanded it has more than {MOST_NODES} values")
 
 
 def write(documents: list[Any]) -> str:

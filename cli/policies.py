@@ -52,7 +52,7 @@ def on_cluster(connection: Connection, namespaces: Iterable[str]) -> Said:
     for name in sorted(set(namespaces)):
         found = connection.find(NAMESPACES.path(name=name), f"get Namespace {name}")
         if found is None:
-            problems.append(f"there is no Namespace {name} yet")
+            problems.append(f"Namespace {name} does not exist yet")
         else:
             labels[name] = labelled(found).policy
     return Said(
@@ -71,7 +71,7 @@ def _objects(
     for item in listing.items:
         name, found = item["metadata"]["name"], parsed(model, item)
         if isinstance(found, str):
-            problems.append(f"{kind} {name} can't be read and counts as not there: {found}")
+            problems.append(f"{kind} {name} cannot be read and is ignored: {found}")
         else:
             good[name] = found
     return good

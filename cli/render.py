@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from cli.terminal import Terminal
     from policy.match import PolicySet
 
-NOTHING = "no pod in them asks for a secret"
-PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}; name your own with --image"
+NOTHING = "no pod in the manifests requests a secret"
+PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}. Set yours with --image"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Renderer:
         where = self._where(file, manifest)
         fault = malformed(template)
         if fault is not None:
-            self.denials.append(f"{where}: this is no pod: {fault}")
+            self.denials.append(f"{where}: this is not a pod: {fault}")
             return template
         verdict = admit(template, namespace, self._policies, self._injection)
         self.warnings.extend(f"{where}: warning: {warning}" for warning in verdict.warnings)

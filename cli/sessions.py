@@ -42,6 +42,6 @@ def connected(
     given = arguments.kubeconfig
     files = settings.kubeconfigs if given is None else (given,)
     if arguments.context is not None and not files:
-        message = f"there is no kubeconfig to find the context {arguments.context} in"
+        message = f"context {arguments.context} not found: there is no kubeconfig"
         raise CommandError(message)
     return connected_to(files, arguments.context, clock)

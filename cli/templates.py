@@ -140,7 +140,7 @@ def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[Remark]:
                 manifest=manifest,
                 sentence=f"what looks like a pod template at {_dotted(path)} is injected, but"
                 f" {manifest.get('apiVersion')} {manifest.get('kind')} is not a kind that lastgood"
-                " knows; look whether its controller keeps all of it",
+                " knows. Check that its controller keeps everything that was injected",
                 mistake=False,
             )
 
@@ -167,11 +167,11 @@ def _misplaced(
 def _effect(manifest: Manifest, keys: list[str], *, labels: bool) -> str:
     path = KNOWN.get((_group(manifest), str(manifest.get("kind"))))
     if keys == [POLICY_LABEL]:
-        return "it is a label of namespaces, not an annotation"
+        return "this is a namespace label, not an annotation"
     if path is not None:
         right = _dotted((*path, "metadata", "annotations"))
-        return f"no effect there; write it at {right}"
-    what = "no annotation" if labels else "no pod template is there"
+        return f"no effect there. Set it at {right}"
+    what = "a label is not an annotation" if labels else "there is no pod template"
     return f"{what}, so nothing is injected here"
 
 

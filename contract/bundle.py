@@ -70,9 +70,9 @@ def faults(form: str, names: Iterable[str]) -> dict[str, str]:
         if wanted[:1].isdigit():
             found[name] = f"the bundle's variable {wanted} would start with a digit"
         elif wanted in _TAKEN or wanted.startswith(_TAKEN_PREFIXES):
-            found[name] = f"the bundle's variable {wanted} is a shell's own"
+            found[name] = f"the bundle's variable {wanted} is reserved by shells"
         elif wanted in owners:
-            found[name] = f"the bundle's variable {wanted} is that of {owners[wanted]} too"
+            found[name] = f"the bundle's variable {wanted} is also that of {owners[wanted]}"
         owners.setdefault(wanted, name)
     return found
 

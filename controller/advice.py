@@ -8,50 +8,59 @@ from contract.reasons import FetchFailure, Found
 from policy.match import ASK, Reason
 
 _WHAT_TO_DO = {
-    FetchFailure.ABSENT.value: "create it at the provider, or correct the annotation",
-    FetchFailure.DENIED.value: (
-        "the account's role may not read it; ask who runs the SecretAccount"
+    FetchFailure.ABSENT.value: (
+        "the provider has no such secret. Create it there, or correct the annotation"
     ),
-    FetchFailure.THROTTLED.value: "the provider asked us to slow down; it is tried again",
-    FetchFailure.UNAVAILABLE.value: "the provider does not answer; it is tried again",
-    FetchFailure.INVALID.value: "correct the value at the provider, or the policy's validations",
-    FetchFailure.EMPTY.value: "put a value into it at the provider",
+    FetchFailure.DENIED.value: (
+        "the account's role may not read it. Ask the owner of the SecretAccount"
+    ),
+    FetchFailure.THROTTLED.value: "the provider limits the request rate. The fetch is retried",
+    FetchFailure.UNAVAILABLE.value: "the provider does not respond. The fetch is retried",
+    FetchFailure.INVALID.value: (
+        "the value is not valid. Correct it at the provider, or correct validate in the"
+        " SecretPolicy"
+    ),
+    FetchFailure.EMPTY.value: "the value is empty. Set a value at the provider",
     FetchFailure.LOST_MEMBER.value: (
-        "the new version lacks a member that is in use; put it back at the provider, or pin the new"
-        " version to serve it now"
+        "the new version lacks a member that is in use. Add it again at the provider, or pin the"
+        " new version to serve it now"
     ),
     FetchFailure.BUDGET_TOO_SMALL.value: (
-        "one fetch can take more calls than the SecretAccount's budget.burst; its status says the"
-        " smallest that works; ask who runs it"
+        "one fetch can need more calls than budget.burst of the SecretAccount allows. Its status"
+        " shows the smallest burst that works. Ask its owner"
     ),
-    FetchFailure.TOO_LARGE.value: "make the value smaller, or raise the policy's limit",
+    FetchFailure.TOO_LARGE.value: (
+        "the value is too large. Make it smaller, or raise limits.bytesPerSecret in the"
+        " SecretPolicy"
+    ),
     Found.FOREIGN_SECRET.value: (
-        "remove or rename the Secret of this name, which lastgood did not write"
+        "a Secret with the snapshot's name exists, and lastgood did not create it. Delete it, or"
+        " create it under another name"
     ),
     Found.NO_RIGHTS.value: (
-        "add the namespace to controller.namespaces in the chart's values; ask who installed"
-        " lastgood"
+        "lastgood may not write Secrets in this namespace. Ask who installed lastgood to add the"
+        " namespace to controller.namespaces in the chart's values"
     ),
     Found.WRITE_REFUSED.value: (
-        "the API server refuses the snapshot's Secret; look at the namespace's ResourceQuota"
+        "the API server rejects the snapshot's Secret. Check the namespace's ResourceQuota"
     ),
-    Found.WRITE_FAILED.value: (
-        "the API server did not take the snapshot's Secret; it is tried again"
-    ),
+    Found.WRITE_FAILED.value: ("the snapshot's Secret could not be written. The write is retried"),
     Found.RECORD_NOT_WRITTEN.value: (
-        "the controller can't write its record in the release namespace; look at its rights and"
-        " quotas there, and at its log"
+        "the controller cannot write its record in the release namespace. Check its permissions and"
+        " quotas there, and its log"
     ),
     Found.AGES_NOT_WRITTEN.value: (
-        "the ConfigMap lastgood-freshness of the namespace can't be written; the controller's log"
-        " says why"
+        "the ConfigMap lastgood-freshness of the namespace cannot be written. The controller's log"
+        " shows the reason"
     ),
     Reason.UNREADABLE.value: (
-        "its SecretPolicy or SecretAccount can't be read, which the controller's log explains; ask"
-        " who runs it"
+        "its SecretPolicy or SecretAccount cannot be read. The controller's log shows the reason."
+        " Ask its owner"
     ),
-    Reason.NOT_ALLOWED.value: f"policy does not allow it{ASK}",
-    Found.RESTORED.value: "a backup of another cluster; it is fetched again before all else",
+    Reason.NOT_ALLOWED.value: f"the policy does not allow this secret{ASK}",
+    Found.RESTORED.value: (
+        "the snapshot comes from a backup of another cluster. It is refreshed first"
+    ),
 }
 
 
@@ -60,7 +69,15 @@ def what_to_do(reason: str) -> str | None:
     return _WHAT_TO_DO.get(reason)
 
 
-def explained(reason: str, message: str | None = None, *, sign: str = ":") -> str:
+def explained(reason: str, message: str | None = None) -> str:
     """A reason, and the sentence that decided it. Where none is known: what to do, if that is."""
     said = message or what_to_do(reason)
-    return reason if said is None else f"{reason}{sign} {said}"
+    return reason if said is None else f"{reason}: {said}"
+
+
+def reason_of(reason: str, message: str | None = None) -> str:
+    """The same as sentences, as in `Reason: denied. The account's role may not read it`."""
+    said = message or what_to_do(reason)
+    return (
+        f"Reason: {reason}" if said is None else f"Reason: {reason}. {said[:1].upper()}{said[1:]}"
+    )

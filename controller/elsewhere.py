@@ -75,8 +75,8 @@ class Elsewhere:
         if not found:
             return
         if not report or not found.keys().isdisjoint(_SHARED):
-            raise NotRefusedError(f"{_told(found)}; take that right away from it")
-        decision = "it starts, as controller.readsElsewhere says; take the right away"
+            raise NotRefusedError(f"{_told(found)}. Remove this permission")
+        decision = "it starts, as controller.readsElsewhere allows it. Remove this permission"
         say(logging.ERROR, "controller.reads_elsewhere", why=_told(found), decision=decision)
 
     async def _asked(self, namespaces: list[str]) -> dict[str, str]:
@@ -121,4 +121,6 @@ def _told(found: dict[str, str]) -> str:
     names = sorted(found)
     rights = [f"{found[name]} Secrets in the namespace {name}" for name in names[:_NAMED]]
     more = len(names) - len(rights)
-    return f"this identity may {', '.join(rights)}" + (f" and in {more} more" if more else "")
+    return f"the controller's identity may {', '.join(rights)}" + (
+        f" and in {more} more" if more else ""
+    )

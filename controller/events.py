@@ -30,26 +30,35 @@ _TIDY_S = 60.0
 MOST_NOTE = 1000
 """Bytes; the API server takes 1024."""
 _ALARMS = {
-    AlarmKind.REJECTED: ("VersionRejected", "a new version failed its checks and is not served"),
+    AlarmKind.REJECTED: ("VersionRejected", "a new version failed validation and is not served"),
     AlarmKind.CHANGED_IN_PLACE: (
         "ChangedInPlace",
-        "the provider gave other bytes under a version that is held; they are not served",
+        "the provider returned other bytes for a version that is stored. They are not served",
     ),
-    AlarmKind.SUSPICIOUS: ("SuspiciousChange", "a new version is served, unlike the one before"),
-    AlarmKind.PIN_NOT_SERVED: ("PinNotServed", "the pinned version can't be served"),
+    AlarmKind.SUSPICIOUS: (
+        "SuspiciousChange",
+        "a new version is served that is unlike the previous one",
+    ),
+    AlarmKind.PIN_NOT_SERVED: ("PinNotServed", "the pinned version cannot be served"),
     AlarmKind.NOTHING_OLDER: (
         "NothingOlder",
-        "no other good version is held, so the one that was rolled back from stays",
+        "no other good version is stored, so the version that was rolled back is still served",
     ),
     AlarmKind.HELD: (
         "VersionHeld",
-        "a new version lacks a member that is in use; the version before stays served for a time",
+        "a new version lacks a member that is in use. The previous version stays served for a time",
     ),
-    AlarmKind.REVOKED: ("Revoked", "the served version was revoked and nothing replaces it"),
-    AlarmKind.WITHDRAWN: ("Withdrawn", "policy took the source away, and its value is removed"),
+    AlarmKind.REVOKED: (
+        "Revoked",
+        "the served version was revoked, and no other version replaces it",
+    ),
+    AlarmKind.WITHDRAWN: (
+        "Withdrawn",
+        "the policy no longer allows the source, so its value was removed",
+    ),
     AlarmKind.RESTORED: (
         "RestoredBackup",
-        "another cluster wrote this snapshot; it counts as old as its value and is fetched first",
+        "the snapshot comes from a backup of another cluster. It is refreshed first",
     ),
 }
 

@@ -176,7 +176,11 @@ async def lead(
         ending.set()
         await _first(running, working)
         if not working.done():
-            say(logging.ERROR, "leader.lost", decision="no more writes; the process ends")
+            say(
+                logging.ERROR,
+                "leader.lost",
+                decision="it writes nothing more, and the process ends",
+            )
             running.result()
             return False
         working.result()

@@ -224,7 +224,7 @@ def _verdict(key: SnapshotKey, verdicts: Verdicts, count: int) -> Allowed | Refu
     if not isinstance(verdict, Allowed):
         return verdict
     if not verdicts.reaches(key.namespace):
-        message = f"lastgood was installed without rights in namespace {key.namespace}"
+        message = f"lastgood was installed without permissions in namespace {key.namespace}"
         return _No(Refusal.NO_RIGHTS, message)
     if verdict.identity != source.identity:
         return _No(Refusal.IDENTITY, f"policy {verdict.policy} gives identity {verdict.identity}")

@@ -199,9 +199,7 @@ def patch(before: Snapshot, after: Spec) -> dict[str, Any]:
 
 def ignored(seen: Seen, now: float) -> dict[str, Any]:
     """The status of an object whose name is not the one that its source gives."""
-    message = (
-        f"this source's SecretSnapshot is named {seen.key.source.snapshot}; this one is ignored"
-    )
+    message = f"this object is ignored: the name for its source is {seen.key.source.snapshot}"
     condition = {"type": "Ready", "status": "False", "reason": "WrongName", "message": message}
     return {
         "observedGeneration": seen.spec.generation,

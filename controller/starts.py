@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.freshness import age_s, assess
 from contract.reasons import Freshness
-from controller.advice import explained
+from controller.advice import reason_of
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def started_stale(sources: Iterable[Source], at: float) -> str | None:
         return None
     worst = max(stale, key=lambda item: (item.expired, item.age_s))
     others = len(stale) - 1
-    more = f"; so {'is' if others == 1 else 'are'} {others} more" if others else ""
+    more = f". Also stale: {others} more" if others else ""
     return f"started with {_described(worst)}{more}"
 
 
@@ -91,16 +91,16 @@ def _described(item: _Stale) -> str:
     key, rules, reason = item.source.key.source, item.source.rules, item.source.state.reason
     old = "of unknown age" if item.age_s == float("inf") else f"{item.age_s:.0f} s old"
     limit = (
-        f"expired, past the {rules.max_age_s:.0f} s"
+        f"expired after {rules.max_age_s:.0f} s"
         if item.expired
-        else f"stale, past the {rules.budget_s:.0f} s"
+        else f"stale after {rules.budget_s:.0f} s"
     )
     tried = (
-        "no fetch has failed since"
+        "No fetch has failed since"
         if reason is None
-        else "last fetch: " + explained(reason, sign=";")
+        else f"The last fetch failed. {reason_of(reason)}"
     )
     return (
-        f"{key.provider}:{key.reference} of account {key.account}, which was {old}: {limit} of"
-        f" class {rules.name}; {tried}"
+        f"{key.provider}:{key.reference} of account {key.account}, which was {old}. In class"
+        f" {rules.name} values are {limit}. {tried}"
     )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from contract.reasons import Found
-from controller.advice import explained
+from controller.advice import reason_of
 from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def turns(before: Document, after: Document) -> Iterator[tuple[Turn, str]]:
         yield Turn.EXPIRED, _expiry(after)
     late = Found.AGES_NOT_WRITTEN
     if after.get("reason") == late and before.get("reason") != late:
-        yield Turn.AGES_NOT_WRITTEN, f"pods see ages from before: {explained(late)}"
+        yield Turn.AGES_NOT_WRITTEN, f"pods see older ages. {reason_of(late)}"
     left = before.get("version")
     is_same = _identity(before) == _identity(after)
     if left is not None and not is_same and left in _rolled_back_from(after):
-        yield Turn.ROLLED_BACK, f"from version {left}; version {after.get('version')} is served"
+        yield Turn.ROLLED_BACK, f"rolled back from version {left} to {after.get('version')}"
 
 
 def _expired(status: Document) -> bool:
@@ -58,12 +58,12 @@ def _expired(status: Document) -> bool:
 def _expiry(status: Document) -> str:
     rules, reason = status["rules"], status.get("reason")
     refused = rules["onExpired"] == "refuse"
-    end = "a pod that starts waits" if refused else "it is served all the same"
+    end = "Pods that start must wait" if refused else "It is still served"
     message = status.get("message")
-    tried = "no fetch has failed" if reason is None else explained(reason, message)
+    tried = "No fetch has failed" if reason is None else reason_of(reason, message)
     return (
-        f"version {status.get('version')}, last confirmed {status.get('lastSuccess')}, is past the"
-        f" {rules['maxAgeSeconds']} s of class {status.get('class')}: {end}; {tried}"
+        f"version {status.get('version')}, last confirmed {status.get('lastSuccess')}, is older"
+        f" than the {rules['maxAgeSeconds']} s of class {status.get('class')}. {end}. {tried}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contract.freshness import age_s, assess
 from contract.reasons import Found, Freshness
-from controller.advice import explained
+from controller.advice import reason_of
 
 if TYPE_CHECKING:
     from controller.reconcile import Decided
@@ -44,8 +44,7 @@ def wait(
     """
     if found is not None:
         cause = str(found)
-        said = explained(cause, sign=";")
-        note = f"waits for {_named(key)}: {said}"
+        note = f"waits for {_named(key)}. {reason_of(cause)}"
         return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
     if state is not None and state.serving is not None:
         return _expired(key, state, decided, now)
@@ -55,8 +54,8 @@ def wait(
 
 
 def _never_synced(key: SnapshotKey, cause: str, message: str | None) -> Wait:
-    said = explained(cause, message, sign=";")
-    note = f"waits for {_named(key)}, never fetched yet: {said}"
+    said = reason_of(cause, message)
+    note = f"waits for {_named(key)}, which was never fetched. {said}"
     return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
 
 
@@ -69,12 +68,12 @@ def _expired(key: SnapshotKey, state: SnapshotState, decided: Decided, now: floa
         return None
     age = age_s(state.last_success, now)
     old = "of unknown age" if age is None else f"{age:.0f} s old"
-    last = "no fetch has failed since; it is fetched as soon as may be"
+    last = "No fetch has failed since. A refresh is queued"
     if state.reason is not None:
-        last = "last fetch: " + explained(state.reason, sign=";")
+        last = f"The last fetch failed. {reason_of(state.reason)}"
     note = (
-        f"waits for {_named(key)}, which has expired: it is {old}, and class {rules.name} refuses"
-        f" to start with what is older than {rules.max_age_s:.0f} s; {last}"
+        f"waits for {_named(key)}, which has expired. It is {old}, and class {rules.name} refuses"
+        f" to start pods with values older than {rules.max_age_s:.0f} s. {last}"
     )
     return Wait(key=key, cause=EXPIRED, reason="SecretExpired", note=note)
 

@@ -62,7 +62,7 @@ def main(*, keep: bool = False, rows: list[Row] | None = None) -> int:
         if keep:
             _keep(cast)
     except KeyboardInterrupt:
-        print("\ninterrupted; every process of the demo is ended", file=sys.stderr)
+        print("\ninterrupted. All processes of the demo have been stopped", file=sys.stderr)
         return 130
     except (Broken, Denied, NotStartedError) as reason:
         print(f"\n{table(rows)}\n")

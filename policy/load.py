@@ -81,7 +81,7 @@ def load_folder(folder: Path) -> PolicySet:
     try:
         texts = {path.name: path.read_text(encoding="utf-8") for path in _files(folder)}
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{folder} can't be read: {error}") from error
+        raise PolicyError(f"{folder} cannot be read: {error}") from error
     return load_texts(texts)
 
 
@@ -175,7 +175,8 @@ class _Loader:
                     if not account.serves(allow.partition(":")[0]):
                         kind = account.spec.provider
                         self.problems.append(
-                            f"{where}.allow: account {account.name} is of {kind}, not for {allow}"
+                            f"{where}.allow: account {account.name} has provider {kind}, which"
+                            f" cannot serve {allow}"
                         )
 
 

@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from contract.plan import Reload
 
 SIGNAL_NEEDS = (
-    "a signal needs spec.shareProcessNamespace true and one runAsUser, not 0, for all containers"
-    " that get the files, because only a process of the same UID may send it; set both, or write"
-    " http://127.0.0.1:PORT/PATH"
+    "a signal requires spec.shareProcessNamespace: true, and one runAsUser other than 0 for all"
+    " containers that get the files, because only a process with the same UID may send it. Set"
+    " both, or use http://127.0.0.1:PORT/PATH"
 )
 WORLD = (
-    "lastgood's files are readable by every UID in the containers that mount them; set"
-    " spec.securityContext.fsGroup, or one runAsUser for these containers, and only those read them"
+    "lastgood's files are readable by every UID in the containers that mount them. To restrict"
+    " this, set spec.securityContext.fsGroup, or one runAsUser for these containers"
 )
 SHARED = (
     "lastgood's files are readable by every UID in the containers that mount them, because the pod"
-    " shares its process namespace; set spec.securityContext.fsGroup"
+    " shares its process namespace. To restrict this, set spec.securityContext.fsGroup"
 )
 SAME_UID = (
-    "reload by signal: lastgood's agent shares the app's UID and process namespace, so every"
-    " container of that UID can reach the files"
+    "because of reload by signal, lastgood's agent shares the app's UID and process namespace, so"
+    " every container with that UID can access the files"
 )
 AS_THE_APP = (
-    "lastgood's agent runs as the app's user, as the admin set it, and shares its process"
-    " namespace, so every container of that UID can reach the files"
+    "as configured by the admin, lastgood's agent runs as the app's user and shares its process"
+    " namespace, so every container with that UID can access the files"
 )
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 MOST_ANNOTATIONS = 2048
-"""Of a pod that opts in, of all owners: a bound on the time that one tenant's pod takes from the
-others'."""
+"""Maximum number of annotations on an opted-in pod (all annotations, not only ours). It bounds the
+time that one tenant's pod takes from the others'."""
 MOST_TEXT = 256 << 10
 """Characters of these annotations. The API server allows as many bytes, but counts them only after
 this (apimachinery, TotalAnnotationSizeLimitB)."""
@@ -67,11 +67,11 @@ def _annotations_limit(found: dict[str, str]) -> Mistake | None:
     """The mistake of too many or too long annotations."""
     message = None
     if len(found) > MOST_ANNOTATIONS:
-        message = f"there are {len(found)}; a pod that opts in may have {MOST_ANNOTATIONS}"
+        message = f"the pod has {len(found)} annotations. Allowed with lastgood: {MOST_ANNOTATIONS}"
     else:
         length = sum(len(key) + len(text) for key, text in found.items())
         if length > MOST_TEXT:
-            message = f"they have {length} characters; allowed are {MOST_TEXT}"
+            message = f"the annotations have {length} characters. Allowed: {MOST_TEXT}"
     if message is None:
         return None
     return Mistake(reason=Reason.LIMIT, field="metadata.annotations", message=message)

@@ -49,7 +49,7 @@ def too_many_values(body: bytes) -> str | None:
     count = values(body)
     if count <= MOST_VALUES:
         return None
-    return f"the review has up to {count} JSON values; allowed are {MOST_VALUES}"
+    return f"the review has up to {count} JSON values. Allowed: {MOST_VALUES}"
 
 
 def too_many_containers(spec: dict[str, Any]) -> Mistake | None:
@@ -57,7 +57,7 @@ def too_many_containers(spec: dict[str, Any]) -> Mistake | None:
     count = _containers(spec)
     if count <= MOST_CONTAINERS:
         return None
-    message = f"there are {count} with the init containers; allowed are {MOST_CONTAINERS}"
+    message = f"the pod has {count} containers, with init containers. Allowed: {MOST_CONTAINERS}"
     return Mistake(reason=Reason.LIMIT, field="spec.containers", message=message)
 
 
@@ -85,7 +85,7 @@ def too_long_patch(spec: dict[str, Any], wishes: Wishes, chosen: Collection[str]
     message = (
         f"{len(wishes.variables) + len(wishes.values)} variables and a mount path of"
         f" {len(wishes.mount_path)} characters in {count} containers make a patch of up to"
-        f" {each * count} bytes; allowed are {MOST_PATCH}"
+        f" {each * count} bytes. Allowed: {MOST_PATCH}"
     )
     return Mistake(reason=Reason.LIMIT, field=ENV + "<VAR>", message=message)
 
@@ -101,5 +101,5 @@ def _chosen(spec: dict[str, Any], chosen: Collection[str]) -> int:
 
 def patch_size(size: int) -> Mistake:
     """The mistake of a pod whose patch has that many bytes, more than MOST_PATCH."""
-    message = f"the patch has {size} bytes; allowed are {MOST_PATCH}"
+    message = f"the patch has {size} bytes. Allowed: {MOST_PATCH}"
     return Mistake(reason=Reason.LIMIT, field="spec", message=message)

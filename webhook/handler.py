@@ -71,7 +71,7 @@ class Handler:
         async with self._turns.turn(len(body)) as came:
             if came:
                 return self.handle(body)
-            return self.reject(503, "too many large reviews are waiting; try again")
+            return self.reject(503, "too many large reviews are waiting. Try again")
 
     def handle(self, body: bytes) -> Answer:
         """The answer to one review. Raises nothing."""
@@ -82,7 +82,7 @@ class Handler:
         try:
             request = review.parse(orjson.loads(body))
         except orjson.JSONDecodeError:
-            return self.reject(400, "the body is not JSON, or nested too deep", start)
+            return self.reject(400, "the body is not JSON, or is nested too deeply", start)
         except review.NotAReviewError as error:
             return self.reject(400, str(error), start)
         try:
@@ -94,7 +94,9 @@ class Handler:
             if problem is not None:
                 return self.reject(400, f"request.object is not a pod: {problem}", start)
             self._telemetry.crashed(error, self._timer() - start)
-            return Answer(500, _message("internal error; the webhook's log has the place"))
+            return Answer(
+                500, _message("internal error. The webhook's log shows where it happened")
+            )
 
     def _decide(self, request: Request, start: float) -> Answer:
         policies = self._policies.current()

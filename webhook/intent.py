@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from webhook.verdict import Pod
 
 _NO_BUNDLE = (
-    "a bundle needs mode follow: in mode mount the kubelet writes the files, each from one key of a"
-    f" Secret, and nothing puts them together; write {MODE}: follow, or leave the bundle out"
+    "a bundle requires mode follow. In mode mount the kubelet writes each file from one key of a"
+    f" Secret, and nothing combines them. Set {MODE}: follow, or remove the bundle"
 )
 MOST_SHOWN = 10
 """Names of containers in one message."""
@@ -138,9 +138,7 @@ def decide(
         return mistakes
     request = template.call(_request, wishes, grants, mode=mode, access=access.access)
     if len(request.wire) > MOST_PLAN:
-        message = (
-            f"the plan has {len(request.wire)} bytes; allowed are {MOST_PLAN}: take fewer secrets"
-        )
+        message = f"the plan has {len(request.wire)} bytes. Allowed: {MOST_PLAN}. Use fewer secrets"
         return [Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)]
     listen, warnings = _listen(pod["spec"]) if request.agent else (False, ())
     spec = pod["spec"]
@@ -198,7 +196,9 @@ def _listen(spec: Pod) -> tuple[bool, tuple[str, ...]]:
         return False, ()
     if _declares_port(spec):
         port = layout.AGENT_PORT
-        return False, (f"a container declares port {port}, so lastgood's agent serves no metrics",)
+        return False, (
+            f"a container declares port {port}, so lastgood's agent does not serve metrics",
+        )
     return True, ()
 
 
@@ -208,20 +208,20 @@ def _pod_mistakes(pod: Pod) -> Iterator[Mistake]:
     """
     spec = pod["spec"]
     if not pods.user_containers(spec):
-        message = "there is no container of yours; a pod needs at least one"
+        message = "the pod has no container of its own. At least one is required"
         yield Mistake(reason=Reason.UNSUPPORTED_POD, field="spec.containers", message=message)
     for field, name in pods.names_taken(pod):
-        message = f'"{name}" is a name of lastgood\'s own; rename yours'
+        message = f'"{name}" is a reserved name of lastgood. Choose another name'
         yield Mistake(reason=Reason.COLLISION, field=field, message=message)
     for field, name, volume in pods.mounts_taken(pod):
         message = (
-            f'container {shown(name)} mounts "{volume}", a volume of lastgood\'s own;'
-            " remove the mount, lastgood adds it"
+            f'container {shown(name)} mounts "{volume}", a reserved volume of lastgood.'
+            " Remove the mount, because lastgood adds it itself"
         )
         yield Mistake(reason=Reason.COLLISION, field=field, message=message)
     windows = pods.windows(spec)
     if windows is not None:
-        message = "windows is not supported; allowed: linux"
+        message = "Windows is not supported. Allowed: linux"
         yield Mistake(reason=Reason.UNSUPPORTED_POD, field=windows, message=message)
 
 
@@ -251,7 +251,7 @@ def _grant(
             field = SECRET + wish.name
             mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=refusal))
     if count > most:
-        message = f"there are {count}; policy {policy.name} allows {most} per pod"
+        message = f"the pod has {count} secrets, but policy {policy.name} allows {most} per pod"
         mistakes.append(Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message))
     return _Grants(policy=policy, granted=tuple(granted)), tuple(mistakes)
 
@@ -262,14 +262,14 @@ def _never(wish: Wish, allowed: Allowed, bundle: str | None) -> str | None:
     checks = {name for check in allowed.validations for name in check}
     if part is not None and "pem" in checks:
         return (
-            f"policy {allowed.policy} accepts PEM only here (validate: pem), and PEM has no"
-            f" property {shown(part)}; take the whole value, without #{shown(part)}"
+            f"policy {allowed.policy} accepts only PEM here (validate: pem), and PEM has no"
+            f" property {shown(part)}. Remove #{shown(part)} to get the whole value"
         )
     if part is None and bundle == DOTENV and checks & {"pem", "requiredKeys"}:
-        what = "PEM" if "pem" in checks else "objects"
+        what = "PEM" if "pem" in checks else "JSON objects"
         return (
-            f"policy {allowed.policy} accepts {what} only here, and no line of {BUNDLE}: {DOTENV}"
-            f" carries one; write {BUNDLE}: json, or leave the bundle out"
+            f"policy {allowed.policy} accepts only {what} here, and {BUNDLE}: {DOTENV} cannot"
+            f" contain them. Set {BUNDLE}: json, or remove the bundle"
         )
     return None
 
@@ -278,8 +278,8 @@ def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
     """Values in variables, where the policy has none of it."""
     for variable, name in () if policy.spec.allow_env_value else wishes.values:
         message = (
-            f"policy {policy.name} does not allow values in variables (allowEnvValue);"
-            f" write {ENV}{shown(variable)}: {name} for the path of its file"
+            f"policy {policy.name} does not allow values in environment variables (allowEnvValue)."
+            f" Use {ENV}{shown(variable)}: {name} to get the path of the file instead"
         )
         field = shown(ENV_VALUE + variable)
         yield Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message)
@@ -321,10 +321,10 @@ def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
     mistakes: list[Mistake] = []
     for name in wishes.containers:
         if name in early:
-            message = f"{name} runs before the secrets are there, as meshes need; leave it out"
+            message = f"{name} starts before the secrets are there, as a mesh proxy must. Remove it"
         elif name not in allowed:
             hint = quick_suggestion(name, allowed) if len(mistakes) < MOST_HINTS else ""
-            message = f'there is no container "{shown(name)}"; allowed: {_few(allowed)}{hint}'
+            message = f'there is no container "{shown(name)}". Allowed: {_few(allowed)}{hint}'
             message += ending(name)
         else:
             continue
@@ -355,12 +355,12 @@ def _collisions(
         for mount in pods.items(container, "volumeMounts"):
             taken = mount["mountPath"]
             if mount.get("name") not in layout.VOLUMES and overlaps(ours, spellings(taken)):
-                message = f"container {name} already mounts {shown(taken)}; choose another path"
+                message = f"container {name} already mounts {shown(taken)}. Choose another path"
                 yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
         for item in pods.items(container, "env") if wanted else ():
             variable = item["name"]
             if variable in wanted and item != wanted[variable]:
-                message = f"container {name} already sets {shown(variable)}; remove one of the two"
+                message = f"container {name} already sets {shown(variable)}. Remove one of the two"
                 prefix = ENV if "value" in wanted[variable] else ENV_VALUE
                 field = shown(prefix + variable)
                 yield Mistake(reason=Reason.COLLISION, field=field, message=message)

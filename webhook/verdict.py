@@ -45,7 +45,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One thing to mend: what was wrong, what is allowed, and the nearest valid spelling."""
+    """One thing to correct: what was wrong, what is allowed, and the nearest valid spelling."""
 
     reason: Reason
     field: str
@@ -85,7 +85,7 @@ class Verdict:
 def denied(pod: Pod, mistakes: list[Mistake]) -> Verdict:
     """No, for all of these reasons, as far as they can be told."""
     if len(mistakes) > MOST_MISTAKES:
-        message = "there are more mistakes; correct these first"
+        message = "there are more mistakes. Correct these first"
         rest = Mistake(reason=Reason.LIMIT, field="metadata.annotations", message=message)
         mistakes = [*mistakes[: MOST_MISTAKES - 1], rest]
     return Verdict(outcome=Outcome.DENIED, pod=pod, mistakes=tuple(mistakes))

@@ -106,7 +106,9 @@ class _Reader:
         files = self._files(names, bundle)
         secrets = [self._secret(name, files[name]) for name in names]
         if not names:
-            self._mistake(keys.SECRET + "<name>", "there is none, so there is nothing to inject")
+            self._mistake(
+                keys.SECRET + "<name>", "no secret is requested, so there is nothing to inject"
+            )
         return Wishes(
             secrets=tuple(secret for secret in secrets if secret is not None),
             variables=tuple(
@@ -135,7 +137,7 @@ class _Reader:
             if key not in keys.PLAIN and not key.startswith(tuple(KINDS)):
                 allowed = ", ".join(AVAILABLE)
                 hint = self._hint(partial(_nearest_key, key))
-                message = f"unknown annotation{hint}; allowed are {allowed}"
+                message = f"unknown annotation{hint or '.'} Allowed: {allowed}"
                 self._mistake(key, message, Reason.UNKNOWN_ANNOTATION)
 
     def _of(self, prefix: str) -> Iterable[tuple[str, str, str]]:
@@ -153,8 +155,9 @@ class _Reader:
             else:
                 self._mistake(
                     key,
-                    f'"{shown(name)}" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside,'
-                    " - and .",
+                    f'"{shown(name)}" is not a valid name. Allowed: 1 to 50 characters of a-z, 0-9,'
+                    " -"
+                    " and ., with a letter or digit at both ends",
                 )
         return names
 
@@ -163,29 +166,36 @@ class _Reader:
         for key, name, file in self._of(keys.FILE):
             if name not in files:
                 hint = self._hint(partial(quick_suggestion, name, names))
-                missing = f"there is no {keys.SECRET}{shown(name)}{hint}"
+                missing = f"there is no annotation {keys.SECRET}{shown(name)}{hint}"
                 self._mistake(key, missing)
             elif not _FILE.fullmatch(file):
                 self._mistake(
                     key,
-                    f'"{shown(file)}" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _'
-                    " - without a leading .",
+                    f'"{shown(file)}" is not a valid file name. Allowed: 1 to 200 characters of'
+                    " A-Z a-z 0-9 . _ -, not starting with .",
                 )
             else:
                 files[name] = file
         owners: dict[str, str] = {}
         for name, file in files.items():
             if file in layout.RESERVED_FILES:
-                self._mistake(keys.FILE + name, f'"{file}" is reserved; choose another file name')
+                self._mistake(keys.FILE + name, f'"{file}" is reserved. Choose another file name')
             elif file in owners:
                 self._mistake(
-                    keys.FILE + name, f'"{file}" is already the file of {keys.SECRET}{owners[file]}'
+                    keys.FILE + name,
+                    f'"{file}" is already the file of {keys.SECRET}{owners[file]}.'
+                    " Choose another file name",
                 )
             elif bundle is not None and file == BUNDLES[bundle]:
-                self._mistake(keys.FILE + name, f'"{file}" is the bundle; choose another file name')
+                self._mistake(
+                    keys.FILE + name,
+                    f'"{file}" is the file of the bundle. Choose another file name',
+                )
             owners.setdefault(file, name)
         for name, why in faults(bundle, names).items() if bundle is not None else ():
-            self._mistake(keys.SECRET + name, f"{why}; choose another name, or {keys.BUNDLE}: json")
+            self._mistake(
+                keys.SECRET + name, f"{why}. Choose another name, or set {keys.BUNDLE}: json"
+            )
         return files
 
     def _secret(self, name: str, file: str) -> Wish | None:
@@ -205,7 +215,9 @@ class _Reader:
         for variable, _ in values:
             if keys.ENV + variable in self._found:
                 key = keys.ENV_VALUE + variable
-                self._mistake(key, f"{keys.ENV}{variable} sets it too; remove one of the two")
+                self._mistake(
+                    key, f"{keys.ENV}{variable} sets the same variable. Remove one of the two"
+                )
         return values
 
     def _variables(self, prefix: str, files: dict[str, str]) -> tuple[tuple[str, str], ...]:
@@ -215,13 +227,15 @@ class _Reader:
             if not _VARIABLE.fullmatch(variable):
                 self._mistake(
                     key,
-                    f'"{shown(variable)}" is not a variable; allowed are A-Z a-z 0-9 _'
-                    " without a leading digit",
+                    f'"{shown(variable)}" is not a valid variable name. Allowed: A-Z a-z 0-9 _, not'
+                    " starting with a digit",
                 )
             elif name not in files:
                 hint = self._hint(partial(quick_suggestion, name, files))
                 self._mistake(
-                    key, f'there is no {keys.SECRET}<name> with the name "{shown(name)}"{hint}'
+                    key,
+                    f"there is no annotation {keys.SECRET}<name> with the name"
+                    f' "{shown(name)}"{hint}',
                 )
             else:
                 variables.append((variable, name))
@@ -241,9 +255,13 @@ class _Reader:
 def _containers(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",", MOST_CONTAINERS))
     if len(names) > MOST_CONTAINERS:
-        raise ValueError(f"at most {MOST_CONTAINERS} containers can be named; leave it out for all")
+        raise ValueError(
+            f"at most {MOST_CONTAINERS} containers can be named. Remove it to select all"
+        )
     if not all(names):
-        raise ValueError('write names of containers, divided by commas, for example "app,worker"')
+        raise ValueError(
+            'must be names of containers, separated by commas, for example "app,worker"'
+        )
     if len(set(names)) != len(names):
         raise ValueError("a container is named twice")
     return names
@@ -252,13 +270,14 @@ def _containers(text: str) -> tuple[str, ...]:
 def _mount_path(text: str) -> str:
     if len(text) > 1024 or not _PATH.fullmatch(text) or posixpath.normpath(text) != text:  # noqa: PLR2004 - see below
         raise ValueError(
-            f'"{shown(text)}" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ - without'
-            ' "." or ".." steps, a trailing / or more than 1024 characters'
+            f'"{shown(text)}" is not a valid path. Allowed: an absolute path of A-Z a-z 0-9 / _ . @'
+            ' -, without "." or ".." segments or a trailing /, at most 1024 characters'
         )
     for taken in _UNUSABLE:
         if overlaps(spellings(text), spellings(taken)):
             raise ValueError(
-                f'"{shown(text)}" meets {taken}, which belongs to the system; choose another path'
+                f'"{shown(text)}" overlaps with {taken}, which is a system path. Choose another'
+                " path"
             )
     return text
 
@@ -281,7 +300,7 @@ def overlaps(place: tuple[str, str], other: tuple[str, str]) -> bool:
 def _mode(text: str) -> str:
     if text not in MODES:
         hint = quick_suggestion(text, MODES)
-        raise ValueError(f'"{shown(text)}" is not a mode; allowed: {", ".join(MODES)}{hint}')
+        raise ValueError(f'"{shown(text)}" is not a valid mode. Allowed: {", ".join(MODES)}{hint}')
     return text
 
 
@@ -289,7 +308,7 @@ def _bundle(text: str) -> str:
     if text not in BUNDLES:
         hint = quick_suggestion(text, BUNDLES)
         raise ValueError(
-            f'"{shown(text)}" is not a form of a bundle; allowed: {", ".join(BUNDLES)}{hint}'
+            f'"{shown(text)}" is not a valid bundle format. Allowed: {", ".join(BUNDLES)}{hint}'
         )
     return text
 
@@ -301,16 +320,18 @@ def _reload(text: str) -> Reload:
             allowed = ", ".join(f"signal:{name}" for name in SIGNALS)
             bare = signal.upper().removeprefix("SIG")
             hint = quick_suggestion(bare, SIGNALS)
-            raise ValueError(f'"{shown(signal)}" is not a signal; allowed: {allowed}{hint}')
+            raise ValueError(f'"{shown(signal)}" is not a valid signal. Allowed: {allowed}{hint}')
         return Reload(signal=signal)
     match = _URL.fullmatch(text) if len(text) <= 256 else None  # noqa: PLR2004 - a URL needs no more
     if match is None or int(match[1]) > 65535:  # noqa: PLR2004 - ports end there
         raise ValueError(
-            f'"{shown(text)}" is not a reload; write http://127.0.0.1:PORT/PATH,'
+            f'"{shown(text)}" is not a valid reload. Allowed: http://127.0.0.1:PORT/PATH,'
             " http://[::1]:PORT/PATH or signal:HUP"
         )
     if int(match[1]) == layout.AGENT_PORT:
-        raise ValueError(f"port {layout.AGENT_PORT} is the agent's own; write the app's")
+        raise ValueError(
+            f"port {layout.AGENT_PORT} is used by lastgood's agent. Use the port of the app"
+        )
     return Reload(http=text)
 
 

@@ -169,7 +169,7 @@ def test_a_gate_refuses_what_it_does_not_know(bundled: AgentPod) -> None:
     """What a newer webhook asks for is never passed over: no pod starts without its bundle."""
     bundled.mount_all("old")
     assert (
-        "--needs has a word that this version does not know; it knows bundle"
+        "--needs has a word that this version does not know. Allowed: bundle"
         in (_wrong(bundled, "--needs", "bundle,toml")["message"])
     )
     ran = subprocess.run(
@@ -185,7 +185,7 @@ def test_a_plan_with_names_that_are_no_variables_is_refused(
     snapshot = make.planned_snapshot(make.planned_file("a-b"), make.planned_file("a.b", part="x"))
     pod = new_pod(make.plan(snapshot, bundle=DOTENV))
     message = _wrong(pod)["message"]
-    assert message == "secret 'a.b': the bundle's variable A_B is that of a-b too"
+    assert message == "secret 'a.b': the bundle's variable A_B is also that of a-b"
 
 
 def test_the_gate_shows_no_value_of_it(bundled: AgentPod) -> None:

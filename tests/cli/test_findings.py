@@ -43,7 +43,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "fresh",
             False,
-            "throttled: the provider asked us to slow down",
+            "throttled: the provider limits the request rate",
             id="fresh, and the last attempt failed",
         ),
         pytest.param(
@@ -51,7 +51,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "stale",
             False,
-            "last confirmed 10m ago, past the budget of 5m; unavailable: the provider does not",
+            "last confirmed 10m ago, which is over the budget of 5m. Reason: unavailable: the",
             id="stale",
         ),
         pytest.param(
@@ -59,7 +59,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "expired",
             True,
-            "past the maximum age of 15m: a pod that starts waits",
+            "over the maximum age of 15m: pods that start must wait",
             id="expired",
         ),
         pytest.param(
@@ -67,7 +67,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "never-synced",
             True,
-            "never fetched; denied: the account",
+            "never fetched. Reason: denied: the account",
             id="never",
         ),
         pytest.param(
@@ -75,7 +75,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "never-synced",
             True,
-            "not-allowed: policy does not allow it; ask who runs the SecretPolicy",
+            "not-allowed: the policy does not allow this secret. Ask the owner of",
             id="refused",
         ),
         pytest.param(
@@ -83,7 +83,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "revoked",
             True,
-            "its version was revoked and nothing replaces it",
+            "its version was revoked, and no other version replaces it",
             id="revoked",
         ),
         pytest.param(
@@ -91,10 +91,12 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "foreign",
             True,
-            "foreign-secret: remove or rename the Secret of this name",
+            "foreign-secret: a Secret with the snapshot's name exists",
             id="a foreign Secret in its place",
         ),
-        pytest.param(None, None, "never-synced", True, "no SecretSnapshot", id="no object"),
+        pytest.param(
+            None, None, "never-synced", True, "its SecretSnapshot does not", id="no object"
+        ),
         pytest.param(
             SERVED,
             "property-missing",
@@ -108,7 +110,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             "never-synced",
             "fresh",
             True,
-            "the kubelet has not shown it to the pod yet",
+            "the kubelet has not updated the pod's volume yet",
             id="the kubelet is behind",
         ),
     ],
@@ -134,9 +136,9 @@ def test_p1_a_property_that_no_pod_used_before_may_wait_for_the_controller() -> 
         known = {plan.snapshots[0].snapshot: SERVED}
         (found,) = secrets(plan, known, {"db": "property-missing"}, NOW)
         assert found.why is not None
-        assert f"the value has no property {part}, or null or an empty text there" in found.why
+        assert f"the value has no property {part}, or the property is null or empty" in found.why
         assert ("the controller has not added it yet" in found.why) == waits
-        assert ("without the provider" in found.why) == waits
+        assert ("no provider call" in found.why) == waits
 
 
 def _pod(phase: str, gate: dict[str, Any] | None, *, scheduled: bool = True) -> dict[str, Any]:
@@ -161,23 +163,23 @@ ENDED_12 = {
 @pytest.mark.parametrize(
     ("pod", "status", "verdict", "sentence"),
     [
-        (_pod("Pending", RUNNING), NEVER, "held", "held by its gate since 1m 5s: it waits for db"),
-        (_pod("Pending", RUNNING), SERVED, "held", "it is about to let it pass"),
-        (_pod("Running", PASSED), SERVED, "running", "nothing is wrong with its secrets"),
+        (_pod("Pending", RUNNING), NEVER, "held", "waits in its gate for db (for 1m 5s so far)"),
+        (_pod("Pending", RUNNING), SERVED, "held", "and is about to pass"),
+        (_pod("Running", PASSED), SERVED, "running", "its secrets are in order"),
         (
             _pod("Running", PASSED),
             replace(SERVED, last_success=NOW - 600),
             "running",
             "has passed its gate, and db is stale",
         ),
-        (_pod("Pending", ENDED_12), SERVED, "misconfigured", "its gate says another source"),
+        (_pod("Pending", ENDED_12), SERVED, "misconfigured", "Its gate reports: another source"),
         (
             _pod("Pending", {"state": {"waiting": {"reason": "ErrImagePull"}}}),
             SERVED,
             "pending",
-            "has not come to its gate yet: ErrImagePull",
+            "has not reached its gate yet: ErrImagePull",
         ),
-        (_pod("Pending", None), NEVER, "pending", "is about to be started by its kubelet"),
+        (_pod("Pending", None), NEVER, "pending", "is being started by its kubelet"),
         (_pod("Pending", None, scheduled=False), NEVER, "pending", "no node yet: Unschedulable"),
         (_pod("Failed", PASSED), SERVED, "ended", "has ended (Failed)"),
     ],
@@ -197,7 +199,7 @@ def test_a_mount_pod_without_a_gate_is_held_by_the_kubelet() -> None:
     pod = _pod("Pending", None)
     pod["spec"] = {}
     found = standing(pod, _plan(), [_secret(NEVER)], NOW)
-    assert (found.verdict, "held by the kubelet: it waits for db" in found.sentence) == (
+    assert (found.verdict, "waits in the kubelet for db" in found.sentence) == (
         "held",
         True,
     )
@@ -206,8 +208,8 @@ def test_a_mount_pod_without_a_gate_is_held_by_the_kubelet() -> None:
 @pytest.mark.parametrize(
     ("notes", "sentence"),
     [
-        ({}, "asks for no secret: it has no annotation lastgood.dev/secret.<name>"),
-        (make.asking(db="aws-sm:/x"), "asks for secrets and was not injected"),
+        ({}, "requests no secret: it has no annotation lastgood.dev/secret.<name>"),
+        (make.asking(db="aws-sm:/x"), "requests secrets but was not injected"),
     ],
     ids=["did not opt in", "no webhook"],
 )

@@ -146,7 +146,7 @@ def annotated(manifest: dict[str, Any], *path: str) -> dict[str, Any]:
 
 
 KEY = f"{PREFIX}secret.db"
-RIGHT = "no effect there; write it at spec.template.metadata.annotations"
+RIGHT = "no effect there. Set it at spec.template.metadata.annotations"
 MISTAKES = {
     "on the Deployment": (
         annotated(make.deployment(), "metadata", "annotations"),
@@ -159,8 +159,8 @@ MISTAKES = {
     "on a CronJob's Job": (
         annotated(make.cron_job(), "spec", "jobTemplate", "metadata", "annotations"),
         (
-            f"{KEY} at spec.jobTemplate.metadata.annotations: no effect there;"
-            " write it at spec.jobTemplate.spec.template.metadata.annotations"
+            f"{KEY} at spec.jobTemplate.metadata.annotations: no effect there."
+            " Set it at spec.jobTemplate.spec.template.metadata.annotations"
         ),
     ),
     "without metadata": (
@@ -176,7 +176,7 @@ MISTAKES = {
             workload("monitoring.coreos.com/v1", "Prometheus"),
             *("spec", "podMetadata", "annotations"),
         ),
-        f"{KEY} at spec.podMetadata.annotations: no pod template is there, so nothing is injected",
+        f"{KEY} at spec.podMetadata.annotations: there is no pod template, so nothing is injected",
     ),
     "policy of a namespace": (
         {
@@ -184,7 +184,7 @@ MISTAKES = {
             "kind": "Namespace",
             "metadata": {"name": "payments", "annotations": {f"{PREFIX}policy": "payments"}},
         },
-        f"{PREFIX}policy at metadata.annotations: it is a label of namespaces, not an annotation",
+        f"{PREFIX}policy at metadata.annotations: this is a namespace label, not an annotation",
     ),
 }
 

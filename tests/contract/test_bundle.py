@@ -139,11 +139,11 @@ def test_the_files() -> None:
 @pytest.mark.parametrize(
     ("names", "faulty"),
     [
-        (("a-b", "a.b"), {"a.b": "the bundle's variable A_B is that of a-b too"}),
+        (("a-b", "a.b"), {"a.b": "the bundle's variable A_B is also that of a-b"}),
         (("1x",), {"1x": "the bundle's variable 1X would start with a digit"}),
         (
             ("path", "uid", "bash-env", "lc-x"),
-            dict.fromkeys(("path", "uid", "bash-env", "lc-x"), "own"),
+            dict.fromkeys(("path", "uid", "bash-env", "lc-x"), "is reserved by shells"),
         ),
         (("ld-sdk-key", "user", "username", "host", "hostname", "token"), {}),
     ],

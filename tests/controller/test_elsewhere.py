@@ -131,7 +131,7 @@ def test_a_role_in_one_namespace_that_nothing_serves_ends_it(verb: str) -> None:
     """The message names verb and namespace."""
     cluster = Cluster("orders", "payments")
     cluster.rules["payments"] = [grant(verb)]
-    assert f"may {verb} Secrets in the namespace payments;" in checked(cluster, "orders")
+    assert f"may {verb} Secrets in the namespace payments." in checked(cluster, "orders")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_each_form_of_a_right_is_seen(granted: Json) -> None:
     """A right on one Secret is a right to read it."""
     cluster = Cluster("payments")
     cluster.rules["payments"] = [granted]
-    assert "may get Secrets in the namespace payments;" in checked(cluster)
+    assert "may get Secrets in the namespace payments." in checked(cluster)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_where_rules_cant_be_listed_each_verb_is_asked_for(
     assert checked(cluster) == ""
     assert cluster.reviews["payments"] == len(READS)
     cluster.rights = {(verb, "payments")}
-    assert f"may {verb} Secrets in the namespace payments;" in checked(cluster)
+    assert f"may {verb} Secrets in the namespace payments." in checked(cluster)
 
 
 def test_a_message_names_some_and_counts_the_others() -> None:
@@ -202,7 +202,7 @@ def test_a_message_names_some_and_counts_the_others() -> None:
     cluster.rules = {name: [grant("list")] for name in names}
     found = checked(cluster)
     assert found.count("list Secrets in the namespace") == 5
-    assert "the namespace team-4 and in 4 more;" in found
+    assert "the namespace team-4 and in 4 more." in found
 
 
 def test_more_namespaces_than_the_bound_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
@@ -240,7 +240,7 @@ def test_it_may_report_a_right_and_start(caplog: pytest.LogCaptureFixture) -> No
     cluster.rules["payments"] = [grant("get")]
     assert checked(cluster, report=True) == ""
     why = said(caplog)["controller.reads_elsewhere"]["why"]
-    assert why == "this identity may get Secrets in the namespace payments"
+    assert why == "the controller's identity may get Secrets in the namespace payments"
 
 
 @pytest.mark.parametrize("namespace", SHARED)
@@ -248,4 +248,4 @@ def test_a_right_in_a_shared_namespace_is_never_only_reported(namespace: str) ->
     """Such as one Secret of kube-system, which is no right on all of them."""
     cluster = Cluster("payments")
     cluster.rules[namespace] = [grant("get", resourceNames=["token"])]
-    assert f"may get Secrets in the namespace {namespace};" in checked(cluster, report=True)
+    assert f"may get Secrets in the namespace {namespace}." in checked(cluster, report=True)

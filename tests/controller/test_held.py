@@ -69,7 +69,7 @@ def test_p2_a_version_without_a_password_in_use_is_held_until_its_pods_are_gone(
     world.start()
     for name in ("api-0", "web"):
         world.server.delete(PODS, name, "payments")
-    until("one user less", lambda: "use: api-1;" in _condition(world, "Held").get("message", ""))
+    until("one user less", lambda: "use: api-1." in _condition(world, "Held").get("message", ""))
     assert world.volume(DB)["value"] == BOTH
     _pod(world, "late", "password")
     world.server.delete(PODS, "api-1", "payments")

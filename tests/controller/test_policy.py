@@ -37,7 +37,7 @@ def test_p7_a_pod_that_asks_for_anothers_secret_gets_nothing(world: World) -> No
     assert world.volume(ORDERS) == {}
     assert world.calls() == 1
     (said,) = until("the Event", lambda: world.told("SecretNotSynced", "thief"))
-    assert f"file:{ORDERS} of account files, never fetched yet: not-allowed" in said
+    assert f"file:{ORDERS} of account files, which was never fetched. Reason: not-allowed" in said
     until("a status", lambda: world.shown(ORDERS).get("consumers"))
     shown = world.shown(ORDERS)
     assert (shown["state"], shown["reason"]) == ("NeverSynced", "not-allowed")
@@ -58,17 +58,17 @@ def test_the_sentence_that_decided_a_refusal_is_said_everywhere(world: World) ->
     world.pod("api-1", DB + "2")
     world.pod("api-2", DB, account="other")
     limit = "policy payments allows 1 snapshots in namespace payments"
-    account = "policy payments has no account other; it has files"
+    account = "policy payments has no account other. Allowed: files"
     (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-1"))
-    assert said.endswith(f"never fetched yet: limit; {limit}")
+    assert said.endswith(f"never fetched. Reason: limit. P{limit[1:]}")
     (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-2"))
-    assert said.endswith(f"never fetched yet: unknown-account; {account}")
+    assert said.endswith(f"never fetched. Reason: unknown-account. P{account[1:]}")
     shown = until("a status", lambda: world.shown(DB + "2"))
     ready = next(item for item in shown["conditions"] if item["type"] == "Ready")
     assert (shown["reason"], shown["message"]) == ("limit", limit)
     assert ready["message"].endswith(f"limit: {limit}")
     assert f"limit: {limit}" in world.lastgood("explain", "api-1").stdout
-    assert account in world.lastgood("explain", "api-2").stdout
+    assert account[1:] in world.lastgood("explain", "api-2").stdout
 
 
 def test_p4_one_fetch_serves_every_namespace_that_may_have_it(world: World) -> None:
@@ -161,8 +161,8 @@ def test_an_account_that_can_not_be_used_stops_no_other(world: World) -> None:
     found = until("the complaint", lambda: world.events("controller.account_unusable"))
     assert found[0]["account"] == "aws"
     assert found[0]["why"] == (
-        "its role can't be assumed (EndpointConnectionError);"
-        " STS does not answer; it is tried again"
+        "its role cannot be assumed (EndpointConnectionError)."
+        " STS does not respond. The call is retried"
     )
 
 

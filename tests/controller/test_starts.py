@@ -41,21 +41,21 @@ def _source(age_s: float | None, reference: str = "/prod/db", **changes: Any) ->
     [
         pytest.param(
             _source(400.0),
-            "started with aws-sm:/prod/db of account prod, which was 400 s old: stale, past the"
-            " 300 s of class steady; last fetch: unavailable; the provider does not answer; it is"
-            " tried again",
+            "started with aws-sm:/prod/db of account prod, which was 400 s old. In class steady"
+            " values are stale after 300 s. The last fetch failed. Reason: unavailable. The"
+            " provider does not respond. The fetch is retried",
             id="stale",
         ),
         pytest.param(
             _source(1000.0, reason=None),
-            "started with aws-sm:/prod/db of account prod, which was 1000 s old: expired, past the"
-            " 900 s of class steady; no fetch has failed since",
+            "started with aws-sm:/prod/db of account prod, which was 1000 s old. In class steady"
+            " values are expired after 900 s. No fetch has failed since",
             id="expired, and served all the same",
         ),
         pytest.param(
             _source(None, reason=None),
-            "started with aws-sm:/prod/db of account prod, which was of unknown age: expired, past"
-            " the 900 s of class steady; no fetch has failed since",
+            "started with aws-sm:/prod/db of account prod, which was of unknown age. In class"
+            " steady values are expired after 900 s. No fetch has failed since",
             id="of unknown age",
         ),
     ],
@@ -84,8 +84,8 @@ def test_the_worst_is_named_and_the_others_are_counted() -> None:
     note = started_stale(sources, AT)
     assert note is not None
     assert "aws-sm:/b " in note
-    assert note.endswith("; so are 2 more")
-    assert str(started_stale(sources[:2], AT)).endswith("; so is 1 more")
+    assert note.endswith(". Also stale: 2 more")
+    assert str(started_stale(sources[:2], AT)).endswith(". Also stale: 1 more")
     patient = replace(_source(5000.0, "/d"), rules=PATIENT)
     expired = _source(1000.0, "/e")
     assert "aws-sm:/e " in str(started_stale([patient, expired], AT)), "older, and within its class"

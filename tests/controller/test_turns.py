@@ -49,8 +49,12 @@ def test_a_change_is_told_once(
 @pytest.mark.parametrize(
     ("on_expired", "reason", "words"),
     [
-        ("serve", None, "it is served all the same; no fetch has failed"),
-        ("refuse", "denied", "a pod that starts waits; denied: the account's role may not read it"),
+        ("serve", None, "It is still served. No fetch has failed"),
+        (
+            "refuse",
+            "denied",
+            "Pods that start must wait. Reason: denied. The account's role may not read it",
+        ),
     ],
 )
 def test_p5_an_expiry_says_what_the_class_does_and_what_to_do(
@@ -59,12 +63,12 @@ def test_p5_an_expiry_says_what_the_class_does_and_what_to_do(
     """Beside the version, and when it was confirmed last."""
     status = {**EXPIRED, "rules": {**RULES, "onExpired": on_expired}, "reason": reason}
     ((_, note),) = turns(FRESH, status)
-    assert note.startswith("version v2, last confirmed 2026-11-24T17:00:00Z, is past the 900 s of")
+    assert note.startswith("version v2, last confirmed 2026-11-24T17:00:00Z, is older than the")
     assert words in note
 
 
 def test_p12_a_rollback_names_both_versions() -> None:
     """The one that is served no more, and the one that is."""
     assert list(turns(FRESH, BACK)) == [
-        (Turn.ROLLED_BACK, "from version v2; version v1 is served"),
+        (Turn.ROLLED_BACK, "rolled back from version v2 to v1"),
     ]

@@ -53,9 +53,9 @@ def test_p6_a_pod_that_is_held_for_an_expired_value_is_told_so() -> None:
     assert found is not None
     assert found.reason == "SecretExpired"
     assert found.note == (
-        "waits for aws-sm:/prod/db of account prod, which has expired: it is 1000 s old, and class"
-        " critical refuses to start with what is older than 900 s; last fetch: unavailable; the"
-        " provider does not answer; it is tried again"
+        "waits for aws-sm:/prod/db of account prod, which has expired. It is 1000 s old, and class"
+        " critical refuses to start pods with values older than 900 s. The last fetch failed."
+        " Reason: unavailable. The provider does not respond. The fetch is retried"
     )
 
 
@@ -87,8 +87,8 @@ def test_what_was_never_synced_says_its_error_and_what_to_do(
     found = _why(state, refusal=refusal)
     assert found is not None
     assert (found.reason, found.cause) == ("SecretNotSynced", cause)
-    assert f"aws-sm:/prod/db of account prod, never fetched yet: {cause}; " in found.note
-    assert not found.note.endswith("; ")
+    assert f"of account prod, which was never fetched. Reason: {cause}. " in found.note
+    assert not found.note.endswith(". ")
 
 
 @pytest.mark.parametrize("state", [SERVED, None], ids=["fetched", "never fetched"])
@@ -98,8 +98,9 @@ def test_a_foreign_secret_in_its_place_is_what_a_pod_waits_for(state: SnapshotSt
     assert found is not None
     assert (found.reason, found.cause) == ("SecretNotSynced", Found.FOREIGN_SECRET)
     assert found.note == (
-        "waits for aws-sm:/prod/db of account prod: foreign-secret; remove or rename the Secret of"
-        " this name, which lastgood did not write"
+        "waits for aws-sm:/prod/db of account prod. Reason: foreign-secret. A Secret with the"
+        " snapshot's name exists, and lastgood did not create it. Delete it, or create it under"
+        " another name"
     )
 
 
@@ -107,8 +108,8 @@ def test_an_age_that_nobody_can_know_is_said_to_be_so() -> None:
     """A time in the future counts as expired (P5)."""
     found = _why(replace(SERVED, last_success=NOW + 3600, reason=None))
     assert found is not None
-    assert "it is of unknown age" in found.note
-    assert "no fetch has failed since; it is fetched as soon as may be" in found.note
+    assert "It is of unknown age" in found.note
+    assert "No fetch has failed since. A refresh is queued" in found.note
 
 
 def test_a_refusal_says_the_sentence_that_decided_it() -> None:
@@ -116,10 +117,10 @@ def test_a_refusal_says_the_sentence_that_decided_it() -> None:
     message = "policy payments allows 20 snapshots in namespace payments"
     found = _why(None, refusal="limit", message=message)
     assert found is not None
-    assert found.note.endswith(f"never fetched yet: limit; {message}")
+    assert found.note.endswith(f"never fetched. Reason: limit. {message[0].upper()}{message[1:]}")
     unknown = _why(None, refusal="a-newer-versions")
     assert unknown is not None
-    assert unknown.note.endswith("never fetched yet: a-newer-versions")
+    assert unknown.note.endswith("never fetched. Reason: a-newer-versions")
 
 
 def test_every_reason_says_what_to_do() -> None:

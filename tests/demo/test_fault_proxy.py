@@ -188,8 +188,8 @@ def test_without_upstream_it_says_unavailable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"mode": "blakhole"}, 'did you mean "blackhole"'),
-        ({"mode": "pass", "second": 1}, 'has no second; did you mean "seconds"'),
+        ({"mode": "blakhole"}, 'Did you mean "blackhole"'),
+        ({"mode": "pass", "second": 1}, 'has no second. Did you mean "seconds"'),
         ({"mode": "latency", "seconds": -1}, "seconds must be a number from 0"),
         ({"mode": "latency", "seconds": "1"}, "seconds must be a number from 0"),
         ([], "a fault is a JSON object"),

@@ -66,7 +66,7 @@ def test_p8_a_file_that_cannot_be_used_is_named_and_not_quoted(
 ) -> None:
     """It may hold a token or a key."""
     path = written(tmp_path, content)
-    with pytest.raises(ConfigError, match="no kubeconfig with a current context") as caught:
+    with pytest.raises(ConfigError, match="no current context that can be used") as caught:
         asyncio.run(load(path))
     assert str(path) in str(caught.value)
     assert leaks("".join(traceback.format_exception(caught.value))) == []

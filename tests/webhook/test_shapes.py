@@ -243,7 +243,7 @@ def test_other_places_are_no_collision(theirs: str) -> None:
 def test_a_variable_has_one_origin() -> None:
     """A path or a value, and the app's own variable is not replaced."""
     asked = DB | {keys.ENV + "X": "db", keys.ENV_VALUE + "X": "db"}
-    assert "env.X sets it too" in admitted(make.pod(annotations=asked)).message
+    assert "env.X sets the same variable" in admitted(make.pod(annotations=asked)).message
 
 
 def test_a_named_init_container_gets_the_files() -> None:

@@ -106,7 +106,7 @@ LIMITED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         (
             "lastgood.dev/env.<VAR>: 500 variables and a mount path of 1001 characters in 200"
-            " containers make a patch of up to 113810200 bytes; allowed are 1048576"
+            " containers make a patch of up to 113810200 bytes. Allowed: 1048576"
         ),
     ),
     "a long path in many containers": (
@@ -117,16 +117,16 @@ LIMITED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         (
             "lastgood.dev/env.<VAR>: 0 variables and a mount path of 1001 characters in 1000"
-            " containers make a patch of up to 1161000 bytes; allowed are 1048576"
+            " containers make a patch of up to 1161000 bytes. Allowed: 1048576"
         ),
     ),
     "many containers": (
         make.pod(None, *_all(1000), annotations=PASSWORD, initContainers=_all(25)),
-        "spec.containers: there are 1025 with the init containers; allowed are 1024",
+        "spec.containers: the pod has 1025 containers, with init containers. Allowed: 1024",
     ),
     "long annotations": (
         make.pod(annotations=PASSWORD | {"example.org/x": "x" * (256 << 10)}),
-        "metadata.annotations: they have 262212 characters; allowed are 262144",
+        "metadata.annotations: the annotations have 262212 characters. Allowed: 262144",
     ),
 }
 
@@ -188,12 +188,12 @@ def test_p10_many_values_are_not_parsed() -> None:
     status, answer, log = answered(body)
     assert (status, answer["response"]["uid"]) == (200, "u-1")
     assert answer["response"]["status"]["message"] == (
-        f"request: the review has up to {cost.values(body)} JSON values; allowed are 100000"
+        f"request: the review has up to {cost.values(body)} JSON values. Allowed: 100000"
     )
     assert len(log) < 1000
     status, answer, _ = answered(given.review(pod))
     assert status == 413
-    assert answer["message"].endswith("JSON values; allowed are 100000")
+    assert answer["message"].endswith("JSON values. Allowed: 100000")
 
 
 documents = st.recursive(
@@ -225,7 +225,7 @@ def test_p10_a_patch_with_much_of_the_users_own_is_denied() -> None:
     moved = {**pod, "spec": {**pod["spec"], "initContainers": inits}}
     status, answer, _ = answered(given.review(moved))
     assert status == 200
-    assert "bytes; allowed are 1048576" in answer["response"]["status"]["message"]
+    assert "bytes. Allowed: 1048576" in answer["response"]["status"]["message"]
 
 
 def test_p8_a_log_line_is_short_whatever_is_sent() -> None:

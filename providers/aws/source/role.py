@@ -182,14 +182,14 @@ class Role:
         self._next_at = self._monotonic() + max(AGAIN_S, failed.delay_s or 0.0)
         if self._trouble is not None and self._told != failed.code:
             self._told = failed.code
-            self._trouble(f"its role can't be assumed ({failed.code}); {_WHAT_TO_DO[reason]}")
+            self._trouble(f"its role cannot be assumed ({failed.code}). {_WHAT_TO_DO[reason]}")
 
 
 _WHAT_TO_DO = {
-    FetchFailure.DENIED: "the role must trust the controller's own identity (and its externalID),"
-    " which must be allowed sts:AssumeRole on it",
-    FetchFailure.THROTTLED: "STS asked us to slow down; it is tried again",
-    FetchFailure.UNAVAILABLE: "STS does not answer; it is tried again",
+    FetchFailure.DENIED: "The role must trust the controller's own identity (and its externalID),"
+    " which must have the permission sts:AssumeRole on it",
+    FetchFailure.THROTTLED: "STS limits the request rate. The call is retried",
+    FetchFailure.UNAVAILABLE: "STS does not respond. The call is retried",
 }
 
 
