@@ -11,6 +11,7 @@ from contract.reasons import Found, Freshness
 from controller.advice import explained
 from controller.times import rfc3339
 from refresh.hold import what_is_lost
+from refresh.versions import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,11 +79,12 @@ def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) ->
 
 def hold(state: SnapshotState) -> str | None:
     """Which version is held, what it lacks, who uses that, and until when; None: none is held."""
-    if not state.lost:
+    held = held_back(state)
+    if not state.lost or held is None:
         return None
     until = rfc3339(state.held_until)
     return (
-        f"version {state.latest} lacks {what_is_lost(state.lost)}; the version before is served"
+        f"version {held.version} lacks {what_is_lost(state.lost)}; the version before is served"
         f" until {until}, or until no pod uses what is lost"
     )
 
