@@ -83,7 +83,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
         try:
             demand = from_pod({"metadata": metadata, "spec": template.get("spec")})
         except NotADemandError as error:
-            message = f"{manifest.get('kind')} {shown(where)}: {error}"
+            message = f"{shown(str(manifest.get('kind')))} {shown(where)}: {error}"
             raise CommandError(message) from error
         for key, taken in demand.parts.items() if demand is not None else ():
             source = key.source

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract.annotations import MARKS, POLICY_LABEL, PREFIX, SECRET
+from contract.quoted import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ KNOWN: dict[tuple[str, str], Path] = {
 
 _MOST_SHOWN = 3
 """Keys in one message."""
+_MOST_PATH = 200
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +142,8 @@ def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[Remark]:
             yield Remark(
                 manifest=manifest,
                 sentence=f"what looks like a pod template at {_dotted(path)} is injected, but"
-                f" {manifest.get('apiVersion')} {manifest.get('kind')} is not a kind that lastgood"
-                " knows; look whether its controller keeps all of it",
+                f" {_quoted(manifest, 'apiVersion')} {_quoted(manifest, 'kind')} is not a kind that"
+                " lastgood knows; look whether its controller keeps all of it",
                 mistake=False,
             )
 
@@ -155,11 +158,11 @@ def _misplaced(
     keys = [key for key in found if str(key).startswith(SECRET)] if labels else _ours(found)
     if not keys:
         return
-    shown = ", ".join(map(str, keys[:_MOST_SHOWN]))
+    named = ", ".join(shown(str(key)) for key in keys[:_MOST_SHOWN])
     more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
     yield Remark(
         manifest=manifest,
-        sentence=f"{shown}{more} at {_dotted(path)}: {_effect(manifest, keys, labels=labels)}",
+        sentence=f"{named}{more} at {_dotted(path)}: {_effect(manifest, keys, labels=labels)}",
         mistake=True,
     )
 
@@ -220,4 +223,8 @@ def _dotted(path: Path) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return text.removeprefix(".")
+    return shown(text.removeprefix("."), _MOST_PATH)
+
+
+def _quoted(manifest: Manifest, member: str) -> str:
+    return shown(str(manifest.get(member)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contract.quoted import shown
 from contract.reasons import Found, Freshness
 from controller.advice import explained
 from controller.times import rfc3339
@@ -47,6 +48,8 @@ NOT_GIVEN = {
     ),
 }
 """Why pods are not given what the controller knows: state, the conditions' reason, message."""
+MOST_LOST = 500
+"""Characters of members and pods in one sentence: tenants name both."""
 STATES = {
     Freshness.FRESH: "Fresh",
     Freshness.STALE: "Stale",
@@ -82,10 +85,10 @@ def hold(state: SnapshotState) -> str | None:
     held = held_back(state)
     if not state.lost or held is None:
         return None
-    until = rfc3339(state.held_until)
+    lost, until = shown(what_is_lost(state.lost), MOST_LOST), rfc3339(state.held_until)
     return (
-        f"version {held.version} lacks {what_is_lost(state.lost)}; the version before is served"
-        f" until {until}, or until no pod uses what is lost"
+        f"version {held.version} lacks {lost}; the version before is served until {until}, or until"
+        " no pod uses what is lost"
     )
 
 

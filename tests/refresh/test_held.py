@@ -156,6 +156,21 @@ def test_a_newer_version_that_failed_its_checks_prolongs_no_hold(
     assert conditions.hold(after) is None
 
 
+def test_a_hold_is_told_in_a_short_sentence() -> None:
+    """However many members and pods tenants name, and however long."""
+    uses = tuple(
+        Use(f"m{number}" + "x" * 200, tuple(f"{name}" * 200 for name in "abcde"))
+        for number in range(256)
+    )
+    value = "{" + ",".join(f'"{use.member}":"x"' for use in uses) + "}"
+    wanted = replace(USED, used=uses)
+    state = state_after(made(SnapshotState(), "v1", value.encode()))
+    state, _ = step(state, made(state, "v2", b"{}", wanted), 2000.0)
+    said = str(conditions.hold(state))
+    assert len(said) < 800
+    assert said.endswith(", or until no pod uses what is lost")
+
+
 def test_a_provider_that_goes_back_ends_the_hold() -> None:
     """By its word alone, or with the value."""
     for event in (Unchanged("v1"), made(holding(), "v1", BOTH)):
