@@ -12,7 +12,7 @@ from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
 from contract.reasons import Freshness, Holding, Serving
-from controller.advice import explained
+from controller.advice import explained, what_to_do
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ _IN_GATE = {
     Holding.NEVER_SYNCED: "the kubelet has not shown it to the pod yet, which takes up to 90 s",
     Holding.MISSING: "the snapshot's Secret vanished from the pod's volume",
     Holding.FOREIGN: "the mounted snapshot is of another source: the pod must be made anew",
-    Holding.UNFIT_FOR_BUNDLE: "the form of the pod's bundle can't carry its value: write"
-    " lastgood.dev/bundle: json, leave the bundle out, or set a value without quotes, spaces and"
-    " other signs of a shell",
+    Holding.UNFIT_FOR_BUNDLE: str(what_to_do(Holding.UNFIT_FOR_BUNDLE)),
     Holding.MALFORMED: "its meta.json can't be read by this version of the agent",
 }
 

@@ -4,7 +4,7 @@ Pure.
 
 from __future__ import annotations
 
-from contract.reasons import FetchFailure, Found
+from contract.reasons import FetchFailure, Found, Holding
 from policy.match import ASK, Reason
 
 _WHAT_TO_DO = {
@@ -46,6 +46,13 @@ _WHAT_TO_DO = {
         "the ConfigMap lastgood-freshness of the namespace can't be written; the controller's log"
         " says why"
     ),
+    Holding.PROPERTY_MISSING.value: (
+        "put it into the value at the provider, or correct the annotation"
+    ),
+    Holding.UNFIT_FOR_BUNDLE.value: (
+        "the form of the pod's bundle can't carry its value: write lastgood.dev/bundle: json, leave"
+        " the bundle out, or set a value without quotes, spaces and other signs of a shell"
+    ),
     Reason.UNREADABLE.value: (
         "its SecretPolicy or SecretAccount can't be read, which the controller's log explains; ask"
         " who runs it"
@@ -56,7 +63,7 @@ _WHAT_TO_DO = {
 
 
 def what_to_do(reason: str) -> str | None:
-    """By a FetchFailure, a Found or a `policy.match.Reason`; None: there is no advice on it."""
+    """By a FetchFailure, a Found, a Holding or a `policy.match.Reason`; None: there is none."""
     return _WHAT_TO_DO.get(reason)
 
 
