@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kube.resources import CORE_EVENTS
 from tests import make
 from tests.make.command import NO_CLUSTER, typed
+
+if TYPE_CHECKING:
+    from tests.make.cluster import World
 
 ADMIN = Path(__file__).parents[2] / "examples/payments/admin"
 KEY = "\x1b[31m" + "x" * 1000
@@ -118,3 +122,22 @@ def test_what_a_policys_file_says_is_quoted_short(which: str, text: str, tmp_pat
     policies = folder if which == "policy" else ADMIN
     words = ("render", "-f", str(manifest), "--policy", str(policies), "--image", "example/a")
     _is_quiet(typed(*words, variables=NO_CLUSTER).stderr)
+
+
+def test_what_events_and_gates_say_is_quoted_short(world: World) -> None:
+    """Whoever may write Events in a namespace writes what an operator reads of it."""
+    world.pod("api-1", "/prod/payments/db")
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "x", "namespace": "payments"},
+        "involvedObject": {"kind": "Pod", "name": "api-1", "namespace": "payments"},
+        "source": {"component": "lastgood"},
+        "reason": LONG,
+        "message": LONG,
+    }
+    world.server.client.call("POST", CORE_EVENTS.path("payments"), event)
+    done = world.lastgood("explain", "api-1")
+    assert "x" * 50 in done.stdout
+    _is_quiet(done.stdout)
+    _is_quiet(world.lastgood("explain", "api-1", "--output", "json").stdout)
