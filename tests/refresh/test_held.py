@@ -204,6 +204,13 @@ def test_a_failure_or_changed_checks_keep_what_is_held() -> None:
     assert (served(state), state.held_until) == ("v1", 5600.0)
 
 
+def test_a_hold_that_ends_while_checks_changed_leaves_no_reason() -> None:
+    """Then it is not known which version is current until the next fetch."""
+    state = state_after(Rechecked(), state=holding(), at=2100)
+    state = weighed(state, 2200.0, UNUSED)
+    assert (served(state), state.reason, state.last_success) == ("v2", None, 2000.0)
+
+
 def test_a_declaration_counts_as_a_user() -> None:
     """It has no pods to name."""
     assert what_is_lost((Use("password"),)) == "password, which a declaration uses"
