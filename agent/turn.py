@@ -7,12 +7,16 @@ from agent.cache import Cache
 from agent.decide import Decision, Verdict, decide, files_of, status
 from contract.plan import MOUNT
 from contract.record import Record
+from contract.snapshot import data_key
 from contract.wire import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.decide import Copy
+    from collections.abc import Mapping
+
+    from agent.decide import Copy, Mounted
     from contract.plan import Plan
+    from contract.secret_bytes import SecretBytes
 
 
 class Folders(Record):
@@ -32,6 +36,8 @@ class Turn(Record):
     """The revision that this look published; None: none."""
     altered: bool = False
     """Whether readers had other bytes in an older revision before."""
+    seen: dict[str, SecretBytes] | None = None
+    """In `mount` mode: the app's files as the kubelet shows them, whatever was decided."""
 
 
 class Unreadable(Exception):  # noqa: N818 - a state of the cache
@@ -40,10 +46,11 @@ class Unreadable(Exception):  # noqa: N818 - a state of the cache
     """
 
 
-def look(plan: Plan, folders: Folders, now: float) -> Decision:
+def look(plan: Plan, folders: Folders, now: float) -> Turn:
     """The decision from the volumes alone, as for a pod in `mount` mode."""
     mounted = volume.read_snapshots(folders.snapshots, plan)
-    return decide(plan, mounted, {}, volume.read_entries(folders.freshness, plan), now)
+    entries = volume.read_entries(folders.freshness, plan)
+    return Turn(decision=decide(plan, mounted, {}, entries, now), seen=_seen(plan, mounted))
 
 
 def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
@@ -53,7 +60,7 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
     OSError, WireError or Unreadable when that was not possible; readers then have what they had.
     """
     if plan.mode == MOUNT or folders.cache is None:
-        return Turn(decision=look(plan, folders, now))
+        return look(plan, folders, now)
     mounted = volume.read_snapshots(folders.snapshots, plan)
     entries = volume.read_entries(folders.freshness, plan)
     with Cache(folders.cache, plan) as cache:
@@ -65,7 +72,8 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
         if starting and decision.verdict is not Verdict.START and not decision.drops:
             return Turn(decision=decision)
         bundle = decision.bundle
-        publish = decision.changes or cached is None or not cache.holds(bundle)
+        bundled = cache.holds(bundle)
+        publish = decision.changes or cached is None or not bundled
         for _ in cache.apply(
             decision.copies,
             bundle,
@@ -77,8 +85,20 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
         return Turn(
             decision=decision,
             revision=cache.revision if publish else None,
-            altered=before is not None and (cached is None or files_of(cached) != decision.files),
+            altered=before is not None
+            and (cached is None or not bundled or files_of(cached) != decision.files),
         )
+
+
+def _seen(plan: Plan, mounted: Mapping[str, Mounted]) -> dict[str, SecretBytes]:
+    """The bytes of the files that are there, by name."""
+    return {
+        file.file: value
+        for planned in plan.snapshots
+        if (found := mounted.get(planned.snapshot)) is not None
+        for file in planned.files
+        if (value := found.values.get(data_key(file.property))) is not None
+    }
 
 
 def _cached(cache: Cache) -> dict[str, Copy] | None:

@@ -12,6 +12,7 @@ from cli.output import MACHINE, written
 from cli.sessions import connected
 from cli.terminal import plain
 from contract import layout
+from contract.quoted import shown
 from contract.spelling import suggestion
 from controller.demand import NotADemandError, plan_of
 from controller.times import seconds
@@ -31,6 +32,8 @@ HEADINGS = ("SECRET", "SOURCE", "CLASS", "STATE", "AGE", "VERSION")
 OURS = "lastgood"
 """In the component of our Events, and in the webhook's name, which a refusal quotes."""
 _EVENTS_SHOWN = 5
+_MOST_SAID = 1024
+"""Characters of an Event; whoever may write Events there has written it."""
 _PREFIXES = ("pod/", "pods/")
 
 
@@ -95,7 +98,7 @@ class _Explainer:
         held = line.get("secrets")
         if not isinstance(held, dict):
             return {}
-        return {str(name): str(reason) for name, reason in held.items()}
+        return {str(name): shown(str(reason)) for name, reason in held.items()}
 
     def _refused(self, name: str) -> Json:
         """There is no such pod: perhaps it was never let in."""
@@ -169,12 +172,12 @@ def _described(item: Secret) -> Json:
 
 def _event(item: Json) -> Json:
     source = item.get("reportingComponent") or (item.get("source") or {}).get("component") or ""
-    message = " ".join(str(item.get("message") or "").split())
+    message = shown(" ".join(str(item.get("message") or "").split()), _MOST_SAID)
     series = item.get("series") or {}
     times = (series.get("lastObservedTime"), item.get("lastTimestamp"), item.get("eventTime"))
     return {
         "about": str((item.get("involvedObject") or {}).get("name")),
-        "reason": str(item.get("reason")),
+        "reason": shown(str(item.get("reason"))),
         "message": message,
         "at": next((at for at in map(seconds, times) if at is not None), None),
         "ours": OURS in source or OURS in message,

@@ -12,7 +12,7 @@ from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
 from contract.reasons import Freshness, Holding, Serving
-from controller.advice import explained
+from controller.advice import explained, what_to_do
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ _IN_GATE = {
     Holding.NEVER_SYNCED: "the kubelet has not updated the pod's volume yet. It takes up to 90 s",
     Holding.MISSING: "the snapshot's Secret is missing from the pod's volume",
     Holding.FOREIGN: "the mounted snapshot belongs to another source. Recreate the pod",
-    Holding.UNFIT_FOR_BUNDLE: "the format of the pod's bundle cannot contain its value. Set"
-    " lastgood.dev/bundle: json, remove the bundle, or use a value without quotes, spaces and other"
-    " shell characters",
+    Holding.UNFIT_FOR_BUNDLE: str(what_to_do(Holding.UNFIT_FOR_BUNDLE)),
     Holding.MALFORMED: "this version of the agent cannot read its meta.json",
 }
 

@@ -17,11 +17,12 @@ from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
 from controller.snapshots import MADE_FOR, declaration
 from controller.spec import Name
-from kube.errors import AlreadyExistsError
+from kube.errors import AlreadyExistsError, ConflictError
 from kube.resources import SECRET_SNAPSHOTS
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Iterable
 
     from cli.clock import Clock
     from cli.connection import Connection
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cli.terminal import Terminal
     from controller.status import Status
 
+_TRIES = 20
 Declarations = dict[Name, dict[str, Any]]
 
 
@@ -86,7 +88,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
         try:
             demand = from_pod({"metadata": metadata, "spec": template.get("spec")})
         except NotADemandError as error:
-            message = f"{manifest.get('kind')} {shown(where)}: {error}"
+            message = f"{shown(str(manifest.get('kind')))} {shown(where)}: {error}"
             raise CommandError(message) from error
         for key, taken in demand.parts.items() if demand is not None else ():
             source = key.source
@@ -109,28 +111,51 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
 
 
 def _declare(connection: Connection, name: Name, body: dict[str, Any]) -> str:
-    """What was done. One that was made for pods becomes a declared one, which outlives them."""
+    """What was done. One that was made for pods becomes a declared one, which outlives them. One
+    that is there counts on the members of the manifests too, and on no fewer than before.
+    """
     where = f" in namespace {name.namespace}"
     path = SECRET_SNAPSHOTS.path(name.namespace, name.snapshot)
     api = connection.api
 
-    async def create() -> bool:
+    async def done(request: Awaitable[object]) -> bool:
         try:
-            await api.create(SECRET_SNAPSHOTS.path(name.namespace), body)
-        except AlreadyExistsError:
+            await request
+        except (AlreadyExistsError, ConflictError):
             return False
         return True
 
-    if connection.ask(create(), "create SecretSnapshots" + where, EDIT):
-        return "created"
-    found = connection.find(path, "get SecretSnapshots" + where) or {}
-    if MADE_FOR not in ((found.get("metadata") or {}).get("annotations") or {}):
-        return "unchanged"
-    mark: dict[str, Any] = {"metadata": {"annotations": {MADE_FOR: None}}}
-    if "properties" in body["spec"]:
-        mark["spec"] = {"properties": body["spec"]["properties"]}
-    connection.ask(api.merge_patch(path, mark), "patch SecretSnapshots" + where, EDIT)
-    return "configured: the controller had created it for pods, and now it is kept without them"
+    for _ in range(_TRIES):
+        create = api.create(SECRET_SNAPSHOTS.path(name.namespace), body)
+        if connection.ask(done(create), "create SecretSnapshots" + where, EDIT):
+            return "created"
+        found = connection.find(path, "get SecretSnapshots" + where)
+        change, said = _joined(found or {}, body["spec"].get("properties", ()))
+        patch = api.merge_patch(path, change) if change else None
+        if patch is None or connection.ask(done(patch), "patch SecretSnapshots" + where, EDIT):
+            return said
+    where = f"{name.namespace}/{name.snapshot}"
+    raise CommandError(f"other clients keep changing {where}. It may not be declared")
+
+
+def _joined(found: dict[str, Any], members: Iterable[str]) -> tuple[dict[str, Any], str]:
+    """The merge patch by which a SecretSnapshot is declared and counts on `members` too, unless
+    somebody wrote it since, and what is said of it; empty: it is so already.
+    """
+    metadata = found.get("metadata") or {}
+    before = frozenset((found.get("spec") or {}).get("properties") or ())
+    missing = sorted(before.union(members) - before)
+    change: dict[str, Any] = {}
+    said = "unchanged"
+    if missing:
+        change["spec"] = {"properties": sorted(before.union(missing))}
+        said = f"configured: its properties now include {shown(', '.join(missing))}"
+    if MADE_FOR in (metadata.get("annotations") or {}):
+        change["metadata"] = {"annotations": {MADE_FOR: None}}
+        said = "configured: the controller had created it for pods, and now it is kept without them"
+    if change:
+        change.setdefault("metadata", {})["resourceVersion"] = metadata.get("resourceVersion")
+    return change, said
 
 
 def _await(

@@ -90,7 +90,8 @@ class Renderer:
         metadata = manifests.metadata_of(manifest)
         name = metadata.get("name") or metadata.get("generateName")
         namespace = manifests.namespace_of(manifest, self._namespace)
-        return f"{file}: {manifest.get('kind')} {shown(namespace)}/{shown(str(name), MOST_NAME)}"
+        kind = shown(str(manifest.get("kind")))
+        return f"{file}: {kind} {shown(namespace)}/{shown(str(name), MOST_NAME)}"
 
     def _pod(self, file: str, manifest: Manifest, template: Manifest) -> Manifest:
         namespace = manifests.namespace_of(manifest, self._namespace)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contract.quoted import shown
 from contract.reasons import Found, Freshness
 from controller.advice import explained
 from controller.times import rfc3339
 from refresh.hold import what_is_lost
+from refresh.versions import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +48,8 @@ NOT_GIVEN = {
     ),
 }
 """Why pods are not given what the controller knows: state, the conditions' reason, message."""
+MOST_LOST = 500
+"""Characters of members and pods in one sentence: tenants name both."""
 STATES = {
     Freshness.FRESH: "Fresh",
     Freshness.STALE: "Stale",
@@ -84,12 +88,13 @@ def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) ->
 
 def hold(state: SnapshotState) -> str | None:
     """Which version is held, what it lacks, who uses that, and until when; None: none is held."""
-    if not state.lost:
+    held = held_back(state)
+    if not state.lost or held is None:
         return None
-    until = rfc3339(state.held_until)
+    lost, until = shown(what_is_lost(state.lost), MOST_LOST), rfc3339(state.held_until)
     return (
-        f"version {state.latest} lacks {what_is_lost(state.lost)}. The previous version is served"
-        f" until {until}, or until no pod uses what is missing"
+        f"version {held.version} lacks {lost}. The previous version is served until {until}, or"
+        " until no pod uses what is missing"
     )
 
 

@@ -66,6 +66,8 @@ class Demand:
     runs: bool = False
     """Whether it uses properties now: a pod that has started and does not end. Of one that takes no
     property it is not asked."""
+    bundle: str | None = None
+    """The form of its one file with all secrets; None: it asks for none."""
 
 
 class NotADemandError(ValueError):
@@ -103,7 +105,13 @@ def from_pod(pod: object) -> Demand | None:
     started = status.get("phase") not in {None, "Pending"}
     runs = started and metadata.get("deletionTimestamp") is None
     takes = any(taken.properties for taken in parts.values())
-    return Demand(namespace=str(namespace), pod=str(name), parts=parts, runs=runs and takes)
+    return Demand(
+        namespace=str(namespace),
+        pod=str(name),
+        parts=parts,
+        runs=runs and takes,
+        bundle=wanted.bundle,
+    )
 
 
 def plan_of(pod: Mapping[str, Any]) -> plan.Plan | None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contract.bundle import fits
 from contract.freshness import age_s, assess
-from contract.reasons import Found, Freshness
+from contract.quoted import shown
+from contract.reasons import Found, Freshness, Holding
+from contract.secret_bytes import SecretBytes
+from contract.snapshot import VALUE, data_key
 from controller.advice import reason_of
+from refresh import select
 
 if TYPE_CHECKING:
+    from controller.demand import Parts
     from controller.reconcile import Decided
-    from refresh.model import SnapshotKey, SnapshotState
+    from refresh.model import Kept, SnapshotKey, SnapshotState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +26,7 @@ class Wait:
 
     key: SnapshotKey
     cause: str
-    """A FetchFailure, a Found, a refusal of policy, or EXPIRED."""
+    """A FetchFailure, a Found, a refusal of policy, EXPIRED, or a Holding."""
     reason: str
     """The Event's."""
     note: str
@@ -28,6 +34,8 @@ class Wait:
 
 
 EXPIRED = "expired"
+MOST_NAMES = 200
+"""Characters of the properties in one sentence."""
 
 
 def wait(
@@ -76,6 +84,31 @@ def _expired(key: SnapshotKey, state: SnapshotState, decided: Decided, now: floa
         f" to start pods with values older than {rules.max_age_s:.0f} s. {last}"
     )
     return Wait(key=key, cause=EXPIRED, reason="SecretExpired", note=note)
+
+
+def unusable(
+    key: SnapshotKey, served: Kept, taken: Parts, *, bundle: str | None = None
+) -> Wait | None:
+    """What a gate finds wrong with the served value itself, as it comes to it; None: nothing.
+    `bundle` is the form of the pod's bundle.
+    """
+    data = select.selected(served.value.reveal(), taken.properties)
+    missing = sorted(name for name in taken.properties if data_key(name) not in data)
+    if missing:
+        names = shown(", ".join(missing), MOST_NAMES)
+        what = f"has no property {names}, or null or an empty text there"
+        return _unusable(key, served, Holding.PROPERTY_MISSING, what)
+    keys = {data_key(name) for name in taken.properties} | ({VALUE} if taken.whole else set())
+    if bundle is not None and not all(fits(bundle, "x", SecretBytes(data[name])) for name in keys):
+        what = f"does not fit into a bundle of form {bundle}"
+        return _unusable(key, served, Holding.UNFIT_FOR_BUNDLE, what)
+    return None
+
+
+def _unusable(key: SnapshotKey, served: Kept, cause: Holding, what: str) -> Wait:
+    said = reason_of(cause.value)
+    note = f"waits for {_named(key)}. Version {served.version} {what}. {said}"
+    return Wait(key=key, cause=cause.value, reason="SecretNotUsable", note=note)
 
 
 def _named(key: SnapshotKey) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from controller.events import alarm_note, regarding_pod, regarding_snapshot
 from controller.starts import REASON, Source, started_stale
-from controller.waits import wait
+from controller.waits import unusable, wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from contract.reasons import FetchFailure
+    from controller.demand import Demand, Parts
     from controller.events import Events
     from controller.feeds import Copies, Pod
     from controller.ledger import Ledger
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kube.reflector import Change
     from refresh.engine import Engine
     from refresh.events import Alarm
-    from refresh.model import SnapshotKey, Task
+    from refresh.model import Kept, SnapshotKey, Task
     from refresh.observer import Observer
 
     Decisions = Mapping[SnapshotKey, Decided]
@@ -40,6 +41,8 @@ MOST_REST_S = 10.0
 """After a turn that took long, others have the loop for so many times as long, and no longer."""
 FEW = 50
 """Waiting pods that are looked at without a pause."""
+MOST_USABLE = 1024
+"""Served values of which is kept whether waiting pods can use them."""
 MOST_TOLD = 8
 """Sources that one pod waits for, so that the Events of one with hundreds can be read."""
 
@@ -67,6 +70,8 @@ class Watchman:
         """By UID, with the monotonic time."""
         self._decided_at: float | None = None
         """When it was first decided on something, monotonic; before, nothing is known."""
+        self._usable: dict[tuple[SnapshotKey, Parts, str | None], tuple[Kept, Wait | None]] = {}
+        """What was found wrong with a served value."""
         copies.pods.subscribe(self._pod)
 
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
@@ -126,11 +131,13 @@ class Watchman:
         """
         now = self._clock.now()
 
-        def why(keys: Iterable[SnapshotKey]) -> Iterator[Wait]:
-            for key in keys:
+        def why(demand: Demand) -> Iterator[Wait]:
+            for key, taken in demand.parts.items():
                 if (item := decided.get(key)) is not None:
-                    found = ledger.kept_from_pods(key)
-                    waits = wait(key, engine.state(key), item, found=found, now=now)
+                    found, state = ledger.kept_from_pods(key), engine.state(key)
+                    waits = wait(key, state, item, found=found, now=now)
+                    if waits is None and state is not None and state.served is not None:
+                        waits = self._unusable(key, state.served, taken, demand.bundle)
                     if waits is not None:
                         yield waits
 
@@ -138,11 +145,23 @@ class Watchman:
         waiting = [pod for pod in pods if pod.waiting and not pod.ending]
         for number, pod in enumerate(waiting):
             regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
-            for found in islice(why(pod.demand.parts), MOST_TOLD):
+            for found in islice(why(pod.demand), MOST_TOLD):
                 about = f"{found.key.source.snapshot} {found.cause}"
                 await self._events.say(regarded, about, found.reason, found.note)
             if number % FEW == FEW - 1:
                 await asyncio.sleep(0)  # noqa: TID251 - no time passes
+
+    def _unusable(
+        self, key: SnapshotKey, served: Kept, taken: Parts, bundle: str | None
+    ) -> Wait | None:
+        """As `waits.unusable`, which reads the value: once for pods that take the same."""
+        asked = (key, taken, bundle)
+        known = self._usable.get(asked)
+        if known is None or known[0] is not served:
+            if len(self._usable) >= MOST_USABLE:
+                self._usable.clear()
+            known = self._usable[asked] = served, unusable(key, served, taken, bundle=bundle)
+        return known[1]
 
     def _pod(self, change: Change[Pod]) -> None:
         """A pod has started, or is seen for the first time, started a while ago."""

@@ -61,7 +61,7 @@ def goes_on(state: SnapshotState) -> bool:
 
 
 def ended(state: SnapshotState) -> SnapshotState:
-    """The state without the end of a hold, where the current version is not held."""
-    if versions.is_held_back(state, state.current):
+    """The state without the end of a hold, where no version is held."""
+    if versions.held_back(state) is not None:
         return state
     return replace(state, lost=(), held_until=None)

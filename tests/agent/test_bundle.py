@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.turn import take
 from contract.layout import GATE_MISCONFIGURED
 from contract.plan import BUNDLES, DOTENV, JSON
 from contract.reasons import Holding, Serving
@@ -102,6 +104,25 @@ def test_p12_a_revoked_value_leaves_it(bundled: AgentPod) -> None:
             ["grep", "-r", "old-s0", str(bundled.cache)], check=False, capture_output=True
         )
         assert held.returncode == 1
+
+
+def test_a_bundle_that_comes_back_is_a_change_for_the_app(bundled: AgentPod) -> None:
+    """It went with a revoked value whose next one does not fit, while the other files stayed."""
+    first = bundled.plan.snapshots[0]
+
+    def altered() -> bool:
+        return take(bundled.plan, bundled.folders, time.time(), starting=False).altered
+
+    bundled.mount_all("old")
+    assert not altered()
+    unfit = make.meta(first, version="v2", fetched_at=time.time(), revoked=("v1",))
+    bundled.mount(first, {"value": b"\xff"}, unfit)
+    assert altered()
+    assert set(bundled.shown()) == {"s1", "s2"}
+    bundled.mount(first, {"value": b""}, make.meta(first, serving=Serving.REVOKED))
+    assert altered()
+    assert read(bundled) == {"s1": "old-s1", "s2": "old-s2"}
+    assert not altered()
 
 
 def test_there_is_none_until_each_secret_has_come(bundled: AgentPod) -> None:

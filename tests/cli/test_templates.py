@@ -178,6 +178,30 @@ MISTAKES = {
         ),
         f"{KEY} at spec.podMetadata.annotations: there is no pod template, so nothing is injected",
     ),
+    "in metadata itself": (
+        annotated(make.deployment(), "spec", "template", "metadata"),
+        f"{KEY} at spec.template.metadata: {RIGHT}",
+    ),
+    "in other letters": (
+        {
+            **make.deployment(annotations={}),
+            "metadata": {**META, "annotations": {"LastGood.dev/Secret.db": "x"}},
+        },
+        f"LastGood.dev/Secret.db at metadata.annotations: {RIGHT}",
+    ),
+    "as a tool's option": (
+        {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "metadata": dict(META),
+            "commonAnnotations": dict(ASKED),
+        },
+        f"{KEY} at commonAnnotations: this is not an annotation, so nothing is injected here",
+    ),
+    "at the top": (
+        {"apiVersion": "example.com/v1", "kind": "Values", "metadata": dict(META), **ASKED},
+        f"{KEY} at the top: this is not an annotation, so nothing is injected here",
+    ),
     "policy of a namespace": (
         {
             "apiVersion": "v1",
@@ -204,6 +228,13 @@ def test_an_annotation_without_an_effect_is_a_warning(tmp_path: Path, verb: str)
     for line, error, (_, sentence) in zip(lines, errors, MISTAKES.values(), strict=True):
         assert f": warning: {sentence}" in line
         assert line.replace("warning: ", "") == error
+
+
+def test_a_document_that_is_no_object_is_a_warning(tmp_path: Path) -> None:
+    """As an array of manifests, which kubectl does not read either."""
+    done = asked("render", tmp_path, [make.deployment(annotations=ASKED)])
+    assert "warning: this document is no object, so nothing is injected here" in done.stderr
+    assert asked("render", tmp_path, "a text", "--strict").returncode == 1
 
 
 def test_what_others_may_write_is_no_mistake(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract import layout
+from contract.names import snapshot_name
+from controller.snapshots import declaration
 from kube.resources import CONFIG_MAPS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS, SECRETS
 from tests import make
 from tests.make.cluster import POLICY, snapshot_of
@@ -206,3 +208,51 @@ def test_snapshot_names_are_those_of_the_contract(world: World) -> None:
     assert names(SECRETS) == names(SECRET_SNAPSHOTS) == {snapshot_of(DB)}
     assert names(CONFIG_MAPS) == {"lastgood-freshness"}
     assert "history.json" in world.record(DB)
+
+
+AWS = """\
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretAccount
+metadata: {name: aws}
+spec:
+  provider: aws
+  aws: {regions: [eu-west-1, eu-west-2]}
+  budget: {callsPerSecond: 1, burst: 3}
+"""
+
+
+def _status(world: World, name: str) -> Json:
+    found = world.server.get(SECRET_SNAPSHOTS, name, "payments") or {}
+    return dict(found.get("status") or {})
+
+
+def test_a_stored_account_whose_burst_is_too_small_is_named(world: World) -> None:
+    """As an older version let it be stored. Event, status and `explain` say which account it is,
+    and the log says what is wrong with it. What is served of another account goes on.
+    """
+    policy = POLICY.replace(
+        "  classes:", '    - {account: aws, allow: ["aws-sm:/prod/**"], class: steady}\n  classes:'
+    )
+    world.server.take_anything(SECRET_ACCOUNTS)
+    world.configure(policy=policy)
+    world.apply(AWS)
+    world.secret(DB, b"ours")
+    world.pod("api-1", DB)
+    world.pod("api-2", DB, account="aws", provider="aws-sm")
+    name = snapshot_name("aws", "controller", "aws-sm", DB)
+    declared = declaration(
+        "payments", account="aws", identity="controller", provider="aws-sm", reference=DB
+    )
+    world.server.apply(declared)
+    world.start()
+    world.serves(DB, b"ours")
+    why = (
+        "SecretAccount aws cannot be read. An admin must correct it. The controller's log shows"
+        " what is wrong"
+    )
+    (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-2"))
+    assert said.endswith(f"never fetched. Reason: unreadable-policy. {why}")
+    shown = until("a status", lambda: _status(world, name))
+    assert (shown["reason"], shown["message"]) == ("unreadable-policy", why)
+    assert why in world.lastgood("explain", "api-2").stdout
+    assert "budget.burst must be at least 2 per region in aws.regions" in world.logs[-1].read_text()

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from contract.freshness import FreshnessClass
-from contract.reasons import FetchFailure, Found, Serving
+from contract.reasons import FetchFailure, Found, Holding, Serving
 from contract.secret_bytes import SecretBytes
 from controller.advice import explained, what_to_do
+from controller.demand import Parts
 from controller.reconcile import Decided, Known, Refusal
-from controller.waits import Wait, wait
+from controller.waits import Wait, unusable, wait
 from policy.match import Reason
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
@@ -121,6 +122,44 @@ def test_a_refusal_says_the_sentence_that_decided_it() -> None:
     unknown = _why(None, refusal="a-newer-versions")
     assert unknown is not None
     assert unknown.note.endswith("never fetched. Reason: a-newer-versions")
+
+
+@pytest.mark.parametrize(
+    ("value", "taken", "bundle", "cause", "said"),
+    [
+        (b'{"a":"x"}', Parts(properties=frozenset({"a"})), None, None, ""),
+        (b'{"a":"x y"}', Parts(properties=frozenset({"a"})), "json", None, ""),
+        (
+            b'{"a":"x y"}',
+            Parts(properties=frozenset({"a"})),
+            "dotenv",
+            Holding.UNFIT_FOR_BUNDLE,
+            "Version v1 does not fit into a bundle of form dotenv. Reason: unfit-for-bundle. The format",
+        ),
+        (b"plain", Parts(whole=True), "dotenv", None, ""),
+        (b"canary$x", Parts(whole=True), "dotenv", Holding.UNFIT_FOR_BUNDLE, "bundle of form"),
+        (b"\xff", Parts(whole=True), "json", Holding.UNFIT_FOR_BUNDLE, "bundle of form json"),
+        (
+            b'{"a":"","b":null}',
+            Parts(properties=frozenset({"a", "b", "c"})),
+            None,
+            Holding.PROPERTY_MISSING,
+            "Version v1 has no property a, b, c, or null or an empty text there. Reason: property-m",
+        ),
+        (b"text", Parts(properties=frozenset({"a"})), "json", Holding.PROPERTY_MISSING, " a,"),
+    ],
+)
+def test_a_value_that_a_gate_can_not_use_is_told(
+    value: bytes, taken: Parts, bundle: str | None, cause: Holding | None, said: str
+) -> None:
+    """Which version, and what is wrong with it, and nothing of the value."""
+    served = Kept(version="v1", value=SecretBytes(value), fetched_at=NOW)
+    found = unusable(KEY, served, taken, bundle=bundle)
+    assert (found and found.cause) == cause
+    if found is not None:
+        assert found.reason == "SecretNotUsable"
+        assert said in found.note
+        assert "canary" not in found.note
 
 
 def test_every_reason_says_what_to_do() -> None:

@@ -188,6 +188,26 @@ def test_p5_a_pod_that_started_stale_is_told_and_counted_once() -> None:
     assert world.counted == [1, 1]
 
 
+def test_a_pod_is_told_what_the_value_lacks_as_long_as_it_does() -> None:
+    """A look reads the value again once another version is served."""
+    pod = _pod("late", None)
+    taken = Parts(properties=frozenset({"a"}))
+    world = World(replace(pod, demand=replace(pod.demand, parts={KEY: taken})))
+    world.decide(KEY)
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        await look()
+        assert set(world.events.said) == {("late", "SecretNotUsable")}
+        better = Kept(version="v2", value=SecretBytes(b'{"a":"x"}'), fetched_at=Clock().now())
+        world.states[KEY] = replace(STALE, served=better)
+        await look()
+        world.events.said.clear()
+        await look()
+        assert world.events.said == []
+
+    world.run(scenario)
+
+
 def test_p5_a_pod_of_a_large_fleet_waits_for_the_first_decision() -> None:
     """What was published is read for minutes there; then the other source is waited for a while."""
     other = SnapshotKey("payments", SourceKey("prod", "controller", "file", "/prod/other"))
