@@ -27,8 +27,8 @@ from controller.past import Past
 from controller.records import Records
 from kube.api import Api
 from policy.load import load_texts
+from providers.protocol import Fetched, NotModified
 from refresh.engine import Engine
-from refresh.sources.protocol import Fetched, NotModified
 from tests import make
 from tests.make.ledger import QuietLedger
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from controller.spec import Name, Spec
     from policy.match import PolicySet
-    from refresh.sources.protocol import FetchRequest
+    from providers.protocol import FetchRequest
 
 SNAPSHOTS, NAMESPACES, ROUNDS = 10_000, 100, 3
 AIM_PER_S, AIM_FIRST_S = 1500.0, 5.0

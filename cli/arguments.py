@@ -24,7 +24,7 @@ context of your kubeconfig, or the service account of the pod it runs in."""
 
 IMAGE = "lastgood/agent:0.1.0"
 RUN_AS = ("lastgood", "pod", "platform")
-"""As `policy.model.RUN_AS`, which takes long to import."""
+"""As `api.policy.RUN_AS`, which takes long to import."""
 WAIT_S = 10.0
 NAME_HELP = "snapshot, its prefix, or provider[@account]:reference"
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
+from api.account import SecretAccount
+from api.policy import SecretPolicy
 from cli.errors import CommandError
 from cli.refusals import POLICIES
 from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
-from policy.account import SecretAccount
 from policy.load import PolicyError, load_folder
 from policy.match import PolicySet
-from policy.model import SecretPolicy
 from policy.watched import labelled, parsed
 
 if TYPE_CHECKING:

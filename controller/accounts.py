@@ -6,30 +6,54 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
+from providers.opening import Opening, open_source
+from providers.protocol import Failed, Fetched
+from providers.registry import PROVIDERS
 from refresh.budget import Budget
-from refresh.sources.protocol import Failed, Fetched
-from refresh.sources.registry import UnsupportedAccountError, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from policy.account import SecretAccount
-    from refresh.sources.protocol import FetchRequest, Observer, Source
+    from api.account import SecretAccount
+    from providers.protocol import FetchRequest, Observer, Source
 
     Problem = Callable[[str, str], None]
 
 
-NO_FILES = (
-    "provider file is for tests: on a cluster it would serve the controller's own"
-    " files; name another provider"
-)
+class UnsupportedAccountError(ValueError):
+    """An account that this version can't serve; the message says why. Caught by `Accounts`."""
+
+
+def opening_of(
+    account: SecretAccount,
+    scheme: str,
+    *,
+    monotonic: Callable[[], float],
+    observer: Observer | None = None,
+    trouble: Callable[[str], None] | None = None,
+) -> Opening:
+    """What the source of `account` for references of `scheme` is opened with, or
+    UnsupportedAccountError.
+    """
+    if not account.serves(scheme):
+        raise UnsupportedAccountError(
+            f"account {account.name} is of provider {account.spec.provider}, it serves no {scheme}"
+        )
+    return Opening(
+        account=account.name,
+        block=account.spec.block,
+        scheme=scheme,
+        monotonic=monotonic,
+        observer=observer,
+        trouble=trouble,
+    )
 
 
 class Accounts:
     """The accounts in force. `observer(account)` counts provider calls; `problem(account, why)`
     is told when one can't be used, also in threads that fetch; `monotonic` is seconds that never
-    go back. `files`: whether accounts of provider file are served; on a cluster they are not, for
-    there the controller's own files are its token and its host's.
+    go back. `for_tests`: whether accounts of providers that are for tests only are served; on a
+    cluster they are not.
     """
 
     def __init__(
@@ -38,12 +62,12 @@ class Accounts:
         observer: Callable[[str], Observer],
         problem: Problem,
         monotonic: Callable[[], float],
-        files: bool = True,
+        for_tests: bool = True,
     ) -> None:
         self._observer = observer
         self._problem = problem
         self._monotonic = monotonic
-        self._files = files
+        self._for_tests = for_tests
         self._accounts: Mapping[str, SecretAccount] = {}
 
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
@@ -64,17 +88,19 @@ class Accounts:
     def _open(self, account: SecretAccount | None, provider: str) -> Source:
         if account is None:
             return Unusable("NoAccount")
-        if account.spec.file is not None and not self._files:
-            self._problem(account.name, NO_FILES)
-            return Unusable("FileAccount")
+        refused = PROVIDERS[account.spec.provider].only_for_tests
+        if refused is not None and not self._for_tests:
+            self._problem(account.name, refused)
+            return Unusable("OnlyForTests")
         try:
-            return open_source(
+            opening = opening_of(
                 account,
                 provider,
                 monotonic=self._monotonic,
                 observer=self._observer(account.name),
                 trouble=partial(self._problem, account.name),
             )
+            return open_source(account.spec.provider, opening)
         except UnsupportedAccountError as error:
             self._problem(account.name, str(error))
             return Unusable(type(error).__name__)
@@ -140,8 +166,4 @@ def _same(one: SecretAccount | None, other: SecretAccount | None) -> bool:
     """Whether both are reached in the same way; budget and revocations don't matter for that."""
     if one is None or other is None:
         return one is other
-    return (one.spec.provider, one.spec.aws, one.spec.file) == (
-        other.spec.provider,
-        other.spec.aws,
-        other.spec.file,
-    )
+    return (one.spec.provider, one.spec.block) == (other.spec.provider, other.spec.block)

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from contract import layout, plan, snapshot
 from contract.annotations import PLAN
-from contract.reference import ReferenceRejected, canonicalise, is_property
+from contract.reference import ReferenceRejected, is_property
 from contract.wire import WireError
-from policy.fields import LABEL
+from providers.references import canonicalise
 from refresh.model import MOST_NAMED, SnapshotKey, SourceKey, Use
+from schema.fields import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 MOST_SNAPSHOTS = 256
-"""That one pod may demand; policy can allow no more (policy.model.Limits)."""
+"""That one pod may demand; policy can allow no more (api.policy.Limits)."""
 MOST_PROPERTIES = 256
 """Of one source that one pod may demand; the webhook allows far fewer."""
 

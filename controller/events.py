@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from api.snapshot import KIND
 from contract.quoted import printable
 from controller.telemetry import say
 from controller.times import rfc3339
 from controller.turns import Severity
 from kube.errors import ApiError, FencedError
 from kube.resources import EVENTS, PODS, SECRET_SNAPSHOTS
-from policy.snapshot import KIND
 from refresh.budget import Bucket, Budget
 from refresh.events import AlarmKind
 

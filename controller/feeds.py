@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
+from api.account import SecretAccount
+from api.policy import SecretPolicy
 from controller.demand import Demand, NotADemandError, Parts, from_pod
 from controller.holds import Holdable
 from controller.snapshots import Seen, project
@@ -14,8 +16,6 @@ from controller.spec import Name
 from controller.starts import started_at
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
-from policy.account import SecretAccount
-from policy.model import SecretPolicy
 from policy.watched import Objects, WatchedPolicies, labelled
 
 if TYPE_CHECKING:

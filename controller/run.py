@@ -163,7 +163,7 @@ class Cluster:
             observer=self._telemetry.requested,
             problem=_account_unusable,
             monotonic=clock.monotonic,
-            files=self._settings.file_accounts,
+            for_tests=self._settings.file_accounts,
         )
         engine = Engine(
             sources=accounts.source,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from api import snapshot
 from contract.annotations import PREFIX, REFRESH_REQUESTED
 from contract.names import snapshot_name
 from contract.reference import is_property
@@ -15,7 +16,6 @@ from controller.conditions import dated
 from controller.spec import Name, Spec
 from controller.status import from_wire
 from controller.times import rfc3339, seconds
-from policy import snapshot
 from refresh.model import SnapshotKey, SourceKey
 from refresh.versions import ROLLED_BACK
 

@@ -1,7 +1,7 @@
 """A SecretSnapshot's `status`: what it says, from what the controller knows, and the API server's
 form of it in both directions. Pure. No secret material and no digest of it.
 
-A new field stands here, and in `policy.snapshot`, from which its definition is made.
+A new field stands here, and in `api.snapshot`, from which its definition is made.
 """
 
 from __future__ import annotations

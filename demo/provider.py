@@ -86,7 +86,7 @@ class Provider:
         """A boto3 client of Secrets Manager; None: the store's own region."""
         import boto3
 
-        from refresh.sources.aws_client import quiet_sdk
+        from providers.aws.source.client import quiet_sdk
 
         name = region or self._region
         if name not in self._clients:

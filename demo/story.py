@@ -106,6 +106,7 @@ Ctrl-C ends it.""",
     )
     with suppress(KeyboardInterrupt):
         while True:
+            cast.stop(cast.deleted())
             cast.world.tick()
 
 

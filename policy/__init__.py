@@ -1,3 +1,1 @@
-"""What admins allow: models of SecretAccount and SecretPolicy, and the one decision on a source
-(docs/contract.md, "Accounts and policies").
-"""
+"""The one decision on a source: may this namespace have it, and by which rules."""

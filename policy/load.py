@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from api.account import SecretAccount
+from api.policy import SecretPolicy
 from contract.annotations import POLICY_LABEL
 from contract.spelling import suggestion
-from policy.account import SecretAccount
-from policy.explain import explain
 from policy.match import PolicySet
-from policy.model import SecretPolicy
 from policy.scalars import Loader
+from schema.explain import explain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

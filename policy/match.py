@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from api.patterns import NAMESPACE
 from contract.annotations import POLICY_LABEL
-from contract.reference import ReferenceRejected, canonicalise
+from contract.reference import ReferenceRejected
 from contract.spelling import quick_suggestion
-from policy.fields import LABEL, NAMESPACE
+from providers.references import canonicalise
+from schema.fields import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from api.account import SecretAccount
+    from api.policy import SecretPolicy, Source
     from contract.freshness import FreshnessClass
-    from policy.account import SecretAccount
-    from policy.model import SecretPolicy, Source
 
 CONTROLLER = "controller"
 """The identity that fetches: the only one in this version."""
@@ -79,9 +81,9 @@ class Allowed:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PolicySet:
-    """All that admins said, at one moment."""
+    """All that admins said, at one moment. Compared by identity."""
 
     accounts: Mapping[str, SecretAccount] = field(default_factory=dict)
     policies: Mapping[str, SecretPolicy] = field(default_factory=dict)

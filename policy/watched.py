@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from contract.annotations import POLICY_LABEL
-from policy.explain import explain
 from policy.match import PolicySet
-from policy.objects import API_VERSION
+from schema.explain import explain
+from schema.objects import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from policy.account import SecretAccount
-    from policy.model import SecretPolicy
+    from api.account import SecretAccount
+    from api.policy import SecretPolicy
 
 _LOG = logging.getLogger("lastgood.policy")
 T = TypeVar("T")

@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
+from providers.protocol import Again, Alone, Failed
 from refresh import backoff
 from refresh.breaker import PROBE_CAP_S
 from refresh.schedule import FIRST, Plan, Schedule, Share
-from refresh.sources.protocol import Again, Alone, Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from providers.protocol import Fetched, FetchRequest, FetchResult, Source
     from refresh.budget import Budget
     from refresh.lane import Kind
     from refresh.model import Demanded, Moment, SnapshotKey, SnapshotState, Task
     from refresh.schedule import Work
-    from refresh.sources.protocol import Fetched, FetchRequest, FetchResult, Source
 
     Sources = Callable[[str, str, str], Source]
     """The source for an account, an identity and a provider, opened once and kept."""

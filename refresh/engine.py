@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Protocol
 
 from contract.reasons import FetchFailure
 from contract.snapshot import is_incarnation, is_version
+from providers.protocol import Failed, Fetched, Material, NotModified
 from refresh.fleet import Fleet
 from refresh.model import Moment
 from refresh.observer import Silent
-from refresh.sources.protocol import Failed, Fetched, Material, NotModified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from random import Random
 
     from contract.ages import Entry
+    from providers.protocol import FetchRequest, FetchResult, Source
     from refresh.budget import Budget
     from refresh.model import Demanded, SnapshotKey, SnapshotState, Wanted
     from refresh.observer import Observer
     from refresh.outbox import Job
     from refresh.schedule import Work
     from refresh.sink import Sink
-    from refresh.sources.protocol import FetchRequest, FetchResult, Source
 
 THREADS = 4
 """Fetches under way per account; why so many: docs/design/005."""

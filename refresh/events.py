@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contract.reasons import FetchFailure
+    from providers.protocol import Material
     from refresh.model import Use, Wanted
-    from refresh.sources.protocol import Material
     from refresh.validate import Rejection
 
 

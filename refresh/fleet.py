@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contract.freshness import age_s
 from contract.reasons import FetchFailure
+from providers.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
 from refresh import backoff, judge, snapshot_data, versions
 from refresh.asks import Asked, Asks
 from refresh.events import (
@@ -28,7 +29,6 @@ from refresh.events import (
 )
 from refresh.model import SnapshotState, Task
 from refresh.outbox import Outbox
-from refresh.sources.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
 from refresh.step import known_version, step
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from contract.secret_bytes import SecretBytes
+    from providers.protocol import Fetched, FetchResult
     from refresh.asks import Sources
     from refresh.budget import Budget
     from refresh.events import Event
     from refresh.model import Demanded, Identity, Moment, SnapshotKey, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
-    from refresh.sources.protocol import Fetched, FetchResult
 
 FORGOTTEN_S = 10.0
 """An age that nobody needs any more is removed within so long."""

@@ -9,8 +9,8 @@ from refresh.events import Arrived, Weighed, Weight
 
 if TYPE_CHECKING:
     from contract.secret_bytes import SecretBytes
+    from providers.protocol import Material
     from refresh.model import Demanded, SnapshotState
-    from refresh.sources.protocol import Material
 
 
 def arrived(

@@ -29,9 +29,9 @@ from refresh.events import (
 from refresh.model import Identity, Kept
 
 if TYPE_CHECKING:
+    from providers.protocol import Material
     from refresh.events import Effect, Event, Weight
     from refresh.model import SnapshotState, Wanted
-    from refresh.sources.protocol import Material
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""

@@ -10,8 +10,8 @@ from contract.snapshot import MOST_REVOKED, Quarantined
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from providers.protocol import Material
     from refresh.model import Identity, Kept, SnapshotState
-    from refresh.sources.protocol import Material
 
 ROLLED_BACK = "rolled-back"
 """The reason of a quarantine that an operator asked for."""

@@ -13,8 +13,8 @@ from webhook import pods
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from api.policy import RunAs
     from contract.plan import Reload
-    from policy.model import RunAs
 
 SIGNAL_NEEDS = (
     "a signal requires spec.shareProcessNamespace: true, and one runAsUser other than 0 for all"

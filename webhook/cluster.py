@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from api.account import SecretAccount
+from api.policy import SecretPolicy
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
-from policy.account import SecretAccount
-from policy.model import SecretPolicy
 from policy.watched import Held, Objects, WatchedPolicies, labelled
 
 if TYPE_CHECKING:

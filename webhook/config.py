@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policy.model import RunAs
+    from api.policy import RunAs
 
 VERSION = "0.1.0"
 
@@ -22,6 +22,6 @@ class Injection:
     uid: int = 65532
     """The UID of gate and agent where they needn't share the app's; not 0."""
     run_as: RunAs = "lastgood"
-    """The user of gate and agent, where a policy has none: as in `policy.model.Agent.run_as`."""
+    """The user of gate and agent, where a policy has none: as in `api.policy.Agent.run_as`."""
     version: str = VERSION
     """Written into the mark of injected pods."""

@@ -12,11 +12,11 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from policy.quantity import cpu, exact, memory, parse
+from schema.quantity import cpu, exact, memory, parse
 from webhook import pods
 
 if TYPE_CHECKING:
-    from policy.model import Resources
+    from api.policy import Resources
 
 PROCESS_BYTES = 32 << 20
 """Beside the cache: the interpreter, and the values while they are copied."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract.quoted import shown
-from policy.fields import LABEL
+from schema.fields import LABEL
 from webhook import wellformed
 
 if TYPE_CHECKING:

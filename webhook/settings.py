@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from api.policy import RUN_AS
 from contract.spelling import suggestion
-from policy.model import RUN_AS
 from webhook.certificates.place import Place
 from webhook.certificates.step import Times
 from webhook.config import Injection

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.quoted import ending, printable, shown
-from contract.reference import ReferenceRejected, parse_source
+from contract.reference import ReferenceRejected
 from contract.spelling import suggestion
+from providers.references import parse_source
 
 anything = st.text(st.characters(exclude_categories=()), max_size=300)
 

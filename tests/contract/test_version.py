@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from contract.snapshot import MOST_VERSION, is_version
-from policy.fields import Version
+from schema.fields import Version
 
 _MODEL: TypeAdapter[str] = TypeAdapter(Version)
 _NAMES = st.one_of(

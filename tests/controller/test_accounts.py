@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.reasons import FetchFailure
-from controller.accounts import NO_FILES, Accounts
+from controller.accounts import Accounts
 from controller.settings import from_arguments
 from policy.load import load_texts
-from refresh.sources.protocol import Failed, FetchRequest, Material
+from providers.file.definition import FILE
+from providers.protocol import Failed, FetchRequest, Material
 from tests.make.cluster import ACCOUNT
 from tests.make.waiting import REPOSITORY
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from policy.account import SecretAccount
-    from refresh.sources.protocol import FetchResult, Source
+    from api.account import SecretAccount
+    from providers.protocol import FetchResult, Source
 
 
 def _account(root: Path, rate: int = 1) -> Mapping[str, SecretAccount]:
@@ -64,12 +65,12 @@ def test_p7_on_a_cluster_no_account_serves_the_controllers_own_files(tmp_path: P
         observer=lambda _: lambda *_: None,
         problem=lambda account, why: said.append((account, why)),
         monotonic=time.monotonic,
-        files=False,
+        for_tests=False,
     )
     accounts.govern(_account(tmp_path))
     found = _asked(accounts.source("files", "controller", "file"))
-    assert found == Failed(reason=FetchFailure.UNAVAILABLE, code="FileAccount")
-    assert said == [("files", NO_FILES)]
+    assert found == Failed(reason=FetchFailure.UNAVAILABLE, code="OnlyForTests")
+    assert said == [("files", FILE.only_for_tests)]
 
 
 @pytest.mark.parametrize("words", [[], ["--with-file-accounts"]])

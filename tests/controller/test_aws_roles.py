@@ -12,8 +12,8 @@ from controller.record import decoded
 from demo.provider import KEYS, Provider
 from refresh.model import SourceKey
 from tests.make.waiting import until
-from tests.refresh.sources.harness import Scripted, scripted_server
-from tests.refresh.sources.roles import hold
+from tests.providers.aws.roles import hold
+from tests.providers.harness import Scripted, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

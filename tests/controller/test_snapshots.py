@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.snapshot import SecretSnapshot
 from contract.annotations import REFRESH_REQUESTED
 from contract.freshness import FreshnessClass
 from contract.names import snapshot_name
@@ -17,7 +18,6 @@ from controller import spec as specs
 from controller.snapshots import patch, read
 from controller.status import Held, Status, to_wire
 from controller.times import rfc3339, seconds
-from policy.snapshot import SecretSnapshot
 from refresh.model import SnapshotState
 
 NOW = 1_800_000_000.0

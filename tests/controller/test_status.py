@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.snapshot import Status
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
@@ -17,7 +18,6 @@ from controller.reconcile import Decided, Known
 from controller.snapshots import made, project
 from controller.status import next_turn, status_of, timeless, to_wire
 from controller.times import rfc3339
-from policy.snapshot import Status
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
 NOW = 1_800_000_000.0

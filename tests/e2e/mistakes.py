@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from policy.crd import DEFINITIONS
+from api.crd import DEFINITIONS
 from policy.watched import parsed
 from tests.e2e.definitions import STEADY, Json, made
 

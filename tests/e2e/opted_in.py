@@ -19,7 +19,7 @@ from webhook.config import Injection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from policy.model import RunAs
+    from api.policy import RunAs
     from tests.chart.rendering import Manifest
     from tests.e2e.enforced import Answer, Enforced
 

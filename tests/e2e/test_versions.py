@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.snapshot import KIND
 from contract.snapshot import META
-from policy.snapshot import KIND
 from tests import make
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.one_secret import DB, ONE, TWO, refresh, rotate, served

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contract.reference import ReferenceRejected, canonicalise
+from contract.reference import ReferenceRejected
 from policy.match import (
     Allowed,
     Matcher,
@@ -19,6 +19,7 @@ from policy.match import (
     matches,
     policy_of,
 )
+from providers.references import canonicalise
 from tests.policy.given import decided, policy_set, source
 from tests.properties import strategies
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policy.account import SecretAccount
+from api.account import SecretAccount
 from policy.watched import Held, NotYetError, Objects, WatchedPolicies, labelled
 
 GOOD = {"provider": "file", "file": {"root": "/x"}, "budget": {"callsPerSecond": 1, "burst": 1}}

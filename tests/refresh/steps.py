@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
+from providers.protocol import Material
 from refresh.events import (
     Alarm,
     AlarmKind,
@@ -12,7 +13,6 @@ from refresh.events import (
     Operated,
 )
 from refresh.model import SnapshotState, Wanted
-from refresh.sources.protocol import Material
 from refresh.step import step
 from refresh.validate import Rejection
 

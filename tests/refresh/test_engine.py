@@ -12,10 +12,10 @@ import pytest
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
+from providers.protocol import Fetched, Material
 from refresh.budget import Budget
 from refresh.engine import THREADS, Engine
 from refresh.model import Wanted
-from refresh.sources.protocol import Fetched, Material
 from tests.make import CANARY
 from tests.refresh.world import CLUSTER, Provider, Recorder, Store, demanded, snapshot
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from contract.ages import Entry
+    from providers.protocol import FetchRequest, Source
     from refresh.model import SnapshotKey, SnapshotState
     from refresh.sink import Data
-    from refresh.sources.protocol import FetchRequest, Source
 
 KEY = snapshot("a", "/s")
 

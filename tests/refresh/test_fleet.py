@@ -28,7 +28,7 @@ from tests.refresh.world import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from refresh.sources.protocol import FetchRequest
+    from providers.protocol import FetchRequest
 
 
 def test_p4_one_fetch_serves_every_namespace() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from providers.protocol import Again, Fetched
 from refresh.budget import Budget
-from refresh.sources.protocol import Again, Fetched
 from tests.refresh.world import Provider, demanded, governed, most_over, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from refresh.sources.protocol import FetchRequest
+    from providers.protocol import FetchRequest
 
 
 @dataclass

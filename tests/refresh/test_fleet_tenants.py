@@ -3,9 +3,9 @@ from __future__ import annotations
 from random import Random
 
 from contract.reasons import FetchFailure
+from providers.protocol import Alone, Fetched
 from refresh.budget import Budget
 from refresh.model import Wanted
-from refresh.sources.protocol import Alone, Fetched
 from tests.refresh.world import (
     BUDGET,
     CRITICAL,

@@ -7,10 +7,10 @@ from contract.ages import Confirmed, Entry
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import META, VALUE, from_wire
+from providers.protocol import Material
 from refresh import snapshot_data
 from refresh.events import Arrived, FetchFailed, Operated
 from refresh.model import SnapshotState, Wanted
-from refresh.sources.protocol import Material
 from refresh.step import step
 from tests.make import CANARY
 from tests.refresh.world import CLUSTER, raw, snapshot

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
+from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 from refresh.budget import Budget
 from refresh.fleet import Fleet
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
 from refresh.observer import Silent
-from refresh.sources.protocol import Alone, Failed, Fetched, Material, NotModified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from contract.ages import Entry
+    from providers.protocol import FetchRequest, FetchResult
     from refresh.events import Alarm
     from refresh.model import Task, Use, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
     from refresh.sink import Data
-    from refresh.sources.protocol import FetchRequest, FetchResult
 
 CLUSTER = "uid-1"
 STEADY = FreshnessClass(

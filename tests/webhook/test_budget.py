@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import annotations as keys
-from policy.quantity import parse
+from schema.quantity import parse
 from tests import make
 from tests.webhook.given import admitted, agent, gate, named
 from webhook.verdict import Outcome

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from cli.render import Renderer
 from contract import annotations as keys
 from contract import layout
-from policy.quantity import parse
+from schema.quantity import parse
 from tests.make.strangers import STRANGERS, stranger
 from tests.webhook.given import CONFIG, FixedPolicies, admitted, policies, review
 from webhook.handler import Handler

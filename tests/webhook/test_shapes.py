@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from api.policy import RUN_AS
 from cli import arguments
 from contract import annotations as keys
 from contract import layout, plan
 from policy.load import load_texts
-from policy.model import RUN_AS
 from tests import make
 from tests.webhook.given import CONFIG, admitted, agent, gate, named, names, policies, written
 from tests.webhook.restricted import violations
@@ -21,8 +21,8 @@ from webhook.inject import strip
 from webhook.verdict import Outcome
 
 if TYPE_CHECKING:
+    from api.policy import RunAs
     from contract.plan import Plan
-    from policy.model import RunAs
 
 MESH = [make.container("istio-init"), make.container("istio-proxy", restartPolicy="Always")]
 MIGRATE = make.container("migrate")

@@ -1,0 +1,187 @@
+"""SecretAccount, `lastgood.dev/v1alpha1` (docs/contract.md, "Accounts and policies"). As
+`api.policy` says: a field's docstring is what `kubectl explain` says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, create_model, field_validator, model_validator
+
+from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected
+from providers.references import canonicalise
+from providers.registry import PROVIDERS
+from schema.fields import LABEL, Version
+from schema.objects import LIST, Metadata, Model, Status, rules
+
+if TYPE_CHECKING:
+    from providers.definition import Block
+
+_NAME = (
+    "an account name must be 1 to 63 characters of a-z, 0-9 and -, and must start and end with a"
+    " letter or digit, because annotations refer to it"
+)
+
+
+class Budget(Model):
+    """Rate limit for provider API calls made with this account, shared by all namespaces."""
+
+    calls_per_second: Annotated[float, Field(gt=0, le=10_000)]
+    """Sustained rate, in calls per second (refill rate of the token bucket)."""
+    burst: Annotated[int, Field(ge=1, le=10_000)]
+    """Maximum number of calls in a burst (size of the token bucket). For provider aws, at least two
+    per region."""
+
+
+class Revoked(Model):
+    """A revoked version. It is never served again in any namespace."""
+
+    model_config = rules(
+        {
+            f"reference must be the secret's name (of {CHARACTERS_LISTED}), not an ARN": (
+                f"self.reference.matches('^[{CHARACTERS}]+$')"
+            ),
+            'reference must not have an empty, "." or ".." segment': (
+                "!self.reference.matches('//|/$|(^|/)[.]{1,2}(/|$)')"
+            ),
+        }
+    )
+
+    reference: Annotated[str, Field(min_length=1, max_length=512)]
+    """Name of the secret at the provider, without the prefix "provider:"."""
+    version: Version
+    """Version identifier assigned by the provider."""
+
+
+def _rules() -> dict[str, str]:
+    """CEL by message, of the whole spec: what the blocks have to do with its other fields."""
+    found = {
+        "exactly one provider block must be set: the one that provider names": " && ".join(
+            f"has(self.{name}) == (self.provider == '{name}')" for name in PROVIDERS
+        )
+    }
+    for name, provider in PROVIDERS.items():
+        if provider.burst is not None:
+            message, rule = provider.burst
+            found[message] = rule
+        for scheme in provider.schemes:
+            for message, rule in scheme.revoked.items():
+                found[message] = (
+                    f"self.provider != '{name}' || !has(self.revoked)"
+                    f" || self.revoked.all(it, {rule})"
+                )
+    return found
+
+
+class _Spec(Model):
+    """The fields that every account has, and what holds between all."""
+
+    model_config = rules(_rules())
+
+    provider: str
+    budget: Budget
+    """Rate limit for provider API calls made with this account, shared by all namespaces."""
+    revoked: Annotated[tuple[Revoked, ...], LIST, Field(max_length=256)] = ()
+    """Versions that are never served again in any namespace."""
+
+    @property
+    def block(self) -> Block:
+        """The block that `provider` names."""
+        block: Block = getattr(self, self.provider)
+        return block
+
+    @model_validator(mode="after")
+    def _one_block(self) -> Self:
+        for name in PROVIDERS:
+            if (getattr(self, name) is not None) != (name == self.provider):
+                raise ValueError(
+                    f"provider {self.provider} requires the block {self.provider} and no other"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        rule = PROVIDERS[self.provider].burst
+        if rule is not None and self.budget.burst < self.block.smallest_burst():
+            raise ValueError(rule[0])
+        return self
+
+    @model_validator(mode="after")
+    def _canonical(self) -> Self:
+        (scheme,) = PROVIDERS[self.provider].schemes
+        for item in self.revoked:
+            try:
+                canonicalise(scheme.name, item.reference)
+            except ReferenceRejected as rejected:
+                raise ValueError(f"revoked: {rejected}") from None
+        return self
+
+
+def _provider_field() -> tuple[object, object]:
+    """The names of all providers, and the references that each serves."""
+    served = (
+        f"{it.name} for references " + " and ".join(f'"{scheme.name}:..."' for scheme in it.schemes)
+        for it in PROVIDERS.values()
+    )
+    return Literal[tuple(PROVIDERS)], Field(description=f"Provider type: {', '.join(served)}.")
+
+
+if TYPE_CHECKING:
+    AccountSpec = _Spec
+else:
+    AccountSpec = create_model(
+        "AccountSpec",
+        __base__=_Spec,
+        __module__=__name__,
+        __doc__="Provider, credentials and rate limit of the account.",
+        provider=_provider_field(),
+        **{
+            it.name: (it.block | None, Field(default=None, description=it.about))
+            for it in PROVIDERS.values()
+        },
+    )
+
+
+class AccountStatus(Status):
+    """Status of an account, reported by the controller."""
+
+    needed_calls_per_second: float | None = None
+    """Calls per second needed to keep all secrets in use fresh: one call per secret and refresh
+    interval, with two significant digits. Compare it with budget.callsPerSecond. Providers that
+    support batches need fewer calls. Unset: no secret is in use yet."""
+    reason: str | None = None
+    """budget-too-small: some secrets are not fetched, because one fetch can need more calls than
+    budget.burst. Unset: no problem."""
+    smallest_burst: int | None = None
+    """Smallest budget.burst that those secrets need. Set only with reason budget-too-small."""
+
+
+class SecretAccount(Model):
+    """SecretAccount defines a secret provider, how to authenticate to it, and the rate limit for
+    its API.
+    """
+
+    model_config = rules({_NAME: f"self.metadata.name.matches('^{LABEL.pattern}$')"})
+
+    api_version: Literal["lastgood.dev/v1alpha1"]
+    kind: Literal["SecretAccount"]
+    metadata: Metadata
+    spec: AccountSpec
+    """Provider, credentials and rate limit of the account."""
+    status: AccountStatus | None = None
+    """Status of the account, reported by the controller."""
+
+    @field_validator("metadata")
+    @classmethod
+    def _label_name(cls, metadata: Metadata) -> Metadata:
+        if not LABEL.fullmatch(metadata.name):
+            raise ValueError(_NAME)
+        return metadata
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    def serves(self, provider: str) -> bool:
+        """Whether references of the scheme `provider` can be fetched with this account."""
+        return provider in {it.name for it in PROVIDERS[self.spec.provider].schemes}

@@ -1,0 +1,51 @@
+"""A source of AWS, under the controller's own identity or under a role."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from providers.aws.account import Aws
+from providers.aws.source.client import Access, open_clients, open_sts
+from providers.aws.source.role import Role, UnderRole, Wanted
+from providers.aws.source.secrets_manager import AwsSecretsManager
+
+if TYPE_CHECKING:
+    from providers.aws.source.client import Keys
+    from providers.opening import Opening
+    from providers.protocol import Source
+
+LONGEST_SESSION = 64
+"""Characters that STS takes as a session's name."""
+
+
+def open_source(opening: Opening, keys: Keys | None = None) -> Source:
+    """The source behind an account's block `aws`. `keys`: None is the SDK's standard chain."""
+    block = opening.block_as(Aws)
+    access = Access(
+        regions=block.regions,
+        endpoint=block.endpoint,
+        sts_endpoint=block.sts_endpoint,
+        keys=keys,
+        connections=opening.connections,
+    )
+    wanted = _wanted(opening.account, block)
+    if wanted is None:
+        return AwsSecretsManager(open_clients(access), observer=opening.observer)
+    role = Role(
+        open_sts(access),
+        wanted,
+        monotonic=opening.monotonic,
+        observer=opening.observer,
+        trouble=opening.trouble,
+    )
+    return UnderRole(
+        AwsSecretsManager(open_clients(access, role.keys), observer=opening.observer), role
+    )
+
+
+def _wanted(name: str, aws: Aws) -> Wanted | None:
+    """The account's role, under a name that AWS's own log tells us by; None: it has none."""
+    if aws.role_arn is None:
+        return None
+    session = f"lastgood-{name}"[:LONGEST_SESSION]
+    return Wanted(arn=aws.role_arn, session=session, external_id=aws.external_id)

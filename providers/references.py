@@ -1,0 +1,66 @@
+"""References to secrets: accepted or rejected, never repaired, so that what policy matched is what
+goes on the wire.
+"""
+
+from __future__ import annotations
+
+from contract.quoted import shown
+from contract.reference import (
+    ACCOUNT,
+    MOST_PROPERTY,
+    SHAPE,
+    ReferenceRejected,
+    SourceRequest,
+    is_property,
+)
+from contract.spelling import quick_suggestion
+from providers.registry import SCHEMES
+
+
+def parse_source(raw: str) -> SourceRequest:
+    """The parts of `provider[@account]:reference[#property]`, or ReferenceRejected."""
+    head, colon, rest = raw.partition(":")
+    if not colon:
+        raise ReferenceRejected(f'"{shown(raw)}" has no provider. Allowed: {SHAPE}')
+    provider, at, account = head.partition("@")
+    reference, hash_sign, name = rest.partition("#")
+    if at and not ACCOUNT.fullmatch(account):
+        raise ReferenceRejected(
+            f'"{shown(account)}" is not a valid account name. Allowed: 1 to 63 characters of a-z,'
+            " 0-9"
+            " and -, with a letter or digit at both ends"
+        )
+    if hash_sign and not is_property(name):
+        raise ReferenceRejected(
+            f'"{shown(name)}" is not a valid property. Allowed: up to 16 names with / between them,'
+            " each 1 to 128 characters of A-Z a-z 0-9 _ . -, without .. and without a dot next to a"
+            f" /, at most {MOST_PROPERTY} characters in total, where each / counts as two"
+        )
+    return SourceRequest(
+        provider=provider,
+        account=account if at else None,
+        reference=canonicalise(provider, reference),
+        property=name if hash_sign else None,
+    )
+
+
+def canonicalise(provider: str, raw: str) -> str:
+    r"""`raw` itself when it is a canonical reference of the scheme `provider`; else
+    ReferenceRejected.
+
+    Accepts no empty, `.` or `..` segments, and no `%`, `?`, `\`, control or non-ASCII characters.
+    A provider refuses more, such as ARNs and names that lead from one store to another.
+    """
+    scheme = SCHEMES.get(provider)
+    if scheme is None:
+        hint = quick_suggestion(provider, tuple(SCHEMES))
+        raise ReferenceRejected(
+            f'"{shown(provider)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}{hint}'
+        )
+    scheme.check(raw)
+    segments = raw.removeprefix("/").split("/")
+    if any(segment in {"", ".", ".."} for segment in segments):
+        raise ReferenceRejected(
+            f'"{shown(raw)}" has an empty, "." or ".." segment. Remove it from the path'
+        )
+    return raw

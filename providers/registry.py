@@ -1,0 +1,11 @@
+"""The providers. A new one is a folder beside this file, and its line in `PROVIDERS`."""
+
+from __future__ import annotations
+
+from providers.aws.definition import AWS
+from providers.file.definition import FILE
+
+PROVIDERS = {it.name: it for it in (AWS, FILE)}
+"""By the `provider` of an account."""
+SCHEMES = {scheme.name: scheme for it in PROVIDERS.values() for scheme in it.schemes}
+"""By what stands before a reference's colon."""

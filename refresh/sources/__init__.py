@@ -1,1 +1,0 @@
-"""Providers, one file each, behind `protocol.Source`."""

@@ -1,0 +1,1 @@
+"""How a field of an API type is checked: once for the model and for the CRD's schema."""

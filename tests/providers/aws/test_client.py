@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import io
+import logging
+import traceback
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+
+from contract.reasons import FetchFailure
+from contract.secret_bytes import SecretBytes
+from providers.aws.source.client import Access, Keys, open_clients, open_sts
+from providers.aws.source.secrets_manager import AwsSecretsManager
+from providers.protocol import Failed, FetchRequest, Material
+from tests.providers.harness import CANARY, REGION, aws_source, one
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from demo.provider import Provider, Proxy
+    from tests.providers.harness import Scripted
+
+
+@pytest.fixture
+def everything_logged() -> Iterator[io.StringIO]:
+    """What all loggers write at DEBUG, the SDK's own turned up as in a search for a bug."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    names = ["", "boto3", "botocore", "botocore.parsers", "botocore.endpoint", "urllib3"]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    loggers[0].addHandler(handler)
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    yield stream
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    loggers[0].removeHandler(handler)
+
+
+def test_p8_no_log_of_the_sdk_shows_a_value(
+    proxy: Proxy, provider: Provider, everything_logged: io.StringIO
+) -> None:
+    """At DEBUG, in success and in every fault, single and in a batch."""
+    name = f"/logs/{uuid.uuid4()}"
+    version = provider.put(name, SecretBytes(CANARY.encode()))
+    source = aws_source(proxy.addresses["default"], timeout_s=0.3)
+    for logger in ("botocore", "botocore.parsers", "botocore.hooks", "boto3", "urllib3"):
+        logging.getLogger(logger).setLevel(logging.DEBUG)
+    for mode in ("pass", "truncated", "access-denied", "error-500", "blackhole", "malformed"):
+        proxy.set(mode)
+        one(source, name)
+        one(source, name, known_version="x" * 32)
+        one(source, name, version=version)
+        source.fetch([FetchRequest(reference=name)] * 2)
+    logging.getLogger("ours").debug("alive")
+    assert "alive" in everything_logged.getvalue()
+    assert CANARY not in everything_logged.getvalue()
+    source.close()
+
+
+def test_p8_no_log_of_the_sdk_shows_a_roles_credentials(
+    script: Scripted, everything_logged: io.StringIO
+) -> None:
+    """At DEBUG botocore logs STS's answers whole, and what it signs with them."""
+    access = Access(
+        regions=(REGION,),
+        endpoint=f"http://{script.address}",
+        sts_endpoint=f"http://{script.address}",
+        keys=Keys(access_key="a", secret_key="b"),
+    )
+    held = Keys(access_key="k", secret_key=CANARY, token=CANARY)
+    [sts], [client] = open_sts(access), open_clients(access, lambda: held)
+    for logger in ("botocore", "botocore.parsers", "botocore.auth", "botocore.credentials"):
+        logging.getLogger(logger).setLevel(logging.DEBUG)
+    given = f"<AssumeRoleResult><Credentials><SessionToken>{CANARY}</SessionToken></Credentials>"
+    script.say("AssumeRole", f"<a>{given}</AssumeRoleResult></a>".encode())
+    sts.assume_role(RoleArn="arn:aws:iam::000000000001:role/r", RoleSessionName="test")
+    script.say("GetSecretValue", {})
+    client.get_secret_value(SecretId="a")
+    assert len(script.asked) == 2
+    logging.getLogger("ours").debug("alive")
+    assert "alive" in everything_logged.getvalue()
+    assert CANARY not in everything_logged.getvalue()
+    for opened in (sts, client):
+        opened.close()
+
+
+def test_p8_the_same_logs_show_a_value_without_us(
+    script: Scripted, everything_logged: io.StringIO
+) -> None:
+    """The test above can fail: the record that botocore writes of a body is the one held back."""
+    logger = logging.getLogger("botocore.parsers")
+    found = list(logger.filters)
+    logger.filters.clear()
+    try:
+        script.say("GetSecretValue", {"SecretString": CANARY})
+        [client] = open_clients(
+            Access(
+                regions=(REGION,),
+                endpoint=f"http://{script.address}",
+                keys=Keys(access_key="a", secret_key="b"),
+            )
+        )
+        logger.filters.clear()
+        client.get_secret_value(SecretId="a")
+        assert CANARY in everything_logged.getvalue()
+        client.close()
+    finally:
+        logger.filters[:] = found
+
+
+@pytest.mark.parametrize("body", [b'{"SecretString": "canary-5f1d3c', b"\xffcanary-5f1d3c"])
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_p8_no_traceback_of_an_observer_shows_a_value(
+    script: Scripted, body: bytes, status: int
+) -> None:
+    """Some exceptions of botocore's parser hold the body; none is in flight once we speak."""
+    script.say("GetSecretValue", body, status)
+    shown: list[str] = []
+    source = aws_source(
+        script.address, observer=lambda *_: shown.append("".join(traceback.format_exc()))
+    )
+    shown.append(repr(one(source, "a")))
+    assert len(shown) == 2
+    assert all("canary" not in text for text in shown)
+    source.close()
+
+
+def test_p8_keys_are_not_shown() -> None:
+    """The secret half of explicit credentials stays out of repr."""
+    access = Access(regions=(REGION,), keys=Keys(access_key="AKIA", secret_key=CANARY))
+    assert CANARY not in repr(access)
+
+
+def test_every_call_says_who_calls(script: Scripted) -> None:
+    """So that a provider's log tells our calls from a pod's own."""
+    script.say("GetSecretValue", {})
+    one(aws_source(script.address), "a")
+    assert script.asked[0][2].endswith(" lastgood")
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_STS"]
+)
+def test_p7_the_environment_cannot_choose_an_endpoint(
+    script: Scripted, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Endpoints are the account's: without one it is AWS's, whatever the SDK's variables say."""
+    monkeypatch.setenv(variable, f"http://{script.address}")
+    keys = Keys(access_key="a", secret_key="b")
+    [client] = open_clients(Access(regions=(REGION,), keys=keys))
+    endpoint = vars(client)["_endpoint"].host
+    assert endpoint == f"https://secretsmanager.{REGION}.amazonaws.com"
+    client.close()
+
+
+def test_without_credentials_the_answer_is_denied(
+    script: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The standard chain is asked when the account has no keys, and may find nothing."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    access = Access(regions=(REGION,), endpoint=f"http://{script.address}")
+    source = AwsSecretsManager(open_clients(access))
+    assert "NoCredentialsError" in repr(one(source, "a"))
+    assert script.asked == []
+
+
+def test_the_standard_chain_is_used_without_keys(
+    provider: Provider, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the environment, the first link that EKS and the like also fill."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    name = f"/chain/{uuid.uuid4()}"
+    provider.put(name, SecretBytes(b"x"))
+    access = Access(regions=(REGION,), endpoint=f"http://{proxy.addresses['default']}")
+    assert isinstance(one(AwsSecretsManager(open_clients(access)), name), Material)
+
+
+def test_p4_clients_of_the_chain_are_bounded_too(
+    script: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Credentials from STS, as a cluster's identities are, get the same time-outs and one try."""
+    (tmp_path / "token").write_text("token")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    made: list[Any] = []
+    create = botocore.session.Session.create_client
+
+    def remember(self: botocore.session.Session, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - boto's
+        made.append((given, create(self, *given, **named)))
+        return made[-1][1]
+
+    monkeypatch.setattr(botocore.session.Session, "create_client", remember)
+    source = AwsSecretsManager(
+        open_clients(Access(regions=(REGION,), endpoint=f"http://{script.address}"))
+    )
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    failed = one(source, "a")
+    assert isinstance(failed, Failed)
+    assert failed.reason is FetchFailure.UNAVAILABLE
+    configs = {given[0]: client.meta.config for given, client in made}
+    assert configs.keys() == {"secretsmanager", "sts"}
+    for config in configs.values():
+        assert config.retries["total_max_attempts"] == 1
+        assert (config.connect_timeout, config.read_timeout) == (2.0, 5.0)

@@ -1,0 +1,227 @@
+"""References are accepted as they are or rejected in words; nothing is repaired."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.reference import ReferenceRejected, SourceRequest, is_property
+from contract.snapshot import data_key, property_key
+from contract.spelling import nearest, suggestion
+from providers.references import canonicalise, parse_source
+from providers.registry import SCHEMES
+from tests.properties import strategies
+
+providers = st.sampled_from(tuple(SCHEMES))
+
+ACCEPTED: dict[str, tuple[str | None, str, str | None, str]] = {
+    # annotation: account, reference, property, provider
+    "aws-sm:/prod/payments/db#password": (None, "/prod/payments/db", "password", "aws-sm"),
+    "aws-sm:db": (None, "db", None, "aws-sm"),
+    "aws-sm@prod-eu:a_b+c=d.e@f-g": ("prod-eu", "a_b+c=d.e@f-g", None, "aws-sm"),
+    "aws-sm:rds!cluster-1fcd41b2-5e8b-4b5a-9d3b-2f1c7b1e0a11#password": (
+        None,
+        "rds!cluster-1fcd41b2-5e8b-4b5a-9d3b-2f1c7b1e0a11",
+        "password",
+        "aws-sm",
+    ),
+    "aws-sm@prod-eu:events!connection/orders/5b3a0a11": (
+        "prod-eu",
+        "events!connection/orders/5b3a0a11",
+        None,
+        "aws-sm",
+    ),
+    "aws-sm:rds/x#a/b/c": (None, "rds/x", "a/b/c", "aws-sm"),
+    "file:/ca.pem": (None, "/ca.pem", None, "file"),
+    "file@f:/a/...": ("f", "/a/...", None, "file"),
+    "aws-sm:db#.dockerconfigjson": (None, "db", ".dockerconfigjson", "aws-sm"),
+    "aws-sm:" + "x" * 512: (None, "x" * 512, None, "aws-sm"),
+}
+
+
+@pytest.mark.parametrize(("raw", "parts"), ACCEPTED.items(), ids=[raw[:40] for raw in ACCEPTED])
+def test_a_source_is_taken_apart(raw: str, parts: tuple[str | None, str, str | None, str]) -> None:
+    """Each part is what was written."""
+    account, reference, name, provider = parts
+    assert parse_source(raw) == SourceRequest(
+        provider=provider, account=account, reference=reference, property=name
+    )
+
+
+SM = (
+    "is not a valid name in Secrets Manager. Allowed: 1 to 512 characters of"
+    " A-Z a-z 0-9 / _ + = . @ ! -"
+)
+PATH = "is not a valid path. Allowed: / and then 1 to 511 characters of A-Z a-z 0-9 / _ + = . @ ! -"
+SEGMENT = 'has an empty, "." or ".." segment. Remove it from the path'
+PROPERTY = (
+    "is not a valid property. Allowed: up to 16 names with / between them, each 1 to 128 characters"
+    " of A-Z a-z 0-9 _ . -, without .. and without a dot next to a /, at most 251 characters in"
+    " total, where each / counts as two"
+)
+ACCOUNT = (
+    "is not a valid account name. Allowed: 1 to 63 characters of a-z, 0-9 and -, with a letter or"
+    " digit at both ends"
+)
+ARN = "an ARN is not allowed here: the SecretAccount decides the AWS account"
+ARN_OF = "aws-sm:arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
+OTHER_STORE = "refers to another store. Use the name of the secret itself"
+
+REJECTED = {
+    "": '"" has no provider. Allowed: provider[@account]:reference[#property]',
+    "db": '"db" has no provider. Allowed: provider[@account]:reference[#property]',
+    ":db": '"" is not a valid provider. Allowed: aws-sm, file',
+    "aws-ms:db": '"aws-ms" is not a valid provider. Allowed: aws-sm, file. Did you mean "aws-sm"?',
+    "AWS-SM:db": '"AWS-SM" is not a valid provider. Allowed: aws-sm, file. Did you mean "aws-sm"?',
+    "files:/a": '"files" is not a valid provider. Allowed: aws-sm, file. Did you mean "file"?',
+    "vault:db": '"vault" is not a valid provider. Allowed: aws-sm, file',
+    "arn:aws:x": '"arn" is not a valid provider. Allowed: aws-sm, file',
+    "\x1b[31m:x": '"\\x1b[31m" is not a valid provider. Allowed: aws-sm, file',
+    "aws-sm@:db": f'"" {ACCOUNT}',
+    "aws-sm@Prod:db": f'"Prod" {ACCOUNT}',
+    "aws-sm@-a:db": f'"-a" {ACCOUNT}',
+    "aws-sm@a@b:db": f'"a@b" {ACCOUNT}',
+    "aws-sm@" + "a" * 64 + ":db": f'"{"a" * 64}" {ACCOUNT}',
+    "aws-sm:": f'"" {SM}',
+    "aws-sm:a b": f'"a b" {SM}',
+    "aws-sm:a%2fb": f'"a%2fb" {SM}',
+    "aws-sm:a?x": f'"a?x" {SM}',
+    "aws-sm:a\\b": f'"a\\b" {SM}',
+    "aws-sm:a\n": f'"a\\n" {SM}',
+    "aws-sm:a\x7f": f'"a\\x7f" {SM}',
+    "aws-sm:\u0430": f'"\\u0430" {SM}',
+    "aws-sm:\ud800": f'"\\ud800" {SM}',
+    "aws-sm:a:b": f'"a:b" {SM}',
+    "aws-sm:" + "x" * 513: f'"{"x" * 77}..." {SM}',
+    "aws-sm:/": f'"/" {SEGMENT}',
+    "aws-sm://a": f'"//a" {SEGMENT}',
+    "aws-sm:a/": f'"a/" {SEGMENT}',
+    "aws-sm:a//b": f'"a//b" {SEGMENT}',
+    "aws-sm:./a": f'"./a" {SEGMENT}',
+    "aws-sm:a/../b": f'"a/../b" {SEGMENT}',
+    "aws-sm:..": f'".." {SEGMENT}',
+    "aws-sm:/aws/reference/secretsmanager/db": f'"/aws/reference/secretsmanager/db" {OTHER_STORE}',
+    "aws-sm:AWS/Reference/x": f'"AWS/Reference/x" {OTHER_STORE}',
+    f"{ARN_OF}/prod/db-a1B2c3": f'{ARN}. Did you mean "/prod/db"?',
+    f"{ARN_OF}rds!db-3ce19e76-a1B2c3#password": f'{ARN}. Did you mean "rds!db-3ce19e76"?',
+    f"{ARN_OF}db#password": f'{ARN}. Did you mean "db"?',
+    f"{ARN_OF}\x1b[31m": ARN,
+    "file:": f'"" {PATH}',
+    "file:a": f'"a" {PATH}',
+    "file:/": f'"/" {PATH}',
+    "file:/a/../../etc/shadow": f'"/a/../../etc/shadow" {SEGMENT}',
+    "file:/a\0": f'"/a\\x00" {PATH}',
+    "aws-sm:db#": f'"" {PROPERTY}',
+    "aws-sm:db#a#b": f'"a#b" {PROPERTY}',
+    "aws-sm:db#/a": f'"/a" {PROPERTY}',
+    "aws-sm:db#a//b": f'"a//b" {PROPERTY}',
+    "aws-sm:db#a..b": f'"a..b" {PROPERTY}',
+    "aws-sm:db#a./b": f'"a./b" {PROPERTY}',
+    "aws-sm:db#a/.b": f'"a/.b" {PROPERTY}',
+    "aws-sm:db#a b": f'"a b" {PROPERTY}',
+    "aws-sm:db#" + "/".join("a" * 17): f'"{"/".join("a" * 17)}" {PROPERTY}',
+    "aws-sm:db#" + "/".join(["a" * 125] * 2) + "b": f'"{"a" * 77}..." {PROPERTY}',
+}
+
+
+def _id(raw: str) -> str:
+    return ascii(raw[:50])
+
+
+@pytest.mark.parametrize(("raw", "message"), REJECTED.items(), ids=map(_id, REJECTED))
+def test_a_wrong_source_is_rejected_in_words(raw: str, message: str) -> None:
+    """What is wrong, what is allowed and the nearest right spelling, quoted safely and cut."""
+    with pytest.raises(ReferenceRejected) as rejected:
+        parse_source(raw)
+    assert str(rejected.value) == message
+
+
+@given(provider=providers, reference=strategies.references)
+def test_an_ordinary_reference_is_accepted_as_it_is(provider: str, reference: str) -> None:
+    """The path that policy matches is the path that goes on the wire."""
+    assert canonicalise(provider, reference) == reference
+
+
+@given(provider=providers | st.text(), raw=strategies.hostile_references)
+def test_p7_any_text_is_accepted_unchanged_or_rejected(provider: str, raw: str) -> None:
+    """Never repaired, and nothing accepted holds what could mean another path to somebody."""
+    try:
+        accepted = canonicalise(provider, raw)
+    except ReferenceRejected as rejected:
+        message = str(rejected)
+        accepted = None
+    else:
+        message = ""
+    assert message.isascii()
+    assert message.isprintable()
+    if accepted is not None:
+        assert accepted == raw
+        assert accepted.isascii()
+        assert accepted.isprintable()
+        assert not set(accepted) & set("%?\\ #:*")
+        assert not set(accepted.removeprefix("/").split("/")) & {"", ".", ".."}
+
+
+@given(raw=st.text() | strategies.hostile_references.map("aws-sm:".__add__))
+def test_any_annotation_is_taken_apart_or_rejected(raw: str) -> None:
+    """The parts make up the annotation again, so nothing was dropped."""
+    try:
+        source = parse_source(raw)
+    except ReferenceRejected:
+        return
+    account = "" if source.account is None else f"@{source.account}"
+    name = "" if source.property is None else f"#{source.property}"
+    assert f"{source.provider}{account}:{source.reference}{name}" == raw
+
+
+step_texts = st.text("ab./-", min_size=1, max_size=8)
+
+
+@given(one=step_texts, other=step_texts)
+def test_p13_no_two_properties_share_a_data_key(one: str, other: str) -> None:
+    """Otherwise a pod could get another property's value."""
+    if is_property(one) and is_property(other) and one != other:
+        assert property_key(one) != property_key(other)
+
+
+@given(name=strategies.properties | step_texts)
+def test_a_propertys_key_is_one_that_a_secret_may_have(name: str) -> None:
+    """At most 253 of A-Z a-z 0-9 - _ . (API: Secret, data)."""
+    if is_property(name):
+        key = property_key(name)
+        assert len(key) <= 253
+        assert "/" not in key
+
+
+def test_the_longest_property_fits_a_key() -> None:
+    """Each step costs two characters, and `p.` two more."""
+    longest = "a" * 124 + "/" + "b" * 125
+    assert is_property(longest)
+    assert len(property_key(longest)) == 253
+    assert not is_property(longest + "b")
+
+
+def test_the_whole_value_and_a_property_have_their_own_keys() -> None:
+    """A member named value is not the whole value."""
+    assert data_key(None) == "value"
+    assert data_key("value") == "p.value"
+    assert data_key("a/b") == "p.a..b"
+
+
+NEAREST = {
+    "a letter swapped": ("mdoe", "mode"),
+    "another case": ("MODE", "mode"),
+    "allowed in another case": ("payments", "Payments"),
+    "nothing near": ("zzzzzz", None),
+    "empty": ("", None),
+}
+
+
+@pytest.mark.parametrize(("word", "expected"), NEAREST.values(), ids=NEAREST)
+def test_the_nearest_spelling(word: str, expected: str | None) -> None:
+    """The one allowed word most like it, as it is spelled."""
+    allowed = ("mode", "bundle", "reload", "Payments")
+    assert nearest(word, allowed) == expected
+    hint = "" if expected is None else f'. Did you mean "{expected}"?'
+    assert suggestion(word, allowed) == hint
