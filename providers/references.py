@@ -27,8 +27,7 @@ def parse_source(raw: str) -> SourceRequest:
     if at and not ACCOUNT.fullmatch(account):
         raise ReferenceRejected(
             f'"{shown(account)}" is not a valid account name. Allowed: 1 to 63 characters of a-z,'
-            " 0-9"
-            " and -, with a letter or digit at both ends"
+            " 0-9 and -, with a letter or digit at both ends"
         )
     if hash_sign and not is_property(name):
         raise ReferenceRejected(
