@@ -125,7 +125,9 @@ class Rules(_Model):
     max_age_seconds: int
     """Age at which a value becomes expired, in seconds."""
     on_expired: Literal["serve", "refuse"]
-    """What happens when a pod starts while its value is expired: it starts, or it waits."""
+    """What happens when a pod starts while its value is expired. serve: it starts. refuse: it
+    waits.
+    """
 
 
 State = Literal[
@@ -186,10 +188,10 @@ class Status(_Model):
     reason: str | None = None
     """Why the last attempt failed, or why the policy refuses the source. foreign-secret: a Secret
     with this name exists and does not belong to lastgood. no-rights: lastgood may not write Secrets
-    in this namespace. write-refused: the API server rejects the Secret. write-failed: the Secret
-    could not be written repeatedly. record-not-written: the controller's record of the snapshot
-    could not be written, so pods receive nothing new. ages-not-written: the ConfigMap of ages could
-    not be written, so pods see older ages. restored: the snapshot comes from a backup of another
+    in this namespace. write-refused: the API server rejects the Secret. write-failed: writing the
+    Secret failed more than once. record-not-written: the controller's record of the snapshot could
+    not be written, so pods receive nothing new. ages-not-written: the ConfigMap of ages could not
+    be written, so pods see older ages. restored: the snapshot comes from a backup of another
     cluster. Unset: no problem."""
     message: str | None = None
     """Details of the reason. Unset: there are none."""

@@ -110,7 +110,7 @@ def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> S
         if not _scheduled(status) or not waiting:
             return Standing(verdict="pending", sentence=_unstarted(status))
         names = ", ".join(waiting)
-        return Standing(verdict="held", sentence=f"waits in the kubelet for {names}")
+        return Standing(verdict="held", sentence=f"waits until the kubelet can mount {names}")
     return _running(found)
 
 
@@ -162,7 +162,7 @@ def _unstarted(status: Json) -> str:
     if _scheduled(status):
         return "is being started by its kubelet"
     conditions = {item.get("type"): item for item in status.get("conditions") or ()}
-    reason = conditions.get("PodScheduled", {}).get("reason", "not scheduled yet")
+    reason = conditions.get("PodScheduled", {}).get("reason", "not scheduled")
     return f"has no node yet: {reason}"
 
 

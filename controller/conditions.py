@@ -39,7 +39,7 @@ NOT_GIVEN = {
     Found.WRITE_FAILED: (
         "NotWritten",
         "WriteFailed",
-        "the Secret could not be written repeatedly. The write is retried",
+        "writing the Secret has failed more than once. The write is retried",
     ),
     Found.RECORD_NOT_WRITTEN: (
         "NotWritten",
@@ -50,6 +50,11 @@ NOT_GIVEN = {
 """Why pods are not given what the controller knows: state, the conditions' reason, message."""
 MOST_LOST = 500
 """Characters of members and pods in one sentence: tenants name both."""
+_AGES = {
+    Freshness.FRESH: "within the freshness budget",
+    Freshness.STALE: "over the freshness budget",
+    Freshness.EXPIRED: "over the maximum age",
+}
 STATES = {
     Freshness.FRESH: "Fresh",
     Freshness.STALE: "Stale",
@@ -79,9 +84,9 @@ def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) ->
     if status.message is not None:
         why = f". {status.reason}: {status.message}"
     message = (
-        f"according to class {status.rules.name}{why}"
+        f"the value is {_AGES[freshness_]} of class {status.rules.name}{why}"
         if status.rules is not None
-        else f"no class{why}"
+        else f"the value has no class{why}"
     )
     return _condition("Fresh", "True" if well else "False", STATES[freshness_], message)
 

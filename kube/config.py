@@ -75,7 +75,7 @@ async def locate(files: Sequence[Path], context: str | None = None) -> Place:
             namespace=chosen.namespace or "default",
         )
     where = ", ".join(str(file) for file in files)
-    raise ConfigError(f"{where} has no current context that can be used: {chosen.context}")
+    raise ConfigError(f"context {chosen.context} of kubeconfig {where} cannot be used")
 
 
 def _in_pod() -> Place:

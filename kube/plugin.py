@@ -29,23 +29,23 @@ _CLUSTER = (
 async def credential(plugin: Json, cluster: Json) -> Json:
     """A user's entry in a kubeconfig, with what the program gave. ConfigError."""
     command = str(plugin.get("command"))
-    what = f"{command}, which the kubeconfig names for credentials,"
+    what = f"the credential plugin {command} of the kubeconfig"
     words = _words(plugin, cluster)
     if words is None:
-        raise ConfigError(f"{what} has arguments or variables of another shape than theirs")
+        raise ConfigError(f"{what} has invalid arguments or environment variables")
     try:
         process = await asyncio.create_subprocess_exec(
             command, *words[0], env=words[1], stdout=asyncio.subprocess.PIPE
         )
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it has a zero byte in it"
-        raise ConfigError(f"{what} can't be run: {why}") from None
+        raise ConfigError(f"{what} cannot be run: {why}") from None
     out, _ = await process.communicate()
     if process.returncode:
-        raise ConfigError(f"{what} ended with {process.returncode}")
+        raise ConfigError(f"{what} exited with code {process.returncode}")
     user = _user(out)
     if user is None:
-        raise ConfigError(f"{what} gave none")
+        raise ConfigError(f"{what} returned no credentials")
     return user
 
 

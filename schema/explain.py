@@ -28,7 +28,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
         if item["type"] == "extra_forbidden":
             word = str(item["loc"][-1])
             fields = _fields_at(model, item["loc"][:-1])
-            hint = suggestion(word, fields) or f"; allowed: {', '.join(fields)}"
+            hint = suggestion(word, fields) or f". Allowed: {', '.join(fields)}"
             found.append(f"{path}: unknown field{hint}")
         else:
             found.append(f"{path}: {item['msg'].removeprefix('Value error, ')}".removeprefix(": "))

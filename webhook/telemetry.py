@@ -102,37 +102,37 @@ class Telemetry:
         )
         self._duration = Histogram(
             "lastgood_admission_duration_seconds",
-            "Time from a request's last byte to its answer.",
+            "Time from the last byte of a request to its response.",
             buckets=_BUCKETS,
             registry=self._registry,
         )
         self._not_after = Gauge(
             "lastgood_certificate_not_after_seconds",
-            "When the certificate ends, in seconds since the epoch: kind leaf or ca.",
+            "Expiry of the certificate in seconds since the epoch, by kind: leaf or ca.",
             ("kind",),
             registry=self._registry,
         )
         self._reload_failures = Counter(
             "lastgood_reload_failures",
-            "New files that could not be taken over: certificate, client_ca or policies.",
+            "Changed files that could not be loaded: certificate, client_ca or policies.",
             ("what",),
             registry=self._registry,
         )
         self._staleness = Gauge(
             "lastgood_watch_staleness_seconds",
-            "Time since the API server was last heard of, by what is watched.",
+            "Time since the last message from the API server, by resource.",
             ("resource",),
             registry=self._registry,
         )
         self._invalid = Gauge(
             "lastgood_invalid_objects",
-            "SecretAccounts and SecretPolicies that can't be read; their last good form holds.",
+            "SecretAccounts and SecretPolicies that cannot be read. Their last good form is used.",
             registry=self._registry,
         )
         self._ended = Counter(
             "lastgood_connections_ended",
-            "Connections that are over, by why: closed, reset; full, bytes (closed to make room);"
-            " handshake, head, body, answer, idle, linger (too late, or not to be read); stop.",
+            "Closed connections by reason: closed, reset, full or bytes (closed to make room),"
+            " handshake, head, body, answer, idle or linger (timeout or not readable), stop.",
             ("why",),
             registry=self._registry,
         )
@@ -191,7 +191,7 @@ class Telemetry:
         if self._in_sync is None:
             self._in_sync = Gauge(
                 "lastgood_ca_bundle_in_sync",
-                "1: the API server's configuration trusts what it should, and no more.",
+                "1 if caBundle of the webhook configuration has exactly the CAs it should have.",
                 registry=self._registry,
             )
         self._in_sync.set(in_sync)
@@ -209,7 +209,11 @@ class Telemetry:
         """Connections are accepted from now on."""
         for name, meaning, now in (
             ("lastgood_connections", "Open connections.", count),
-            ("lastgood_connections_held_bytes", "Requests and answers in memory.", held_bytes),
+            (
+                "lastgood_connections_held_bytes",
+                "Bytes of requests and responses in memory.",
+                held_bytes,
+            ),
         ):
             Gauge(name, meaning, registry=self._registry).set_function(now)
 

@@ -199,7 +199,7 @@ def test_a_mount_pod_without_a_gate_is_held_by_the_kubelet() -> None:
     pod = _pod("Pending", None)
     pod["spec"] = {}
     found = standing(pod, _plan(), [_secret(NEVER)], NOW)
-    assert (found.verdict, "waits in the kubelet for db" in found.sentence) == (
+    assert (found.verdict, "waits until the kubelet can mount db" in found.sentence) == (
         "held",
         True,
     )

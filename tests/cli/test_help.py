@@ -41,9 +41,9 @@ def _fits(shown: str) -> None:
     ("words", "message"),
     [
         (("statis",), 'Did you mean "status"?'),
-        (("status", "-o", "jsn"), "allowed: table, wide, json, yaml, name. Did you mean"),
+        (("status", "-o", "jsn"), "Allowed: table, wide, json, yaml, name. Did you mean"),
         (("render", "-f", "x", "--run-as", "pods"), 'Did you mean "pod"?'),
-        (("explain", "web", "-o", "name"), "allowed: text, json, yaml"),
+        (("explain", "web", "-o", "name"), "Allowed: text, json, yaml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -71,10 +71,8 @@ def test_presync_keeps_what_operators_wrote(world: World, tmp_path: Path) -> Non
     spec = {"spec": {"pin": version, "properties": ["username"]}}
     world.server.patch(SECRET_SNAPSHOTS, snapshot_of(DB), spec, namespace="payments")
     assert MADE_FOR in world.snapshot(DB)["metadata"]["annotations"]
-    assert (
-        _applied(world, tmp_path, "password")
-        == "configured: the controller had created it for pods, and now it is kept without them"
-    )
+    said = "configured: the controller had created it for pods, and now it is kept without them"
+    assert _applied(world, tmp_path, "password") == said
     assert _spec(world)["properties"] == ["password", "username"]
     assert _spec(world)["pin"] == version
     assert MADE_FOR not in (world.snapshot(DB)["metadata"].get("annotations") or {})
