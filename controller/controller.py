@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from controller.accounts import Accounts
     from controller.demand import Demand
     from controller.feeds import Feed
-    from controller.ledger import Ledger
+    from controller.garbage_collector import GarbageCollector
     from controller.past import Past, Published, Remembered
     from controller.spec import Spec
+    from controller.status_writer import StatusWriter
     from policy.match import PolicySet
     from refresh.engine import Clock, Engine
     from refresh.model import Wanted
@@ -57,7 +58,8 @@ class Controller:
         self,
         *,
         past: Past,
-        ledger: Ledger,
+        statuses: StatusWriter,
+        garbage: GarbageCollector,
         policies: Feed[PolicySet],
         pods: Feed[Sequence[Demand]],
         specs: Feed[Mapping[Name, Spec]],
@@ -69,7 +71,8 @@ class Controller:
         """`namespaces` are those that may be written in; None: all."""
         self._namespaces = namespaces
         self._past = past
-        self._ledger = ledger
+        self._statuses = statuses
+        self._garbage = garbage
         self._policies = policies
         self._pods = pods
         self._specs = specs
@@ -161,7 +164,7 @@ class Controller:
             where = {"namespace": published.namespace, "snapshot": published.name}
             say(logging.ERROR, "controller.not_restored", **where, why=str(error))
             return
-        self._ledger.restored(key, meta)
+        self._statuses.published(key, meta)
         self._handled[key] = remembered.refresh_handled
         self._known[key] = Known(
             parts=_parts_of(published.keys),
@@ -177,7 +180,7 @@ class Controller:
         self._collect_at = {key: self._collect_at.get(key, mono) for key in unused}
         for key in [key for key, at in self._collect_at.items() if at <= mono][:MOST_COLLECTED]:
             self._turned_at = self._clock.monotonic()
-            if await self._ledger.collect(key):
+            if await self._garbage.collect(key):
                 self._forget(key)
             else:
                 self._collect_at[key] = self._turned_at + COLLECT_AGAIN_S
@@ -190,7 +193,7 @@ class Controller:
     def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> None:
         policies = self._policies.current()
         specs = self._specs.current()
-        gone = {key for key in self._known if self._ledger.vanished(key)}
+        gone = {key for key in self._known if self._garbage.vanished(key)}
         self._behind |= bool(gone)  # in a namespace that was made again it is another snapshot
         keys = (wanted.keys() | self._known.keys()) - gone
         self._names = {key: self._names.get(key) or _name(key) for key in keys}
@@ -220,7 +223,7 @@ class Controller:
                 self._engine.withdraw(key)
         asked = {key: specs.get(self._names[key]) for key in decided}
         generations = {key: spec.generation for key, spec in asked.items() if spec is not None}
-        self._ledger.decided(decided, consumers(self._pods.current()), generations)
+        self._statuses.decided(decided, consumers(self._pods.current()), generations)
         self._gone |= (keys | gone) - decided.keys()
         self._gone -= decided.keys()
         for key in self._gone:
@@ -231,10 +234,10 @@ class Controller:
     def _show(self) -> None:
         """Shows what was decided."""
         for key in self._gone:
-            self._ledger.forget(key)
+            self._garbage.forget(key)
         self._gone.clear()
         for key in self.decided:
-            self._ledger.write(key, self._engine.state(key))
+            self._statuses.write(key, self._engine.state(key))
 
     def _wishes(
         self, keys: Iterable[SnapshotKey], policies: PolicySet

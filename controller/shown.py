@@ -34,8 +34,6 @@ class Shown:
     """The request for a refresh that it answers."""
     found: Found | None = None
     """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
-    refused: int = 0
-    """Writes of the Secret that failed, one after another."""
     probed: bool = False
     """Whether it was looked what stands in the place of a snapshot that was never served."""
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from contract.reasons import FetchFailure
     from controller.events import Events
     from controller.feeds import Copies, Pod
-    from controller.ledger import Ledger
     from controller.reconcile import Decided
+    from controller.status_writer import StatusWriter
     from controller.waits import Wait
     from kube.clock import Clock
     from kube.reflector import Change
@@ -85,7 +85,7 @@ class Watchman:
     async def run(
         self,
         engine: Engine,
-        ledger: Ledger,
+        statuses: StatusWriter,
         decided: Callable[[], Decisions],
     ) -> None:
         """Until cancelled."""
@@ -97,8 +97,8 @@ class Watchman:
                 told = await self._tell_alarm(key, alarm)
                 if not told and self._clock.monotonic() - raised_at < LATE_S:
                     self._alarms.append((raised_at, key, alarm))
-            await self._tell_waiting(engine, ledger, decided())
-            for pod, note in self._take_stale(engine, ledger, decided()):
+            await self._tell_waiting(engine, statuses, decided())
+            for pod, note in self._take_stale(engine, statuses, decided()):
                 self._counted()
                 regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
                 await self._events.say(regarded, REASON, REASON, note)
@@ -120,7 +120,9 @@ class Watchman:
         await self._events.say(regarded, f"{reason} {alarm.version}", reason, note)
         return True
 
-    async def _tell_waiting(self, engine: Engine, ledger: Ledger, decided: Decisions) -> None:
+    async def _tell_waiting(
+        self, engine: Engine, statuses: StatusWriter, decided: Decisions
+    ) -> None:
         """Each waiting pod is told the first sources that it waits for, and why. Others have the
         loop in between, however many there are.
         """
@@ -129,7 +131,7 @@ class Watchman:
         def why(keys: Iterable[SnapshotKey]) -> Iterator[Wait]:
             for key in keys:
                 if (item := decided.get(key)) is not None:
-                    found = ledger.kept_from_pods(key)
+                    found = statuses.kept_from_pods(key)
                     waits = wait(key, engine.state(key), item, found=found, now=now)
                     if waits is not None:
                         yield waits
@@ -156,7 +158,7 @@ class Watchman:
             self._started[pod.uid] = self._clock.monotonic(), pod
 
     def _take_stale(
-        self, engine: Engine, ledger: Ledger, decided: Decisions
+        self, engine: Engine, statuses: StatusWriter, decided: Decisions
     ) -> list[tuple[Pod, str]]:
         """The pods that started with stale values, each once, as soon as that can be told."""
         if not decided:
@@ -170,19 +172,26 @@ class Watchman:
             known = all(key in decided and engine.state(key) is not None for key in keys)
             if known or now - max(seen_at, self._decided_at) >= LATE_S:
                 del self._started[uid]
-                note = self._note(pod, engine, ledger, decided)
+                note = self._note(pod, engine, statuses, decided)
                 if note is not None:
                     found.append((pod, note))
         return found
 
-    def _note(self, pod: Pod, engine: Engine, ledger: Ledger, decided: Decisions) -> str | None:
+    def _note(
+        self, pod: Pod, engine: Engine, statuses: StatusWriter, decided: Decisions
+    ) -> str | None:
         """A node's clock that is ahead of ours makes no value look older."""
         if pod.started_at is None:
             return None
         sources = []
         for key in pod.demand.parts:
             state, item = engine.state(key), decided.get(key)
-            if state is None or item is None or item.demanded is None or ledger.kept_from_pods(key):
+            if (
+                state is None
+                or item is None
+                or item.demanded is None
+                or statuses.kept_from_pods(key)
+            ):
                 continue
             sources.append(Source(key=key, state=state, rules=item.demanded.rules))
         return started_stale(sources, min(pod.started_at, self._clock.now()))

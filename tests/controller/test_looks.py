@@ -10,7 +10,7 @@ from controller.accounts import Accounts
 from controller.controller import Controller
 from policy.match import PolicySet
 from refresh.engine import Engine
-from tests.make.ledger import QuietLedger
+from tests.make.writers import QuietGarbage, QuietSink, QuietStatuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -41,7 +41,7 @@ class SlowClock:
         return self.mono
 
 
-class SlowLedger(QuietLedger):
+class SlowStatuses(QuietStatuses):
     """Takes a decision's time."""
 
     def __init__(self, clock: SlowClock) -> None:
@@ -110,14 +110,17 @@ def _ignore(operation: str, code: str) -> None:
     del operation, code
 
 
-def _controller(clock: SlowClock, past: NoPast, ledger: SlowLedger, pods: Pods) -> Controller:
+def _controller(clock: SlowClock, past: NoPast, statuses: SlowStatuses, pods: Pods) -> Controller:
     accounts = Accounts(
         monotonic=clock.monotonic, observer=lambda _: _ignore, problem=lambda *_: None
     )
-    engine = Engine(sources=accounts.source, sink=ledger, clock=clock, rng=Random(1), cluster="c")
+    engine = Engine(
+        sources=accounts.source, sink=QuietSink(), clock=clock, rng=Random(1), cluster="c"
+    )
     return Controller(
         past=cast("Any", past),
-        ledger=cast("Any", ledger),
+        statuses=cast("Any", statuses),
+        garbage=cast("Any", QuietGarbage()),
         policies=Policies(),
         pods=pods,
         specs=Specs(),
@@ -141,12 +144,12 @@ def test_p13_a_start_that_finds_nothing_in_many_places_is_healthy() -> None:
                 yield None
             stop.set()
 
-    ledger = SlowLedger(clock)
-    controller = _controller(clock, Empty(), ledger, Pods(clock, ends_at=0.0))
+    statuses = SlowStatuses(clock)
+    controller = _controller(clock, Empty(), statuses, Pods(clock, ends_at=0.0))
     stop = asyncio.Event()
     asyncio.run(controller.run(stop, POLL_S))
     assert unhealthy == []
-    assert len(ledger.decided_at) == 1
+    assert len(statuses.decided_at) == 1
 
 
 def test_a_start_that_waits_for_what_was_published_ends_when_it_is_told_to() -> None:
@@ -159,22 +162,22 @@ def test_a_start_that_waits_for_what_was_published_ends_when_it_is_told_to() -> 
             stop.set()
             await asyncio.Event().wait()
 
-    ledger = SlowLedger(clock)
-    controller = _controller(clock, Silent(), ledger, Pods(clock, ends_at=0.0))
+    statuses = SlowStatuses(clock)
+    controller = _controller(clock, Silent(), statuses, Pods(clock, ends_at=0.0))
 
     async def start() -> None:
         async with asyncio.timeout(30):
             await controller.run(stop, POLL_S)
 
     asyncio.run(start())
-    assert ledger.decided_at == []
+    assert statuses.decided_at == []
 
 
 def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
     """A fleet that changes all the time takes a quarter of it; the last change is decided on."""
     clock = SlowClock()
-    ledger, pods = SlowLedger(clock), Pods(clock, ends_at=100.0)
-    controller = _controller(clock, NoPast(), ledger, pods)
+    statuses, pods = SlowStatuses(clock), Pods(clock, ends_at=100.0)
+    controller = _controller(clock, NoPast(), statuses, pods)
 
     async def looks() -> None:
         while clock.monotonic() < 120.0:
@@ -182,7 +185,7 @@ def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
             clock.pass_(POLL_S)
 
     asyncio.run(looks())
-    while_changing = [at for at in ledger.decided_at if at <= 100.0]
+    while_changing = [at for at in statuses.decided_at if at <= 100.0]
     assert 20 <= len(while_changing) <= 26
-    assert ledger.decided_at[-1] > pods.changed_at
-    assert ledger.decided_at[-1] < 120.0 - 10.0, "what does not change is not decided on"
+    assert statuses.decided_at[-1] > pods.changed_at
+    assert statuses.decided_at[-1] < 120.0 - 10.0, "what does not change is not decided on"

@@ -1,4 +1,4 @@
-"""A ledger for tests and benches of what comes before it."""
+"""Writers that write nothing, for tests and benches of what comes before them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ if TYPE_CHECKING:
     from refresh.sink import Data
 
 
-class QuietLedger:
-    """A `controller.ledger.Ledger` that shows and keeps nothing."""
+class QuietSink:
+    """A `refresh.sink.Sink`."""
 
-    def restored(self, key: SnapshotKey, meta: Meta) -> None: ...
+    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None: ...
+
+    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None: ...
+
+    async def status(self, key: SnapshotKey, state: SnapshotState) -> None: ...
+
+
+class QuietStatuses:
+    """What the controller calls of a `StatusWriter`."""
+
+    def published(self, key: SnapshotKey, meta: Meta) -> None: ...
 
     def decided(
         self,
@@ -28,6 +38,10 @@ class QuietLedger:
 
     def write(self, key: SnapshotKey, state: SnapshotState | None) -> None: ...
 
+
+class QuietGarbage:
+    """What the controller calls of a `GarbageCollector`."""
+
     def forget(self, key: SnapshotKey) -> None: ...
 
     def vanished(self, key: SnapshotKey) -> bool:
@@ -37,9 +51,3 @@ class QuietLedger:
     async def collect(self, key: SnapshotKey) -> bool:
         del key
         return True
-
-    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None: ...
-
-    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None: ...
-
-    async def status(self, key: SnapshotKey, state: SnapshotState) -> None: ...
