@@ -23,8 +23,8 @@ from controller.accounts import Accounts
 from controller.controller import Controller
 from controller.demand import Demand, Parts
 from controller.freshness import FreshnessMaps
-from controller.past import Past
 from controller.records import Records
+from controller.restore import Restore
 from kube.api import Api
 from policy.load import load_texts
 from providers.protocol import Fetched, NotModified
@@ -184,7 +184,7 @@ def _controller(api: Api, provider: _Provider) -> Controller:
     )
     specs: Mapping[Name, Spec] = {}
     return Controller(
-        past=Past(
+        restore=Restore(
             records,
             FreshnessMaps(api),
             cast("Any", SimpleNamespace(items={})),

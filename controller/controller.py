@@ -7,9 +7,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from contract.snapshot import META, from_wire
 from contract.wire import WireError
-from controller.demand import Parts, consumers, parts, used
+from controller.demand import consumers, parts, used
 from controller.reconcile import (
     RETENTION_S,
     Decided,
@@ -24,22 +23,20 @@ from controller.telemetry import say
 from controller.verdicts import Verdicts
 from kube.race import unless
 from refresh.engine import CLOCK_STEP_S
-from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from contract.snapshot import Meta
     from controller.accounts import Accounts
-    from controller.demand import Demand
+    from controller.demand import Demand, Parts
     from controller.feeds import Feed
     from controller.garbage_collector import GarbageCollector
-    from controller.past import Past, Published, Remembered
+    from controller.restore import Restore, Restored
     from controller.spec import Spec
     from controller.status_writer import StatusWriter
     from policy.match import PolicySet
     from refresh.engine import Clock, Engine
-    from refresh.model import Wanted
+    from refresh.model import SnapshotKey, Wanted
 
 REST_SHARE = 3.0
 """A decision on the whole fleet holds the loop; for so many times as long others have it."""
@@ -57,7 +54,7 @@ class Controller:
     def __init__(
         self,
         *,
-        past: Past,
+        restore: Restore,
         statuses: StatusWriter,
         garbage: GarbageCollector,
         policies: Feed[PolicySet],
@@ -70,7 +67,7 @@ class Controller:
     ) -> None:
         """`namespaces` are those that may be written in; None: all."""
         self._namespaces = namespaces
-        self._past = past
+        self._restore = restore
         self._statuses = statuses
         self._garbage = garbage
         self._policies = policies
@@ -103,7 +100,7 @@ class Controller:
 
     async def run(self, stop: asyncio.Event, poll_s: float) -> None:
         """Works until `stop` is set, or until the engine fails, which is raised."""
-        if not await unless(stop, self._restore()):
+        if not await unless(stop, self._take_all()):
             return
         await self.look()
         engine = asyncio.create_task(self._engine.run(stop))
@@ -146,32 +143,26 @@ class Controller:
         self._offset_s = offset_s
         return back_s > CLOCK_STEP_S
 
-    async def _restore(self) -> None:
+    async def _take_all(self) -> None:
         """Takes over every snapshot that was published, and what its status remembers of time."""
-        async for remembered in self._past.everything():
+        async for restored in self._restore.everything():
             self._turned_at = self._clock.monotonic()
-            if remembered is not None:
-                self._take(remembered)
+            if restored is not None:
+                self._take(restored)
         say(logging.INFO, "controller.restored", snapshots=len(self._known))
 
-    def _take(self, remembered: Remembered) -> None:
+    def _take(self, restored: Restored) -> None:
         """Takes over one snapshot; what can't be used is fetched as if it were new."""
-        published = remembered.published
+        key = restored.key
         try:
-            key, meta = _identify(published)
-            self._engine.restore(key, published.data, published.history, published.entry)
+            self._engine.restore(key, restored.publication, restored.entry)
         except WireError as error:
-            where = {"namespace": published.namespace, "snapshot": published.name}
+            where = {"namespace": key.namespace, "snapshot": key.source.snapshot}
             say(logging.ERROR, "controller.not_restored", **where, why=str(error))
             return
-        self._statuses.published(key, meta)
-        self._handled[key] = remembered.refresh_handled
-        self._known[key] = Known(
-            parts=_parts_of(published.keys),
-            synced=True,
-            undemanded_since=remembered.undemanded_since,
-            refused_since=remembered.refused_since,
-        )
+        self._statuses.published(key, restored.publication.meta)
+        self._handled[key] = restored.refresh_handled
+        self._known[key] = restored.known
 
     async def _collect(self) -> None:
         """Removes what nobody has used for its retention, a few at a time: others wait for it."""
@@ -284,21 +275,3 @@ class Controller:
 
 def _name(key: SnapshotKey) -> Name:
     return Name(key.namespace, key.source.snapshot)
-
-
-def _identify(published: Published) -> tuple[SnapshotKey, Meta]:
-    """Whose snapshot a record is of. The name is a hash over the source in its meta.json."""
-    meta = from_wire(published.data[META])
-    source = SourceKey(meta.account, meta.identity, meta.provider, meta.reference)
-    if source.snapshot != published.name:
-        raise WireError("its meta.json names the source of another snapshot")
-    return SnapshotKey(published.namespace, source), meta
-
-
-def _parts_of(keys: Iterable[str]) -> Parts:
-    """What was taken of a snapshot before a restart, as far as its keys tell: the deeper
-    properties, for all others are there in any case.
-    """
-    names = (key.removeprefix("p.") for key in keys if key.startswith("p."))
-    deeper = frozenset(name.replace("..", "/") for name in names if ".." in name)
-    return Parts(properties=deeper, whole=True)

@@ -22,9 +22,9 @@ from controller.leader import Leader, lead
 from controller.lease import LEASE
 from controller.needs import needed_calls_per_second
 from controller.nudges import Nudges
-from controller.past import Past
 from controller.records import Records
 from controller.renewal import Renewal
+from controller.restore import Restore
 from controller.secrets import Secrets
 from controller.snapshot_writer import SnapshotWriter
 from controller.status_writer import StatusWriter
@@ -196,7 +196,7 @@ class Cluster:
             observer=watchman,
         )
         controller = self._controller = Controller(
-            past=Past(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
+            restore=Restore(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
             statuses=statuses,
             garbage=garbage,
             policies=PolicyFeed(copies),

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from contract.reasons import Found, Serving
-from contract.snapshot import META, from_wire
+from contract.snapshot import META
 from controller.publication import is_held_back, publish
 from controller.refusals import is_lasting, why_not
 from controller.secrets import ForeignSecretError
 from controller.shown import Late
 from controller.telemetry import say
 from kube.errors import ApiError
-from refresh.sink import revealed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from kube.api import Api
     from kube.clock import Clock
     from refresh.model import SnapshotKey, SnapshotState
-    from refresh.sink import Data
+    from refresh.sink import Publication
 
 AGES_LATE_S = 20.0
 """Ages that could not be written for so long are reported. Before, it may be a short disturbance.
@@ -70,12 +69,12 @@ class SnapshotWriter:
         self._epochs: dict[SnapshotKey, int] = {}
         """How often a snapshot was removed."""
 
-    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
+    async def publish(self, key: SnapshotKey, publication: Publication) -> None:
         """Writes record and Secret (`publication`), but not what was asked before a removal."""
         epoch = self._epochs.get(key, 0)
         async with self._locks.setdefault(key, asyncio.Lock()):
             if epoch == self._epochs.get(key, 0):
-                await self._publish(key, revealed(data), revealed(history))
+                await self._publish(key, publication)
 
     @asynccontextmanager
     async def removing(self, key: SnapshotKey) -> AsyncIterator[None]:
@@ -87,23 +86,25 @@ class SnapshotWriter:
             self._epochs[key] = self._epochs.get(key, 0) + 1
             self._refused.pop(key, None)
 
-    async def _publish(
-        self, key: SnapshotKey, snapshot: dict[str, bytes], kept: dict[str, bytes]
-    ) -> None:
-        meta = from_wire(snapshot[META])
+    async def _publish(self, key: SnapshotKey, publication: Publication) -> None:
+        meta, keys = publication.meta, {META, *publication.values}
         held = self._records.get(key)
         recorded = frozenset(() if held is None else held.keys)
         # Of a write that was begun before it is not known what pods have seen.
         there = frozenset() if held is None or held.unfinished else recorded
-        if meta.serving is not Serving.SERVED:
-            # A key that goes would freeze the volumes of `mount` pods that project it, and they
-            # would never see that the value is gone.
-            snapshot |= dict.fromkeys(recorded - snapshot.keys(), b"")
+        # A key that goes would freeze the volumes of `mount` pods that project it, and they would
+        # never see that the value is gone.
+        emptied = frozenset() if meta.serving is Serving.SERVED else recorded - keys
         entry = self._freshness.entry(key.namespace, key.source.snapshot)
         held_back = is_held_back(held, entry, meta)
         try:
             wrote = await publish(
-                self._records, self._secrets, key, snapshot, kept, held_back=held_back
+                self._records,
+                self._secrets,
+                key,
+                publication,
+                emptied=emptied,
+                held_back=held_back,
             )
         except ForeignSecretError:
             self._statuses.found(key, Found.FOREIGN_SECRET)
@@ -116,7 +117,7 @@ class SnapshotWriter:
         if not wrote:
             return
         before = self._statuses.published(key, meta)
-        if self._is_urgent(key, before, meta) or not snapshot.keys() <= there:
+        if self._is_urgent(key, before, meta) or not keys | emptied <= there:
             self._nudges.ask(key.namespace, self._statuses.consumers(key))
 
     async def _failed(self, key: SnapshotKey, error: ApiError) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from refresh.observer import Observer
     from refresh.outbox import Job
     from refresh.schedule import Work
-    from refresh.sink import Sink
+    from refresh.sink import Publication, Sink
 
 THREADS = 4
 """Fetches under way per account; why so many: docs/design/005."""
@@ -86,17 +86,11 @@ class Engine:
         self._fleet.govern(budgets, self._now())
         self._wake()
 
-    def restore(
-        self,
-        key: SnapshotKey,
-        snapshot: Mapping[str, bytes],
-        history: Mapping[str, bytes],
-        entry: Entry | None,
-    ) -> None:
-        """Takes over the keys of a snapshot and of its history, before `demand`. A WireError says
-        that they can't be used; the snapshot then counts as never synced.
+    def restore(self, key: SnapshotKey, written: Publication, entry: Entry | None) -> None:
+        """Takes over what was written of a snapshot, and its age, before `demand`. A WireError says
+        that it can't be used; the snapshot then counts as never synced.
         """
-        self._fleet.restore(key, snapshot, history, entry, self._now())
+        self._fleet.restore(key, written, entry, self._now())
 
     def demand(self, demanded: Iterable[Demanded]) -> None:
         """Sets what is kept fresh, whole. What is not in it keeps its value and is not fetched."""
@@ -224,7 +218,7 @@ class Engine:
     async def _write_snapshot(self, key: SnapshotKey, *, publish: bool, status: bool) -> None:
         publication = self._fleet.publication(key) if publish else None
         if publication is not None:
-            await self._sink.publish(key, *publication)
+            await self._sink.publish(key, publication)
         state = self._fleet.state(key)
         if status and state is not None:
             await self._sink.status(key, state)

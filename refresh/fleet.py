@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from contract.ages import Entry
-    from contract.secret_bytes import SecretBytes
     from providers.protocol import Fetched, FetchResult
     from refresh.asks import Sources
     from refresh.budget import Budget
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from refresh.model import Demanded, Identity, Moment, SnapshotKey, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
+    from refresh.sink import Publication
 
 FORGOTTEN_S = 10.0
 """An age that nobody needs any more is removed within so long."""
@@ -95,17 +95,10 @@ class Fleet:
         self._asks.govern(budgets, at)
 
     def restore(
-        self,
-        key: SnapshotKey,
-        snapshot: Mapping[str, bytes],
-        history: Mapping[str, bytes],
-        entry: Entry | None,
-        at: Moment,
+        self, key: SnapshotKey, written: Publication, entry: Entry | None, at: Moment
     ) -> None:
         """Takes over what was published before a restart, before it is demanded; or a WireError."""
-        state = snapshot_data.restored(
-            key, snapshot, history, entry, cluster=self._cluster, now=at.wall
-        )
+        state = snapshot_data.restored(key, written, entry, cluster=self._cluster, now=at.wall)
         self._received.pop(key, None)
         self._remember(key, state)
         if state.restored is not None:
@@ -216,19 +209,14 @@ class Fleet:
         for task, result in zip(work.tasks, results, strict=True):
             self._finish(task, result, at)
 
-    def publication(
-        self, key: SnapshotKey
-    ) -> tuple[dict[str, bytes | SecretBytes], dict[str, bytes | SecretBytes]] | None:
-        """The keys of the snapshot and of its history as they should be; None: never synced."""
+    def publication(self, key: SnapshotKey) -> Publication | None:
+        """The snapshot as it should be written; None: never synced."""
         state = self._states.get(key)
         if state is None or state.serving is None:
             return None
         item = self._demanded.get(key)
         properties = frozenset[str]() if item is None else item.properties
-        return (
-            snapshot_data.data(key, state, properties, self._cluster),
-            snapshot_data.history_data(state),
-        )
+        return snapshot_data.publication(key, state, properties, self._cluster)
 
     def entries(self, namespace: str) -> dict[str, Entry]:
         """The freshness entries of a namespace, by the snapshot's name."""

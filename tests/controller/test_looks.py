@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from controller.demand import Demand
-    from controller.past import Remembered
     from controller.reconcile import Decided
+    from controller.restore import Restored
     from controller.spec import Name, Spec
     from refresh.model import SnapshotKey
 
@@ -59,11 +59,11 @@ class SlowStatuses(QuietStatuses):
         self.decided_at.append(self._clock.monotonic())
 
 
-class NoPast:
+class NothingLeft:
     """Nothing was published."""
 
-    async def everything(self) -> AsyncIterator[Remembered | None]:
-        nothing: tuple[Remembered, ...] = ()
+    async def everything(self) -> AsyncIterator[Restored | None]:
+        nothing: tuple[Restored, ...] = ()
         for found in nothing:
             yield found
 
@@ -110,7 +110,9 @@ def _ignore(operation: str, code: str) -> None:
     del operation, code
 
 
-def _controller(clock: SlowClock, past: NoPast, statuses: SlowStatuses, pods: Pods) -> Controller:
+def _controller(
+    clock: SlowClock, restore: NothingLeft, statuses: SlowStatuses, pods: Pods
+) -> Controller:
     accounts = Accounts(
         monotonic=clock.monotonic, observer=lambda _: _ignore, problem=lambda *_: None
     )
@@ -118,7 +120,7 @@ def _controller(clock: SlowClock, past: NoPast, statuses: SlowStatuses, pods: Po
         sources=accounts.source, sink=QuietSink(), clock=clock, rng=Random(1), cluster="c"
     )
     return Controller(
-        past=cast("Any", past),
+        restore=cast("Any", restore),
         statuses=cast("Any", statuses),
         garbage=cast("Any", QuietGarbage()),
         policies=Policies(),
@@ -135,8 +137,8 @@ def test_p13_a_start_that_finds_nothing_in_many_places_is_healthy() -> None:
     clock = SlowClock()
     unhealthy: list[int] = []
 
-    class Empty(NoPast):
-        async def everything(self) -> AsyncIterator[Remembered | None]:
+    class Empty(NothingLeft):
+        async def everything(self) -> AsyncIterator[Restored | None]:
             for second in range(60):
                 clock.pass_(1.0)
                 if not controller.healthy():
@@ -156,8 +158,8 @@ def test_a_start_that_waits_for_what_was_published_ends_when_it_is_told_to() -> 
     """Else the kubelet would kill it half a minute later, and the next one could not lead yet."""
     clock, stop = SlowClock(), asyncio.Event()
 
-    class Silent(NoPast):
-        async def everything(self) -> AsyncIterator[Remembered | None]:
+    class Silent(NothingLeft):
+        async def everything(self) -> AsyncIterator[Restored | None]:
             yield None
             stop.set()
             await asyncio.Event().wait()
@@ -177,7 +179,7 @@ def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
     """A fleet that changes all the time takes a quarter of it; the last change is decided on."""
     clock = SlowClock()
     statuses, pods = SlowStatuses(clock), Pods(clock, ends_at=100.0)
-    controller = _controller(clock, NoPast(), statuses, pods)
+    controller = _controller(clock, NothingLeft(), statuses, pods)
 
     async def looks() -> None:
         while clock.monotonic() < 120.0:

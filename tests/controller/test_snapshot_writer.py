@@ -9,7 +9,7 @@ import pytest
 
 from contract.reasons import Found
 from kube.errors import ApiError, of_status
-from refresh.snapshot_data import data, history_data
+from refresh.snapshot_data import publication
 from tests.controller.secret_server import SecretServer
 from tests.controller.steps import STEPS
 from tests.controller.writers import KEY, publishing
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 async def _published(snapshots: SnapshotWriter) -> None:
     state = STEPS["rotation"][1]
-    await snapshots.publish(KEY, data(KEY, state, (), "cluster"), history_data(state))
+    await snapshots.publish(KEY, publication(KEY, state, (), "cluster"))
 
 
 @pytest.mark.parametrize("first", ["collect", "publish"])

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from contract.snapshot import Meta
     from controller.reconcile import Decided
     from refresh.model import SnapshotKey, SnapshotState
-    from refresh.sink import Data
+    from refresh.sink import Publication
 
 
 class QuietSink:
     """A `refresh.sink.Sink`."""
 
-    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None: ...
+    async def publish(self, key: SnapshotKey, publication: Publication) -> None: ...
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None: ...
 

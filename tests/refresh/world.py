@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
+from contract.snapshot import META, VALUE, from_wire
 from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 from refresh.budget import Budget
 from refresh.fleet import Fleet
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
 from refresh.observer import Silent
+from refresh.snapshot_data import history_data, published, secret_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from refresh.model import Task, Use, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
-    from refresh.sink import Data
+    from refresh.sink import Publication
 
 CLUSTER = "uid-1"
 STEADY = FreshnessClass(
@@ -172,11 +174,15 @@ class Store:
     report_writes: int = 0
     statuses: int = 0
 
-    def write(self, key: SnapshotKey, data: Data, history: Data) -> None:
+    def write(self, key: SnapshotKey, publication: Publication) -> None:
         self._fail()
         self.writes += 1
-        self.snapshots[key] = {name: raw(value) for name, value in data.items()}
-        self.histories[key] = {name: raw(value) for name, value in history.items()}
+        self.snapshots[key] = secret_data(publication)
+        self.histories[key] = history_data(publication.history)
+
+    def read(self, key: SnapshotKey) -> Publication:
+        """What was written, as a restart reads it."""
+        return read(self.snapshots[key], self.histories.get(key, {}))
 
     def note(self, namespace: str, entries: Mapping[str, Entry]) -> None:
         self._fail()
@@ -188,9 +194,9 @@ class Store:
             raise OSError("the simulated sink is down")
 
 
-def raw(value: bytes | SecretBytes) -> bytes:
-    """The bytes as a store holds them."""
-    return value.reveal() if isinstance(value, SecretBytes) else value
+def read(data: Mapping[str, bytes], history: Mapping[str, bytes]) -> Publication:
+    """What was written, from the keys of a snapshot and of its history. WireError."""
+    return published(from_wire(data[META]), data[VALUE], history)
 
 
 class World:
@@ -237,9 +243,9 @@ class World:
 
     def restore(self) -> None:
         """As after a restart: takes over what the store holds."""
-        for key, data in self.store.snapshots.items():
+        for key in self.store.snapshots:
             entry = self.store.reports.get(key.namespace, {}).get(key.source.snapshot)
-            self.fleet.restore(key, data, self.store.histories.get(key, {}), entry, self.at)
+            self.fleet.restore(key, self.store.read(key), entry, self.at)
 
     def run(self, seconds: float) -> None:
         """Lets time pass."""
@@ -286,7 +292,7 @@ class World:
         elif key is not None:
             publication = self.fleet.publication(key) if publish else None
             if publication is not None:
-                self.store.write(key, *publication)
+                self.store.write(key, publication)
             self.store.statuses += status
 
     def _next_at(self, account: str) -> float:
