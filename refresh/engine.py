@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from refresh.budget import Budget
     from refresh.model import Demanded, SnapshotKey, SnapshotState, Wanted
     from refresh.observer import Observer
-    from refresh.outbox import Job
     from refresh.schedule import Work
     from refresh.sink import Publication, Sink
+    from refresh.write_queue import Job, Parts
 
 THREADS = 4
 """Fetches under way per account; why so many: docs/design/005."""
@@ -196,31 +196,31 @@ class Engine:
         while not self._closing:
             self._writing.clear()
             mono = self._clock.monotonic()
-            taken = self._fleet.outbox.take(mono)
+            taken = self._fleet.writes.take(mono)
             if taken is None:
-                await self._pause(self._writing, self._fleet.outbox.next_at() - mono)
+                await self._pause(self._writing, self._fleet.writes.next_at() - mono)
                 continue
             await self._write_job(*taken)
 
-    async def _write_job(self, job: Job, publish: bool, status: bool) -> None:  # noqa: FBT001 - as the outbox gives them
+    async def _write_job(self, job: Job, parts: Parts) -> None:
         try:
             if job.namespace is not None:
                 await self._sink.report(job.namespace, self._fleet.entries(job.namespace))
             if job.key is not None:
-                await self._write_snapshot(job.key, publish=publish, status=status)
+                await self._write_snapshot(job.key, parts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the write is repeated
-            self._fleet.outbox.failed(job, self._clock.monotonic(), self._draw())
+            self._fleet.writes.failed(job, self._clock.monotonic(), self._draw())
             what = "freshness" if job.key is None else "snapshot"
             self._observer.sink_failed(what, type(error).__name__)
             return
-        self._fleet.outbox.done(job, self._clock.monotonic())
+        self._fleet.writes.done(job, self._clock.monotonic())
 
-    async def _write_snapshot(self, key: SnapshotKey, *, publish: bool, status: bool) -> None:
-        publication = self._fleet.publication(key) if publish else None
+    async def _write_snapshot(self, key: SnapshotKey, parts: Parts) -> None:
+        publication = self._fleet.publication(key) if parts.publish else None
         if publication is not None:
             await self._sink.publish(key, publication)
         state = self._fleet.state(key)
-        if status and state is not None:
+        if parts.status and state is not None:
             await self._sink.status(key, state)
 
     async def _finish(self, writers: list[asyncio.Task[None]]) -> None:
@@ -229,8 +229,8 @@ class Engine:
         self._closing = True
         self._wake()
         await asyncio.gather(*writers)
-        for _ in range(len(self._fleet.outbox)):
-            taken = self._fleet.outbox.take(float("inf"))
+        for _ in range(len(self._fleet.writes)):
+            taken = self._fleet.writes.take(float("inf"))
             if taken is not None:
                 await self._write_job(*taken)
 

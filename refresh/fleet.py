@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from contract.freshness import age_s
 from contract.reasons import FetchFailure
 from providers.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
-from refresh import backoff, judge, snapshot_data, versions
+from refresh import interval, judge, snapshot_data, versions
 from refresh.asks import Asked, Asks
 from refresh.events import (
     Alarm,
@@ -28,8 +28,8 @@ from refresh.events import (
     Withdrawn,
 )
 from refresh.model import SnapshotState, Task
-from refresh.outbox import Outbox
 from refresh.step import known_version, step
+from refresh.write_queue import WriteQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +54,7 @@ class Fleet:
     def __init__(
         self, *, cluster: str, sources: Sources, draw: Callable[[], float], observer: Observer
     ) -> None:
-        self.outbox = Outbox()
+        self.writes = WriteQueue()
         self._cluster = cluster
         self._draw = draw
         self._observer = observer
@@ -132,7 +132,7 @@ class Fleet:
             self._handled(key)
         elif asked not in {None, self._states[key].refresh_handled, _asked(before)}:
             self._asks.hurry(Task(key.source), at)
-        self.outbox.write(key, at.mono, publish=False, status=True)
+        self.writes.write(key, at.mono, publish=False, status=True)
 
     def withdraw(self, key: SnapshotKey, at: Moment) -> None:
         """Removes the value of a snapshot that policy no longer allows, after its grace time."""
@@ -147,7 +147,7 @@ class Fleet:
     def republish(self, key: SnapshotKey, at: Moment) -> None:
         """Asks for the snapshot's keys to be written again as they should be."""
         if key in self._states:
-            self.outbox.write(key, at.mono, publish=True, status=False)
+            self.writes.write(key, at.mono, publish=True, status=False)
 
     def forget(self, key: SnapshotKey, at: Moment) -> None:
         """Drops the state of a snapshot that is not demanded, after its objects were deleted. Its
@@ -159,7 +159,7 @@ class Fleet:
         self._wishes.pop(key, None)
         self._received.pop(key, None)
         self._names[key.namespace].pop(key.source.snapshot)
-        self.outbox.report(key.namespace, at.mono, within_s=FORGOTTEN_S)
+        self.writes.report(key.namespace, at.mono, within_s=FORGOTTEN_S)
 
     def rewind(self, seconds: float, at: Moment) -> None:
         """The wall clock was set back: no age shrinks by it."""
@@ -237,7 +237,7 @@ class Fleet:
         self._weigh(key, at)
         if known_before is None or not self._share(key, item, at):
             due_at = at.mono + self._first_wait_s(key, item, at)
-            due_at = max(at.mono, backoff.on_slot(due_at, item.rules.refresh_s))
+            due_at = max(at.mono, interval.on_slot(due_at, item.rules.refresh_s))
             if known_before is None and not known.urgent:
                 known.due_at = due_at
             known.due_at = min(known.due_at, due_at)
@@ -250,7 +250,7 @@ class Fleet:
         age = age_s(state.last_success, at.wall)
         if state.restored is not None or state.served is None:
             age = None
-        return backoff.spread_s(rules.refresh_s, rules.budget_s, age, self._draw())
+        return interval.spread_s(rules.refresh_s, rules.budget_s, age, self._draw())
 
     def _demanded_otherwise(
         self, key: SnapshotKey, before: Demanded, item: Demanded, at: Moment
@@ -259,15 +259,15 @@ class Fleet:
         if item.wanted is not None:
             self.operate(key, item.wanted, at)
         if before.properties != item.properties:
-            self.outbox.write(key, at.mono, publish=True, status=False)
+            self.writes.write(key, at.mono, publish=True, status=False)
         if (before.checks, before.whole) != (item.checks, item.whole):
             self._apply(key, Rechecked(), at)
             self._asks.hurry(task, at)
         self._weigh(key, at)
         known = self._asks.get(task)
         if known is not None and item.rules.refresh_s < before.rules.refresh_s:
-            soonest_s = backoff.interval_s(item.rules.refresh_s, self._draw())
-            soonest_at = backoff.on_slot(at.mono + soonest_s, item.rules.refresh_s)
+            soonest_s = interval.interval_s(item.rules.refresh_s, self._draw())
+            soonest_at = interval.on_slot(at.mono + soonest_s, item.rules.refresh_s)
             known.due_at = min(known.due_at, soonest_at)
         self._asks.put(task)
 
@@ -312,7 +312,7 @@ class Fleet:
                 if not known.urgent and not task.by_name:
                     self._handled(key)
                 if asked:  # what somebody removed from the sink comes back
-                    self.outbox.write(key, at.mono, publish=True, status=True)
+                    self.writes.write(key, at.mono, publish=True, status=True)
         if self._asks.get(task) is known:
             self._asks.put(task)
 
@@ -364,10 +364,10 @@ class Fleet:
             if isinstance(effect, Alarm):
                 self._observer.alarmed(key, effect)
             elif isinstance(effect, Publish):
-                self.outbox.write(key, at.mono, publish=True, status=True)
+                self.writes.write(key, at.mono, publish=True, status=True)
             elif isinstance(effect, Report):
-                self.outbox.write(key, at.mono, publish=False, status=True)
-                self.outbox.report(key.namespace, at.mono, within_s=0.0)
+                self.writes.write(key, at.mono, publish=False, status=True)
+                self.writes.report(key.namespace, at.mono, within_s=0.0)
         if state.last_success != before.last_success:
             self._aged(key.namespace, at)
         if key in self._demanded:
@@ -385,14 +385,14 @@ class Fleet:
 
     def _aged(self, namespace: str, at: Moment) -> None:
         """An age moved: it is written with the next report, within a quarter of the budget."""
-        if self.outbox.has_report(namespace):
+        if self.writes.has_report(namespace):
             return
         budgets_s = [
             self._demanded[key].rules.budget_s
             for key in self._names[namespace].values()
             if key in self._demanded
         ]
-        self.outbox.report(namespace, at.mono, within_s=min(budgets_s, default=0.0) / 4)
+        self.writes.report(namespace, at.mono, within_s=min(budgets_s, default=0.0) / 4)
 
     def _remember(self, key: SnapshotKey, state: SnapshotState) -> None:
         if key not in self._states:

@@ -259,7 +259,7 @@ class Refreshing(RuleBasedStateMachine):
             return
         for key, state in self._states():
             stored = self.world.store.snapshots.get(key)
-            if stored is not None and not len(self.world.fleet.outbox):
+            if stored is not None and not len(self.world.fleet.writes):
                 served = b"" if state.served is None else state.served.value.reveal()
                 assert stored["value"] == served
 

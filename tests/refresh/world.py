@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from refresh.observer import Observer
     from refresh.schedule import Work
     from refresh.sink import Publication
+    from refresh.write_queue import Job, Parts
 
 CLUSTER = "uid-1"
 STEADY = FreshnessClass(
@@ -257,7 +258,7 @@ class World:
             next_at = min(
                 [
                     self._flying[0][0] if self._flying else float("inf"),
-                    self.fleet.outbox.next_at(),
+                    self.fleet.writes.next_at(),
                     self.fleet.ticks_at(self.at),
                     *(self._next_at(account) for account in self.fleet.accounts),
                 ]
@@ -274,26 +275,24 @@ class World:
 
     def flush(self, until: float | None = None) -> None:
         """Writes what is due; until: by then (None: now)."""
-        outbox = self.fleet.outbox
-        while (taken := outbox.take(self.mono if until is None else until)) is not None:
-            job, publish, status = taken
+        writes = self.fleet.writes
+        while (taken := writes.take(self.mono if until is None else until)) is not None:
+            job, parts = taken
             try:
-                self._write(job.key, job.namespace, publish=publish, status=status)
+                self._write(job, parts)
             except OSError:
-                outbox.failed(job, self.mono, self.draw())
+                writes.failed(job, self.mono, self.draw())
             else:
-                outbox.done(job, self.mono)
+                writes.done(job, self.mono)
 
-    def _write(
-        self, key: SnapshotKey | None, namespace: str | None, *, publish: bool, status: bool
-    ) -> None:
-        if namespace is not None:
-            self.store.note(namespace, self.fleet.entries(namespace))
-        elif key is not None:
-            publication = self.fleet.publication(key) if publish else None
+    def _write(self, job: Job, parts: Parts) -> None:
+        if job.namespace is not None:
+            self.store.note(job.namespace, self.fleet.entries(job.namespace))
+        elif job.key is not None:
+            publication = self.fleet.publication(job.key) if parts.publish else None
             if publication is not None:
-                self.store.write(key, publication)
-            self.store.statuses += status
+                self.store.write(job.key, publication)
+            self.store.statuses += parts.status
 
     def _next_at(self, account: str) -> float:
         busy = sum(flying[2] == account for flying in self._flying) >= self._threads
