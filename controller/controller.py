@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 
 REST_SHARE = 3.0
 """A decision on the whole fleet holds the loop; for so many times as long others have it."""
-MOST_COLLECTED = 16
-"""Unused snapshots that are removed after one decision."""
-COLLECT_AGAIN_S = 30.0
-"""After a removal that failed."""
 STILL_S = 10.0
 """A loop that has not turned for so long is not healthy."""
 
@@ -79,9 +75,6 @@ class Controller:
         self._known: dict[SnapshotKey, Known] = {}
         self._handled: dict[SnapshotKey, float | None] = {}
         """The request for a refresh that was answered last before this process began."""
-        self._gone: set[SnapshotKey] = set()
-        self._collect_at: dict[SnapshotKey, float] = {}
-        """When to remove what is unused: monotonic."""
         self._next_change = float("-inf")
         self._behind = True
         self._rests_until = float("-inf")
@@ -126,12 +119,13 @@ class Controller:
             self._behind = False
             wanted = within(parts(self._pods.current()), self._known, self._policies.current())
             began = self._clock.monotonic()
-            self._decide(wanted, self._clock.now())
-            self._show()
+            gone = self._decide(wanted, self._clock.now())
+            self._show(gone)
             ended = self._clock.monotonic()
             self._rests_until = ended + REST_SHARE * (ended - began)
             self.settled = True
             self._next_change = next_change(self.decided.values(), now)
+        if self.settled:
             await self._collect()
 
     def _set_back(self, now: float) -> bool:
@@ -166,22 +160,18 @@ class Controller:
 
     async def _collect(self) -> None:
         """Removes what nobody has used for its retention, a few at a time: others wait for it."""
-        mono = self._clock.monotonic()
-        unused = [key for key, item in self.decided.items() if item.unused]
-        self._collect_at = {key: self._collect_at.get(key, mono) for key in unused}
-        for key in [key for key, at in self._collect_at.items() if at <= mono][:MOST_COLLECTED]:
+        async for key in self._garbage.collect_some():
             self._turned_at = self._clock.monotonic()
-            if await self._garbage.collect(key):
+            if key is not None:
                 self._forget(key)
-            else:
-                self._collect_at[key] = self._turned_at + COLLECT_AGAIN_S
 
     def _forget(self, key: SnapshotKey) -> None:
         self._engine.forget(key)
         self._known.pop(key, None)
         self._handled.pop(key, None)
 
-    def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> None:
+    def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> set[SnapshotKey]:
+        """Decides on all snapshots, and tells the engine. Those that are forgotten."""
         policies = self._policies.current()
         specs = self._specs.current()
         gone = {key for key in self._known if self._garbage.vanished(key)}
@@ -215,18 +205,18 @@ class Controller:
         asked = {key: specs.get(self._names[key]) for key in decided}
         generations = {key: spec.generation for key, spec in asked.items() if spec is not None}
         self._statuses.decided(decided, consumers(self._pods.current()), generations)
-        self._gone |= (keys | gone) - decided.keys()
-        self._gone -= decided.keys()
-        for key in self._gone:
+        self._garbage.unused({key for key, item in decided.items() if item.unused})
+        forgotten = (keys | gone) - decided.keys()
+        for key in forgotten:
             self._forget(key)
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
+        return forgotten
 
-    def _show(self) -> None:
+    def _show(self, forgotten: Iterable[SnapshotKey]) -> None:
         """Shows what was decided."""
-        for key in self._gone:
+        for key in forgotten:
             self._garbage.forget(key)
-        self._gone.clear()
         for key in self.decided:
             self._statuses.write(key, self._engine.state(key))
 

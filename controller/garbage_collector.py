@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING
 from controller.events import regarding_snapshot
 from controller.secrets import ForeignSecretError
 from controller.snapshots import ignored
+from controller.spec import Name
 from controller.status import timeless
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError, NotFoundError
 from kube.resources import SECRET_SNAPSHOTS
+from refresh.model import SnapshotKey
+from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Set as AbstractSet
+
     from controller.events import Events
     from controller.feeds import Copies
     from controller.records import Records
@@ -28,13 +34,11 @@ if TYPE_CHECKING:
     from kube.api import Api
     from kube.clock import Clock
     from kube.reflector import Change
-    from refresh.model import SnapshotKey
 
 TURN_S = 0.2
 """How often it is checked what is due."""
-RETRY_S = 30.0
 FEW = 16
-"""Objects of each kind that are worked on together, one after another."""
+"""Objects that are worked on one after another before others have a turn."""
 
 
 class GarbageCollector:
@@ -51,7 +55,9 @@ class GarbageCollector:
         statuses: StatusWriter,
         events: Events,
         clock: Clock,
+        draw: Callable[[], float],
     ) -> None:
+        """`draw` gives a random number in [0, 1)."""
         self._api = api
         self._copies = copies
         self._records = records
@@ -60,8 +66,12 @@ class GarbageCollector:
         self._statuses = statuses
         self._events = events
         self._clock = clock
-        self._misnamed: dict[tuple[str, str], tuple[float, Seen]] = {}
-        self._unwanted: dict[SnapshotKey, float] = {}
+        self._draw = draw
+        self._objects: WorkQueue[SnapshotKey | Name] = WorkQueue()
+        """Snapshots that were never served and that nobody wants, and objects of a wrong name."""
+        self._unused: AbstractSet[SnapshotKey] = frozenset()
+        self._snapshots_due: WorkQueue[SnapshotKey] = WorkQueue()
+        """Unused snapshots."""
         copies.snapshots.subscribe(self._changed)
 
     def vanished(self, key: SnapshotKey) -> bool:
@@ -79,7 +89,32 @@ class GarbageCollector:
             self._records.lose(key)
             self._snapshots.forget(key)
         elif shown:
-            self._unwanted[key] = self._clock.monotonic()
+            self._objects.add(key, self._clock.monotonic())
+
+    def unused(self, keys: AbstractSet[SnapshotKey]) -> None:
+        """Nobody has used these for their retention, and all others are used. `collect_some`
+        removes them.
+        """
+        self._unused = keys
+        for key in keys:
+            self._snapshots_due.add(key, self._clock.monotonic())
+
+    async def collect_some(self) -> AsyncIterator[SnapshotKey | None]:
+        """Removes a few unused snapshots, one after another. Each that is removed; None: one could
+        not be, and is tried again later.
+        """
+        for _ in range(FEW):
+            key = self._snapshots_due.get(self._clock.monotonic())
+            if key is None:
+                return
+            if key not in self._unused:
+                self._snapshots_due.done(key)
+            elif await self.collect(key):
+                self._snapshots_due.done(key)
+                yield key
+            else:
+                self._snapshots_due.retry(key, self._clock.monotonic(), self._draw())
+                yield None
 
     async def collect(self, key: SnapshotKey) -> bool:
         """Removes the Secret, the SecretSnapshot that was made for pods, and last the record, by
@@ -103,18 +138,34 @@ class GarbageCollector:
         """Until cancelled."""
         while True:
             await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed interval
-            mono = self._clock.monotonic()
-            for key in [key for key, at in self._unwanted.items() if at <= mono][:FEW]:
-                await self._tidy(key)
-            named = [name for name, (at, _) in self._misnamed.items() if at <= mono]
-            for name in named[:FEW]:
-                await self._ignore(self._misnamed.pop(name)[1])
+            for _ in range(FEW):
+                key = self._objects.get(self._clock.monotonic())
+                if key is None:
+                    break
+                await self._work(key)
+
+    async def _work(self, key: SnapshotKey | Name) -> None:
+        if isinstance(key, SnapshotKey):
+            work, event, name = (
+                self._remove_unwanted(key),
+                "controller.not_removed",
+                key.source.snapshot,
+            )
+        else:
+            work, event, name = self._ignore(key), "controller.status_not_written", key.snapshot
+        try:
+            await work
+        except (ApiError, FencedError) as error:
+            self._objects.retry(key, self._clock.monotonic(), self._draw(), asked_s=error.delay_s)
+            say(logging.INFO, event, snapshot=name, why=str(error))
+        else:
+            self._objects.done(key)
 
     def _changed(self, change: Change[Seen]) -> None:
         """An object came whose name is not the one that its source gives."""
         seen = change.after
         if seen is not None and not seen.named:
-            self._misnamed[seen.namespace, seen.name] = self._clock.monotonic(), seen
+            self._objects.add(Name(seen.namespace, seen.name), self._clock.monotonic())
 
     async def _remove_made(self, key: SnapshotKey) -> None:
         """Removes the object of a snapshot that was made for pods. ApiError, FencedError: it may be
@@ -128,30 +179,21 @@ class GarbageCollector:
                 SECRET_SNAPSHOTS.path(key.namespace, key.source.snapshot), uid=seen.uid
             )
 
-    async def _tidy(self, key: SnapshotKey) -> None:
+    async def _remove_unwanted(self, key: SnapshotKey) -> None:
         """Removes the object of what was never served, unless it is wanted again."""
-        del self._unwanted[key]
-        if self._statuses.decision(key) is not None:
-            return
-        try:
+        if self._statuses.decision(key) is None:
             await self._remove_made(key)
-        except (ApiError, FencedError) as error:
-            self._unwanted[key] = self._clock.monotonic() + RETRY_S
-            name = key.source.snapshot
-            say(logging.INFO, "controller.not_removed", snapshot=name, why=str(error))
 
-    async def _ignore(self, seen: Seen) -> None:
+    async def _ignore(self, name: Name) -> None:
+        """Says in the status of an object with a wrong name that it is ignored."""
+        seen = self._copies.snapshots.items.get((name.namespace, name.snapshot))
+        if seen is None or seen.named:
+            return
         document = ignored(seen, self._clock.now())
         if timeless(document) == timeless(seen.status):
             return
         path = SECRET_SNAPSHOTS.path(seen.namespace, seen.name, "status")
-        try:
-            await self._api.merge_patch(path, {"status": document})
-        except (ApiError, FencedError) as error:
-            again = self._clock.monotonic() + RETRY_S, seen
-            self._misnamed.setdefault((seen.namespace, seen.name), again)
-            say(logging.INFO, "controller.status_not_written", snapshot=seen.name, why=str(error))
-            return
+        await self._api.merge_patch(path, {"status": document})
         regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
         note = document["conditions"][0]["message"]
         await self._events.say(regarded, "WrongName", "WrongName", note)

@@ -160,6 +160,7 @@ class Cluster:
             freshness=freshness,
             events=events,
             clock=clock,
+            draw=rng.random,
         )
         snapshots = SnapshotWriter(
             api,
@@ -180,6 +181,7 @@ class Cluster:
             statuses=statuses,
             events=events,
             clock=clock,
+            draw=rng.random,
         )
         accounts = Accounts(
             observer=self._telemetry.requested,

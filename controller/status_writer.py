@@ -19,9 +19,10 @@ from controller.turns import turns
 from kube.errors import ApiError, FencedError
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
+from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from contract.snapshot import Meta
     from controller.events import Events
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
 
 TURN_S = 0.2
 """How often due statuses are looked for."""
-LEAST_GAP_S = 1.0
-"""A status is not written more often than this."""
-RETRY_CAP_S = 30.0
+AGAIN_S = 1.0
+"""So long after a write, or after somebody else's, a status is compared again."""
 _AT_ONCE = 8
 """Writes in flight."""
 _AT_A_TIME = 64
+"""Statuses that are compared before others have the loop."""
 
 
 class StatusWriter:
@@ -59,7 +60,9 @@ class StatusWriter:
         freshness: FreshnessMaps,
         events: Events,
         clock: Clock,
+        draw: Callable[[], float],
     ) -> None:
+        """`draw` gives a random number in [0, 1)."""
         self._api = api
         self._copies = copies
         self._records = records
@@ -67,6 +70,13 @@ class StatusWriter:
         self._freshness = freshness
         self._events = events
         self._clock = clock
+        self._draw = draw
+        self._queue: WorkQueue[SnapshotKey] = WorkQueue()
+        """Statuses to compare with what is known, and to write."""
+        self._turns: WorkQueue[SnapshotKey] = WorkQueue()
+        """Those that time alone changes, by the wall clock: seconds since the epoch."""
+        self._unconfirmed: set[SnapshotKey] = set()
+        """Those that say since when their value is not confirmed."""
         self._applied: dict[SnapshotKey, int] = {}
         self._decided: Mapping[SnapshotKey, Decided] = {}
         self._consumers: Mapping[SnapshotKey, tuple[str, ...]] = {}
@@ -124,7 +134,8 @@ class StatusWriter:
         """Why pods are not given what is known of a snapshot; None: they are."""
         shown = self._shown.setdefault(key, Shown())
         if shown.found is not found:
-            shown.found, shown.due_at = found, self._clock.monotonic()
+            shown.found = found
+            self._queue.add(key, self._clock.monotonic())
 
     def kept_from_pods(self, key: SnapshotKey) -> Found | None:
         """Why pods are not given what is known of a snapshot; None: they are."""
@@ -137,14 +148,17 @@ class StatusWriter:
             return
         (self._ages_late.add if late else self._ages_late.discard)(namespace)
         mono = self._clock.monotonic()
-        for key, shown in self._shown.items():
+        for key in self._shown:
             if key.namespace == namespace:
-                shown.due_at = min(shown.due_at, mono)
+                self._queue.add(key, mono)
 
     def forget(self, key: SnapshotKey) -> bool:
         """Drops what is known of one status. Whether something was."""
         self._applied.pop(key, None)
         self._published.pop(key, None)
+        self._queue.discard(key)
+        self._turns.discard(key)
+        self._unconfirmed.discard(key)
         return self._shown.pop(key, None) is not None
 
     async def run(self, states: Mapping[SnapshotKey, SnapshotState]) -> None:
@@ -152,42 +166,51 @@ class StatusWriter:
         permits = asyncio.Semaphore(_AT_ONCE)
         while True:
             await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed interval
-            now, mono = self._clock.now(), self._clock.monotonic()
-            for key, shown in self._shown.items():
-                if now >= shown.turns_at:
-                    shown.turns_at, shown.due_at = float("inf"), min(shown.due_at, mono)
-                if shown.confirmed(states.get(key)):
-                    self._note(key, states[key])
-            due = [key for key, shown in self._shown.items() if shown.due_at <= mono]
-            for begin in range(0, len(due), _AT_A_TIME):  # others have the loop in between
-                some = due[begin : begin + _AT_A_TIME]
+            self._look(states)
+            while some := self._due():
                 await asyncio.gather(*(self._show(key, permits) for key in some))
+
+    def _look(self, states: Mapping[SnapshotKey, SnapshotState]) -> None:
+        """Queues what time has changed, and what the provider has confirmed."""
+        now, mono = self._clock.now(), self._clock.monotonic()
+        while (key := self._turns.get(now)) is not None:
+            self._turns.done(key)
+            self._queue.add(key, mono)
+        for key in self._unconfirmed:
+            if self._shown[key].confirmed(states.get(key)):
+                self._note(key, states[key])
+
+    def _due(self) -> list[SnapshotKey]:
+        """Some that are due, now in flight."""
+        mono = self._clock.monotonic()
+        due: list[SnapshotKey] = []
+        while len(due) < _AT_A_TIME and (key := self._queue.get(mono)) is not None:
+            due.append(key)
+        return due
 
     def _note(self, key: SnapshotKey, state: SnapshotState) -> Shown:
         shown = self._shown.setdefault(key, Shown())
         shown.state = state
-        shown.due_at = min(shown.due_at, self._clock.monotonic())
+        self._queue.add(key, self._clock.monotonic())
         return shown
 
     async def _show(self, key: SnapshotKey, permits: asyncio.Semaphore) -> None:
         shown = self._shown.get(key)
         decided = self._decided.get(key)
         if shown is None or decided is None or self._is_gone(key.namespace):
+            self._queue.done(key)
             return
-        shown.due_at = float("inf")
         try:
             async with permits:
                 wrote = await self._show_now(key, shown, decided)
         except (ApiError, FencedError) as error:
-            shown.failures += 1
-            wait_s = min(RETRY_CAP_S, 0.5 * 2.0 ** min(shown.failures, 10))
-            shown.due_at = self._clock.monotonic() + wait_s
+            self._queue.retry(key, self._clock.monotonic(), self._draw(), asked_s=error.delay_s)
             name = key.source.snapshot
             say(logging.INFO, "controller.status_not_written", snapshot=name, why=str(error))
             return
-        shown.failures = 0
         if wrote:
-            shown.due_at = min(shown.due_at, self._clock.monotonic() + LEAST_GAP_S)
+            self._queue.add(key, self._clock.monotonic() + AGAIN_S)
+        self._queue.done(key)
 
     def _is_gone(self, namespace: str) -> bool:
         return ("", namespace) not in self._copies.namespaces.items
@@ -197,8 +220,10 @@ class StatusWriter:
         seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
         if seen is None:
             return await self._make(key, shown, decided)
-        if shown.written is None:
-            shown.written = dict(seen.status)
+        before = shown.written
+        if before is None:
+            before = dict(seen.status)
+            self._says(key, shown, before)
             shown.observed = seen.status.get("observedGeneration", 0)
             shown.handled = seconds(seen.status.get("lastHandledRefresh"))
         now = self._clock.now()
@@ -206,19 +231,26 @@ class StatusWriter:
             shown.observed = self._applied.get(key, 0)
             shown.handled = shown.state.refresh_handled or shown.handled
         await self._probe(key, shown)
-        document = self._document(key, shown, shown.written, decided, now)
-        if timeless(document) == timeless(shown.written) and not (
-            shown.times and any(document[name] != shown.written.get(name) for name in TIMES)
+        document = self._document(key, shown, before, decided, now)
+        if timeless(document) == timeless(before) and not (
+            shown.times and any(document[name] != before.get(name) for name in TIMES)
         ):
             return False
-        before = shown.written  # the watch may tell of the new one before the answer comes
         await self._api.merge_patch(_path(key, "status"), {"status": document})
-        shown.written, shown.times = document, False
+        self._says(key, shown, document)
+        shown.times = False
         regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
         for turn, note in turns(before, document):
             about = f"{turn} {document['version']}"
             await self._events.say(regarded, about, turn, note, severity=turn.severity)
         return True
+
+    def _says(self, key: SnapshotKey, shown: Shown, document: dict[str, Any]) -> None:
+        """Notes what the status says now."""
+        shown.written = document
+        if self._shown.get(key) is shown:
+            known = document.get("unconfirmedSince") is None
+            (self._unconfirmed.discard if known else self._unconfirmed.add)(key)
 
     def _document(
         self,
@@ -241,7 +273,7 @@ class StatusWriter:
         status = status_of(
             key, state, decided, consumers, shown.observed, handled=shown.handled, found=found
         )
-        shown.turns_at = next_turn(status, now)
+        self._turns.add(key, next_turn(status, now))
         document = to_wire(status, state, before, now)
         if shown.found is not None:
             return not_given(document, shown.found, before, now)
@@ -280,8 +312,8 @@ class StatusWriter:
             return
         if change.after is None or timeless(change.after.status) != timeless(shown.written):
             if change.after is not None:
-                shown.written = dict(change.after.status)
-            shown.due_at = min(shown.due_at, self._clock.monotonic() + LEAST_GAP_S)
+                self._says(seen.key, shown, dict(change.after.status))
+            self._queue.add(seen.key, self._clock.monotonic() + AGAIN_S)
 
 
 def _path(key: SnapshotKey, subresource: str | None = None) -> str:

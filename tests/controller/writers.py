@@ -77,14 +77,21 @@ def writers(
     }
     events = {"events": cast("Any", others.get("events"))}
     freshness = {"freshness": cast("Any", others.get("freshness"))}
-    statuses = StatusWriter(some, **common, **freshness, **events)
+    statuses = StatusWriter(some, **common, **freshness, **events, draw=_half)
     nudges = cast("Any", others.get("nudges"))
     snapshots = SnapshotWriter(some, **common, **freshness, nudges=nudges, statuses=statuses)
-    garbage = GarbageCollector(some, **common, **events, snapshots=snapshots, statuses=statuses)
+    garbage = GarbageCollector(
+        some, **common, **events, snapshots=snapshots, statuses=statuses, draw=_half
+    )
     return Writers(snapshots, statuses, garbage)
 
 
-def publishing(server: SecretServer) -> Writers:
+def _half() -> float:
+    """Of the longest delay."""
+    return 0.5
+
+
+def publishing(server: SecretServer, clock: object = None) -> Writers:
     """Writers whose Secrets and records are kept by `server`, for one namespace of UID u."""
     api = cast("Any", server)
     server.namespaces["payments"] = "u"
@@ -95,4 +102,5 @@ def publishing(server: SecretServer) -> Writers:
         secrets=Secrets(api),
         freshness=SimpleNamespace(entry=lambda *_: None),
         nudges=SimpleNamespace(ask=lambda *_: None),
+        clock=clock,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from contract.ages import Entry
     from contract.snapshot import Meta
@@ -48,6 +49,9 @@ class QuietGarbage:
         del key
         return False
 
-    async def collect(self, key: SnapshotKey) -> bool:
-        del key
-        return True
+    def unused(self, keys: AbstractSet[SnapshotKey]) -> None: ...
+
+    async def collect_some(self) -> AsyncIterator[SnapshotKey | None]:
+        nothing: tuple[SnapshotKey, ...] = ()
+        for key in nothing:
+            yield key
