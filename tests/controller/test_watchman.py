@@ -104,6 +104,7 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
         await asyncio.sleep(1.2 * TURN_S)
         assert events.said == []
         snapshots["payments", KEY.source.snapshot] = SimpleNamespace(uid="1")
+        clock.mono += TURN_S
         await asyncio.sleep(2 * TURN_S)
         running.cancel()
 
