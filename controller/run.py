@@ -211,7 +211,7 @@ class Cluster:
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = watchman.run(engine, statuses, lambda: controller.decided)
-        holds = Holds(api, copies.held_accounts, copies.held_policies)
+        holds = Holds(api, copies.held_accounts, copies.held_policies, clock=clock, draw=rng.random)
         holding = _hold(holds, controller, copies, engine)
         keeping = Upkeep(records, engine, freshness, clock).run(lambda: controller.settled)
         writing = statuses.run(engine.states())
