@@ -14,10 +14,10 @@ from cli.terminal import plain
 if TYPE_CHECKING:
     import argparse
 
-    from cli.clock import Clock
     from cli.cluster import Cluster
     from cli.terminal import Terminal
     from controller.status import Status
+    from workqueue.clock import BlockingClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Session:
     cluster: Cluster
     namespace: str | None
     """None: all."""
-    clock: Clock
+    clock: BlockingClock
     terminal: Terminal
 
     def say(self, text: str) -> None:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from controller.spec import Spec
     from controller.status_writer import StatusWriter
     from policy.match import PolicySet
-    from refresh.engine import Clock, Engine
+    from refresh.engine import Engine
     from refresh.model import SnapshotKey, Wanted
+    from workqueue.clock import Clock
 
 REST_SHARE = 3.0
 """A decision on the whole fleet holds the loop; for so many times as long others have it."""

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from controller.spec import Spec
     from kube.api import Api, Json
-    from kube.clock import Clock
     from kube.reflector import Change, Key
     from kube.resources import Resource
     from policy.match import PolicySet
     from policy.watched import Held
     from refresh.model import SnapshotKey, SourceKey
+    from workqueue.clock import Clock
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from controller.snapshots import Seen
     from controller.status_writer import StatusWriter
     from kube.api import Api
-    from kube.clock import Clock
     from kube.reflector import Change
+    from workqueue.clock import Clock
 
 TURN_S = 0.2
 """How often it is checked what is due."""

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from kube.api import Api, Json
-    from kube.clock import Clock
     from kube.resources import Resource
     from policy.match import PolicySet
     from policy.watched import Copy
     from refresh.model import SnapshotKey
+    from workqueue.clock import Clock
 
     Change = dict[str, bool | float | str | None]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kube.api import Api
-    from kube.clock import Clock
+    from workqueue.clock import Clock
 
 AT_ONCE = 100
 """Pods that may be nudged without a pause."""

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from controller.settings import Settings
     from kube.api import Api
     from kube.attempt import Attempts
-    from kube.clock import Clock
     from refresh.model import SnapshotKey
+    from workqueue.clock import Clock
 
 AGAIN_S = 2.0
 """Between two tries to begin while the API server is away."""

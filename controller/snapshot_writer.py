@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from controller.secrets import Secrets
     from controller.status_writer import StatusWriter
     from kube.api import Api
-    from kube.clock import Clock
     from refresh.model import SnapshotKey, SnapshotState
     from refresh.sink import Publication
+    from workqueue.clock import Clock
 
 AGES_LATE_S = 20.0
 """Ages that could not be written for so long are reported. Before, it may be a short disturbance.

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from controller.secrets import Secrets
     from controller.snapshots import Seen
     from kube.api import Api
-    from kube.clock import Clock
     from kube.reflector import Change
     from refresh.model import SnapshotKey
+    from workqueue.clock import Clock
 
 TURN_S = 0.2
 """How often due statuses are looked for."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from controller.freshness import FreshnessMaps
     from controller.records import Records
-    from kube.clock import Clock
     from refresh.engine import Engine
     from refresh.model import SnapshotKey, SnapshotState
+    from workqueue.clock import Clock
 
 TURN_S = 0.1
 """One request of each kind in a turn: ten a second, whatever the fleet's size."""

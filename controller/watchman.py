@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from controller.reconcile import Decided
     from controller.status_writer import StatusWriter
     from controller.waits import Wait
-    from kube.clock import Clock
     from kube.reflector import Change
     from refresh.engine import Engine
     from refresh.events import Alarm
     from refresh.model import SnapshotKey, Task
     from refresh.observer import Observer
+    from workqueue.clock import Clock
 
     Decisions = Mapping[SnapshotKey, Decided]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kube.api import Api, Event, Json
-    from kube.clock import Clock
     from kube.resources import Resource
+    from workqueue.clock import Clock
 
 T = TypeVar("T")
 Key = tuple[str, str]

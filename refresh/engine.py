@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
 from contract.snapshot import is_incarnation, is_version
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from refresh.schedule import Work
     from refresh.sink import Publication, Sink
     from refresh.write_queue import Job, Parts
+    from workqueue.clock import Clock
 
 THREADS = 4
 """Fetches under way per account; why so many: docs/design/005."""
@@ -33,18 +34,6 @@ WRITERS = 4
 """Writes under way at once."""
 CLOCK_STEP_S = 1.0
 """The wall clock counts as set back when it lost more than this against the monotonic one."""
-
-
-class Clock(Protocol):
-    """Time, from the composition root."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        ...
 
 
 class Engine:

@@ -1,1 +1,1 @@
-"""A keyed work queue, and the one retry policy (docs/design/024)."""
+"""A keyed work queue, the one retry policy, and the clock (docs/design/024)."""

@@ -22,8 +22,8 @@ from controller.feeds import (
 )
 from controller.snapshots import declaration
 from kube.api import Event
-from kube.clock import SystemClock
 from refresh.model import SnapshotKey, SourceKey
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

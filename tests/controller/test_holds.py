@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from controller.holds import NEEDED, Holdable, Holds, Used, changes, used
-from kube.clock import SystemClock
 from kube.errors import AlreadyExistsError, NotFoundError, of_status
 from kube.reflector import Reflector
 from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
@@ -22,6 +21,7 @@ from refresh.model import SnapshotKey, SourceKey
 from tests.kube.cluster import cluster
 from tests.make.kinds import CUSTOM_RESOURCES
 from tests.make.waiting import REPOSITORY
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from kube.api import Api
