@@ -240,7 +240,7 @@ class World:
         """The wall clock is set; as the engine does, a step back is told."""
         self.wall += seconds
         if seconds < -1:
-            self.fleet.rewind(-seconds, self.at)
+            self.fleet.states.rewind(-seconds, self.at)
 
     def restore(self) -> None:
         """As after a restart: takes over what the store holds."""
@@ -252,14 +252,14 @@ class World:
         """Lets time pass."""
         end = self.mono + seconds
         while True:
-            self.fleet.tick(self.at)
+            self.fleet.states.tick(self.at)
             self._start()
             self.flush()
             next_at = min(
                 [
                     self._flying[0][0] if self._flying else float("inf"),
-                    self.fleet.writes.next_at(),
-                    self.fleet.ticks_at(self.at),
+                    self.fleet.states.writes.next_at(),
+                    self.fleet.states.ticks_at(self.at),
                     *(self._next_at(account) for account in self.fleet.accounts),
                 ]
             )
@@ -275,7 +275,7 @@ class World:
 
     def flush(self, until: float | None = None) -> None:
         """Writes what is due; until: by then (None: now)."""
-        writes = self.fleet.writes
+        writes = self.fleet.states.writes
         while (taken := writes.take(self.mono if until is None else until)) is not None:
             job, parts = taken
             try:
@@ -287,9 +287,9 @@ class World:
 
     def _write(self, job: Job, parts: Parts) -> None:
         if job.namespace is not None:
-            self.store.note(job.namespace, self.fleet.entries(job.namespace))
+            self.store.note(job.namespace, self.fleet.states.entries(job.namespace))
         elif job.key is not None:
-            publication = self.fleet.publication(job.key) if parts.publish else None
+            publication = self.fleet.states.publication(job.key) if parts.publish else None
             if publication is not None:
                 self.store.write(job.key, publication)
             self.store.statuses += parts.status
@@ -350,5 +350,5 @@ def governed(provider: Provider, budget: Budget = BUDGET, seed: int = 1) -> Worl
 
 def served(world: World, key: SnapshotKey) -> str | None:
     """The version that a snapshot serves."""
-    state = world.fleet.state(key)
+    state = world.fleet.states.get(key)
     return None if state is None or state.served is None else state.served.version
