@@ -213,7 +213,9 @@ class Cluster:
         watching = watchman.run(engine, statuses, lambda: controller.decided)
         holds = Holds(api, copies.held_accounts, copies.held_policies, clock=clock, draw=rng.random)
         holding = _hold(holds, controller, copies, engine)
-        keeping = Upkeep(records, engine, freshness, clock).run(lambda: controller.settled)
+        keeping = Upkeep(records, engine, freshness, clock, rng.random).run(
+            lambda: controller.settled
+        )
         writing = statuses.run(engine.states())
         async with _beside(writing, garbage.run(), nudges.run(), watching, holding, keeping):
             await controller.run(ending, self._settings.poll_s)
