@@ -87,11 +87,12 @@ bench-cluster: on-a-cluster setup helm ## ratios measured on the cluster of KUBE
 	@tests/e2e/images base
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m bench.cluster $(BENCH_ARGS)
 
-check: setup ## format, lint, types and layers
+check: setup ## format, lint, types, layers and links
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python docs/links.py
 
 bench: setup ## ratios measured in one run, one line each
 	@$(BIN)/python -m bench

@@ -17,43 +17,46 @@ from schema.objects import LIST, Metadata, Model, Status, rules
 if TYPE_CHECKING:
     from providers.definition import Block
 
-_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
+_NAME = (
+    "an account name must be 1 to 63 characters of a-z, 0-9 and -, and must start and end with a"
+    " letter or digit, because annotations refer to it"
+)
 
 
 class Budget(Model):
-    """How much to call one account, whoever asks."""
+    """Rate limit for provider API calls made with this account, shared by all namespaces."""
 
     calls_per_second: Annotated[float, Field(gt=0, le=10_000)]
-    """Calls a second in the long run."""
+    """Sustained rate, in calls per second (refill rate of the token bucket)."""
     burst: Annotated[int, Field(ge=1, le=10_000)]
-    """Calls that may be made at once after a quiet time; of provider aws at least two for each
-    region."""
+    """Maximum number of calls in a burst (size of the token bucket). For provider aws, at least two
+    per region."""
 
 
 class Revoked(Model):
-    """A version that is never served again anywhere."""
+    """A revoked version. It is never served again in any namespace."""
 
     model_config = rules(
         {
-            f"reference must be the secret's own name: {CHARACTERS_LISTED} and no ARN": (
+            f"reference must be the secret's name (of {CHARACTERS_LISTED}), not an ARN": (
                 f"self.reference.matches('^[{CHARACTERS}]+$')"
             ),
-            'reference must have no empty, "." or ".." segment': (
+            'reference must not have an empty, "." or ".." segment': (
                 "!self.reference.matches('//|/$|(^|/)[.]{1,2}(/|$)')"
             ),
         }
     )
 
     reference: Annotated[str, Field(min_length=1, max_length=512)]
-    """The secret's name at the provider, without the provider's own."""
+    """Name of the secret at the provider, without the prefix "provider:"."""
     version: Version
-    """The provider's name of the version."""
+    """Version identifier assigned by the provider."""
 
 
 def _rules() -> dict[str, str]:
     """CEL by message, of the whole spec: what the blocks have to do with its other fields."""
     found = {
-        "exactly the block that provider names must be set": " && ".join(
+        "exactly one provider block must be set: the one that provider names": " && ".join(
             f"has(self.{name}) == (self.provider == '{name}')" for name in PROVIDERS
         )
     }
@@ -77,9 +80,9 @@ class _Spec(Model):
 
     provider: str
     budget: Budget
-    """How much to call this account, whoever asks."""
+    """Rate limit for provider API calls made with this account, shared by all namespaces."""
     revoked: Annotated[tuple[Revoked, ...], LIST, Field(max_length=256)] = ()
-    """Versions that are never served again anywhere."""
+    """Versions that are never served again in any namespace."""
 
     @property
     def block(self) -> Block:
@@ -92,7 +95,7 @@ class _Spec(Model):
         for name in PROVIDERS:
             if (getattr(self, name) is not None) != (name == self.provider):
                 raise ValueError(
-                    f"provider {self.provider} needs the block {self.provider} and no other"
+                    f"provider {self.provider} requires the block {self.provider} and no other"
                 )
         return self
 
@@ -115,12 +118,12 @@ class _Spec(Model):
 
 
 def _provider_field() -> tuple[object, object]:
-    """The names of all providers, and the schemes of references that each serves."""
+    """The names of all providers, and the references that each serves."""
     served = (
-        f"{it.name} serves references of {' and '.join(scheme.name for scheme in it.schemes)}"
+        f"{it.name} for references " + " and ".join(f'"{scheme.name}:..."' for scheme in it.schemes)
         for it in PROVIDERS.values()
     )
-    return Literal[tuple(PROVIDERS)], Field(description=f"What is asked: {', '.join(served)}.")
+    return Literal[tuple(PROVIDERS)], Field(description=f"Provider type: {', '.join(served)}.")
 
 
 if TYPE_CHECKING:
@@ -130,7 +133,7 @@ else:
         "AccountSpec",
         __base__=_Spec,
         __module__=__name__,
-        __doc__="Exactly the block that `provider` names is set.",
+        __doc__="Provider, credentials and rate limit of the account.",
         provider=_provider_field(),
         **{
             it.name: (it.block | None, Field(default=None, description=it.about))
@@ -140,21 +143,23 @@ else:
 
 
 class AccountStatus(Status):
-    """What the controller says of an account."""
+    """Status of an account, reported by the controller."""
 
     needed_calls_per_second: float | None = None
-    """Calls a second that keeping all demanded secrets fresh needs, one for each secret and refresh
-    interval, to compare with budget.callsPerSecond; where the provider has batches it is fewer. To
-    two digits; left out: none yet."""
+    """Calls per second needed to keep all secrets in use fresh: one call per secret and refresh
+    interval, with two significant digits. Compare it with budget.callsPerSecond. Providers that
+    support batches need fewer calls. Unset: no secret is in use yet."""
     reason: str | None = None
-    """budget-too-small: some secrets are not fetched, because one fetch can take more calls than
-    budget.burst. Default: nothing is wrong."""
+    """budget-too-small: some secrets are not fetched, because one fetch can need more calls than
+    budget.burst. Unset: no problem."""
     smallest_burst: int | None = None
-    """With budget-too-small, the smallest budget.burst that those secrets need."""
+    """Smallest budget.burst that those secrets need. Set only with reason budget-too-small."""
 
 
 class SecretAccount(Model):
-    """A provider with how to log in and how much to call."""
+    """SecretAccount defines a secret provider, how to authenticate to it, and the rate limit for
+    its API.
+    """
 
     model_config = rules({_NAME: f"self.metadata.name.matches('^{LABEL.pattern}$')"})
 
@@ -162,9 +167,9 @@ class SecretAccount(Model):
     kind: Literal["SecretAccount"]
     metadata: Metadata
     spec: AccountSpec
-    """How the account is reached, and how much it may be called."""
+    """Provider, credentials and rate limit of the account."""
     status: AccountStatus | None = None
-    """What the controller says of it."""
+    """Status of the account, reported by the controller."""
 
     @field_validator("metadata")
     @classmethod

@@ -12,18 +12,21 @@ from providers.registry import SCHEMES
 from schema.constraints import Text
 
 NAMESPACE = "{namespace}"
-_SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
+_SEGMENTS = 'a pattern must not have an empty, "." or ".." segment: no reference has one'
 _UNDELIMITED = (
-    "{namespace} must end where no other namespace's name could go on"
-    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
+    "{namespace} must be followed by / . _ + = @ ! or the end of the pattern, and one of these must"
+    " stand between it and a wildcard before it, or it could match other namespaces' secrets"
 )
 _ALLOW = Text(
     pattern=f"({'|'.join(SCHEMES)}):([*{CHARACTERS}]|[{{]namespace[}}])+",
-    says=(f"provider:pattern has at most 400 of {CHARACTERS_LISTED} with *, ** and {{namespace}}"),
+    says=(
+        f"a pattern must be provider:pattern, at most 400 characters of {CHARACTERS_LISTED}, with"
+        " *, ** and {namespace}"
+    ),
     most=400,
     never=(
         ("//|/$|[:/][.]{1,2}(/|$)", _SEGMENTS),
-        ("[^/:][*][*]|[*][*][^/]", "** stands for whole segments: write it alone between two /"),
+        ("[^/:][*][*]|[*][*][^/]", "** matches whole segments: it must stand alone between two /"),
         ("[*}][a-z0-9-]*[{]", _UNDELIMITED),
         ("[}][a-z0-9{*-]", _UNDELIMITED),
     ),
@@ -34,7 +37,9 @@ def _provider(value: str) -> str:
     provider, colon, _ = value.partition(":")
     if not colon or provider not in SCHEMES:
         hint = suggestion(provider, tuple(SCHEMES))
-        raise ValueError(f"write provider:pattern, with a provider of {', '.join(SCHEMES)}{hint}")
+        raise ValueError(
+            f"must be provider:pattern, with provider one of {', '.join(SCHEMES)}{hint}"
+        )
     return value
 
 

@@ -25,15 +25,22 @@ RunAs = Literal["lastgood", "pod", "platform"]
 RUN_AS: tuple[RunAs, ...] = get_args(RunAs)
 _MOST_NAME = 63
 """A label's longest value."""
-_NAME = f"a policy's name has at most {_MOST_NAME} characters, for a namespace's label names it"
+_NAME = (
+    f"a policy name must have at most {_MOST_NAME} characters, because namespace labels refer to it"
+)
+
+
+_ONE_CHECK = (
+    "each item of validate must set exactly one of pem, json, requiredKeys, minBytes, maxBytes"
+)
 
 
 class Validation(Model):
-    """One check of a new value, before it is served: exactly one field is set."""
+    """A check that a new value must pass before it is served. Exactly one field must be set."""
 
     model_config = rules(
         {
-            "an item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes": (
+            _ONE_CHECK: (
                 "[has(self.pem), has(self.json), has(self.requiredKeys), has(self.minBytes),"
                 " has(self.maxBytes)].filter(it, it).size() == 1"
             )
@@ -41,22 +48,20 @@ class Validation(Model):
     )
 
     pem: Yes | None = None
-    """The value is PEM."""
+    """The value must be PEM."""
     is_json: Annotated[Yes | None, Field(alias="json")] = None
-    """The value is JSON."""
+    """The value must be JSON."""
     required_keys: Annotated[tuple[str, ...], LIST, Field(max_length=64), SOME] | None = None
-    """The value is a JSON object that has these members, none of them null or empty."""
+    """The value must be a JSON object with these members, none of them null or empty."""
     min_bytes: Count | None = None
-    """The value is at least this long."""
+    """Minimum size of the value, in bytes."""
     max_bytes: Count | None = None
-    """The value is at most this long."""
+    """Maximum size of the value, in bytes."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if len(self.model_fields_set) != 1 or not self.as_mapping():
-            raise ValueError(
-                "an item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes"
-            )
+            raise ValueError(_ONE_CHECK)
         return self
 
     def as_mapping(self) -> Mapping[str, object]:
@@ -65,27 +70,28 @@ class Validation(Model):
 
 
 class Source(Model):
-    """What pods of the policy's namespaces may ask of one account."""
+    """Secrets of one account that pods in the policy's namespaces may use."""
 
     account: Label
-    """The SecretAccount that is asked."""
+    """Name of the SecretAccount to read from."""
     allow: Annotated[tuple[Allow, ...], LIST, Field(max_length=64), SOME]
-    """Patterns `provider:pattern`: `*` stands for characters of one segment, `**` for whole
-    segments, `{namespace}` for the pod's namespace."""
+    """Patterns of allowed references, as provider:pattern. "*" matches any characters within one
+    segment, "**" matches one or more whole segments, and "{namespace}" is replaced by the pod's
+    namespace."""
     rules: Label = Field(alias="class")
-    """The name of a class of this policy."""
+    """Freshness class of these secrets: one of the keys of spec.classes."""
     checks: Annotated[tuple[Validation, ...], LIST, Field(max_length=16)] = Field(
         default=(), alias="validate"
     )
-    """What a new value must pass before it is served."""
+    """Checks that a new value must pass before it is served."""
 
 
 class Class(Model):
-    """Named freshness rules. Durations are hours, minutes and seconds, for example 1h30m."""
+    """Freshness rules. Durations have hours, minutes and seconds, for example 1h30m."""
 
     model_config = rules(
         {
-            "freshnessBudget must be at least 4/3 of refreshInterval and 90s": (
+            "freshnessBudget must be at least 4/3 of (refreshInterval + 90s)": (
                 "duration(self.freshnessBudget).getSeconds() * 3"
                 " >= (duration(self.refreshInterval).getSeconds() + 90) * 4"
             ),
@@ -96,18 +102,21 @@ class Class(Model):
     )
 
     refresh_interval: Seconds
-    """How often the provider is asked."""
+    """How often the controller checks the provider for a new version."""
     freshness_budget: Seconds
-    """Older than this is stale."""
+    """Age at which a value becomes stale. At least 4/3 of (refreshInterval + 90s)."""
     max_age: Seconds
-    """Older than this is expired."""
+    """Age at which a value becomes expired. At least freshnessBudget."""
     on_expired: Literal["serve", "refuse"] = "serve"
-    """What an expired value means for a starting pod: serve (and alarm), or refuse (it waits)."""
+    """What happens when a pod starts while its value is expired. serve: it starts with the expired
+    value, and lastgood reports it. refuse: it waits until the value has been refreshed."""
     propagation: Literal["kubelet", "nudge"] = "kubelet"
-    """How running pods learn of a rotation: when the kubelet looks, or nudged within seconds."""
+    """How running pods receive a rotated value. kubelet: at the kubelet's next periodic sync.
+    nudge: within seconds, because the controller annotates the pods, which triggers a sync."""
     hold_lost_member: Pause | None = None
-    """How long a new version is held that lacks a member which running pods use; the one before
-    stays served so long, never past maxAge. 0s: it is never held. Default: freshnessBudget."""
+    """How long a new version is held back if it lacks a member that running pods use. Until then
+    the previous version stays served, but never past maxAge. 0s: new versions are never held back.
+    Default: freshnessBudget."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -115,7 +124,7 @@ class Class(Model):
         if self.freshness_budget < smallest:
             raise ValueError(
                 f"freshnessBudget must be at least {smallest:.0f}s for this refreshInterval"
-                " (4/3 of the interval and 90s), or healthy pods would turn stale"
+                " (4/3 of (refreshInterval + 90s)), or healthy pods would become stale"
             )
         if self.freshness_budget > self.max_age:
             raise ValueError("maxAge must be at least freshnessBudget")
@@ -133,49 +142,51 @@ class Class(Model):
 
 
 class Limits(Model):
-    """What bounds one tenant."""
+    """Limits for each pod, secret and namespace."""
 
     secrets_per_pod: Annotated[int, Field(ge=1, le=256)] = 32
-    """Secrets that one pod may ask for."""
+    """Maximum number of secrets in one pod."""
     bytes_per_secret: Annotated[int, Field(ge=1, le=MIB * 3 // 4)] = 65536
-    """Bytes of one value."""
+    """Maximum size of one value, in bytes."""
     snapshots_per_namespace: Count = 200
-    """Snapshots in one namespace."""
+    """Maximum number of snapshots in one namespace."""
 
 
 class Amounts(Model):
-    """Of cpu and memory; what is left out is our default."""
+    """Amounts of CPU and memory. Default: lastgood's own amounts."""
 
     cpu: Quantity | None = None
-    """For example 100m."""
+    """CPU, for example 100m."""
     memory: Quantity | None = None
-    """For example 32Mi."""
+    """Memory, for example 32Mi."""
 
 
 class Resources(Model):
-    """Of gate and agent each. Raised to what they need, never lowered."""
+    """Resources of each injected container."""
 
     requests: Amounts = Amounts()
-    """What the scheduler reserves."""
+    """Resources that the scheduler reserves."""
     limits: Amounts = Amounts()
-    """What they may not exceed."""
+    """Resources that the container must not exceed."""
 
 
 class Agent(Model):
-    """Defaults for pods."""
+    """Defaults for the injected containers, gate and agent."""
 
     mode: Literal["follow", "mount"] = "follow"
-    """For pods that name none."""
+    """Injection mode of pods without the annotation lastgood.dev/mode. follow: an agent writes the
+    files and keeps them current. mount: the pod mounts the snapshots directly."""
     run_as: RunAs | None = None
-    """The user of gate and agent: lastgood, the chart's agent.uid where they needn't share the
-    app's; pod, the pod's own user; platform, none is written, so that the platform assigns one, as
-    OpenShift does. Default: the chart's agent.runAs."""
+    """User of the injected containers. lastgood: the chart's agent.uid, unless they must share the
+    app's user. pod: the pod's own user. platform: no user is set, so that the platform assigns one,
+    as OpenShift does. Default: the chart's agent.runAs."""
     resources: Resources = Resources()
-    """Of gate and agent each."""
+    """Resources of each injected container. Values below what the container needs are raised, and
+    no value is lowered."""
 
 
 class PolicySpec(Model):
-    """What an admin allows some namespaces."""
+    """Secrets that some namespaces may use, freshness classes, and limits."""
 
     model_config = rules(
         {
@@ -186,18 +197,19 @@ class PolicySpec(Model):
     )
 
     namespaces: Annotated[tuple[NamespaceGlob, ...], LIST, Field(max_length=256), SOME]
-    """The namespaces that may choose this policy by their label; `*` stands for any characters."""
+    """Namespaces that may select this policy with their label lastgood.dev/policy. "*" matches any
+    characters."""
     sources: Annotated[tuple[Source, ...], LIST, Field(max_length=128)]
-    """What pods may ask for. The most specific pattern decides."""
+    """Secrets that pods may use. If several patterns match, the most specific one applies."""
     classes: Annotated[dict[Label, Class], Field(max_length=64)]
-    """Freshness rules by name."""
+    """Freshness classes by name."""
     allow_env_value: bool = False
-    """Whether a value may go into an environment variable, which the container runtime keeps on
-    disk."""
+    """Whether pods may receive values in environment variables. The container runtime stores these
+    on disk."""
     limits: Limits = Limits()
-    """What bounds one tenant."""
+    """Limits for each pod, secret and namespace."""
     agent: Agent = Agent()
-    """Defaults for what is injected."""
+    """Defaults for the injected containers, gate and agent."""
 
     @model_validator(mode="after")
     def _known_classes(self) -> Self:
@@ -211,7 +223,10 @@ class PolicySpec(Model):
 
 
 class SecretPolicy(Model):
-    """A policy. It applies to a namespace that it lists and whose label names it."""
+    """SecretPolicy defines which secrets the pods of some namespaces may use, and how old these may
+    be. It applies to a namespace if spec.namespaces lists the namespace and the namespace's label
+    lastgood.dev/policy names the policy.
+    """
 
     model_config = rules({_NAME: f"self.metadata.name.size() <= {_MOST_NAME}"})
 
@@ -219,9 +234,9 @@ class SecretPolicy(Model):
     kind: Literal["SecretPolicy"]
     metadata: Metadata
     spec: PolicySpec
-    """What is allowed, and by which rules."""
+    """Secrets that the namespaces may use, freshness classes, and limits."""
     status: Status | None = None
-    """What the controller says of it."""
+    """Status of the policy, reported by the controller."""
 
     @field_validator("metadata")
     @classmethod

@@ -34,28 +34,28 @@ class _Model(BaseModel):
 
 
 class Source(_Model):
-    """What is fetched, and how."""
+    """The secret that the snapshot keeps."""
 
     model_config = rules(
-        {"source is immutable: another source is another SecretSnapshot": "self == oldSelf"}
+        {"source is immutable: create a new SecretSnapshot for another source": "self == oldSelf"}
     )
 
     account: Label
-    """The SecretAccount that is asked."""
+    """Name of the SecretAccount to read from."""
     identity: Annotated[str, Field(min_length=1, max_length=253)] = "controller"
-    """Who asks; controller is the controller itself."""
+    """Identity that fetches the secret. This version supports only controller."""
     provider: Annotated[str, Field(min_length=1, max_length=32)]
-    """For example aws-sm."""
+    """Provider of the reference, for example aws-sm."""
     reference: Annotated[str, Field(min_length=1, max_length=512)]
-    """The secret's name at the provider."""
+    """Name of the secret at the provider."""
 
 
 class Spec(_Model):
-    """What operators and declarations ask for."""
+    """The secret to keep, and which of its versions to serve."""
 
     model_config = rules(
         {
-            "revoked grows only: a version that was revoked stays so": (
+            "versions cannot be removed from revoked: a revoked version stays revoked": (
                 "!has(oldSelf.revoked) || (has(self.revoked)"
                 " && oldSelf.revoked.all(it, it in self.revoked))"
             )
@@ -63,69 +63,69 @@ class Spec(_Model):
     )
 
     source: Source
-    """What is fetched. The object's name follows from it."""
+    """The secret that the snapshot keeps. The object's name is derived from it."""
     pin: Version | None = None
-    """Serve this version until it is unpinned; left out: the newest good one."""
+    """Version to serve until it is unpinned. Default: the newest good version."""
     quarantined: Versions = ()
-    """Versions that were rolled back from: not served until a newer appears."""
+    """Versions that were rolled back. They are not served, but a newer version is."""
     revoked: Versions = ()
     """Versions that are never served again."""
     properties: Annotated[tuple[Property, ...], Field(max_length=256)] = ()
-    """Members of the value that a declaration counts on, steps divided by /: a new version without
-    them is held for a time."""
+    """Members of the value that must not be lost, with / between nested names. A new version
+    without one of them is held back for holdLostMember of its class."""
     retention: Seconds = Field(default=RETENTION, validate_default=True)
-    """How long the snapshot is kept once no pod uses it. A declared one is kept while it is there.
-    """
+    """How long the snapshot is kept after the last pod stops using it. It applies only to snapshots
+    that the controller created for pods. Others are kept until they are deleted."""
 
 
 class Quarantined(_Model):
-    """A version that is not served, and why."""
+    """A version that is not served, with the reason."""
 
     version: str
     """The provider's name of the version."""
     reason: str
-    """What it failed, or rolled-back."""
+    """Validation that rejected the version, or rolled-back."""
 
 
 class Held(_Model):
-    """A version that is kept beside the one that is served."""
+    """A stored version other than the served one."""
 
     version: str
     """The provider's name of the version."""
     fetched_at: datetime
-    """When it was fetched."""
+    """Time when the version was fetched."""
 
 
 class Condition(_Model):
-    """As in meta/v1."""
+    """A condition, as in meta/v1."""
 
     type: str
-    """Ready: a value is served. Fresh: it is within its freshness budget. Restored: it is another
-    cluster's, as a backup leaves it. Held: the provider's current version lacks a member that is in
-    use."""
+    """Ready: a value is served. Fresh: the value is within its freshness budget. Restored: the
+    snapshot comes from a backup of another cluster. Held: the provider's current version is held
+    back, because it lacks a member that is in use."""
     status: Literal["True", "False", "Unknown"]
-    """Whether it holds."""
+    """Status of the condition."""
     reason: str
-    """One word."""
+    """Reason for the last transition, in one CamelCase word."""
     message: str
-    """A sentence."""
+    """Explanation in one sentence."""
     last_transition_time: datetime
-    """When status last changed."""
+    """Time when status last changed."""
     observed_generation: int | None = None
-    """The generation that it speaks of."""
+    """metadata.generation that the condition is based on."""
 
 
 class Rules(_Model):
-    """What a class says, for those who may not read SecretPolicies."""
+    """Rules of the freshness class, for users who may not read SecretPolicies."""
 
     refresh_interval_seconds: int
-    """How often the provider is asked."""
+    """How often the controller checks the provider, in seconds."""
     freshness_budget_seconds: int
-    """Older than this is stale."""
+    """Age at which a value becomes stale, in seconds."""
     max_age_seconds: int
-    """Older than this is expired."""
+    """Age at which a value becomes expired, in seconds."""
     on_expired: Literal["serve", "refuse"]
-    """What an expired value means for a starting pod."""
+    """What happens when a pod starts while its value is expired: it starts, or it waits."""
 
 
 State = Literal[
@@ -142,69 +142,74 @@ State = Literal[
 
 
 class Status(_Model):
-    """What the controller knows. Written when something but the time has changed; ages as they go
-    by are in the namespace's ConfigMap lastgood-freshness.
+    """Status of a snapshot, reported by the controller. It is not updated when only ages change.
+    Current ages are in the ConfigMap lastgood-freshness of the namespace.
     """
 
     observed_generation: int = 0
-    """The generation of the object that this reflects, in the snapshot itself too."""
+    """metadata.generation that this status reflects. The Secret reflects it too."""
     source: str = ""
-    """provider:reference, as teams write it."""
+    """Source as provider:reference, as in annotations."""
     class_: Annotated[str | None, Field(alias="class")] = None
-    """The freshness class that policy gives; left out: policy does not allow the source."""
+    """Freshness class that the policy assigns. Unset: the policy does not allow the source."""
     rules: Rules | None = None
-    """What that class says; left out with it."""
+    """Rules of that class. Unset if class is unset."""
     state: State = "NeverSynced"
-    """By the class: within the budget, past it, past the maximum age; or why nothing is served.
-    Foreign: a Secret of this name is not lastgood's. NotWritten: the API server refuses to write
-    the Secret. Ignored: the object's name is not the one that its source gives."""
+    """Fresh: the value is within freshnessBudget. Stale: it is older. Expired: it is older than
+    maxAge. NeverSynced: no value has been fetched yet. Revoked: the version was revoked, and there
+    is no other one. Withdrawn: the value was removed, because the policy no longer allows it or the
+    provider no longer has it. Foreign: a Secret with this name exists and does not belong to
+    lastgood. NotWritten: the API server rejects the Secret. Ignored: the object name does not match
+    its source."""
     serving: str | None = None
-    """served, revoked or withdrawn; left out: never synced."""
+    """served, revoked or withdrawn. Unset: no value has been fetched yet."""
     version: str | None = None
-    """The version that is served."""
+    """Version that is served."""
     incarnation: str | None = None
-    """Tells that version from another of the same name, as a secret that is deleted and made again
-    can have. Default: the provider does not say."""
+    """Distinguishes the served version from another one with the same name, for example after a
+    secret was deleted and created again. Unset: the provider does not report it."""
     fetched_at: datetime | None = None
-    """When that version was fetched."""
+    """Time when the served version was fetched."""
     latest: str | None = None
-    """The version that the provider last gave as current."""
+    """Version that the provider last reported as current."""
     unconfirmed_since: datetime | None = None
-    """When the served version was last confirmed, while that is in doubt: the last attempt did not
-    confirm it, or it is past its budget. Left out: all is well. Its age is the value's."""
+    """Set while the value is stale, or the last refresh did not confirm it: the time of the last
+    successful refresh, from which the value's age counts. Unset when healthy."""
     last_success: datetime | None = None
-    """When the served version was last confirmed, as of this writing."""
+    """Time of the last successful refresh when this status was written."""
     last_handled_refresh: datetime | None = None
-    """The value of the annotation lastgood.dev/refresh-requested that was answered last, by a fetch
-    that began after it was seen."""
+    """Last handled value of the annotation lastgood.dev/refresh-requested. The fetch began after
+    the controller saw this value."""
     last_attempt: datetime | None = None
-    """When the provider was last asked, as of this writing."""
+    """Time of the last refresh attempt when this status was written."""
     failures: int = 0
-    """Failed attempts since the last success."""
+    """Number of failed refresh attempts since the last success."""
     reason: str | None = None
-    """Why the last attempt failed, or why policy refuses the source; foreign-secret: a Secret of
-    this name is not lastgood's; no-rights: lastgood may not write Secrets here; write-refused and
-    write-failed: the API server does not take the Secret; record-not-written: nor the controller's
-    record; ages-not-written: pods see older ages; restored: a backup of
-    another cluster. Default: nothing is wrong."""
+    """Why the last attempt failed, or why the policy refuses the source. foreign-secret: a Secret
+    with this name exists and does not belong to lastgood. no-rights: lastgood may not write Secrets
+    in this namespace. write-refused: the API server rejects the Secret. write-failed: the Secret
+    could not be written repeatedly. record-not-written: the controller's record of the snapshot
+    could not be written, so pods receive nothing new. ages-not-written: the ConfigMap of ages could
+    not be written, so pods see older ages. restored: the snapshot comes from a backup of another
+    cluster. Unset: no problem."""
     message: str | None = None
-    """The sentence that decided the reason. Default: the reason says all."""
+    """Details of the reason. Unset: there are none."""
     pin: str | None = None
-    """The pin that is in force."""
+    """Version that is currently pinned."""
     quarantined: tuple[Quarantined, ...] = ()
-    """Versions that are not served, and why."""
+    """Versions that are not served, with the reasons."""
     revoked: tuple[str, ...] = ()
     """Versions that are never served again."""
     history: tuple[Held, ...] = ()
-    """Other versions that are kept, newest first."""
+    """Other stored versions, newest first."""
     consumers: int = 0
-    """How many pods use it."""
+    """Number of pods that use the snapshot."""
     unused_since: datetime | None = None
-    """Since when nobody uses it; left out: it is used."""
+    """Time when the last pod stopped using the snapshot. Unset: it is in use."""
     refused_since: datetime | None = None
-    """Since when policy does not allow the source; left out: it does."""
+    """Time since when the policy does not allow the source. Unset: it allows the source."""
     conditions: tuple[Condition, ...] = ()
-    """Ready and Fresh; Held and Restored where that is so."""
+    """Conditions Ready and Fresh. Held and Restored are present only while they apply."""
 
 
 class Metadata(_Model):
@@ -217,12 +222,14 @@ class Metadata(_Model):
 
 
 class SecretSnapshot(_Model):
-    """The last good version of one source in one namespace, without its value."""
+    """SecretSnapshot describes the last good version of one secret in one namespace. The value is
+    in the Secret of the same name.
+    """
 
     api_version: Literal["lastgood.dev/v1alpha1"]
     kind: Literal["SecretSnapshot"]
     metadata: Metadata
     spec: Spec
-    """What operators and declarations ask for."""
+    """The secret to keep, and which of its versions to serve."""
     status: Status | None = None
-    """What the controller knows."""
+    """Status of the snapshot, reported by the controller."""

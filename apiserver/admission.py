@@ -8,14 +8,13 @@ from __future__ import annotations
 import base64
 import ssl
 import uuid
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import jsonpatch
 
 from apiserver import kinds
-from apiserver.refusal import Refusal
+from apiserver.refusal import Json, Refusal
 from apiserver.schema import evaluated
 from apiserver.selectors import chosen
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from apiserver.kinds import Kind
     from apiserver.store import Store
 
-Json = dict[str, Any]
 Service = tuple[str, str]
 """Namespace and name."""
 
@@ -79,7 +77,7 @@ class Webhooks:
             if webhook["failurePolicy"] == "Ignore":
                 return content
             message = f'failed calling webhook "{name}": {type(error).__name__}: {error}'
-            raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, message) from None
+            raise Refusal(500, message) from None
         if not response["allowed"]:
             status = response.get("status") or {}
             message = f'admission webhook "{name}" denied the request: {status.get("message", "")}'
@@ -112,8 +110,7 @@ async def _asked(call: _Call, review: Json, timeout_s: float) -> Json:
         aiohttp.ClientSession(timeout=limit) as session,
         session.post(url, params=query, json=review, ssl=tls, server_hostname=name) as answer,
     ):
-        if answer.status != HTTPStatus.OK:
-            raise ValueError(f"an answer of status {answer.status}")
+        answer.raise_for_status()
         response: Json = (await answer.json())["response"]
     if response["uid"] != review["request"]["uid"]:
         raise ValueError("expected response.uid to be that of the request")
@@ -141,15 +138,11 @@ def _request(kind: Kind, content: Json, user: User, *, dry_run: bool) -> Json:
 
 
 def _rules(rule: Json, kind: Kind) -> bool:
-    wanted = {
-        "operations": "CREATE",
-        "apiGroups": kind.group,
-        "apiVersions": kind.version,
-        "resources": kind.plural,
-    }
+    listed = (rule[name] for name in ("operations", "apiGroups", "apiVersions", "resources"))
+    wanted = ("CREATE", kind.group, kind.version, kind.plural)
     scope = "Namespaced" if kind.namespaced else "Cluster"
     return rule.get("scope", "*") in {"*", scope} and all(
-        value in rule[name] or "*" in rule[name] for name, value in wanted.items()
+        value in given or "*" in given for given, value in zip(listed, wanted, strict=True)
     )
 
 
@@ -165,4 +158,4 @@ def _conditions(webhook: Json, request: Json) -> bool:
         )
     except ValueError as error:
         message = f'failed to evaluate match conditions of webhook "{webhook["name"]}": {error}'
-        raise Refusal(HTTPStatus.FORBIDDEN, message) from None
+        raise Refusal(403, message) from None

@@ -70,3 +70,17 @@ class Client:
                 yield json.loads(line)
         finally:
             connection.close()
+
+
+def kubeconfig(url: str, ca: Path, token: str, *, user: str, namespace: str) -> Json:
+    """A kubeconfig of a user, for our processes and for kubectl."""
+    name = "standin"
+    context = {"cluster": name, "user": user, "namespace": namespace}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{"name": name, "context": context}],
+        "clusters": [{"name": name, "cluster": {"server": url, "certificate-authority": str(ca)}}],
+        "users": [{"name": user, "user": {"token": token}}],
+    }

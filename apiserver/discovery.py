@@ -45,10 +45,5 @@ def _resources(here: Sequence[Kind]) -> Json:
         found.append({"name": kind.plural, **common, **more})
         if kind.status:
             found.append({"name": f"{kind.plural}/status", **common, "verbs": ["get", "patch"]})
-    version = here[0].api_version
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": version,
-        "resources": found,
-    }
+    head = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": here[0].api_version}
+    return {**head, "resources": found}

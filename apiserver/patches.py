@@ -6,18 +6,16 @@ JSON merge patch: RFC 7396. JSON patch: RFC 6902, by an engine that is not ours.
 from __future__ import annotations
 
 import copy
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import jsonpatch
 import jsonpointer
 
-from apiserver.refusal import Refusal, invalid
+from apiserver.refusal import Json, Refusal, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Json = dict[str, Any]
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
@@ -25,12 +23,12 @@ JSON_PATCH = "application/json-patch+json"
 def change(content_type: str, body: object) -> Callable[[Json], Json]:
     """What a patch makes of an object. Refusal 400; 415: it is of another kind."""
     if content_type not in {MERGE, JSON_PATCH}:
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"no patch is {content_type}")
+        raise Refusal(415, f"no patch is {content_type}")
     if content_type == MERGE and isinstance(body, dict):
         return lambda content: _merged(content, body)
     if content_type == JSON_PATCH and isinstance(body, list):
         return lambda content: _patched(content, body)
-    raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is no {content_type}")
+    raise Refusal(400, f"the body is no {content_type}")
 
 
 def _merged(content: object, body: object) -> Any:  # noqa: ANN401 - any JSON

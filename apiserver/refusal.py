@@ -10,7 +10,8 @@ from typing import Any
 
 _REASONS = {410: "Expired", 422: "Invalid", 500: "InternalError", 504: "Timeout"}
 """Where they are not the words of HTTP."""
-STATUS: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
+Json = dict[str, Any]
+STATUS: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer
@@ -24,7 +25,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer
         words = _REASONS.get(code) or HTTPStatus(code).phrase.replace(" ", "")
         self.reason = words if reason is None else reason
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Json:
         """The body of the answer."""
         found = {"status": "Failure", "message": self.message, "code": self.code}
         return {**STATUS, **found, **({"reason": self.reason} if self.reason else {})}

@@ -8,12 +8,11 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from apiserver import kinds, objects, requests
-from apiserver.refusal import STATUS, Refusal, conflict, invalid, not_found
+from apiserver.refusal import STATUS, Json, Refusal, conflict, invalid, not_found
 from apiserver.rules import check
 from apiserver.selectors import selected
 
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
     from apiserver.kinds import Kind
     from apiserver.store import Store
 
-Json = dict[str, Any]
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names, as the API server draws them."""
+_ANSWERED = {kinds.POD, kinds.SERVICE_ACCOUNT}
+"""A deletion of these is answered with the object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +67,8 @@ class Registry:
 
     def kind(self, group: str, version: str, plural: str) -> Kind | None:
         """None: there is none."""
-        wanted = (group, version, plural)
-        found = (kind for kind in self.kinds() if (kind.group, kind.version, kind.plural) == wanted)
-        return next(found, None)
+        named = {(kind.group, kind.version, kind.plural): kind for kind in self.kinds()}
+        return named.get((group, version, plural))
 
     def get(self, target: Target) -> Json:
         """One object."""
@@ -112,19 +111,22 @@ class Registry:
         kind = target.kind
         content = objects.decoded(kind, body)
         objects.place(content, target.namespace, target.name)
+        if kind.namespaced:
+            self._there(Target(kind=kinds.NAMESPACE, name=target.namespace))
+        content = await self._admission(kind, content, user, dry_run=dry_run)
         metadata = content["metadata"]
+        given = metadata.get("resourceVersion", "0")
         if not metadata.get("name") and metadata.get("generateName"):
             drawn = "".join(self._rng.choices(_LETTERS, k=5))
             metadata["name"] = f"{metadata['generateName']}{drawn}"
-        if kind.namespaced:
-            self._there(Target(kind=kinds.NAMESPACE, name=target.namespace))
         uid = str(UUID(int=self._rng.getrandbits(128), version=4))
         content = objects.created(kind, content, uid, self._now())
-        content = await self._admission(kind, content, user, dry_run=dry_run)
         check(kind, content, None)
+        if given != "0" and not dry_run:
+            raise Refusal(500, "resourceVersion should not be set on new objects", reason="")
         key = (target.namespace, content["metadata"]["name"])
         if self.store.get(kind.store, key) is not None:
-            raise Refusal(HTTPStatus.CONFLICT, f"{key} already exists", reason="AlreadyExists")
+            raise Refusal(409, f"{key} already exists", reason="AlreadyExists")
         if kind is kinds.DEFINITION:
             content = self._define(content, dry_run=dry_run)
         if dry_run:
@@ -159,7 +161,8 @@ class Registry:
             content = objects.decoded(kind, changed)
         except Refusal as refusal:
             raise invalid(kind.kind, f"patch: {refusal.message}") from None
-        if content["metadata"].get("uid") != self._there(target)["metadata"]["uid"]:
+        uid = self._there(target)["metadata"]["uid"]
+        if content["metadata"].get("name") and (content["metadata"].get("uid") or uid) != uid:
             raise invalid(kind.kind, "metadata.uid: field is immutable")
         return self._written(target, content, dry_run=dry_run)
 
@@ -167,9 +170,11 @@ class Registry:
         """One object. It stays while finalizers, or the kubelet of a pod, keep it."""
         kind, before = target.kind, self._there(target)
         dry_run = requests.dry_run(options.get("dryRun") or []) if options else dry_run
-        metadata = before["metadata"]
-        for field, given in (options.get("preconditions") or {}).items():
-            if given != metadata.get(field):
+        if options.get("propagationPolicy") not in {None, "Background"}:
+            raise invalid("DeleteOptions", "propagationPolicy: Background alone is served here")
+        metadata, wanted = before["metadata"], options.get("preconditions") or {}
+        for field in ("uid", "resourceVersion"):
+            if wanted.get(field, metadata[field]) not in {None, metadata[field]}:
                 raise conflict(kind.resource, metadata["name"], f"precondition {field}")
         grace_s = _grace_s(kind, before, options)
         if metadata.get("finalizers") or grace_s:
@@ -182,21 +187,18 @@ class Registry:
                 ending["generation"] += 1
             after = {**before, "metadata": ending}
             same = dry_run or after == before
-            return before if same else self.store.put(kind.store, target.key, after)
-        success = {**STATUS, "status": "Success"}
-        if dry_run:
-            return success
-        if kind is kinds.NAMESPACE:
-            self._empty(metadata["name"])
-        if kind is kinds.DEFINITION:
-            self._undefine(before)
-        removed = self.store.remove(kind.store, target.key)
-        return removed if kind is kinds.POD else success
+            return after if same else self.store.put(kind.store, target.key, after)
+        removed = before if dry_run else self._removed(target, before)
+        return removed if kind in _ANSWERED else {**STATUS, "status": "Success"}
 
-    def _empty(self, namespace: str) -> None:
-        """What the namespace controller does, at once and whatever finalizers say."""
-        for kind, key in self.store.keys(namespace):
-            self.store.remove(kind, key)
+    def _removed(self, target: Target, before: Json) -> Json:
+        if target.kind is kinds.NAMESPACE:
+            # What the namespace controller does, at once and whatever finalizers say.
+            for kind, key in self.store.keys(before["metadata"]["name"]):
+                self.store.remove(kind, key)
+        if target.kind is kinds.DEFINITION:
+            self._undefine(before)
+        return self.store.remove(target.kind.store, target.key)
 
     def _define(self, content: Json, *, dry_run: bool) -> Json:
         spec = content["spec"]
@@ -238,11 +240,14 @@ def _token(version: int, place: str) -> str:
 def _opened(query: Mapping[str, str], newest: int) -> tuple[int, str]:
     """The version of a list, and from what place on its page begins."""
     given, match = requests.number(query, "resourceVersion", 0), query.get("resourceVersionMatch")
-    known = {"Exact"} if given else set()
-    if match is not None and match not in known | {"NotOlderThan"}:
+    known = {"Exact", "NotOlderThan"} if given else {"NotOlderThan"}
+    unknown = query.get("continue") or not query.get("resourceVersion") or match not in known
+    if match is not None and unknown:
         raise invalid("list", f"resourceVersionMatch: {match} of resourceVersion {given}")
+    if given and query.get("continue"):
+        raise Refusal(400, "no resource version is allowed with continue")
     if given > newest:
-        raise Refusal(HTTPStatus.GATEWAY_TIMEOUT, "Too large resource version")
+        raise Refusal(504, "Too large resource version")
     if not query.get("continue"):
         exact = match == "Exact" or (match is None and query.get("limit"))
         return given if given and exact else newest, ""
@@ -250,4 +255,4 @@ def _opened(query: Mapping[str, str], newest: int) -> tuple[int, str]:
         token = json.loads(base64.urlsafe_b64decode(query["continue"] + "=="))
         return int(token["rv"]), str(token["start"])
     except (KeyError, TypeError, ValueError):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "continue key is not valid") from None
+        raise Refusal(400, "continue key is not valid") from None

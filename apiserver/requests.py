@@ -6,7 +6,6 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -66,7 +65,7 @@ def read(method: str, path: str, query: Mapping[str, str]) -> Request | None:
 def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
     verb = _VERBS.get(method)
     if verb is None:
-        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not served here")
+        raise Refusal(405, f"{method} is not served here")
     if name:
         return verb
     watched = verb == "get" and query.get("watch") in {"true", "1"}
@@ -83,7 +82,7 @@ def number(query: Mapping[str, str], name: str, default: int) -> int:
     """Refusal 400."""
     text = query.get(name, "") or str(default)
     if not text.isascii() or not text.isdecimal():
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"{name}: {text} is no number")
+        raise Refusal(400, f"{name}: {text} is no number")
     return int(text)
 
 

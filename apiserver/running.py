@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
+from apiserver.client import kubeconfig
 from apiserver.server import ADMIN, MOST_BYTES, Server
 
 if TYPE_CHECKING:
@@ -50,17 +51,7 @@ class Running:
     def kubeconfig(self, path: Path, user: User = ADMIN, namespace: str = "default") -> Path:
         """Writes a kubeconfig of a user, for our processes and for kubectl."""
         token = self.call(lambda server: server.token(user))
-        name = "standin"
-        context = {"cluster": name, "user": user.name, "namespace": namespace}
-        cluster = {"server": self.url, "certificate-authority": str(self.ca)}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": name,
-            "contexts": [{"name": name, "context": context}],
-            "clusters": [{"name": name, "cluster": cluster}],
-            "users": [{"name": user.name, "user": {"token": token}}],
-        }
+        content = kubeconfig(self.url, self.ca, token, user=user.name, namespace=namespace)
         path.touch(mode=0o600)
         path.write_text(json.dumps(content))
         return path

@@ -1,4 +1,5 @@
-"""Custom objects by their definition: unknown fields, defaults, and what is refused.
+"""Objects by their schemas: unknown fields, defaults, and what is refused. Custom kinds have the
+schemas of their definitions. Those of Kubernetes' own are in `own.yaml`, which is read once.
 
 JSON Schema and CEL are judged by engines that are not ours.
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
@@ -9,16 +10,21 @@ from __future__ import annotations
 import copy
 import functools
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cel
-from jsonschema import Draft4Validator, ValidationError
+import yaml
+from jsonschema import Draft4Validator, Draft6Validator, ValidationError
 from jsonschema.validators import extend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from apiserver.kinds import Kind
+
 Json = dict[str, Any]
+_OWN = Path(__file__).with_name("own.yaml")
 _ALWAYS = ("apiVersion", "kind", "metadata")
 """Of every object; not the schema's to prune."""
 
@@ -32,15 +38,31 @@ def kept(body: Json, schema: Mapping[str, Any]) -> Json:
     return {**outside, **found}
 
 
+@functools.cache
+def own(name: str) -> Mapping[str, Any]:
+    """The schema of `metadata`, or of a kind of Kubernetes' own; empty: none is known."""
+    found: Mapping[str, Any] = yaml.safe_load(_OWN.read_text()).get(name, {})
+    return found
+
+
+def of(kind: Kind) -> Mapping[str, Any]:
+    """The schema of a kind."""
+    return kind.schema if kind.custom else own(f"{kind.api_version}/{kind.kind}")
+
+
 def problems(content: Json, schema: Mapping[str, Any], before: Json | None = None) -> list[str]:
     """What is wrong: places with the keyword of the schema that says so, or the message of a rule.
     Rules about an object's earlier form (`oldSelf`) are judged where there is one.
     """
-    wrong = [
-        f"{error.json_path}: {error.validator}"
-        for error in _Structural(schema).iter_errors(content)
-    ]
+    found = _Structural(schema).iter_errors(content)
+    wrong = [f"{error.json_path}: {error.validator}" for error in found]
     return wrong + list(_broken(content, before, schema, ""))
+
+
+def types(content: Json, schema: Mapping[str, Any]) -> list[str]:
+    """The places of values of another type or format. Kubernetes' own types can't read them."""
+    found = _Structural(schema).iter_errors(content)
+    return [error.json_path for error in found if error.validator in {"type", "format"}]
 
 
 def _pattern(_: object, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
@@ -49,7 +71,27 @@ def _pattern(_: object, pattern: str, value: object, __: object) -> Iterator[Val
         yield ValidationError(f"{value!r} does not match {pattern}")
 
 
-_Structural = extend(Draft4Validator, {"pattern": _pattern})
+def _format(_: object, name: str, value: object, __: object) -> Iterator[ValidationError]:
+    if isinstance(value, str) and name in _FORMATS and not re.fullmatch(_FORMATS[name], value):
+        yield ValidationError(f"it is no {name}")
+
+
+def _bytes(_: object, most: int, value: object, __: object) -> Iterator[ValidationError]:
+    if isinstance(value, str) and len(value.encode()) > most:
+        yield ValidationError(f"it has more than {most} bytes")
+
+
+_SECONDS, _ZONE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}", r"(Z|[+-]\d\d:\d\d)"
+_FORMATS = {
+    "date-time": rf"{_SECONDS}([.][0-9]+)?{_ZONE}",
+    "micro-time": rf"{_SECONDS}[.][0-9]{{6}}{_ZONE}",
+    "byte": r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+}
+_Structural = extend(
+    Draft4Validator,
+    {"pattern": _pattern, "format": _format, "x-max-bytes": _bytes},
+    type_checker=Draft6Validator.TYPE_CHECKER,  # 1.0 is an integer
+)
 
 
 @functools.cache
@@ -87,7 +129,8 @@ def _fill(value: object, schema: Mapping[str, Any]) -> None:
                 value[name] = copy.deepcopy(item["default"])
         for name, found, inner in _inside(value, schema):
             if found is None and not inner.get("nullable"):
-                del value[name]
+                value.pop(name)
+                value |= {name: inner["default"]} if "default" in inner else {}
     for _, item, inner in _inside(value, schema):
         _fill(item, inner)
 

@@ -7,20 +7,19 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selector
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from apiserver.refusal import Refusal
+from apiserver.refusal import Json, Refusal
+from apiserver.rules import QUALIFIED, VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from apiserver.kinds import Kind
 
-Json = dict[str, Any]
 
 _PARTS = re.compile(r",(?![^()]*\))")
-_SET = re.compile(r"^(\S+)\s+(in|notin)\s+\(([^()]*)\)$")
+_SET = re.compile(r"^(\S+)\s+(in|notin)\s*\(([^()]*)\)$")
 _EQUAL = re.compile(r"^([^=!\s]+)\s*(!=|==|=)\s*(\S*)$")
 _EXISTS = re.compile(r"^(!?)\s*([^=!,()\s]+)$")
 _WORDS = {"In": "{} in ({})", "NotIn": "{} notin ({})", "Exists": "{}", "DoesNotExist": "!{}"}
@@ -32,7 +31,7 @@ def selected(kind: Kind, query: Mapping[str, str]) -> Callable[[Json], bool]:
     kind does not select by.
     """
     labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
-    tests = [_label(part.strip()) for part in _PARTS.split(labels) if part.strip()]
+    tests = [_label(part.strip()) for part in _PARTS.split(labels) if labels.strip()]
     tests += [_field(kind, part.strip()) for part in fields.split(",") if part.strip()]
     return lambda content: all(test(content) for test in tests)
 
@@ -50,23 +49,27 @@ def _label(part: str) -> Callable[[Json], bool]:
     if found := _SET.match(part):
         key, word, listed = found.groups()
         values = {value.strip() for value in listed.split(",")}
-        return lambda content: (_labels(content).get(key) in values) is (word == "in")
-    if found := _EQUAL.match(part):
+    elif found := _EQUAL.match(part):
         key, sign, value = found.groups()
-        return lambda content: (_labels(content).get(key) == value) is (sign != "!=")
-    if found := _EXISTS.match(part):
+        values, word = {value}, "notin" if sign == "!=" else "in"
+    elif found := _EXISTS.match(part):
         absent, key = found.groups()
-        return lambda content: (key in _labels(content)) is (absent == "")
-    raise Refusal(HTTPStatus.BAD_REQUEST, f"unable to parse requirement: {part}")
+        values, word = set(), "!" if absent else "exists"
+    if not found or not QUALIFIED.fullmatch(key) or not all(map(VALUE.fullmatch, values)):
+        raise Refusal(400, f"unable to parse requirement: {part}")
+    if not values:
+        return lambda content: (key in _labels(content)) is (word == "exists")
+    return lambda content: (_labels(content).get(key) in values) is (word == "in")
 
 
 def _field(kind: Kind, part: str) -> Callable[[Json], bool]:
     found = _EQUAL.match(part)
-    if found is None:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"invalid selector: {part!r}")
+    if found is None or not {"=", "\\"}.isdisjoint(found[3]):
+        raise Refusal(400, f"invalid selector: {part!r}")
     path, sign, value = found.groups()
-    if path not in kind.fields | _COMMON:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"field label not supported: {path}")
+    common = _COMMON if kind.namespaced else _COMMON - {"metadata.namespace"}
+    if path not in kind.fields | common:
+        raise Refusal(400, f"field label not supported: {path}")
     steps = path.split(".")
     return lambda content: (_at(content, steps) == value) is (sign != "!=")
 

@@ -7,16 +7,15 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from apiserver import discovery, kinds, patches, requests
 from apiserver.admission import Webhooks
-from apiserver.authorization import ANONYMOUS, MASTERS, Act, User, allowed
+from apiserver.authorization import ANONYMOUS, MASTERS, Act, User, allowed, rules
 from apiserver.faults import Fault, Faults
-from apiserver.refusal import Refusal, invalid
+from apiserver.refusal import Json, Refusal, invalid
 from apiserver.registry import Registry, Target
 from apiserver.selectors import selected
 from apiserver.store import Store
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from apiserver.kinds import Kind
     from apiserver.requests import Request
 
-Json = dict[str, Any]
 ADMIN = User("kubernetes-admin", (MASTERS,))
 MOST_BYTES = 3 << 20
 """Of a request's body."""
@@ -39,6 +37,7 @@ _WATCH_S = 1800
 """Of a watch that names no time-out."""
 _PUBLIC = {"/readyz", "/livez", "/healthz", "/version"}
 _LEAST_TOKEN_S = 600
+_REVIEWS = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +124,25 @@ class Server:
             return ANONYMOUS
         user = self._users.get(token) if word == "Bearer" else None
         if user is None:
-            raise Refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized")
+            raise Refusal(401, "Unauthorized")
         return user
 
     async def _answered(self, request: web.Request, user: User) -> web.StreamResponse:
         asked = requests.read(request.method, request.path, request.query)
         if asked is None:
             return self._about(request, user)
-        if asked.plural == "selfsubjectaccessreviews" and user is not ANONYMOUS:
-            return _json(self._review(user, asked, await _body(request)), HTTPStatus.CREATED)
+        if asked.plural in _REVIEWS and user is not ANONYMOUS:
+            return _json(self._review(user, asked, await _body(request)), 201)
         self._allow(user, asked.act)
         target = self._target(asked)
-        if asked.subresource == "token":
-            return _json(self._token(target, await _body(request)), HTTPStatus.CREATED)
         if asked.act.verb == "watch":
             return await self._watch(request, target)
         before = self.store.version
-        code = HTTPStatus.CREATED if asked.act.verb == "create" else HTTPStatus.OK
+        code = 201 if asked.act.verb == "create" else 200
         try:
             return _json(await self._done(asked.act.verb, target, request, user), code)
         except (AttributeError, KeyError, TypeError) as error:
-            message = f"an object of this shape can't be read: {error!r}"
-            raise Refusal(HTTPStatus.BAD_REQUEST, message) from error
+            raise Refusal(400, f"an object of this shape can't be read: {error!r}") from error
         finally:
             if self.store.version != before:
                 self._changed.send()
@@ -155,28 +151,28 @@ class Server:
         """What is no resource: health and discovery."""
         path = request.path
         if user is ANONYMOUS and path not in _PUBLIC:
-            raise Refusal(HTTPStatus.FORBIDDEN, f'User "{user.name}" cannot get path "{path}"')
+            raise Refusal(403, f'User "{user.name}" cannot get path "{path}"')
         if path in _PUBLIC - {"/version"}:
             return web.Response(text="ok")
         found = discovery.answer(path, self.registry.kinds())
         if found is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "the server could not find the requested resource")
+            raise Refusal(404, "the server could not find the requested resource")
         return _json(found)
 
     def _allow(self, user: User, act: Act) -> None:
         if not allowed(self.store, user, act):
             what = f'{act.verb} {act.resource} "{act.name}" of API group "{act.group}"'
             message = f'User "{user.name}" cannot {what} in the namespace "{act.namespace}"'
-            raise Refusal(HTTPStatus.FORBIDDEN, message)
+            raise Refusal(403, message)
 
     def _target(self, asked: Request) -> Target:
         """Refusal 404; 405: it is there, and does not do this."""
         kind = self.registry.kind(asked.act.group, asked.version, asked.plural)
         verbs = _verbs(asked, kind) if kind is not None else set()
         if kind is None or not verbs:
-            raise Refusal(HTTPStatus.NOT_FOUND, "the server could not find the requested resource")
+            raise Refusal(404, "the server could not find the requested resource")
         if asked.act.verb not in verbs:
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{asked.act.verb} is not served here")
+            raise Refusal(405, f"{asked.act.verb} is not served here")
         at = asked.act.namespace
         return Target(kind=kind, namespace=at, name=asked.name, subresource=asked.subresource)
 
@@ -188,6 +184,8 @@ class Server:
             return registry.list_(target, request.query)
         dry_run = requests.dry_run(request.query.getall("dryRun", []))
         body = await _body(request)
+        if target.subresource == "token":
+            return self._token(target, body)
         if verb == "create":
             return await registry.create(target, body, user, dry_run=dry_run)
         if verb == "update":
@@ -196,15 +194,23 @@ class Server:
             change = patches.change(request.content_type, body)
             return registry.patch(target, change, dry_run=dry_run)
         # The query of a deletion that has a body is passed over, as the real one does.
-        options = body if isinstance(body, dict) else {}
+        options = {} if body is None else body
+        if not isinstance(options, dict):
+            raise Refusal(500, "no DeleteOptions", reason="")
         return registry.delete(target, options, dry_run=dry_run)
 
     def _review(self, user: User, request: Request, body: object) -> Json:
-        """A SelfSubjectAccessReview."""
+        """A SelfSubjectAccessReview, or a SelfSubjectRulesReview."""
         if request.act.verb != "create" or request.name:
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "reviews are created alone")
+            raise Refusal(405, "reviews are created alone")
         review = body if isinstance(body, dict) else {}
-        asked = review.get("spec", {}).get("resourceAttributes")
+        spec = review.get("spec") or {}
+        if request.plural == "selfsubjectrulesreviews":
+            if not spec.get("namespace"):
+                raise Refusal(400, "no namespace on request")
+            found = list(rules(self.store, user, spec["namespace"]))
+            return {**review, "status": {"resourceRules": found, "incomplete": False}}
+        asked = spec.get("resourceAttributes")
         if not asked:
             raise invalid("the review", "spec.resourceAttributes: nothing else is served")
         fields = ("verb", "group", "resource", "namespace", "name")
@@ -218,18 +224,16 @@ class Server:
         self.registry.get(target)
         request = body if isinstance(body, dict) else {}
         seconds = (request.get("spec") or {}).get("expirationSeconds", 3600)
-        if seconds < _LEAST_TOKEN_S:
+        if not _LEAST_TOKEN_S <= seconds <= 1 << 32:
             raise invalid("the request", f"spec.expirationSeconds: at least {_LEAST_TOKEN_S}")
-        status = {
-            "token": self.token(User.service_account(target.namespace, target.name or "")),
-            "expirationTimestamp": _time(self._now() + seconds),
-        }
+        token = self.token(User.service_account(target.namespace, target.name or ""))
+        status = {"token": token, "expirationTimestamp": _time(self._now() + seconds)}
         return {**request, "status": status}
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         query = request.query
-        if "sendInitialEvents" in query:
-            raise invalid("watch", "sendInitialEvents: it is not served")
+        if {"sendInitialEvents", "resourceVersionMatch"} & query.keys():
+            raise invalid("watch", "sendInitialEvents and resourceVersionMatch are not served")
         at, meant = requests.number(query, "resourceVersion", 0), selected(target.kind, query)
         bookmarks = query.get("allowWatchBookmarks") == "true"
         watch = Watch(store=self.store, target=target, meant=meant, at=at, bookmarks=bookmarks)
@@ -262,14 +266,13 @@ async def _body(request: web.Request) -> object:
     """The JSON of a body; None: it is empty. Refusal 400, 413."""
     content = await request.read()
     if content and "json" not in request.content_type:
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{request.content_type} is not read")
+        raise Refusal(415, f"{request.content_type} is not read")
     if len(content) > MOST_BYTES:
-        message = f"Request entity too large: limit is {MOST_BYTES}"
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+        raise Refusal(413, f"Request entity too large: limit is {MOST_BYTES}")
     try:
         return json.loads(content) if content else None
     except ValueError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {error}") from None
+        raise Refusal(400, f"the body is no JSON: {error}") from None
 
 
 def _json(content: Json, code: int = 200, headers: dict[str, str] | None = None) -> web.Response:

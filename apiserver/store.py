@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from http import HTTPStatus
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from apiserver.refusal import Refusal
+from apiserver.refusal import Json, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Json = dict[str, Any]
 Key = tuple[str, str]
 """Namespace, "" for what is cluster-scoped, and name."""
 _KEPT = 20_000
@@ -92,8 +90,7 @@ class Store:
     def since(self, kind: str, version: int) -> Iterator[Change]:
         """The changes after `version`, oldest first. Refusal 410: some are forgotten."""
         if version < self._compacted:
-            message = f"too old resource version: {version} ({self._compacted + 1})"
-            raise Refusal(HTTPStatus.GONE, message)
+            raise Refusal(410, f"too old resource version: {version} ({self._compacted + 1})")
         newer = takewhile(lambda change: change.version > version, reversed(self._changes))
         return reversed([change for change in newer if change.kind == kind])
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from cli.settings import Settings
 
+INTERRUPTED = (
+    "lastgood: interrupted. If the change was already saved, the controller will still apply it."
+)
 PLUGIN = "kubectl-lastgood"
 """By this name kubectl finds us."""
 
@@ -34,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(plain(f"lastgood: {error}"), file=sys.stderr)
         return Exit.REFUSED
     except KeyboardInterrupt:
-        print("lastgood: interrupted; a wish that was recorded holds", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:  # `lastgood status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -47,7 +50,7 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.verb == "demo":
         from cli.demo import demo
 
-        return demo(keep=arguments.keep)
+        return demo(terminal, keep=arguments.keep, output=arguments.output)
     if arguments.verb == "render":
         from cli.render import render
 

@@ -81,7 +81,7 @@ class Cluster:
         listing = self._api.list_all(path, field_selector=RUNNING)
         listed = self._connection.allowed(listing, "list pods")
         if listed is None:
-            self._note(f"you may not list pods{_in(name.namespace)}: their names are not shown")
+            self._note(f"you may not list pods{_in(name.namespace)}, so their names are not shown")
             return status
         pods = sorted(pod for item in listed.items if (pod := _consumer(item, name)) is not None)
         return replace(status, consumers=tuple(pods), unnamed=0) if pods else status
@@ -92,13 +92,16 @@ class Cluster:
         for _ in range(_TRIES):
             snapshot = self._find(name)
             if snapshot is None:
-                message = f"{name.namespace}/{name.snapshot} is gone; nothing was changed"
+                message = f"{name.namespace}/{name.snapshot} no longer exists. Nothing was changed"
                 raise CommandError(message)
             after = change(snapshot.spec)
             answer = self._connection.ask(self._patched(path, patch(snapshot, after)), what, EDIT)
             if answer is not None:
                 return replace(after, generation=answer["metadata"]["generation"])
-        message = f"others keep writing {name.namespace}/{name.snapshot}; nothing was changed"
+        message = (
+            f"{name.namespace}/{name.snapshot} was changed by others each time. Nothing was changed"
+            " by this command. Try again"
+        )
         raise CommandError(message)
 
     def controlled(self) -> bool | None:
@@ -136,8 +139,8 @@ class Cluster:
         listed = self._connection.allowed(listing, "list ConfigMaps")
         if listed is None:
             self._note(
-                f"you may not list ConfigMap {ages.CONFIG_MAP}{_in(namespace)}: ages are as of the"
-                " last change, so older than the truth"
+                f"you may not list ConfigMap {ages.CONFIG_MAP}{_in(namespace)}. Ages are those"
+                " of the last status change, so values can be fresher than shown"
             )
             return statuses
         maps = {item["metadata"]["namespace"]: item.get("data") or {} for item in listed.items}
@@ -156,8 +159,8 @@ class Cluster:
         if listed is None:
             self._blind = True
             self._note(
-                "whether a controller is at work can't be told: you may not list Lease"
-                f" {LEASE}{_in(self._system)}"
+                f"you may not list Lease {LEASE}{_in(self._system)}, so it is unknown whether a"
+                " controller is running"
             )
             return
         newest = max(listed.items, key=_renewed, default=None)
@@ -167,10 +170,10 @@ class Cluster:
         for item in ignored[:_IGNORED_SHOWN]:
             where = f"{item.name.namespace}/{item.name.snapshot}"
             self._note(
-                f"SecretSnapshot {where} is ignored: its source's is named {item.right_name}"
+                f"SecretSnapshot {where} is ignored: the name for its source is {item.right_name}"
             )
         if len(ignored) > _IGNORED_SHOWN:
-            self._note(f"{len(ignored) - _IGNORED_SHOWN} more are ignored for their names")
+            self._note(f"{len(ignored) - _IGNORED_SHOWN} more are ignored because of their names")
 
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:

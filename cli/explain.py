@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from cli import fleet
 from cli.cluster import Cluster
 from cli.errors import CommandError, Exit
 from cli.findings import Secret, Standing, is_of, secrets, standing
+from cli.output import MACHINE, written
 from cli.sessions import connected
 from cli.terminal import plain
 from contract import layout
@@ -44,8 +44,8 @@ def explain(
     with connected(arguments, settings, clock) as connection:
         namespace = arguments.namespace or connection.namespace
         document = _Explainer(connection, namespace, clock).explain(name)
-    if arguments.output == "json":
-        print(json.dumps(document, indent=2), file=terminal.out)
+    if arguments.output in MACHINE:
+        terminal.out.write(plain(written(document, arguments.output)))
     else:
         print(plain(_text(document)), file=terminal.out)
         for note in document["notes"]:
@@ -102,14 +102,14 @@ class _Explainer:
         events = [event for event in self._events(None) if is_of(event["about"], name)]
         refused = [event for event in events if event["reason"] == "FailedCreate" and event["ours"]]
         if refused:
-            sentence = "is refused: its pods are not let in"
+            sentence = "is refused: the webhook denies its pods"
             where_it_is = Standing(verdict="refused", sentence=sentence)
             return self._document(refused[-1]["about"], where_it_is, [], refused)
         listing = self._connection.api.list_all(PODS.path(self._namespace))
         listed = self._connection.allowed(listing, "list pods")
         known = [] if listed is None else [item["metadata"]["name"] for item in listed.items]
         message = (
-            f"there is no pod {name} in namespace {self._namespace}, and no Event of one that was"
+            f"pod {name} not found in namespace {self._namespace}, and no Event says that it was"
             f" refused{suggestion(name, known)}"
         )
         raise CommandError(message)
@@ -122,7 +122,7 @@ class _Explainer:
         )
         listed = self._connection.allowed(listing, "list events")
         if listed is None:
-            note = f"you may not list events in namespace {self._namespace}; they may say more"
+            note = f"you may not list events in namespace {self._namespace}, which may say more"
             self._cluster.notes.append(note)
             return []
         return sorted((_event(item) for item in listed.items), key=lambda item: item["at"] or 0.0)
@@ -134,7 +134,7 @@ class _Explainer:
         running = self._cluster.controlled()
         notes = list(self._cluster.notes)
         if running is False:
-            notes.append("no controller is running: ages grow and nothing is fetched")
+            notes.append(fleet.NO_CONTROLLER)
         return {
             "namespace": self._namespace,
             "pod": name,

@@ -11,7 +11,7 @@ from contract.freshness import age_s, assess
 from contract.reasons import FetchFailure, Found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from controller.spec import Name
     from controller.status import Status
@@ -30,6 +30,9 @@ _VERSION_SHOWN = 12
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 HEADINGS = ("NAMESPACE", "SNAPSHOT", "SOURCE", "CLASS", "STATE", "AGE", "VERSION", "REASON", "PODS")
+WIDE_HEADINGS = (*HEADINGS, "ACCOUNT", "LATEST", "PIN", "LAST ATTEMPT", "FAILURES")
+"""Of `-o wide`."""
+NO_CONTROLLER = "no controller is running: nothing is fetched, and values get older"
 HISTORY_HEADINGS = ("VERSION", "VERDICT", "FETCHED")
 
 
@@ -69,6 +72,26 @@ def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
         short(status.version) + (" (pinned)" if status.pin is not None else ""),
         status.reason or NONE,
         str(status.pods),
+    )
+
+
+def overview(statuses: Mapping[Name, Status], now: float, *, wide: bool = False) -> str:
+    """The table of snapshots, for `-o wide` with more columns."""
+    rows = [
+        (*row(name, status, now), *(_more(status, now) if wide else ()))
+        for name, status in statuses.items()
+    ]
+    return table(WIDE_HEADINGS if wide else HEADINGS, rows)
+
+
+def _more(status: Status, now: float) -> tuple[str, ...]:
+    """The columns that only `-o wide` has."""
+    return (
+        status.account,
+        short(status.latest),
+        short(status.pin),
+        ago(status.last_attempt, now),
+        str(status.failures),
     )
 
 
@@ -116,7 +139,7 @@ def _verdict(status: Status, version: str) -> str:
         return "served, pinned" if version == status.pin else "served"
     if version in reasons:
         return f"quarantined: {reasons[version]}"
-    return "pinned, not here yet" if version == status.pin else "kept"
+    return "pinned, not fetched yet" if version == status.pin else "stored"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -133,9 +156,9 @@ def summary(name: Name, status: Status, now: float) -> str:
     """What is served now, in a line or two."""
     found = state(status, now)
     if found == FOREIGN:
-        served = "another Secret stands in its place, which pods are given"
+        served = "pods get another Secret, which has its name and does not belong to lastgood"
     elif found == NOT_WRITTEN:
-        served = "its Secret can't be written, so pods are not given it"
+        served = "its Secret cannot be written, so pods do not get the value"
     elif status.version is None:
         served = f"serves nothing ({found})"
     else:
@@ -145,16 +168,16 @@ def summary(name: Name, status: Status, now: float) -> str:
         notes.append(f"pinned to {status.pin}")
     if status.reason is not None:
         attempted = status.reason in set(FetchFailure)
-        notes.append(f"last attempt: {status.reason}" if attempted else status.reason)
-    return f"{name.namespace}/{name.snapshot} ({status.source}): {'; '.join(notes)}"
+        notes.append(f"last refresh failed: {status.reason}" if attempted else status.reason)
+    return f"{name.namespace}/{name.snapshot} ({status.source}): {', '.join(notes)}"
 
 
 def pods(status: Status) -> str:
     """The pods that demand it, by name where they can be told."""
     if not status.pods:
-        return "no pod has it"
+        return "no pod uses it"
     names = f": {', '.join(status.consumers)}" if not status.unnamed else ""
-    return f"{status.pods} {'pod has' if status.pods == 1 else 'pods have'} it{names}"
+    return f"{status.pods} {'pod uses' if status.pods == 1 else 'pods use'} it{names}"
 
 
 def holders(status: Status) -> str:
@@ -162,8 +185,9 @@ def holders(status: Status) -> str:
     if not status.pods:
         return pods(status)
     if status.unnamed:
-        return f"{status.pods} may still hold it, until their agents follow"
-    return f"these may still hold it, until their agents follow: {', '.join(status.consumers)}"
+        return f"{status.pods} pods may have the value until their agents have removed it"
+    names = ", ".join(status.consumers)
+    return f"these pods may have the value until their agents have removed it: {names}"
 
 
 def ago(then: float | None, now: float) -> str:

@@ -37,14 +37,14 @@ def find_snapshot(text: str, namespace: str | None, statuses: Mapping[Name, Stat
             f"{name.namespace}/{name.snapshot} ({here[name].account})"
             for name in sorted(found)[:_SHOWN]
         )
-        message = f'"{text}" could be {listed}; add --namespace, @account or more characters'
+        message = f'"{text}" matches {listed}. Add --namespace, @account or more characters'
         raise CommandError(message)
     known = [spelling for name, status in here.items() for spelling in _spellings(name, status)]
     if not here:
         message = nothing(namespace, statuses)
         raise CommandError(message)
     where = f" in namespace {namespace}" if namespace is not None else ""
-    message = f'there is no snapshot "{text}"{where}{suggestion(text, known)}'
+    message = f'snapshot "{text}" not found{where}{suggestion(text, known)}'
     raise CommandError(message)
 
 
@@ -58,7 +58,7 @@ def find_version(text: str, known: Collection[str]) -> str | None:
         version for version in known if len(text) >= SHORTEST_PREFIX and version.startswith(text)
     ]
     if len(found) > 1:
-        message = f'"{text}" could be {", ".join(found)}; write more characters'
+        message = f'"{text}" matches {", ".join(found)}. Use more characters'
         raise CommandError(message)
     return found[0] if found else None
 
@@ -71,9 +71,9 @@ def _spellings(name: Name, status: Status) -> tuple[str, ...]:
 def nothing(namespace: str | None, statuses: Mapping[Name, Status]) -> str:
     """The sentence where there is no snapshot; `statuses` may have some of other namespaces."""
     if namespace is None:
-        return "there is no snapshot; none is demanded yet"
+        return "no snapshots found. A snapshot is created when a pod needs it"
     known = sorted({name.namespace for name in statuses})
-    elsewhere = f"; there are some in {', '.join(known[:_SHOWN])}" if known else ""
-    return f"there is no snapshot in namespace {namespace}" + (
+    elsewhere = f". There are some in {', '.join(known[:_SHOWN])}" if known else ""
+    return f"no snapshots found in namespace {namespace}" + (
         suggestion(namespace, known) or elsewhere
     )

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from workqueue.clock import BlockingClock
 
 
+SAVED = "The change is saved, and the controller will apply it."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """One change of a spec."""
@@ -47,7 +50,7 @@ def refresh(status: Status, now: float) -> Wish:
     """Fetch now, within the account's budget."""
     last = 0.0 if status.refresh_handled is None else status.refresh_handled + specs.LATER_S
     return Wish(
-        said="refresh asked for",
+        said="refresh requested",
         change=lambda spec: specs.refresh_requested(spec, max(now, last)),
         done=lambda seen, spec: _refreshed(seen, spec) or seen.refused_since is not None,
     )
@@ -58,13 +61,14 @@ def pin(status: Status, text: str, now: float) -> Wish:
     version = find_version(text, status.versions) or text
     if not is_version(version):
         message = (
-            f'a version has 1 to {MOST_VERSION} printable ASCII characters, without " and \\;'
-            f" nothing was changed{_known(status)}"
+            f'a version must be 1 to {MOST_VERSION} printable ASCII characters, without " and \\.'
+            f" Nothing was changed{_known(status)}"
         )
         raise CommandError(message)
     if version in status.revoked:
         message = (
-            f"{version} is revoked, and a revoked version is never served again{_known(status)}"
+            f"{version} is revoked, and a revoked version is never served again."
+            f" Nothing was changed{_known(status)}"
         )
         raise CommandError(message)
     asked = _from_here(status, now)
@@ -73,14 +77,16 @@ def pin(status: Status, text: str, now: float) -> Wish:
         said=f"pinned to {version}",
         change=lambda spec: specs.pinned(spec, version),
         done=lambda seen, _: seen.version == version or _tried(seen, asked),
-        note=None if held else f"{version} is not held; the controller fetches it by name",
+        note=None
+        if held
+        else f"{version} is not stored. The controller fetches it from the provider",
     )
 
 
 def unpin(status: Status) -> Wish:
     """Serve the newest good version again."""
     if status.pin is None:
-        message = "it is not pinned; nothing was changed"
+        message = "the snapshot is not pinned. Nothing was changed"
         raise CommandError(message)
     return Wish(
         said=f"unpinned from {status.pin}",
@@ -93,18 +99,19 @@ def roll_back(status: Status) -> Wish:
     """Serve the previous good version, and not this one until a newer appears."""
     bad = status.version
     if bad is None:
-        message = "it serves nothing; there is nothing to roll back from"
+        message = (
+            "the snapshot serves no version, so there is nothing to roll back. Nothing was changed"
+        )
         raise CommandError(message)
     if status.pin is not None:
         message = (
-            f"it is pinned to {status.pin}, and a pin comes first; unpin it, or pin another version"
+            f"the snapshot is pinned to {status.pin}, and a pin has priority over a rollback."
+            " Unpin it, or pin another version"
         )
         raise CommandError(message)
     unusable = {*status.revoked, *(item.version for item in status.quarantined)}
     if all(item.version in unusable for item in status.history):
-        message = (
-            f"no other good version is kept to go back to; nothing was changed{_known(status)}"
-        )
+        message = f"no other good version is stored. Nothing was changed{_known(status)}"
         raise CommandError(message)
     return Wish(
         said=f"rolled back from {bad}",
@@ -117,13 +124,16 @@ def revoke(status: Status, text: str) -> Wish:
     """Never serve a version again, even with nothing to replace it."""
     version = find_version(text, status.versions)
     if version is None:
-        message = f'there is no version "{text}"; nothing was changed{_known(status)}'
+        message = f'version "{text}" not found. Nothing was changed{_known(status)}'
         raise CommandError(message)
 
     def change(spec: Spec) -> Spec:
         # The status also lists what the account revokes, and what an earlier object revoked.
         if len({*spec.revoked, version}) > MOST_VERSIONS:
-            message = f"the SecretSnapshot revokes {MOST_VERSIONS} versions, and can revoke no more"
+            message = (
+                f"the SecretSnapshot has {MOST_VERSIONS} revoked versions, which is the maximum."
+                " Nothing was changed"
+            )
             raise CommandError(message)
         return specs.revoked(spec, version)
 
@@ -145,7 +155,7 @@ def carry_out(
             outcome = _look(cluster, name, wish, spec)
         except UnreachableError as error:
             if clock.monotonic() >= deadline:
-                message = f"{error}; the wish is recorded and will hold"
+                message = f"{error}. {SAVED}"
                 raise CommandError(message) from error
         else:
             if outcome.code != Exit.NOT_YET or clock.monotonic() >= deadline:
@@ -158,7 +168,7 @@ def _look(cluster: Cluster, name: Name, wish: Wish, spec: Spec) -> Outcome:
     running = cluster.controlled()
     status = cluster.status(name)
     if status is None:
-        message = "its status is gone while waiting; the wish is recorded"
+        message = "the SecretSnapshot was deleted while waiting, after the change was saved"
         raise CommandError(message)
     if status.observed_generation >= spec.generation and wish.done(status, spec):
         return Outcome(wish=wish, status=status, code=Exit.DONE)
@@ -185,4 +195,4 @@ def _tried(status: Status, since: float) -> bool:
 
 
 def _known(status: Status) -> str:
-    return f"; known versions: {', '.join(status.versions) or 'none'}"
+    return f". Known versions: {', '.join(status.versions) or 'none'}"

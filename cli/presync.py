@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cli import fleet, manifests, policies, templates
 from cli.cluster import Cluster
 from cli.errors import CommandError, Exit
 from cli.manifests import namespace_of, namespaces
+from cli.output import JSON, NAME, YAML, name_of, written
 from cli.refusals import EDIT
 from cli.render import NOTHING, renderings_of
 from cli.sessions import connected
@@ -64,14 +65,18 @@ def _presync(
     wanted = declarations(renderer, namespace)
     if not wanted:
         terminal.tell(NOTHING)
+    documents = _written(wanted, arguments.output or YAML)
     if not arguments.apply or connection is None:
-        terminal.out.write(_written(list(wanted.values()), arguments.output))
+        terminal.out.write(documents)
         return Exit.DONE
+    progress = terminal.out if arguments.output is None else terminal.err
     for name, body in wanted.items():
         what = _declare(connection, name, body)
-        print(f"{name.namespace}/{name.snapshot}: {what}", file=terminal.out, flush=True)
+        print(f"{name.namespace}/{name.snapshot}: {what}", file=progress, flush=True)
+    if arguments.output is not None:
+        terminal.out.write(documents)
     cluster = Cluster(connection, None, arguments.system_namespace, clock)
-    return _await(cluster, list(wanted), arguments.wait, clock, terminal)
+    return _await(cluster, list(wanted), arguments.wait, clock, replace(terminal, out=progress))
 
 
 def declarations(renderer: Renderer, namespace: str) -> Declarations:
@@ -120,15 +125,15 @@ def _declare(connection: Connection, name: Name, body: dict[str, Any]) -> str:
         return True
 
     if connection.ask(create(), "create SecretSnapshots" + where, EDIT):
-        return "declared"
+        return "created"
     found = connection.find(path, "get SecretSnapshots" + where) or {}
     if MADE_FOR not in ((found.get("metadata") or {}).get("annotations") or {}):
-        return "declared already"
+        return "unchanged"
     mark: dict[str, Any] = {"metadata": {"annotations": {MADE_FOR: None}}}
     if "properties" in body["spec"]:
         mark["spec"] = {"properties": body["spec"]["properties"]}
     connection.ask(api.merge_patch(path, mark), "patch SecretSnapshots" + where, EDIT)
-    return "declared; it was there for pods"
+    return "configured: the controller had created it for pods, and now it is kept without them"
 
 
 def _await(
@@ -144,16 +149,16 @@ def _await(
             break
         clock.sleep(cluster.poll_s)
     now = cluster.now()
-    rows = [fleet.row(name, status, now) for name, status in statuses.items() if status is not None]
-    if rows:
-        print(fleet.table(fleet.HEADINGS, rows), file=terminal.out)
+    known = {name: status for name, status in statuses.items() if status is not None}
+    if known:
+        print(fleet.overview(known, now), file=terminal.out)
     for note in cluster.notes:
         terminal.tell(f"note: {note}")
     if not waiting:
         return Exit.DONE
     listed = ", ".join(f"{name.namespace}/{name.snapshot}" for name in waiting)
     if not running:
-        terminal.tell(f"no controller is running; not fetched yet: {listed}")
+        terminal.tell(f"no controller is running. Not fetched yet: {listed}")
         return Exit.NOT_RUNNING
     terminal.tell(f"not fetched within {wait_s:g} s: {listed}")
     return Exit.NOT_YET
@@ -163,8 +168,10 @@ def _synced(status: Status | None) -> bool:
     return status is not None and status.serving is not None
 
 
-def _written(documents: list[dict[str, Any]], output: str) -> str:
-    if output == "yaml":
+def _written(wanted: Declarations, output: str) -> str:
+    if output == NAME:
+        return "".join(f"{name_of(name.snapshot)}\n" for name in wanted)
+    documents = list(wanted.values())
+    if output == YAML:
         return manifests.write(documents)
-    whole = {"apiVersion": "v1", "kind": "List", "items": documents}
-    return json.dumps(whole, indent=2) + "\n"
+    return written({"apiVersion": "v1", "kind": "List", "items": documents}, JSON)

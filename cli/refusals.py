@@ -17,18 +17,18 @@ VIEW, EDIT, POLICIES = "lastgood-view", "lastgood-edit", "lastgood-view-policies
 """ClusterRoles of the chart: what looks at snapshots, what changes them, what reads policies."""
 
 _TROUBLE = {
-    "TimedOut": "it does not answer",
-    "ClientConnectorDNSError": "its name has no address",
+    "TimedOut": "the request timed out",
+    "ClientConnectorDNSError": "the host name does not resolve",
     "ClientConnectorCertificateError": (
-        "its certificate is not of the authority and name that the kubeconfig says"
+        "its certificate does not match the CA and server name of the kubeconfig"
     ),
-    "ClientConnectorSSLError": "it speaks no TLS that we can follow",
-    "SSLError": "the certificates that the kubeconfig names can't be used",
-    "NoCredentialsError": "the token's file can't be read",
-    "DisconnectedError": "it ended the connection",
-    "ClientOSError": "it ended the connection",
-    "ClientConnectorError": "nothing listens there, or the way to it is blocked",
-    "Malformed": "what answers there is no API server",
+    "ClientConnectorSSLError": "the TLS handshake failed",
+    "SSLError": "the certificates in the kubeconfig cannot be used",
+    "NoCredentialsError": "the token file cannot be read",
+    "DisconnectedError": "it closed the connection",
+    "ClientOSError": "it closed the connection",
+    "ClientConnectorError": "the connection was refused or is blocked",
+    "Malformed": "the answer is not from a Kubernetes API server",
 }
 
 
@@ -39,14 +39,14 @@ def refused(error: ApiError, what: str, where: str, role: str = VIEW) -> Command
     if isinstance(error, TemporaryError):
         return UnreachableError(_unreachable(error, what, where) + _doubt(error))
     if error.status == HTTPStatus.UNAUTHORIZED:
-        message = f"{where} does not know who you are (401): credentials are wrong or have expired"
+        message = f"{where} rejected your credentials (401). They are wrong or have expired"
     elif isinstance(error, ForbiddenError):
         message = (
-            f"you may not {what} (403 from {where}); the ClusterRole {role} of lastgood's chart has"
-            " that right"
+            f"you may not {what} (403 from {where}). The ClusterRole {role} of lastgood's chart"
+            " grants this"
         )
     elif isinstance(error, NotFoundError):
-        message = f"{where} knows nothing of the kind (404): lastgood is not installed there"
+        message = f"cannot {what}: not found (404) on {where}. Is lastgood installed there?"
     else:
         message = f"{where} refused to {what}: {error.status} {error.reason}"
     return CommandError(message)
@@ -54,13 +54,13 @@ def refused(error: ApiError, what: str, where: str, role: str = VIEW) -> Command
 
 def _unreachable(error: ApiError, what: str, where: str) -> str:
     if error.status:
-        return f"{where} can't {what} now: {error.status} {error.reason}"
-    why = _TROUBLE.get(error.reason, f"there is no connection ({error.reason})")
-    return f"{where} can't be reached: {why}"
+        return f"cannot {what} now: {where} answered {error.status} {error.reason}"
+    why = _TROUBLE.get(error.reason, f"the connection failed ({error.reason})")
+    return f"{where} cannot be reached: {why}"
 
 
 def _doubt(error: ApiError) -> str:
     """A write without an answer may have been done."""
     if error.method == "GET":
         return ""
-    return "; whether the wish is recorded is not known, and asking again does no harm"
+    return ". The change may or may not have been saved. It is safe to try again"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli import fleet, operate
 from cli.errors import Exit
 from cli.names import find_snapshot, nothing
+from cli.output import MACHINE, NAME, WIDE, name_of, written
 from cli.terminal import plain
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from cli.cluster import Cluster
     from cli.terminal import Terminal
+    from controller.spec import Name
     from controller.status import Status
     from workqueue.clock import BlockingClock
 
@@ -59,23 +61,24 @@ def _status(arguments: argparse.Namespace, session: Session) -> int:
             name: s for name, s in found.items() if session.namespace in {None, name.namespace}
         }
     now = cluster.now()
-    if arguments.output == "json":
+    if arguments.output == NAME:
+        _print_names(list(statuses), session)
+    elif arguments.output in MACHINE:
         described = [fleet.describe(name, status, now) for name, status in statuses.items()]
-        _print_json(described, session)
+        _print(described, arguments.output, session)
     elif statuses:
-        rows = [fleet.row(name, status, now) for name, status in statuses.items()]
-        session.say(fleet.table(fleet.HEADINGS, rows))
+        session.say(fleet.overview(statuses, now, wide=arguments.output == WIDE))
         if arguments.name is not None:
             session.say(fleet.pods(statuses[name]))
     else:
         session.note(nothing(session.namespace, found))
     if not _controlled(session):
-        session.note("no controller is running: ages grow and nothing is fetched")
+        session.note(fleet.NO_CONTROLLER)
     return Exit.DONE
 
 
 def _controlled(session: Session) -> bool:
-    """Looks as often as it takes."""
+    """Looks until it can tell."""
     while (found := session.cluster.controlled()) is None:
         session.clock.sleep(session.cluster.poll_s)
     return found
@@ -85,14 +88,14 @@ def _history(arguments: argparse.Namespace, session: Session) -> int:
     statuses = session.cluster.statuses()
     name = find_snapshot(arguments.name, session.namespace, statuses)
     known = fleet.versions(statuses[name], session.cluster.now())
-    if arguments.output == "json":
-        _print_json(known, session)
+    if arguments.output in MACHINE:
+        _print(known, arguments.output, session)
         return Exit.DONE
     rows = [
         (
             item["version"],
             item["verdict"],
-            fleet.duration(item["age_s"]) + " ago" if item["held"] else "not held",
+            fleet.duration(item["age_s"]) + " ago" if item["held"] else "not stored",
         )
         for item in known
     ]
@@ -108,26 +111,28 @@ def _operate(arguments: argparse.Namespace, session: Session) -> int:
     outcome = operate.carry_out(cluster, name, wish, arguments.wait, session.clock)
     status = cluster.named(name, outcome.status)
     now = cluster.now()
-    if arguments.output == "json":
+    if arguments.output == NAME:
+        _print_names([name], session)
+    elif arguments.output in MACHINE:
         document = {
             "said": wish.said,
             "note": wish.note,
             "done": outcome.code == Exit.DONE,
             **fleet.describe(name, status, now),
         }
-        _print_json(document, session)
+        _print(document, arguments.output, session)
     else:
         session.say(f"{name.namespace}/{name.snapshot}: {wish.said}")
         session.say(fleet.summary(name, status, now))
         held = fleet.holders if arguments.verb == "revoke" else fleet.pods
         session.say(held(status))
-    if wish.note is not None and arguments.output != "json":
+    if wish.note is not None and arguments.output not in MACHINE - {NAME}:
         session.note(f"note: {wish.note}")
     if outcome.code == Exit.NOT_RUNNING:
-        session.note("no controller is running; the wish is recorded and will hold")
+        session.note(f"no controller is running. {operate.SAVED}")
     if outcome.code == Exit.NOT_YET:
         waited = f"the controller has not done it within {arguments.wait:g} s"
-        session.note(f"{waited}; the wish is recorded and holds")
+        session.note(f"{waited}. {operate.SAVED}")
     return outcome.code
 
 
@@ -145,8 +150,13 @@ def _wish(arguments: argparse.Namespace, status: Status, now: float) -> operate.
             return operate.revoke(status, arguments.version)
 
 
-def _print_json(document: object, session: Session) -> None:
-    session.say(json.dumps(document, indent=2))
+def _print(document: object, output: str, session: Session) -> None:
+    session.say(written(document, output).removesuffix("\n"))
+
+
+def _print_names(names: Sequence[Name], session: Session) -> None:
+    for name in names:
+        session.say(name_of(name.snapshot))
 
 
 _VERBS = {

@@ -78,6 +78,12 @@ class Cast:
         for pod in pods:
             self.api.delete(pod)
 
+    def deleted(self) -> list[Pod]:
+        """The pods that somebody else deletes, or deleted already."""
+        pods, objects = self.node.pods.values(), self.world.objects
+        found = [(pod, objects and objects.pods.get(pod.namespace, pod.name)) for pod in pods]
+        return [pod for pod, it in found if not it or "deletionTimestamp" in it["metadata"]]
+
     def snapshot(self) -> Mapping[str, Any]:
         """What `lastgood status` says of the database's secret."""
         [found] = self.world.lastgood("status", DB, "-n", NAMESPACE)

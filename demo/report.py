@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,6 +60,19 @@ class Row:
         if broken:
             verdict = "BROKEN " + _promises(broken)
         return (self.step, str(self.pods), times, calls, age, verdict)
+
+
+def described(row: Row) -> dict[str, Any]:
+    """All of a row, for programs; times in seconds."""
+    return {
+        "step": row.step.strip(),
+        "pods": row.pods,
+        "ready_s": list(row.seconds),
+        "provider_calls": row.calls,
+        "age_s": row.age_s,
+        "state": row.state or None,
+        "checks": [asdict(check) for check in row.checks],
+    }
 
 
 def _promises(checks: Iterable[Check]) -> str:

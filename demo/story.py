@@ -42,17 +42,18 @@ FOLLOW_S = 20.0
 """Running pods that have not followed a command by then won't."""
 
 
-def main(*, keep: bool = False) -> int:
+def main(*, keep: bool = False, rows: list[Row] | None = None) -> int:
     """Tells the story. Exits 0; 1 when a promise broke; 2 where it can't run; 130 after Ctrl-C.
-    `keep`: what was started runs on after the story until Ctrl-C, which is no failure then.
+    `keep`: what was started runs on after the story until Ctrl-C, which is no failure then. What
+    is found is added to `rows`.
     """
+    rows = [] if rows is None else rows
     if not MEMORY.is_dir():
         print(f"the demo keeps secrets in memory only and needs {MEMORY}", file=sys.stderr)
         return 2
     name = {"prefix": "lastgood-demo-", "suffix": f"-{os.getpid()}"}
     world = World(Path(tempfile.mkdtemp(**name, dir=MEMORY)))
     world.listen_to_signals()
-    rows: list[Row] = []
     try:
         cast = _tell(world, rows)
         mistakes = broken(rows)
@@ -105,6 +106,7 @@ Ctrl-C ends it.""",
     )
     with suppress(KeyboardInterrupt):
         while True:
+            cast.stop(cast.deleted())
             cast.world.tick()
 
 

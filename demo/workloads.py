@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,10 @@ class Workloads:
             raise Denied("; ".join(error.__notes__)) from None
 
     def delete(self, pod: Pod) -> None:
-        """At once: its processes have ended."""
+        """At once: its processes have ended. It may be gone already."""
         path = PODS.path(pod.namespace, pod.name)
-        self._client.call("DELETE", path, {"gracePeriodSeconds": 0})
+        with suppress(NotFoundError):
+            self._client.call("DELETE", path, {"gracePeriodSeconds": 0})
 
     def report(self, pod: Pod) -> None:
         """The pod's status as its kubelet writes it."""

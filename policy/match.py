@@ -81,9 +81,9 @@ class Allowed:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PolicySet:
-    """All that admins said, at one moment."""
+    """All that admins said, at one moment. Compared by identity."""
 
     accounts: Mapping[str, SecretAccount] = field(default_factory=dict)
     policies: Mapping[str, SecretPolicy] = field(default_factory=dict)

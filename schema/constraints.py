@@ -95,5 +95,5 @@ class NotEmpty:
 
 def _not_empty(items: tuple[Any, ...]) -> tuple[Any, ...]:
     if not items:
-        raise ValueError("there must be at least one")
+        raise ValueError("must have at least one item")
     return items

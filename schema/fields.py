@@ -16,14 +16,14 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 _DURATION = Text(
     pattern="([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?",
-    says='a duration is hours, minutes and seconds, for example "15m", "1h30m" or "90s"',
+    says='a duration must have hours, minutes or seconds, for example "15m", "1h30m" or "90s"',
     least=2,
     most=21,
     never=(("^[0hms]*$", "a duration must be longer than 0s"),),
 )
 _PAUSE = Text(
     pattern="([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?",
-    says='a duration is hours, minutes and seconds, for example "15m", "1h30m" or "0s"',
+    says='a duration must have hours, minutes or seconds, for example "15m", "1h30m" or "0s"',
     least=2,
     most=21,
 )
@@ -48,13 +48,13 @@ def _told(text: str) -> float:
 
 def _quantity(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError('a quantity is text, for example "100m" or "32Mi"')  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError('a quantity must be text, for example "100m" or "32Mi"')  # noqa: TRY004 - pydantic wants ValueError
     return _QUANTITY.checked(str(value))
 
 
 def _yes(value: object) -> bool:
     if value is not True:
-        raise ValueError("write true, or leave it out")
+        raise ValueError("must be true, or omitted")
     return value
 
 
@@ -63,13 +63,24 @@ Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION.s
 Pause = Annotated[float, BeforeValidator(_pause), WithJsonSchema(_PAUSE.schema)]
 """As Seconds, and 0s too."""
 Label = Annotated[
-    str, Text(pattern=LABEL.pattern, says="allowed are 1 to 63 of a-z, 0-9 and - inside", most=63)
+    str,
+    Text(
+        pattern=LABEL.pattern,
+        says=(
+            "must be 1 to 63 characters of a-z, 0-9 and -, and must start and end with a letter or"
+            " digit"
+        ),
+        most=63,
+    ),
 ]
 Name = Annotated[
     str,
     Text(
         pattern="[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
-        says="a name is 1 to 253 of a-z, 0-9 and, inside, - and .",
+        says=(
+            "a name must be 1 to 253 characters of a-z, 0-9, - and ., and must start and end with a"
+            " letter or digit"
+        ),
         most=253,
     ),
 ]
@@ -77,7 +88,7 @@ NamespaceGlob = Annotated[
     str,
     Text(
         pattern="[-a-z0-9*]+",
-        says="a namespace is 1 to 63 of a-z, 0-9 and -; * stands for any of them",
+        says=("a namespace must be 1 to 63 characters of a-z, 0-9 and -, with * for any of them"),
         most=63,
     ),
 ]
@@ -98,7 +109,7 @@ Endpoint = Annotated[
     Text(
         pattern=rf"https?://({_HOST}([.]{_HOST})*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?",
         says=(
-            "an endpoint is http:// or https:// and a host, with a port or without, and no path,"
+            "an endpoint must be http:// or https://, a host and optionally a port, without a path,"
             ' for example "https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com"'
         ),
         most=270,
@@ -108,7 +119,7 @@ Version = Annotated[
     str,
     Text(
         pattern=r"[ !#-\[\]-~]+",
-        says=f'a version has 1 to {MOST_VERSION} printable ASCII characters, without " and \\',
+        says=f'a version must be 1 to {MOST_VERSION} printable ASCII characters, without " and \\',
         most=MOST_VERSION,
     ),
 ]
@@ -117,7 +128,10 @@ Property = Annotated[
     str,
     Text(
         pattern="[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){0,15}",
-        says="a property has 1 to 251 of A-Z a-z 0-9 _ . and -, with / between its steps",
+        says=(
+            "a property must be 1 to 251 characters of A-Z a-z 0-9 _ . and -, with / between nested"
+            " names"
+        ),
         most=251,
     ),
 ]

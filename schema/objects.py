@@ -51,15 +51,15 @@ class Metadata(BaseModel):
 
 
 class Status(BaseModel):
-    """What the controller says of an account or a policy."""
+    """Status of a policy, reported by the controller."""
 
     model_config = ConfigDict(
         extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
     in_use: bool = False
-    """Whether snapshots need it: then it can't be deleted, unless it is annotated
-    lastgood.dev/delete-in-use: "yes"."""
+    """Whether snapshots use this object. An object in use cannot be deleted unless it has the
+    annotation lastgood.dev/delete-in-use: "yes"."""
 
 
 def known_fields(model: type[BaseModel]) -> tuple[str, ...]:

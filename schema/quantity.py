@@ -13,7 +13,9 @@ from math import ceil
 _NUMBER = "([0-9]+(?:[.][0-9]*)?|[.][0-9]+)"
 PATTERN = f"[+]?{_NUMBER}([numkMGTPE]|[KMGTPE]i|[eE][+-]?0*[0-9]{{1,2}})?"
 """Of those that an admin writes: not negative, and of a size that something can have."""
-SENTENCE = 'a quantity is a number with m, k, M, G, Ki, Mi or Gi, for example "100m"'
+SENTENCE = (
+    'a quantity must be a number with m, k, M, G, Ki, Mi, Gi or no suffix, for example "100m"'
+)
 MOST = 64
 """Characters. The API server writes shorter ones, and arithmetic on thousands of digits is slow."""
 

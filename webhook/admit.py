@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from webhook import cost, intent, pods
 from webhook.inject import inject
-from webhook.memo import Memo
+from webhook.template_cache import TemplateCache
 from webhook.verdict import WARNING_LENGTH, Mistake, Outcome, Reason, Verdict, denied
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ def admit(
     namespace: str,
     policies: PolicySet,
     config: Injection,
-    memo: Memo | None = None,
+    cache: TemplateCache | None = None,
     *,
     known: bool = True,
 ) -> Verdict:
     """The verdict on a pod that is created in `namespace`. `pod` has passed `wellformed.malformed`.
 
-    `memo`: what was found for other pods under the very same policies; None: nothing was.
+    `cache`: what was found for other pods; None: nothing was.
     `known`: whether the reader of a denial is known to be of that namespace. If not, a denial names
     no pattern and no account of the policy.
     """
@@ -46,8 +46,8 @@ def admit(
     limit = _annotations_limit(found) or cost.too_many_containers(pod["spec"])
     if limit is not None:
         return denied(pod, [limit])
-    memo = Memo() if memo is None else memo
-    wanted = intent.decide(pod, namespace, policies, config, memo, known=known)
+    cache = TemplateCache() if cache is None else cache
+    wanted = intent.decide(pod, namespace, policies, config, cache, known=known)
     if isinstance(wanted, list):
         return denied(pod, wanted)
     try:
@@ -58,7 +58,7 @@ def admit(
     return Verdict(
         outcome=Outcome.UNCHANGED if injected is pod else Outcome.INJECTED,
         pod=injected,
-        plan=wanted.plan,
+        plan=wanted.request.plan,
         warnings=tuple(text[:WARNING_LENGTH] for text in wanted.warnings),
     )
 

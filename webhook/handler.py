@@ -10,8 +10,8 @@ import orjson
 from policy.watched import NotYetError
 from webhook import cost, patch, review, wellformed
 from webhook.admit import admit
-from webhook.memo import Memo
 from webhook.smallest import SmallestFirst
+from webhook.template_cache import TemplateCache
 from webhook.verdict import Mistake, Outcome, Reason, denied
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Handler:
         """
         self._policies = policies
         self._current: PolicySet | None = None
-        self._memo = Memo()
+        self._cache = TemplateCache()
         self._injection = injection
         self._telemetry = telemetry
         self._timer = timer
@@ -99,13 +99,13 @@ class Handler:
     def _decide(self, request: Request, start: float) -> Answer:
         policies = self._policies.current()
         if policies is not self._current:
-            self._current, self._memo = policies, Memo()
+            self._current, self._cache = policies, TemplateCache()
         verdict = admit(
             request.pod,
             request.namespace,
             policies,
             self._injection,
-            self._memo,
+            self._cache,
             known=self._verified,
         )
         encoded_patch = checked_patch(request.pod, verdict)

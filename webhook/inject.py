@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract import annotations as keys
 from contract import layout
-from webhook import pods, resources, shapes
+from webhook import pods, resources
 
 if TYPE_CHECKING:
     from webhook.config import Injection
@@ -27,13 +27,7 @@ def inject(pod: Pod, intent: Intent, config: Injection) -> Pod:
 
     ValueError: the pod's own resources can't be raised.
     """
-    spec = pod["spec"]
-    token = spec.get("automountServiceAccountToken") is not False
-    native, guaranteed = pods.ends(spec), resources.guaranteed(spec)
-    parts = intent.template.remember(
-        ("parts", intent.namespace, intent.access, intent.listen, token, native, guaranteed),
-        lambda: shapes.parts(intent, config, token=token, native=native, guaranteed=guaranteed),
-    )
+    spec, parts, native = pod["spec"], intent.parts, intent.native
     gate, agent = parts.gate, parts.agent
     changed: Json = {
         "volumes": _named(spec.get("volumes"), layout.VOLUMES, parts.volumes),
@@ -70,8 +64,9 @@ def _marked(pod: Pod, intent: Intent, mark: str) -> dict[str, str]:
     found = pods.annotations_of(pod)
     marked = {key: text for key, text in found.items() if key != keys.PLAN}
     marked[keys.INJECTED] = mark
-    if not (intent.gate or intent.agent):
-        marked[keys.PLAN] = intent.wire
+    request = intent.request
+    if not (request.gate or request.agent):
+        marked[keys.PLAN] = request.wire
     return marked
 
 

@@ -36,20 +36,22 @@ from contract.snapshot import data_key
 from contract.spelling import quick_suggestion
 from policy import match
 from policy.match import Allowed, Matcher, Refused
-from webhook import cost, pods
-from webhook.access import Access, access_of
+from webhook import cost, pods, resources, shapes
+from webhook.access import access_of
 from webhook.resources import cache_size
+from webhook.shapes import Request
 from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
 from webhook.wishes import Wish, Wishes, ours, overlaps, read, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from api.policy import Resources, SecretPolicy
+    from api.policy import SecretPolicy
     from contract.freshness import FreshnessClass
     from policy.match import PolicySet
     from webhook.config import Injection
-    from webhook.memo import Memo, Template
+    from webhook.shapes import Parts
+    from webhook.template_cache import TemplateCache
     from webhook.verdict import Pod
 
 _NO_BUNDLE = (
@@ -64,25 +66,14 @@ MOST_SHOWN = 10
 class Intent:
     """What to do to a pod."""
 
-    template: Template
-    """What is remembered for pods with the same annotations."""
-    namespace: str
-    plan: Plan
-    wire: str
-    """The plan as gate and agent get it."""
+    request: Request
+    parts: Parts
     chosen: frozenset[str]
     """The containers that get mount and variables."""
-    mount_path: str
     variables: tuple[dict[str, Any], ...]
     """What the chosen containers get in `env`."""
-    access: Access
-    gate: bool
-    agent: bool
-    listen: bool
-    """Whether the agent serves its port."""
-    cache_bytes: int
-    """sizeLimit of the cache; 0 where there is none."""
-    resources: Resources
+    native: bool
+    """Whether the agent is an init container that keeps running, because the pod ends (KEP-753)."""
     warnings: tuple[str, ...]
 
 
@@ -97,29 +88,37 @@ class _Granted:
     max_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Grants:
+    """All wishes of a pod that policy allows. Compared by identity, which is quick to hash."""
+
+    policy: SecretPolicy
+    granted: tuple[_Granted, ...]
+
+
 def decide(
-    pod: Pod, namespace: str, policies: PolicySet, config: Injection, memo: Memo, *, known: bool
+    pod: Pod,
+    namespace: str,
+    policies: PolicySet,
+    config: Injection,
+    cache: TemplateCache,
+    *,
+    known: bool,
 ) -> Intent | list[Mistake]:
-    """The intent for an opted-in pod, or every mistake. `memo` is of these policies; `known`: as in
-    `admit`.
-    """
-    template = memo.template(ours(pods.annotations_of(pod)))
-    wishes, misread = template.remember(("read",), lambda: read(dict(template.pairs)))
+    """The intent for an opted-in pod, or every mistake. `known`: as in `admit`."""
+    pairs = ours(pods.annotations_of(pod))
+    template = cache.template(pairs)
+    wishes, misread = template.call(read, pairs)
     mistakes = [*misread, *islice(_pod_mistakes(pod), ENOUGH)]
-    policy = match.policy_of(policies, namespace)
-    if isinstance(policy, Refused):
-        field = "metadata.namespace"
-        message = policy.told(known=known)
-        return [*mistakes, Mistake(reason=Reason.NO_POLICY, field=field, message=message)]
-    granted, refused = template.remember(
-        ("grant", namespace, known),
-        lambda: _grant(wishes, namespace, policies, policy, known=known),
-    )
+    grants, refused = template.call(_grant, wishes, namespace, policies, known=known)
+    if grants is None:
+        return [*mistakes, *refused]
+    policy = grants.policy
     chosen, unknown = _choose(pod["spec"], wishes)
     too_long = cost.too_long_patch(pod["spec"], wishes, chosen)
     if too_long is not None:
         return [*mistakes, *refused, *unknown, too_long]
-    variables = template.remember(("env", namespace), lambda: _variables(wishes, granted))
+    variables = template.call(_variables, wishes, grants)
     mistakes += [*refused, *_unwanted(wishes, policy), *unknown]
     mistakes += islice(_collisions(pod["spec"], wishes, chosen, variables), ENOUGH)
     mode = wishes.mode or policy.spec.agent.mode
@@ -137,38 +136,38 @@ def decide(
         return [*mistakes, Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access)]
     if mistakes:
         return mistakes
-    plan, wire = template.remember(
-        ("plan", namespace, access.access),
-        lambda: _plan(granted, wishes, mode=mode, access=access.access),
-    )
-    if len(wire) > MOST_PLAN:
-        message = f"the plan has {len(wire)} bytes; allowed are {MOST_PLAN}: take fewer secrets"
+    request = template.call(_request, wishes, grants, mode=mode, access=access.access)
+    if len(request.wire) > MOST_PLAN:
+        message = (
+            f"the plan has {len(request.wire)} bytes; allowed are {MOST_PLAN}: take fewer secrets"
+        )
         return [Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)]
-    follow = mode == FOLLOW
-    agent = follow or plan.reload is not None
-    listen, warnings = _listen(pod["spec"]) if agent else (False, ())
-    return Intent(
-        template=template,
-        namespace=namespace,
-        plan=plan,
-        wire=wire,
-        chosen=chosen,
-        mount_path=wishes.mount_path,
-        variables=variables,
-        access=access,
-        gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
-        agent=agent,
+    listen, warnings = _listen(pod["spec"]) if request.agent else (False, ())
+    spec = pod["spec"]
+    native = pods.ends(spec)
+    parts = template.call(
+        shapes.parts,
+        request,
+        access,
+        config,
         listen=listen,
-        cache_bytes=_cache_bytes(granted, wishes.bundle) if follow else 0,
-        resources=policy.spec.agent.resources,
+        token=spec.get("automountServiceAccountToken") is not False,
+        native=native,
+        guaranteed=resources.guaranteed(spec),
+    )
+    return Intent(
+        request=request,
+        parts=parts,
+        chosen=chosen,
+        variables=variables,
+        native=native,
         warnings=access.warnings + warnings,
     )
 
 
-def _plan(
-    granted: tuple[_Granted, ...], wishes: Wishes, *, mode: str, access: str
-) -> tuple[Plan, str]:
-    """The plan, and how gate and agent get it."""
+def _request(wishes: Wishes, grants: _Grants, *, mode: str, access: str) -> Request:
+    """All of a template's pods of one access that ours are made from."""
+    granted = grants.granted
     plan = Plan(
         mode=mode,
         access=access,
@@ -176,7 +175,16 @@ def _plan(
         reload=wishes.reload,
         bundle=wishes.bundle,
     )
-    return plan, to_wire(plan)
+    follow = mode == FOLLOW
+    return Request(
+        plan=plan,
+        wire=to_wire(plan),
+        mount_path=wishes.mount_path,
+        gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
+        agent=follow or plan.reload is not None,
+        cache_bytes=_cache_bytes(granted, wishes.bundle) if follow else 0,
+        resources=grants.policy.spec.agent.resources,
+    )
 
 
 def _cache_bytes(granted: tuple[_Granted, ...], bundle: str | None) -> int:
@@ -218,9 +226,13 @@ def _pod_mistakes(pod: Pod) -> Iterator[Mistake]:
 
 
 def _grant(
-    wishes: Wishes, namespace: str, policies: PolicySet, policy: SecretPolicy, *, known: bool
-) -> tuple[tuple[_Granted, ...], tuple[Mistake, ...]]:
-    """The wishes that policy allows, and a mistake for each other one."""
+    wishes: Wishes, namespace: str, policies: PolicySet, *, known: bool
+) -> tuple[_Grants | None, tuple[Mistake, ...]]:
+    """The wishes that policy allows, and a mistake for each other one. None: there is no policy."""
+    policy = match.policy_of(policies, namespace)
+    if isinstance(policy, Refused):
+        field, message = "metadata.namespace", policy.told(known=known)
+        return None, (Mistake(reason=Reason.NO_POLICY, field=field, message=message),)
     granted: list[_Granted] = []
     mistakes: list[Mistake] = []
     count, most = len(wishes.secrets), policy.spec.limits.secrets_per_pod
@@ -228,20 +240,20 @@ def _grant(
     for wish in wishes.secrets[:most]:  # which bounds the time that one pod takes
         source = wish.source
         answer = matcher.decide(source.provider, source.account, source.reference)
-        if isinstance(answer, Allowed):
-            message = _never(wish, answer, wishes.bundle)
+        if isinstance(answer, Refused):
+            refusal: str | None = answer.told(known=known)
         else:
-            message = answer.told(known=known)
-        if isinstance(answer, Allowed) and message is None:
+            refusal = _never(wish, answer, wishes.bundle)
+        if isinstance(answer, Allowed) and refusal is None:
             rules, max_bytes = answer.rules, answer.max_bytes
             granted.append(_Granted(wish, answer.account, answer.identity, rules, max_bytes))
-        elif message is not None and len(mistakes) < ENOUGH:
+        elif refusal is not None and len(mistakes) < ENOUGH:
             field = SECRET + wish.name
-            mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message))
+            mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=refusal))
     if count > most:
         message = f"there are {count}; policy {policy.name} allows {most} per pod"
         mistakes.append(Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message))
-    return tuple(granted), tuple(mistakes)
+    return _Grants(policy=policy, granted=tuple(granted)), tuple(mistakes)
 
 
 def _never(wish: Wish, allowed: Allowed, bundle: str | None) -> str | None:
@@ -273,9 +285,9 @@ def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
         yield Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message)
 
 
-def _variables(wishes: Wishes, granted: tuple[_Granted, ...]) -> tuple[dict[str, Any], ...]:
+def _variables(wishes: Wishes, grants: _Grants) -> tuple[dict[str, Any], ...]:
     """Paths as they are; values by a reference to the Secret, which a starting container needs."""
-    by_name = {item.wish.name: item for item in granted}
+    by_name = {item.wish.name: item for item in grants.granted}
     found: list[dict[str, Any]] = [
         {"name": name, "value": f"{wishes.mount_path}/{file}"} for name, file in wishes.variables
     ]

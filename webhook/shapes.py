@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from contract import ages, layout
@@ -12,12 +13,28 @@ from schema.quantity import memory
 from webhook import resources
 
 if TYPE_CHECKING:
-    from contract.plan import PlannedSnapshot
+    from api.policy import Resources
+    from contract.plan import Plan, PlannedSnapshot
+    from webhook.access import Access
     from webhook.config import Injection
-    from webhook.intent import Intent
     from webhook.resources import Amounts
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Request:
+    """What annotations and policy ask of a pod. Compared by identity, which is quick to hash."""
+
+    plan: Plan
+    wire: str
+    """The plan as gate and agent get it."""
+    mount_path: str
+    gate: bool
+    agent: bool
+    cache_bytes: int
+    """sizeLimit of the cache; 0 where there is none."""
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,43 +51,47 @@ class Parts:
 
 
 def parts(
-    intent: Intent, config: Injection, *, token: bool, native: bool, guaranteed: bool
+    request: Request,
+    access: Access,
+    config: Injection,
+    *,
+    listen: bool,
+    token: bool,
+    native: bool,
+    guaranteed: bool,
 ) -> Parts:
-    """`token`: Kubernetes would mount one into ours. `native`: the pod ends, so that the agent is
-    an init container that keeps running (KEP-753).
+    """`listen`: the agent serves its port. `token`: Kubernetes would mount one into ours. `native`:
+    the agent is an init container that keeps running (KEP-753). `guaranteed`: the pod's QoS class.
     """
     gate_needs, agent_needs = resources.ours(
-        intent.resources, intent.cache_bytes, guaranteed=guaranteed
+        request.resources, request.cache_bytes, guaranteed=guaranteed
     )
+    made = partial(_container, request=request, access=access, config=config, token=token)
+    gate = made(layout.GATE, "gate", needs=gate_needs)
+    agent = made(layout.AGENT, "follow", needs=agent_needs)
+    if listen:
+        agent["args"] += ["--listen", f"[::]:{layout.AGENT_PORT}"]  # IPv4 too
+    if native:
+        agent["restartPolicy"] = "Always"
     return Parts(
-        gate=gate(intent, config, gate_needs, token=token) if intent.gate else None,
-        agent=agent(intent, config, agent_needs, token=token, native=native)
-        if intent.agent
-        else None,
-        volumes=volumes(intent, token=token),
-        mount=app_mount(intent),
+        gate=gate if request.gate else None,
+        agent=agent if request.agent else None,
+        volumes=_volumes(request, access, token=token),
+        mount=app_mount(request.plan.mode, request.mount_path),
         gate_needs=gate_needs,
         agent_needs=agent_needs,
     )
 
 
-def gate(intent: Intent, config: Injection, needs: Amounts, *, token: bool) -> Json:
-    """The init container that seeds the cache. `token`: Kubernetes would mount one into it."""
-    return _container(layout.GATE, "gate", intent, config, needs, token=token)
-
-
-def agent(intent: Intent, config: Injection, needs: Amounts, *, token: bool, native: bool) -> Json:
-    """The sidecar; `native`: an init container that keeps running, for pods that end (KEP-753)."""
-    container = _container(layout.AGENT, "follow", intent, config, needs, token=token)
-    if intent.listen:
-        container["args"] += ["--listen", f"[::]:{layout.AGENT_PORT}"]  # IPv4 too
-    if native:
-        container["restartPolicy"] = "Always"
-    return container
-
-
 def _container(
-    name: str, verb: str, intent: Intent, config: Injection, needs: Amounts, *, token: bool
+    name: str,
+    verb: str,
+    *,
+    request: Request,
+    access: Access,
+    config: Injection,
+    needs: Amounts,
+    token: bool,
 ) -> Json:
     container: Json = {
         "name": name,
@@ -79,25 +100,25 @@ def _container(
         "args": [
             verb,
             "--plan",
-            intent.wire,
+            request.wire,
             "--cache",
             layout.CACHE_MOUNT,
             "--snapshots",
             layout.SNAPSHOTS_MOUNT,
             "--freshness",
             layout.FRESHNESS_MOUNT,
-            *(() if intent.plan.bundle is None else ("--needs", NEEDS_BUNDLE)),
+            *(() if request.plan.bundle is None else ("--needs", NEEDS_BUNDLE)),
         ],
         "resources": needs,
-        "securityContext": _security(intent),
-        "volumeMounts": _mounts(intent, token=token),
+        "securityContext": _security(access),
+        "volumeMounts": _mounts(request.plan.mode, token=token),
     }
     if config.pull_policy is not None:
         container["imagePullPolicy"] = config.pull_policy
     return container
 
 
-def _security(intent: Intent) -> Json:
+def _security(access: Access) -> Json:
     """All that Pod Security `restricted` asks for, and a read-only root."""
     security: Json = {
         "runAsNonRoot": True,
@@ -106,16 +127,16 @@ def _security(intent: Intent) -> Json:
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    if intent.access.uid is not None:
-        security["runAsUser"] = intent.access.uid
-    if intent.access.gid is not None:
-        security["runAsGroup"] = intent.access.gid
+    if access.uid is not None:
+        security["runAsUser"] = access.uid
+    if access.gid is not None:
+        security["runAsGroup"] = access.gid
     return security
 
 
-def _mounts(intent: Intent, *, token: bool) -> list[Json]:
+def _mounts(mode: str, *, token: bool) -> list[Json]:
     mounts: list[Json] = []
-    if intent.plan.mode == FOLLOW:
+    if mode == FOLLOW:
         mounts.append({"name": layout.CACHE_VOLUME, "mountPath": layout.CACHE_MOUNT})
     mounts += [
         {"name": layout.SNAPSHOTS_VOLUME, "mountPath": layout.SNAPSHOTS_MOUNT, "readOnly": True},
@@ -128,42 +149,44 @@ def _mounts(intent: Intent, *, token: bool) -> list[Json]:
     return mounts
 
 
-def app_mount(intent: Intent) -> Json:
+def app_mount(mode: str, path: str) -> Json:
     """How the app sees its files."""
-    if intent.plan.mode == MOUNT:
-        return {"name": layout.SNAPSHOTS_VOLUME, "mountPath": intent.mount_path, "readOnly": True}
+    if mode == MOUNT:
+        return {"name": layout.SNAPSHOTS_VOLUME, "mountPath": path, "readOnly": True}
     return {
         "name": layout.CACHE_VOLUME,
-        "mountPath": intent.mount_path,
+        "mountPath": path,
         "subPath": layout.FILES,
         "readOnly": True,
     }
 
 
-def volumes(intent: Intent, *, token: bool) -> list[Json]:
+def _volumes(request: Request, access: Access, *, token: bool) -> list[Json]:
     """Those that the pod's containers mount."""
     found: list[Json] = []
-    if intent.plan.mode == FOLLOW:
-        limit = memory(intent.cache_bytes)
+    if request.plan.mode == FOLLOW:
+        limit = memory(request.cache_bytes)
         found.append(
             {"name": layout.CACHE_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": limit}}
         )
-    found.append({"name": layout.SNAPSHOTS_VOLUME, "projected": _projected(intent)})
-    if intent.gate or intent.agent:
-        found.append({"name": layout.FRESHNESS_VOLUME, "projected": _freshness(intent)})
+    found.append({"name": layout.SNAPSHOTS_VOLUME, "projected": _projected(request.plan, access)})
+    if request.gate or request.agent:
+        found.append(
+            {"name": layout.FRESHNESS_VOLUME, "projected": _freshness(request.plan, access)}
+        )
         if token:
             empty = {"medium": "Memory", "sizeLimit": "4Ki"}
             found.append({"name": layout.NO_TOKEN_VOLUME, "emptyDir": empty})
     return found
 
 
-def _projected(intent: Intent) -> Json:
+def _projected(plan: Plan, access: Access) -> Json:
     """The snapshots' keys that this pod asked for, each Secret once. Readable by the fsGroup, else
     by who mounts it.
     """
-    whole = intent.plan.mode == MOUNT
-    sources = [_whole(item) if whole else _keyed(item) for item in intent.plan.snapshots]
-    mode = FILE_MODES["world" if intent.access.gid is None else "group"]
+    whole = plan.mode == MOUNT
+    sources = [_whole(item) if whole else _keyed(item) for item in plan.snapshots]
+    mode = FILE_MODES["world" if access.gid is None else "group"]
     return {"defaultMode": mode, "sources": sources}
 
 
@@ -181,12 +204,10 @@ def _whole(planned: PlannedSnapshot) -> Json:
     return {"secret": {"name": planned.snapshot, "items": items}}
 
 
-def _freshness(intent: Intent) -> Json:
-    items = [
-        {"key": planned.snapshot, "path": planned.snapshot} for planned in intent.plan.snapshots
-    ]
+def _freshness(plan: Plan, access: Access) -> Json:
+    items = [{"key": planned.snapshot, "path": planned.snapshot} for planned in plan.snapshots]
     source = {"configMap": {"name": ages.CONFIG_MAP, "items": items, "optional": True}}
     return {
-        "defaultMode": FILE_MODES["world" if intent.access.gid is None else "group"],
+        "defaultMode": FILE_MODES["world" if access.gid is None else "group"],
         "sources": [source],
     }

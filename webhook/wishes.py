@@ -58,9 +58,11 @@ class Wish:
     file: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Wishes:
-    """A pod's annotations. What was mistaken is left out here and is in the mistakes."""
+    """A pod's annotations. What was mistaken is left out here and is in the mistakes. Compared by
+    identity, which is quick to hash.
+    """
 
     secrets: tuple[Wish, ...]
     variables: tuple[tuple[str, str], ...]
@@ -84,9 +86,9 @@ def ours(found: dict[str, str]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def read(found: dict[str, str]) -> tuple[Wishes, list[Mistake]]:
+def read(pairs: tuple[tuple[str, str], ...]) -> tuple[Wishes, list[Mistake]]:
     """What the annotations of `ours` wish, and every mistake in them."""
-    reader = _Reader(found)
+    reader = _Reader(dict(pairs))
     wishes = reader.read()
     return wishes, reader.mistakes
 

@@ -16,16 +16,16 @@ from schema.objects import LIST, SOME, rules
 CALLS_OF_A_FETCH = 2
 """Of Secrets Manager, in each region: a change check, and the value. `most_calls` of its source."""
 BURST = (
-    f"budget.burst must be at least {CALLS_OF_A_FETCH} for each of aws.regions: one fetch can take"
-    " a change check and a value in each"
+    f"budget.burst must be at least {CALLS_OF_A_FETCH} per region in aws.regions: one fetch can"
+    " need a change check and a read in each region"
 )
 BURST_RULE = f"!has(self.aws) || self.budget.burst >= {CALLS_OF_A_FETCH} * self.aws.regions.size()"
-_NEEDS_ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
+_NEEDS_ROLE = "externalID and stsEndpoint require roleARN: they configure how it is assumed"
 Region = Annotated[
     str,
     Text(
         pattern="[a-z]([-a-z0-9]{0,61}[a-z0-9])?",
-        says='a region is 1 to 63 of a-z, 0-9 and -, for example "eu-west-1"',
+        says='a region must be 1 to 63 characters of a-z, 0-9 and -, for example "eu-west-1"',
         most=63,
     ),
 ]
@@ -34,7 +34,7 @@ RoleArn = Annotated[
     Text(
         pattern="arn:aws[a-z-]{0,16}:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576}",
         says=(
-            "a role is arn:aws:iam::, 12 digits, :role/ and its path and name,"
+            "a role ARN must be arn:aws:iam::, 12 digits, :role/, and the role's path and name,"
             ' for example "arn:aws:iam::123456789012:role/lastgood"'
         ),
         most=640,
@@ -44,7 +44,7 @@ ExternalId = Annotated[
     str,
     Text(
         pattern="[A-Za-z0-9_+=,.@:/-]+",
-        says="an externalID is 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / and -",
+        says="an externalID must be 2 to 1224 characters of A-Z a-z 0-9 _ + = , . @ : / and -",
         least=2,
         most=1224,
     ),
@@ -52,24 +52,24 @@ ExternalId = Annotated[
 
 
 class Aws(Block):
-    """How to reach AWS. Identities are here only: a pod can't choose one."""
+    """AWS settings. Identities are configured only here. A pod cannot choose one."""
 
     model_config = rules(
         {_NEEDS_ROLE: "has(self.roleARN) || !(has(self.externalID) || has(self.stsEndpoint))"}
     )
 
     regions: Annotated[tuple[Region, ...], LIST, Field(max_length=16), SOME]
-    """In order of preference."""
+    """AWS regions to read secrets from, in order of preference."""
     role_arn: RoleArn | None = Field(default=None, alias="roleARN")
-    """A role that the controller's own identity assumes for this account; left out: the
-    controller's own identity."""
+    """IAM role that the controller assumes for this account. Default: none, the controller uses its
+    own identity."""
     external_id: ExternalId | None = Field(default=None, alias="externalID")
-    """What the role's trust policy asks for, sts:ExternalId; left out: nothing."""
+    """External ID (sts:ExternalId) that the role's trust policy requires. Default: none."""
     endpoint: Endpoint | None = None
-    """Another endpoint of Secrets Manager than the region's own, without a path; left out: the
-    region's own."""
+    """Custom Secrets Manager endpoint URL, without a path. Default: the regional endpoint."""
     sts_endpoint: Endpoint | None = None
-    """Another endpoint of STS, where the role is assumed; left out: the region's own."""
+    """Custom STS endpoint URL for assuming roleARN, without a path. Default: the regional endpoint.
+    """
 
     @model_validator(mode="after")
     def _of_a_role(self) -> Self:

@@ -10,7 +10,7 @@ SECRETS_MANAGER = Scheme(
     name="aws-sm",
     check=check_secret_name,
     revoked={
-        "a revoked reference must name the secret itself, not one of another store": (
+        "a revoked reference must not start with aws/reference/, which is another store": (
             "!it.reference.matches('^/?(?i:aws/reference/)')"
         )
     },
@@ -18,7 +18,7 @@ SECRETS_MANAGER = Scheme(
 AWS = Provider(
     name="aws",
     block=Aws,
-    about="How to reach AWS.",
+    about="AWS settings. Required with provider aws, otherwise not allowed.",
     schemes=(SECRETS_MANAGER,),
     burst=(BURST, BURST_RULE),
 )

@@ -10,7 +10,7 @@ from providers.definition import Block
 
 
 class File(Block):
-    """A folder of files, for tests."""
+    """Settings of provider file: a folder with one file per secret, for tests."""
 
     root: Annotated[str, Field(min_length=1)]
-    """The folder's path, on the controller's own file system."""
+    """Path of the folder on the controller's file system."""

@@ -23,13 +23,13 @@ def check_path(raw: str) -> None:
 FILE = Provider(
     name="file",
     block=File,
-    about="Where the files are.",
+    about="Location of the files. Required with provider file, otherwise not allowed.",
     schemes=(
         Scheme(
             name="file",
             check=check_path,
             revoked={
-                "a revoked reference of provider file must be a path that starts with /": (
+                "with provider file, a revoked reference must be a path that starts with /": (
                     "it.reference.startsWith('/')"
                 )
             },

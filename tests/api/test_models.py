@@ -27,8 +27,8 @@ def allowing(pattern: str) -> dict[str, Any]:
 
 ROLE = "arn:aws-us-gov:iam::123456789012:role/team/last+good"
 DELIMITED = (
-    "{namespace} must end where no other namespace's name could go on"
-    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
+    "{namespace} must be followed by / . _ + = @ ! or the end of the pattern, and one of these must"
+    " stand between it and a wildcard before it, or it could match other namespaces' secrets"
 )
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown field": (
@@ -50,26 +50,29 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "duration": (
         policy(X, **changed(refreshInterval="15")),
         (
-            "spec.classes.steady.refreshInterval: a duration is hours, minutes and seconds,"
+            "spec.classes.steady.refreshInterval: a duration must have hours, minutes or seconds,"
             ' for example "15m", "1h30m" or "90s"'
         ),
     ),
     "a role's ARN": (
         account(aws={"regions": ["eu-west-1"], "roleARN": "arn:aws:iam::123:role/r"}),
         (
-            "spec.aws.roleARN: a role is arn:aws:iam::, 12 digits, :role/ and its path and name,"
-            ' for example "arn:aws:iam::123456789012:role/lastgood"'
+            "spec.aws.roleARN: a role ARN must be arn:aws:iam::, 12 digits, :role/, and the role's"
+            ' path and name, for example "arn:aws:iam::123456789012:role/lastgood"'
         ),
     ),
     "an external ID": (
         account(aws={"regions": ["eu-west-1"], "roleARN": ROLE, "externalID": "a b"}),
-        ("spec.aws.externalID: an externalID is 2 to 1224 of A-Z a-z 0-9 _ + = , . @ : / and -"),
+        (
+            "spec.aws.externalID: an externalID must be 2 to 1224 characters of"
+            " A-Z a-z 0-9 _ + = , . @ : / and -"
+        ),
     ),
     "a burst that pays for no fetch": (
         account(budget={"callsPerSecond": 1, "burst": 1}),
         (
-            "spec: budget.burst must be at least 2 for each of aws.regions: one fetch can take a"
-            " change check and a value in each"
+            "spec: budget.burst must be at least 2 per region in aws.regions: one fetch can need a"
+            " change check and a read in each region"
         ),
     ),
     "a burst for one region of two": (
@@ -78,23 +81,23 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
             budget={"callsPerSecond": 1, "burst": 3},
         ),
         (
-            "spec: budget.burst must be at least 2 for each of aws.regions: one fetch can take a"
-            " change check and a value in each"
+            "spec: budget.burst must be at least 2 per region in aws.regions: one fetch can need a"
+            " change check and a read in each region"
         ),
     ),
     "an external ID without a role": (
         account(aws={"regions": ["eu-west-1"], "externalID": "ab"}),
-        "spec.aws: externalID and stsEndpoint say how the role is assumed: they need roleARN",
+        "spec.aws: externalID and stsEndpoint require roleARN: they configure how it is assumed",
     ),
     "where to assume no role": (
         account(aws={"regions": ["eu-west-1"], "stsEndpoint": "https://sts"}),
-        "spec.aws: externalID and stsEndpoint say how the role is assumed: they need roleARN",
+        "spec.aws: externalID and stsEndpoint require roleARN: they configure how it is assumed",
     ),
     "budget too small": (
         policy(X, **changed(freshnessBudget="20m")),
         (
             "spec.classes.steady: freshnessBudget must be at least 1320s for this refreshInterval"
-            " (4/3 of the interval and 90s), or healthy pods would turn stale"
+            " (4/3 of (refreshInterval + 90s)), or healthy pods would become stale"
         ),
     ),
     "maximum age too small": (
@@ -111,19 +114,19 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown provider": (
         allowing("aws-sn:/x"),
         (
-            "spec.sources[0].allow[0]: write provider:pattern, with a provider of aws-sm, file;"
+            "spec.sources[0].allow[0]: must be provider:pattern, with provider one of aws-sm, file;"
             ' did you mean "aws-sm"?'
         ),
     ),
     "two stars in a segment": (
         allowing("aws-sm:/a**"),
-        "spec.sources[0].allow[0]: ** stands for whole segments: write it alone between two /",
+        "spec.sources[0].allow[0]: ** matches whole segments: it must stand alone between two /",
     ),
     "dots": (
         allowing("aws-sm:/a/../b"),
         (
-            'spec.sources[0].allow[0]: a pattern has no empty, "." or ".." segment,'
-            " as no reference has one"
+            'spec.sources[0].allow[0]: a pattern must not have an empty, "." or ".." segment:'
+            " no reference has one"
         ),
     ),
     "star after the namespace": (
@@ -141,19 +144,19 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "two validations in one": (
         policy({**X, "validate": [{"pem": True, "json": True}]}),
         (
-            "spec.sources[0].validate[0]: an item of validate has exactly one of pem, json,"
+            "spec.sources[0].validate[0]: each item of validate must set exactly one of pem, json,"
             " requiredKeys, minBytes, maxBytes"
         ),
     ),
     "block of another provider": (
         account(provider="file"),
-        "spec: provider file needs the block file and no other",
+        "spec: provider file requires the block file and no other",
     ),
     "quantity": (
         policy(X, agent={"resources": {"limits": {"cpu": "much"}}}),
         (
-            "spec.agent.resources.limits.cpu: a quantity is a number with m, k, M, G, Ki, Mi or Gi,"
-            ' for example "100m"'
+            "spec.agent.resources.limits.cpu: a quantity must be a number with m, k, M, G, Ki, Mi,"
+            ' Gi or no suffix, for example "100m"'
         ),
     ),
 }

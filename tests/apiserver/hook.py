@@ -69,8 +69,13 @@ def _patch(what: str, request: Json) -> list[Json]:
         "user": request["userInfo"]["username"],
         "uid": request["uid"],
         "old": json.dumps(request["oldObject"]),
+        "metadata": ",".join(sorted(_given(request["object"]["metadata"]))),
     }
     return [{"op": "add", "path": "/data", "value": {**data, **told}}]
+
+
+def _given(metadata: Json) -> set[str]:
+    return {name for name, item in metadata.items() if item} - {"managedFields"}
 
 
 def _encoded(patch: list[Json]) -> str:

@@ -15,6 +15,7 @@ from tests.apiserver.table import (
     PRESENT,
     Forgotten,
     Not,
+    Some,
     Step,
     Told,
     Watching,
@@ -152,15 +153,18 @@ class Carrying:
         wrong = []
         for place, given in wanted.items():
             value, expected = _at(found, self._filled(place)), self._filled(given)
-            if isinstance(expected, Not):
-                same = value != self._filled(expected.value)
-            elif expected is PRESENT:
-                same = value is not ABSENT
-            else:
-                same = value == expected
-            if not same:
+            if not self._same(value, expected):
                 wrong.append(f"{place} is {value!r}, not {expected!r}")
         return wrong
+
+    def _same(self, value: object, expected: object) -> bool:
+        if isinstance(expected, Not):
+            return not self._same(value, self._filled(expected.value))
+        if isinstance(expected, Some):
+            return isinstance(value, list) and self._filled(expected.value) in value
+        if expected is PRESENT:
+            return value is not ABSENT
+        return value == expected
 
     def _filled(self, given: Any) -> Any:  # noqa: ANN401 - any JSON
         """With what is known in place of its names. A text that is one name has its value."""

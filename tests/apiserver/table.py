@@ -61,6 +61,13 @@ class Not:
     value: object
 
 
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Expected where there is a list with this among its items."""
+
+    value: object
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One request, and its answer."""

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.make.cluster import configured, snapshot_of
 
@@ -50,10 +51,10 @@ def _kept(world: World, reference: str) -> object:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("revoke", SOURCE, "nope"), 'there is no version "nope"; nothing was changed; known'),
-        (("unpin", SOURCE), "it is not pinned; nothing was changed"),
+        (("revoke", SOURCE, "nope"), 'version "nope" not found. Nothing was changed. Known'),
+        (("unpin", SOURCE), "the snapshot is not pinned. Nothing was changed"),
         (("status", "file:/prod/payments/bd"), f'did you mean "{SOURCE}"?'),
-        (("pin", "lg-", "x"), 'there is no snapshot "lg-"'),
+        (("pin", "lg-", "x"), 'snapshot "lg-" not found'),
         (("status", "-n", "paymints", SOURCE), 'did you mean "payments"?'),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -79,14 +80,14 @@ def test_a_mistake_is_named_with_the_nearest_spelling(
 def test_a_pin_on_what_no_version_is_called_is_refused(still: World, version: str) -> None:
     """The message says what is allowed."""
     done = still.lastgood("pin", SOURCE, version, code=1)
-    assert "a version has 1 to 128 printable ASCII characters, without" in done.stderr
-    assert "nothing was changed" in done.stderr
+    assert "a version must be 1 to 128 printable ASCII characters, without" in done.stderr
+    assert "Nothing was changed" in done.stderr
 
 
 def test_nothing_older_to_roll_back_to_is_an_error(still: World) -> None:
     """The known versions are listed."""
     done = still.lastgood("rollback", f"file:{ONCE}", code=1)
-    assert "no other good version is kept to go back to; nothing was changed" in done.stderr
+    assert "no other good version is stored. Nothing was changed" in done.stderr
 
 
 def test_p5_status_shows_every_age_by_table_and_to_programs(still: World) -> None:
@@ -113,3 +114,35 @@ def test_p5_status_shows_every_age_by_table_and_to_programs(still: World) -> Non
     assert shown[SOURCE]["version"] == entry.served.version
     assert shown[SOURCE]["pods"] == 2
     assert still.status(DB)["consumers"] == ["api-1", "api-2"]
+
+
+def test_status_takes_the_formats_of_kubectl(still: World) -> None:
+    """`wide` has more columns, `yaml` is what `json` is, `name` is for the next command."""
+    wide = still.lastgood("status", "-o", "wide").stdout.splitlines()
+    (line,) = [line for line in wide[1:] if SOURCE in line.split()]
+    assert wide[0].split()[9:] == ["ACCOUNT", "LATEST", "PIN", "LAST", "ATTEMPT", "FAILURES"]
+    assert line[wide[0].index("ACCOUNT") :].split()[0] == "files"
+    assert line.split()[-1] == "0"
+    in_yaml = yaml.safe_load(still.lastgood("status", "-o", "yaml").stdout)
+    in_json = json.loads(still.lastgood("status", "-o", "json").stdout)
+    assert [item | {"age_s": 0} for item in in_yaml] == [item | {"age_s": 0} for item in in_json]
+    names = still.lastgood("status", SOURCE, "-o", "name").stdout
+    assert names == f"secretsnapshot.lastgood.dev/{snapshot_of(DB)}\n"
+
+
+def test_history_takes_yaml(still: World) -> None:
+    """The same as in JSON, but for the ages."""
+    in_yaml = yaml.safe_load(still.lastgood("history", SOURCE, "-o", "yaml").stdout)
+    in_json = json.loads(still.lastgood("history", SOURCE, "-o", "json").stdout)
+    assert len(in_yaml) == 2
+    assert [item["version"] for item in in_yaml] == [item["version"] for item in in_json]
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_explain_is_a_document_for_programs(still: World, output: str) -> None:
+    """With each secret of the pod."""
+    text = still.lastgood("explain", "api-1", "-n", "payments", "-o", output).stdout
+    document = yaml.safe_load(text)
+    assert document["pod"] == "api-1"
+    assert [item["source"] for item in document["secrets"]] == [SOURCE]
+    assert text.startswith("{") == (output == "json")

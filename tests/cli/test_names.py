@@ -73,13 +73,13 @@ def test_one_snapshot_is_meant(
 @pytest.mark.parametrize(
     ("text", "namespace", "message"),
     [
-        ("aws-sm:/prod/payments/db", None, "could be orders/lg-prod-payments-db"),
-        ("aws-sm:/prod/payments/db", "payments", "add --namespace, @account or more characters"),
-        ("lg-prod", None, "could be"),
-        ("lg-", None, 'there is no snapshot "lg-"'),
+        ("aws-sm:/prod/payments/db", None, "matches orders/lg-prod-payments-db"),
+        ("aws-sm:/prod/payments/db", "payments", "Add --namespace, @account or more characters"),
+        ("lg-prod", None, "matches "),
+        ("lg-", None, 'snapshot "lg-" not found'),
         ("aws-sm:/prod/payment/api", None, 'did you mean "aws-sm:/prod/payments/api"?'),
-        ("x", "order", 'there is no snapshot in namespace order; did you mean "orders"?'),
-        ("x", "zzz", "there is no snapshot in namespace zzz; there are some in orders, payments"),
+        ("x", "order", 'no snapshots found in namespace order; did you mean "orders"?'),
+        ("x", "zzz", "no snapshots found in namespace zzz. There are some in orders, payments"),
     ],
 )
 def test_none_or_several_is_an_error_that_helps(
@@ -93,7 +93,7 @@ def test_none_or_several_is_an_error_that_helps(
 
 def test_without_any_snapshot_that_is_said() -> None:
     """Nothing was demanded yet."""
-    with pytest.raises(CommandError, match="there is no snapshot; none is demanded yet"):
+    with pytest.raises(CommandError, match="A snapshot is created when a pod needs it"):
         find_snapshot("x", None, {})
 
 
@@ -104,7 +104,7 @@ def test_versions_are_found_whole_or_by_four_characters() -> None:
     assert find_version("ef12", known) == "ef12"
     assert find_version("abcd-", ["abcd-1"]) == "abcd-1"
     assert find_version("ab", known) is None
-    with pytest.raises(CommandError, match='"abcd" could be abcd-1, abcd-2'):
+    with pytest.raises(CommandError, match='"abcd" matches abcd-1, abcd-2'):
         find_version("abcd", known)
 
 

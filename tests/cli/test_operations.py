@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from contract.ages import CONFIG_MAP
 from kube.resources import CONFIG_MAPS, SECRETS
@@ -49,9 +50,11 @@ def test_p12_a_bad_rotation_is_rolled_back_without_the_provider(
     assert world.volume(DB)["value"] == b"one"
     assert f"rolled back from {second}" in done.stdout
     assert f"serves {first}" in done.stdout
-    assert "2 pods have it: api-1, api-2" in done.stdout
+    assert "2 pods use it: api-1, api-2" in done.stdout
     (world.files / "away").rename(world.files / "prod/payments/db")
-    world.refresh(DB)
+    named = world.lastgood("refresh", SOURCE, "-o", "name").stdout
+    assert named == f"secretsnapshot.lastgood.dev/{snapshot_of(DB)}\n"
+    assert yaml.safe_load(world.lastgood("refresh", SOURCE, "-o", "yaml").stdout)["done"]
     assert world.volume(DB)["value"] == b"one"
     world.secret(DB, b"three")
     world.lastgood("refresh", SOURCE)
@@ -66,7 +69,7 @@ def test_p12_a_revoked_version_goes_at_once_and_for_good(
     world.secret(DB, b"two")  # the provider goes on with the bad value
     done = world.lastgood("revoke", SOURCE, second)
     assert world.volume(DB)["value"] == b"one"
-    assert "may still hold it, until their agents follow: api-1, api-2" in done.stdout
+    assert "may have the value until their agents have removed it: api-1, api-2" in done.stdout
     for keys in (world.volume(DB), world.record(DB)):
         assert keys
         assert all(b"two" not in value for value in keys.values())
@@ -105,8 +108,10 @@ def test_a_pin_on_an_unknown_version_is_fetched_by_name_and_serves_on_meanwhile(
 ) -> None:
     """The user is told; what is served stays when the provider does not have it."""
     done = world.lastgood("pin", SOURCE, "no-such-version")
-    assert "no-such-version is not held; the controller fetches it by name" in done.stderr
-    assert "last attempt: invalid" in done.stdout
+    assert (
+        "no-such-version is not stored. The controller fetches it from the provider" in done.stderr
+    )
+    assert "last refresh failed: invalid" in done.stdout
     assert world.volume(DB)["value"] == b"two"
     assert rotated[1] in done.stdout
 
@@ -114,7 +119,7 @@ def test_a_pin_on_an_unknown_version_is_fetched_by_name_and_serves_on_meanwhile(
 def test_a_pin_comes_before_a_rollback(world: World, rotated: tuple[str, str]) -> None:
     """Rolling back what is pinned is refused, for it would change nothing."""
     world.lastgood("pin", SOURCE, rotated[0])
-    assert "a pin comes first" in world.lastgood("rollback", SOURCE, code=1).stderr
+    assert "a pin has priority over a rollback" in world.lastgood("rollback", SOURCE, code=1).stderr
 
 
 def test_p12_a_wish_without_a_controller_is_kept_for_it(
@@ -126,7 +131,7 @@ def test_p12_a_wish_without_a_controller_is_kept_for_it(
     world.end(signal.SIGKILL)
     world.free()
     done = world.lastgood("revoke", SOURCE, rotated[1], code=3)
-    assert "no controller is running; the wish is recorded and will hold" in done.stderr
+    assert "no controller is running. The change is saved" in done.stderr
     world.start()
     until("the revocation", lambda: world.volume(DB)["value"] == b"one")
 
@@ -150,7 +155,7 @@ def test_p2_p5_a_failing_refresh_is_shown_and_keeps_value_and_age(
     before = world.status(DB)
     (world.files / "prod/payments/db").unlink()
     done = world.lastgood("refresh", SOURCE)
-    assert "last attempt: absent" in done.stdout
+    assert "last refresh failed: absent" in done.stdout
     until("the count", lambda: world.shown(DB)["failures"])
     after = world.status(DB)
     assert after["reason"] == "absent"
@@ -198,10 +203,9 @@ def test_ctrl_c_while_waiting_says_that_the_wish_holds(
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=20)
     world.process.send_signal(signal.SIGCONT)
-    assert (waiting.returncode, said) == (
-        130,
-        "lastgood: interrupted; a wish that was recorded holds\n",
-    )
+    assert waiting.returncode == 130
+    assert said.startswith("lastgood: interrupted. If the change was already saved, the controller")
+    assert said.count("\n") == 1
     until("the rollback", lambda: world.volume(DB)["value"] == b"one")
 
 

@@ -51,12 +51,16 @@ def test_without_a_request_before_it_it_is_asked_for_now() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "said"),
-    [("denied", "last attempt: denied"), ("restored", "restored"), ("no-policy", "no-policy")],
+    [
+        ("denied", "last refresh failed: denied"),
+        ("restored", "restored"),
+        ("no-policy", "no-policy"),
+    ],
 )
 def test_only_what_the_provider_answered_is_called_an_attempt(reason: str, said: str) -> None:
     """In the line that closes a verb."""
     line = fleet.summary(Name("payments", "lg-db"), replace(SERVED, reason=reason), NOW)
-    assert line.endswith(f"; {said}")
+    assert line.endswith(f", {said}")
 
 
 def test_a_revocation_needs_room_in_the_spec_alone() -> None:
@@ -64,5 +68,5 @@ def test_a_revocation_needs_room_in_the_spec_alone() -> None:
     many = tuple(f"r{number}" for number in range(MOST_VERSIONS))
     change = operate.revoke(replace(FAILED, version="v1", revoked=many), "v1").change
     assert change(Spec(revoked=many[1:])).revoked == (*many[1:], "v1")
-    with pytest.raises(CommandError, match="revokes 128 versions, and can revoke no more"):
+    with pytest.raises(CommandError, match="has 128 revoked versions, which is the maximum"):
         change(Spec(revoked=many))

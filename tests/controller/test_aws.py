@@ -129,5 +129,5 @@ def test_p1_p4_p12_killed_during_an_outage_it_serves_on_and_obeys_without_a_stor
     time.sleep(1.0)
     assert _calls(proxy) <= 1
     done = world.lastgood("rollback", f"aws-sm:{NAMES[0]}")
-    assert "10 pods have it" in done.stdout
+    assert "10 pods use it" in done.stdout
     assert _values(world) == good

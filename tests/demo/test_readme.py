@@ -42,13 +42,10 @@ def test_its_commands_are_those_of_the_command_line() -> None:
     assert listed == offered
 
 
-def test_the_page_has_every_promise_of_the_readme() -> None:
-    """In the same words, but for where links lead."""
-    listed = re.findall(r"^\| (P\d+) \| (.*) \|$", README, flags=re.MULTILINE)
-    assert listed
-    assert [(name, text) for name, text, _, _ in ROWS] == [
-        (name, text.replace("](docs/", "](")) for name, text in listed
-    ]
+def test_the_page_has_every_promise() -> None:
+    """Numbered without a gap."""
+    assert [name for name, *_ in ROWS] == [f"P{number}" for number in range(1, len(ROWS) + 1)]
+    assert ROWS
 
 
 @pytest.mark.parametrize(
@@ -76,7 +73,6 @@ def _linked(text: str) -> list[Path]:
     return [(PAGE.parent / link).resolve() for link in re.findall(r"\]\((.*?)\)", text)]
 
 
-def test_every_file_that_it_links_is_there() -> None:
-    """No link leads nowhere."""
-    links = re.findall(r"\]\(([^):]+)\)", README)
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_the_readme_can_be_read_in_two_minutes() -> None:
+    """What is longer stands in docs/."""
+    assert len(README.splitlines()) <= 150

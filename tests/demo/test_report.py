@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.report import Row, broken, table
+from demo.report import Row, broken, described, table
 
 
 def test_a_row_shows_the_median_and_the_largest() -> None:
@@ -32,3 +32,18 @@ def test_a_broken_promise_stands_in_the_table_and_in_a_sentence() -> None:
     row.check("P12", "0 of 1 pods follow", kept=False)
     assert table([row]).splitlines()[3].endswith("BROKEN P12")
     assert broken([row]) == ["rotation: P12 is broken: 0 of 1 pods follow"]
+
+
+def test_programs_are_given_all_of_a_row() -> None:
+    """`lastgood demo -o json`: each time, and each check with its sentence."""
+    row = Row(step="  black hole", pods=2, seconds=[1.0, 3.0], calls=0, age_s=9.6, state="fresh")
+    row.check("P1", "it started", kept=True)
+    assert described(row) == {
+        "step": "black hole",
+        "pods": 2,
+        "ready_s": [1.0, 3.0],
+        "provider_calls": 0,
+        "age_s": 9.6,
+        "state": "fresh",
+        "checks": [{"promise": "P1", "what": "it started", "kept": True}],
+    }

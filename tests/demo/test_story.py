@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from apiserver.client import Client
 from demo.story import MEMORY, STEPS
+from kube.errors import NotFoundError
+from kube.resources import PODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,16 +97,33 @@ def _typed(output: Path, words: list[str]) -> str:
     return done.stdout
 
 
+def _delete_a_pod(output: Path) -> None:
+    """As `kubectl delete pod` does, which waits until it is gone."""
+    found = re.search(r"export KUBECONFIG=(\S+)", output.read_text())
+    assert found is not None
+    content = json.loads(Path(found[1]).read_text())
+    cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
+    client = Client(cluster["server"], Path(cluster["certificate-authority"]), user["token"])
+    names = [pod["metadata"]["name"] for pod in client.call("GET", PODS.path("payments"))["items"]]
+    path = PODS.path("payments", names[0])
+    client.call("DELETE", path)
+    with suppress(NotFoundError):
+        while client.call("GET", path):
+            time.sleep(0.1)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_p1_p2_p4_p5_p8_p12_the_story_is_told_to_its_end(tmp_path: Path) -> None:
     """Every step has its row, as in the README, and every promise was kept. With --keep everything
-    is there afterwards, and the commands that are shown work; Ctrl-C is a good end then.
+    is there afterwards, the commands that are shown work, and a pod that is deleted goes. Ctrl-C
+    is a good end then.
     """
     output = tmp_path / "output"
     with _demo(output, "--keep") as process:
         _until_says(output, process, "Ctrl-C ends it", 200)
         answers = {words[0]: _typed(output, words) for words in _shown(output)}
+        _delete_a_pod(output)
         process.send_signal(signal.SIGINT)
         code = process.wait(60)
     said = output.read_text()

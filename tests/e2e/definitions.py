@@ -74,32 +74,39 @@ class Refused:
         return made(self.plural, self.name, **self.changes)
 
 
-ACCOUNT_NAME = "an account's name is at most 63 of a-z, 0-9 and -, for annotations name it"
-POLICY_NAME = "a policy's name has at most 63 characters, for a namespace's label names it"
-BLOCK = "exactly the block that provider names must be set"
-ROLE = "externalID and stsEndpoint say how the role is assumed: they need roleARN"
-BURST = (
-    "budget.burst must be at least 2 for each of aws.regions: one fetch can take a change check and"
-    " a value in each"
+ACCOUNT_NAME = (
+    "an account name must be 1 to 63 characters of a-z, 0-9 and -, and must start and end with a"
+    " letter or digit, because annotations refer to it"
 )
-OWN_NAME = "reference must be the secret's own name: A-Z a-z 0-9 / _ + = . @ ! - and no ARN"
-SEGMENT = 'reference must have no empty, "." or ".." segment'
-ITSELF = "a revoked reference must name the secret itself, not one of another store"
-PATH = "a revoked reference of provider file must be a path that starts with /"
+POLICY_NAME = "a policy name must have at most 63 characters, because namespace labels refer to it"
+BLOCK = "exactly one provider block must be set: the one that provider names"
+ROLE = "externalID and stsEndpoint require roleARN: they configure how it is assumed"
+BURST = (
+    "budget.burst must be at least 2 per region in aws.regions: one fetch can need a change check"
+    " and a read in each region"
+)
+OWN_NAME = "reference must be the secret's name (of A-Z a-z 0-9 / _ + = . @ ! -), not an ARN"
+SEGMENT = 'reference must not have an empty, "." or ".." segment'
+ITSELF = "a revoked reference must not start with aws/reference/, which is another store"
+PATH = "with provider file, a revoked reference must be a path that starts with /"
 CLASS = "the class of each source must be one of this policy's classes"
-ONE_CHECK = "an item of validate has exactly one of pem, json, requiredKeys, minBytes, maxBytes"
-BUDGET = "freshnessBudget must be at least 4/3 of refreshInterval and 90s"
+ONE_CHECK = (
+    "each item of validate must set exactly one of pem, json, requiredKeys, minBytes, maxBytes"
+)
+BUDGET = "freshnessBudget must be at least 4/3 of (refreshInterval + 90s)"
 MAX_AGE = "maxAge must be at least freshnessBudget"
 ZERO = "a duration must be longer than 0s"
-CLASS_NAME = "allowed are 1 to 63 of a-z, 0-9 and - inside"
-SEGMENTS = 'a pattern has no empty, "." or ".." segment, as no reference has one'
-STARS = "** stands for whole segments: write it alone between two /"
-DELIMITED = (
-    "{namespace} must end where no other namespace's name could go on"
-    " (at / . _ + = @ ! or the end), and no wildcard may run into it"
+CLASS_NAME = (
+    "must be 1 to 63 characters of a-z, 0-9 and -, and must start and end with a letter or digit"
 )
-IMMUTABLE = "source is immutable: another source is another SecretSnapshot"
-GROWS = "revoked grows only: a version that was revoked stays so"
+SEGMENTS = 'a pattern must not have an empty, "." or ".." segment: no reference has one'
+STARS = "** matches whole segments: it must stand alone between two /"
+DELIMITED = (
+    "{namespace} must be followed by / . _ + = @ ! or the end of the pattern, and one of these must"
+    " stand between it and a wildcard before it, or it could match other namespaces' secrets"
+)
+IMMUTABLE = "source is immutable: create a new SecretSnapshot for another source"
+GROWS = "versions cannot be removed from revoked: a revoked version stays revoked"
 
 
 def _account(says: str, **changes: object) -> Refused:

@@ -151,11 +151,11 @@ def test_the_shortest_is_taken_and_filled_in(world: World, plural: str, filled: 
 @pytest.mark.parametrize(
     ("field", "text"),
     [
-        ("secretaccount.spec.aws.externalID", "What the role's trust policy asks for"),
-        ("secretpolicy.spec.sources.validate.pem", "The value is PEM"),
-        ("secretpolicy.spec.classes.freshnessBudget", "Older than this is stale"),
-        ("snap.status.conditions.message", "A sentence"),
-        ("snap.spec.source.reference", "The secret's name at the provider"),
+        ("secretaccount.spec.aws.externalID", "External ID (sts:ExternalId)"),
+        ("secretpolicy.spec.sources.validate.pem", "The value must be PEM"),
+        ("secretpolicy.spec.classes.freshnessBudget", "Age at which a value becomes stale"),
+        ("snap.status.conditions.message", "Explanation in one sentence"),
+        ("snap.spec.source.reference", "Name of the secret at the provider"),
     ],
 )
 @pytest.mark.usefixtures("world")

@@ -1,5 +1,10 @@
-"""An API server of one kind of objects, in this process but over real HTTP: lists with pages, and
-watches, and does wrong what a test tells it to.
+"""A server whose every answer a test decides, in this process but over real HTTP. It has lists with
+pages, and watches.
+
+It stays beside the stand-in (`apiserver/`), which answers as a real API server does and can only
+refuse, delay, drop or lose an answer. Here a test sends what no API server sends: bytes that are no
+JSON, half a line of a watch, events of its own order, values in a refusal, a policy's denials. What
+a real server does belongs into the table of `tests/apiserver`.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def test_quantities_are_kubernetes(text: str, amount: str) -> None:
 @pytest.mark.parametrize("text", NONE)
 def test_what_is_none_is_an_error(text: str) -> None:
     """Nothing is guessed."""
-    with pytest.raises(ValueError, match="a quantity is a number"):
+    with pytest.raises(ValueError, match="a quantity must be a number"):
         parse(text)
 
 
@@ -70,7 +70,7 @@ def test_a_monstrous_one_is_read_quickly() -> None:
     """Its exponent has a bound, as its length has."""
     assert parse("1e99999999999") == parse("1e100")
     assert parse("1e-99999999999") == Fraction(1, 10**9)
-    with pytest.raises(ValueError, match="a quantity is a number"):
+    with pytest.raises(ValueError, match="a quantity must be a number"):
         parse("1" * (MOST + 1))
 
 

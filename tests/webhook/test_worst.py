@@ -140,7 +140,7 @@ def test_p10_a_costly_pod_is_denied_before_anything_is_built(
     def built(*_: object, **__: object) -> None:
         raise AssertionError("built")
 
-    for place in ("webhook.admit.inject", "webhook.intent._variables", "webhook.intent._plan"):
+    for place in ("webhook.admit.inject", "webhook.intent._variables", "webhook.intent._request"):
         monkeypatch.setattr(place, built)
     verdict = admitted(pod)
     assert verdict.message == message
@@ -154,7 +154,7 @@ def test_p10_the_estimate_is_never_below_the_patch() -> None:
         asked |= _prefixed({"mount-path": "/" + "m" * path})
         env = [{"name": "ITS_OWN", "value": "x"}]
         pod = make.pod(None, *_all(containers, env=env), annotations=asked)
-        wanted = read(asked)[0]
+        wanted = read(tuple(asked.items()))[0]
         operations = patch.diff(pod, admitted(pod).pod)
         size = len(
             json.dumps(

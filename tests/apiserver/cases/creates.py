@@ -161,6 +161,82 @@ CASES = (
         post(SECRETS, named("none", data={"a": None}), has={"data/a": ""}),
     ),
     case(
+        "what-has-another-type-or-is-unknown",
+        *(
+            post(SECRETS, {**secret("one"), **part}, code=400, reason="BadRequest")
+            for part in (
+                {"immutable": "x"},
+                {"type": 5},
+                {"metadata": {"name": 5}},
+                {"metadata": {"name": "one", "finalizers": "a.b/c"}},
+                {"metadata": {"name": "one", "resourceVersion": 5}},
+            )
+        ),
+        post(
+            SECRETS,
+            {
+                "metadata": {
+                    "name": "one",
+                    "labels": {},
+                    "annotations": None,
+                    "finalizers": [],
+                    "other": 1,
+                },
+                "immutable": None,
+                "other": 1,
+                "type": "",
+            },
+            has={
+                "metadata/labels": ABSENT,
+                "metadata/annotations": ABSENT,
+                "metadata/finalizers": ABSENT,
+                "metadata/other": ABSENT,
+                "immutable": ABSENT,
+                "other": ABSENT,
+                "type": "Opaque",
+            },
+        ),
+        merge(
+            f"{SECRETS}/one",
+            {"metadata": {"annotations": {"a": None}}, "other": 1},
+            has={"metadata/annotations": ABSENT, "other": ABSENT},
+        ),
+        post(SNAPSHOTS, {**snapshot("one"), "metadata": {"name": "one", "labels": {}, "other": 1}}),
+        get(f"{SNAPSHOTS}/one", has={"metadata/labels": ABSENT, "metadata/other": ABSENT}),
+        post(MAPS, named("one", data={"a": None}), has={"data/a": ""}),
+        post(MAPS, named("two", binaryData={"a": "!!"}), code=400, reason="BadRequest"),
+    ),
+    case(
+        "create-of-what-was-read",
+        *(
+            post(path, {**body, "metadata": {"name": "one", "resourceVersion": "5"}}, code=500)
+            for path, body in ((SECRETS, secret("one")), (SNAPSHOTS, snapshot("one")))
+        ),
+        get(f"{SECRETS}/one", code=404),
+        post(SECRETS, {**secret("one"), "metadata": {"name": "one", "resourceVersion": "0"}}),
+    ),
+    case(
+        "keys-of-annotations-and-finalizers",
+        *(
+            post(SECRETS, {"metadata": {"name": "one", **part}}, code=422, reason="Invalid")
+            for part in (
+                {"annotations": {"a": "é" * (128 << 10)}},
+                {"labels": {"a..b/c": "x"}},
+                {"labels": {"A.b/c": "x"}},
+                {"finalizers": ["plain"]},
+                {"ownerReferences": [{"apiVersion": "v1", "kind": "Secret", "name": "x"}]},
+            )
+        ),
+        post(SECRETS, {"metadata": {"name": "one", "annotations": {"A.b/C": "x"}}}),
+        post(
+            SECRETS,
+            {"metadata": {"generateName": "x" * 63}},
+            keep={"name": "metadata/name"},
+            has={"metadata/generateName": "x" * 63},
+        ),
+        get(f"{SECRETS}/$name"),
+    ),
+    case(
         "config-maps-data",
         post(MAPS, named("one", data={"a": "x" * (_MIB + 1)}), code=422, reason="Invalid"),
         post(MAPS, named("one", data={"a b": "x"}), code=422, reason="Invalid"),

@@ -155,6 +155,32 @@ CASES = (
         merge(f"{SNAPSHOTS}/one/status", {"status": {"reason": "x"}}),
     ),
     case(
+        "lengths-count-characters",
+        post(SNAPSHOTS, snapshot("one", reference="é" * 512)),
+        post(SNAPSHOTS, snapshot("two", reference="é" * 513), code=422, reason="Invalid"),
+    ),
+    case(
+        "times-and-numbers",
+        post(SNAPSHOTS, snapshot("one")),
+        *(
+            merge(f"{SNAPSHOTS}/one/status", {"status": status}, code=422, reason="Invalid")
+            for status in (
+                {"lastSuccess": "x"},
+                {"lastSuccess": "2026-01-01 00:00:00"},
+                {"lastSuccess": "2026-01-01T00:00:00"},
+                {"lastSuccess": 1.5},
+                {"history": [{"version": "1", "fetchedAt": "today"}]},
+                {"consumers": 1.5},
+                {"consumers": True},
+            )
+        ),
+        merge(
+            f"{SNAPSHOTS}/one/status",
+            {"status": {"lastSuccess": "2026-01-01T00:00:00.5Z", "consumers": 2.0}},
+            has={"status/lastSuccess": "2026-01-01T00:00:00.5Z", "status/consumers": 2},
+        ),
+    ),
+    case(
         "a-definition-comes-and-goes",
         post(
             _DEFINITIONS,

@@ -10,6 +10,7 @@ from tests.apiserver.table import (
     SECRETS,
     Step,
     case,
+    delete,
     get,
     merge,
     named,
@@ -108,6 +109,78 @@ EVENTS_AND_LEASES = (
         ),
         post(_NEW_EVENTS, {**_EVENT, "type": "Bad"}, code=422, reason="Invalid"),
         post(_NEW_EVENTS, {**_EVENT, "note": "x" * 1025}, code=422, reason="Invalid"),
+    ),
+    case(
+        "events-have-limits",
+        *(
+            post(_NEW_EVENTS, {**_EVENT, **part}, code=422, reason="Invalid")
+            for part in (
+                {"note": "é" * 513},
+                {"reason": "x" * 129},
+                {"action": "x" * 129},
+                {"reportingInstance": "x" * 129},
+                {"reportingController": "a b"},
+                {"series": {"count": 1, "lastObservedTime": "2026-01-01T00:00:00.000000Z"}},
+                {"series": {"count": 2}},
+            )
+        ),
+        *(
+            post(_NEW_EVENTS, {**_EVENT, "eventTime": text}, code=400, reason="BadRequest")
+            for text in ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z", "x", 5)
+        ),
+        post(_NEW_EVENTS, {**_EVENT, "note": "é" * 512, "reason": "x" * 128, "other": 1}),
+        get(f"{_NEW_EVENTS}/one", has={"note": "é" * 512, "other": ABSENT}),
+    ),
+    case(
+        "events-of-cluster-scoped-objects",
+        *(
+            post(path, {**_EVENT, "regarding": about}, code=422, reason="Invalid")
+            for path in (_NEW_EVENTS, _OLD_EVENTS)
+            for about in ({"kind": "SecretPolicy", "name": "a"},)
+        ),
+        post(
+            _NEW_EVENTS.replace("$ns", "default"),
+            {**_EVENT, "metadata": {"name": "$id"}, "regarding": {"kind": "X", "name": "a"}},
+        ),
+        delete(f"{_NEW_EVENTS.replace('$ns', 'default')}/$id"),
+    ),
+    case(
+        "an-event-changes-its-series-alone",
+        post(_NEW_EVENTS, _EVENT),
+        *(
+            merge(f"{_NEW_EVENTS}/one", part, code=422, reason="Invalid")
+            for part in (
+                {"note": "Others."},
+                {"reason": "Other"},
+                {"type": "Normal"},
+                {"regarding": {"name": "other"}},
+                {"series": {"count": 1}},
+            )
+        ),
+        merge(f"{_NEW_EVENTS}/one", {"metadata": {"labels": {"a": "b"}}}),
+        get(f"{_NEW_EVENTS}/one", has={"note": "Words.", "regarding/name": "app"}),
+    ),
+    case(
+        "what-a-lease-refuses",
+        *(
+            post(LEASES, named("one", spec=spec), code=400, reason="BadRequest")
+            for spec in (
+                {"renewTime": "2026-01-01T00:00:00Z"},
+                {"renewTime": "2026-01-01T00:00:00.123456789Z"},
+                {"acquireTime": "x"},
+                {"leaseDurationSeconds": 15.5},
+                {"leaseDurationSeconds": "15"},
+                {"holderIdentity": 5},
+            )
+        ),
+        post(LEASES, named("one", spec={"leaseTransitions": -1}), code=422, reason="Invalid"),
+        post(
+            LEASES,
+            named("one", spec={"holderIdentity": "", "acquireTime": None, "other": 1}),
+            has={"spec": {"holderIdentity": ""}},
+        ),
+        merge(f"{LEASES}/one", {"spec": None}, has={"spec": {}}),
+        merge(f"{LEASES}/none", {"spec": {}}, code=404, reason="NotFound"),
     ),
     case(
         "a-lease",

@@ -10,6 +10,7 @@ from tests.apiserver.table import (
     LEASES,
     MAPS,
     PODS,
+    POLICIES,
     PRESENT,
     SECRETS,
     SNAPSHOTS,
@@ -191,6 +192,30 @@ LISTS = (
         get(SECRETS, query={"resourceVersionMatch": "Exact"}, code=422, reason="Invalid"),
     ),
     case(
+        "matches-that-are-none",
+        *(
+            get(SECRETS, query=query, code=422, reason="Invalid")
+            for query in (
+                {"resourceVersionMatch": "NotOlderThan"},
+                {"resourceVersionMatch": "Other", "resourceVersion": "1"},
+                {"resourceVersionMatch": "Exact", "resourceVersion": "0"},
+                {"resourceVersionMatch": "Exact", "watch": "true", "resourceVersion": "1"},
+            )
+        ),
+        *(post(SECRETS, secret(name), keep={"one": "metadata/resourceVersion"}) for name in "ab"),
+        get(SECRETS, query={"limit": "1"}, keep={"token": "metadata/continue"}),
+        get(SECRETS, query={"continue": "$token", "resourceVersion": "$one"}, code=400),
+        get(
+            SECRETS,
+            query={
+                "continue": "$token",
+                "resourceVersion": "$one",
+                "resourceVersionMatch": "Exact",
+            },
+            code=422,
+        ),
+    ),
+    case(
         "a-version-that-is-none",
         get(
             SECRETS,
@@ -222,7 +247,14 @@ SELECTORS = (
                 ("a in (1,2),!b", ["two"]),
             )
         ),
-        get(SECRETS, query={"labelSelector": "a in 1"}, code=400, reason="BadRequest"),
+        get(SECRETS, query={"labelSelector": "a in(1)"}, has={"items/*/metadata/name": ["one"]}),
+        *(
+            get(SECRETS, query={"labelSelector": text}, code=400, reason="BadRequest")
+            for text in (
+                *("a in 1", "a in (1", "a=1,", ",", "a,,b", "a=b=c", "a=-", "-", "a=x y"),
+                *("é", "a=!1", "a=" + "x" * 64),
+            )
+        ),
     ),
     case(
         "secrets-by-type",
@@ -285,6 +317,8 @@ SELECTORS = (
         get(PODS, query={"fieldSelector": "spec.hostname=x"}, code=400, reason="BadRequest"),
         get(SNAPSHOTS, query={"fieldSelector": "spec.pin=x"}, code=400, reason="BadRequest"),
         get(MAPS, query={"fieldSelector": "metadata.name"}, code=400, reason="BadRequest"),
+        get(SECRETS, query={"fieldSelector": "type=a=b"}, code=400, reason="BadRequest"),
+        get(POLICIES, query={"fieldSelector": "metadata.namespace=a"}, code=400),
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.apiserver.table import (
+    ABSENT,
     ACCOUNTS,
     LEASES,
     MAPS,
@@ -11,7 +12,9 @@ from tests.apiserver.table import (
     RBAC,
     SECRETS,
     SNAPSHOTS,
+    Not,
     Part,
+    Some,
     Step,
     Watching,
     case,
@@ -117,6 +120,10 @@ WHO = (
             code=422,
             reason="Invalid",
         ),
+        post(
+            f"{ACCOUNTS}/worker/token", {**_TOKEN, "spec": {"expirationSeconds": 1 << 33}}, code=422
+        ),
+        post(f"{ACCOUNTS}/worker/token", {**_TOKEN, "spec": {"expirationSeconds": "x"}}, code=400),
         get(f"{ACCOUNTS}/worker/token", code=405, reason="MethodNotAllowed"),
     ),
 )
@@ -255,4 +262,39 @@ RIGHTS = (
     ),
 )
 
-CASES = (*WHO, *RIGHTS)
+_LISTS = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+
+REVIEWS = (
+    case(
+        "self-subject-rules-reviews",
+        *_worker(_rule("get", "secrets"), _rule("update", "leases", "coordination.k8s.io")),
+        get(f"{SECRETS}/one", at_last=True, code=404, **_MINE),
+        post(
+            _LISTS,
+            {"spec": {"namespace": "$ns"}},
+            has={
+                "status/incomplete": False,
+                "status/evaluationError": ABSENT,
+                "status/resourceRules": Some(
+                    {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]}
+                ),
+            },
+            **_MINE,
+        ),
+        post(
+            _LISTS,
+            {"spec": {"namespace": "default"}},
+            has={
+                "status/resourceRules": Not(
+                    Some({"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]})
+                )
+            },
+            **_MINE,
+        ),
+        post(_LISTS, {"spec": {}}, code=400, reason="BadRequest", **_MINE),
+        post(_LISTS, {"spec": {"namespace": "$ns"}}, code=403, who=NOBODY),
+        get(_LISTS, code=405, reason="MethodNotAllowed"),
+    ),
+)
+
+CASES = (*WHO, *RIGHTS, *REVIEWS)

@@ -68,6 +68,25 @@ UPDATES = (
         get(NS, has={"metadata/labels/x": "y"}),
     ),
     case(
+        "put-of-a-version-that-is-none",
+        post(SECRETS, secret("one"), keep=_KEPT),
+        put(f"{SECRETS}/one", _put("one", "x"), code=500),
+        put(f"{SECRETS}/one", _put("one", "0", data={"a": "dHdv"}), has={"data/a": "dHdv"}),
+        put(f"{SECRETS}/one", {"data": {"a": "b25l"}}, code=400, reason="BadRequest"),
+        merge(f"{SECRETS}/one", {"metadata": {"resourceVersion": "x"}}, code=500),
+        merge(f"{SECRETS}/one", {"metadata": {"uid": None, "resourceVersion": None}}),
+        merge(f"{SECRETS}/one", {"metadata": None}, code=400, reason="BadRequest"),
+        post(SNAPSHOTS, snapshot("one")),
+        put(f"{SNAPSHOTS}/one", {**snapshot("one"), "metadata": {"name": "one"}}, code=422),
+        put(
+            f"{SNAPSHOTS}/one",
+            {**snapshot("one"), "metadata": {"name": "one", "resourceVersion": "0"}},
+            code=422,
+            reason="Invalid",
+        ),
+        merge(f"{SNAPSHOTS}/one", {"metadata": None}, code=400, reason="BadRequest"),
+    ),
+    case(
         "put-of-another-uid",
         post(SECRETS, secret("one"), keep=_KEPT),
         put(
@@ -208,6 +227,19 @@ STATUS = (
         merge(f"{SNAPSHOTS}/two/status", {"status": {}}, code=404, reason="NotFound"),
         dry(merge(f"{SNAPSHOTS}/one/status", {"status": {"reason": "z"}})),
         get(f"{SNAPSHOTS}/one", has={"status/reason": "y", "metadata/generation": 1}),
+    ),
+    case(
+        "a-status-that-is-taken-away",
+        post(SNAPSHOTS, snapshot("one")),
+        merge(f"{SNAPSHOTS}/one/status", {"status": {"reason": "x"}}),
+        merge(f"{SNAPSHOTS}/one/status", {"status": None}, has={"status": ABSENT}),
+        merge(f"{SNAPSHOTS}/one/status", {"status": {}}, has={"status/state": "NeverSynced"}),
+        get(f"{SNAPSHOTS}/one", keep=_KEPT),
+        put(
+            f"{SNAPSHOTS}/one/status",
+            {**snapshot("one"), "metadata": {"name": "one", "resourceVersion": "$version"}},
+            has={"status": ABSENT},
+        ),
     ),
     case(
         "generation-counts-specs",

@@ -83,7 +83,13 @@ CASES = (
                 "data/user": PRESENT,
                 "data/uid": PRESENT,
                 "data/old": "null",
+                "data/metadata": "labels,name,namespace",
             },
+        ),
+        post(
+            MAPS,
+            asking(),
+            has={"data/name": "", "data/metadata": "generateName,labels,namespace"},
         ),
         get(f"{MAPS}/one", has={"data/called": "CREATE"}),
         dry(post(MAPS, asking("two"), has={"data/dry": "true"})),

@@ -99,6 +99,6 @@ def test_a_workload_whose_pods_were_refused(commanded: Commanded) -> None:
         }
     )
     said = commanded.here("explain", "web")
-    assert "web-5d8f is refused: its pods are not let in" in said
+    assert "web-5d8f is refused: the webhook denies its pods" in said
     assert refusal in said
     assert commanded.shown("explain", "web")["verdict"] == "refused"

@@ -32,15 +32,15 @@ def test_p12_rollback_pin_and_revoke_work_while_the_provider_answers_nobody(
     said = commanded.here("rollback", SOURCE)
     assert f"rolled back from {second}" in said
     assert f"serves {first}, fresh" in said
-    assert "1 pod has it: web-1" in said
+    assert "1 pod uses it: web-1" in said
     assert commanded.value() == ONE
     assert f"pinned to {second}" in commanded.here("pin", SOURCE, second[:8])
     assert commanded.value() == TWO
-    assert "a pin comes first" in commanded.here("rollback", SOURCE, code=1)
+    assert "a pin has priority over a rollback" in commanded.here("rollback", SOURCE, code=1)
     assert f"unpinned from {second}" in commanded.here("unpin", SOURCE)
     assert commanded.value() == ONE
     said = commanded.here("revoke", SOURCE, first)
-    assert "these may still hold it, until their agents follow: web-1" in said
+    assert "these pods may have the value until their agents have removed it: web-1" in said
     assert commanded.value() != ONE
     said = commanded.here("revoke", SOURCE, second)
     assert "serves nothing (revoked)" in said
@@ -66,7 +66,7 @@ def test_status_and_history_are_the_embedded_stores(
     history = commanded.shown("history", SOURCE)
     assert {item["version"]: item["verdict"] for item in history} == {
         second: "served",
-        first: "kept",
+        first: "stored",
     }
 
 
@@ -78,7 +78,7 @@ def test_p5_the_age_is_the_last_confirmation_also_where_no_status_was_written_fo
     assert rotated
     (before,) = commanded.shown("status", SOURCE)
     said = commanded.here("refresh", SOURCE)
-    assert "refresh asked for" in said
+    assert "refresh requested" in said
     (after,) = commanded.shown("status", SOURCE)
     assert after["last_success"] > before["last_success"]
     assert after["age_s"] < PATIENCE_S
@@ -91,7 +91,7 @@ def test_p2_a_refresh_that_fails_says_why_and_what_is_served_stays(
     commanded.proxy.set("access-denied")
     said = commanded.here("refresh", SOURCE)
     assert f"serves {rotated[1]}" in said
-    assert "last attempt: denied" in said
+    assert "last refresh failed: denied" in said
     assert commanded.value() == TWO
 
 
@@ -113,8 +113,10 @@ def test_p12_a_wish_without_a_controller_is_kept_for_it(
     """Its Lease changes no more: exit 3. The next controller carries it out."""
     commanded.controlled.kill()
     said = commanded.here("rollback", SOURCE, "--wait", "60", code=3)
-    assert "no controller is running; the wish is recorded and will hold" in said
-    grows = "no controller is running: ages grow"  # the Lease's own time is of whole seconds
+    assert "no controller is running. The change is saved" in said
+    grows = (
+        "no controller is running: nothing is fetched"  # the Lease's own time is of whole seconds
+    )
     until("status to say so", lambda: grows in commanded.here("status"), PATIENCE_S)
     commanded.controlled.lead()
     until("the rollback", lambda: commanded.value() == ONE, PATIENCE_S)
@@ -128,7 +130,7 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
     process = commanded.controlled.processes[-1]
     process.send_signal(signal.SIGSTOP)
     said = commanded.here("rollback", SOURCE, "--wait", "0.2", code=4)
-    assert "has not done it within 0.2 s; the wish is recorded and holds" in said
+    assert "has not done it within 0.2 s. The change is saved" in said
     before = _asked(commanded)
     words = ["refresh", SOURCE, "-n", commanded.namespace, "--wait", "60"]
     # A shell in the background has its children ignore Ctrl-C.
@@ -139,7 +141,10 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
     _, error = waiting.communicate(timeout=20)
     process.send_signal(signal.SIGCONT)
     assert waiting.returncode == 130
-    assert error == "lastgood: interrupted; a wish that was recorded holds\n"
+    assert error == (
+        "lastgood: interrupted. If the change was already saved, the controller will still apply"
+        " it.\n"
+    )
     until("the rollback", lambda: commanded.value() == ONE, PATIENCE_S)
     assert rotated
 
@@ -147,10 +152,10 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("revoke", SOURCE, "nope"), 'there is no version "nope"; nothing was changed; known'),
-        (("unpin", SOURCE), "it is not pinned; nothing was changed"),
+        (("revoke", SOURCE, "nope"), 'version "nope" not found. Nothing was changed. Known'),
+        (("unpin", SOURCE), "the snapshot is not pinned. Nothing was changed"),
         (("rollback", "aws-sm:/prod/bd"), f'did you mean "{SOURCE}"?'),
-        (("pin", SOURCE, "v" * 129), "a version has 1 to 128 printable ASCII characters"),
+        (("pin", SOURCE, "v" * 129), "a version must be 1 to 128 printable ASCII characters"),
     ],
     ids=["no such version", "not pinned", "no such snapshot", "no version"],
 )
@@ -178,9 +183,7 @@ def test_another_namespace_is_suggested(commanded: Commanded) -> None:
     commanded.controlled.declare(DB)
     near = commanded.namespace[:-1] + "x"
     said = commanded.lastgood("status", SOURCE, "-n", near, code=1).stderr
-    assert (
-        f'there is no snapshot in namespace {near}; did you mean "{commanded.namespace}"?' in said
-    )
+    assert f'no snapshots found in namespace {near}; did you mean "{commanded.namespace}"?' in said
 
 
 def test_what_is_named_otherwise_than_its_source_is_told_and_not_counted(
@@ -198,8 +201,8 @@ def test_what_is_named_otherwise_than_its_source_is_told_and_not_counted(
     )
     said = commanded.here("status")
     right = commanded.controlled.snapshot(DB)
-    assert f"{commanded.namespace}/db is ignored: its source's is named {right}" in said
-    assert "there is no snapshot" in said
+    assert f"{commanded.namespace}/db is ignored: the name for its source is {right}" in said
+    assert "no snapshots found" in said
 
 
 def _asked(commanded: Commanded) -> str | None:

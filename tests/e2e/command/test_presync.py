@@ -60,16 +60,16 @@ def test_presync_applied_waits_until_each_has_a_value(commanded: Commanded) -> N
     commanded.controlled.lead()
     done = commanded.lastgood(*words, "0", stdin=MANIFEST, code=4)
     assert f"not fetched within 0 s: {commanded.namespace}/{commanded.snapshot}" in done.stderr
-    assert ": declared\n" in done.stdout
+    assert ": created\n" in done.stdout
     commanded.put(ONE)
     done = commanded.lastgood(*words, "60", stdin=MANIFEST)
-    assert ": declared already\n" in done.stdout
+    assert ": unchanged\n" in done.stdout
     assert "fresh" in done.stdout
     assert commanded.value() == ONE
     mark = {"metadata": {"annotations": {MADE_FOR: "pods"}}}
     commanded.controlled.patch("snap", commanded.snapshot, mark)
     done = commanded.lastgood(*words, "60", stdin=MANIFEST)
-    assert ": declared; it was there for pods\n" in done.stdout
+    assert ": configured: the controller had created it for pods" in done.stdout
     found = commanded.controlled.get("snap", commanded.snapshot)
     assert found is not None
     assert MADE_FOR not in found["metadata"].get("annotations", {})

@@ -89,22 +89,22 @@ def test_p7_each_verb_works_with_its_role_and_with_no_less(
     nobody, viewer, editor = (_as(roles, tmp_path, name) for name in ("none", "view", "edit"))
     said = roles.here("status", code=1, KUBECONFIG=nobody)
     assert f"you may not list SecretSnapshots in namespace {roles.namespace} (403" in said
-    assert "the ClusterRole lastgood-view of" in said
+    assert "The ClusterRole lastgood-view of" in said
     said = roles.here("status", SOURCE, KUBECONFIG=viewer)
     assert "steady  fresh" in said
-    assert "1 pod has it: web-1" in said
-    assert "note: whether a controller is at work can't be told: you may not list Lease" in said
+    assert "1 pod uses it: web-1" in said
+    assert "note: you may not list Lease" in said
     assert "web-1" in roles.here("explain", "web-1", KUBECONFIG=viewer)
     said = roles.here("rollback", SOURCE, code=1, KUBECONFIG=viewer)
     assert f"you may not patch SecretSnapshots in namespace {roles.namespace} (403" in said
-    assert "the ClusterRole lastgood-edit of" in said
+    assert "The ClusterRole lastgood-edit of" in said
     said = roles.here("rollback", SOURCE, KUBECONFIG=editor)
     assert f"serves {rotated[0]}" in said
     manifest = tmp_path / "pod.yaml"
     manifest.write_text("{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {}}")
     said = roles.here("render", "-f", str(manifest), code=1, KUBECONFIG=editor)
     assert "you may not list secretaccounts (403" in said
-    assert "the ClusterRole lastgood-view-policies of" in said
+    assert "The ClusterRole lastgood-view-policies of" in said
 
 
 def test_what_the_roles_give(roles: Commanded) -> None:
@@ -141,11 +141,11 @@ def _may(roles: Commanded, role: str, verb: str, group: str, resource: str) -> b
 @pytest.mark.parametrize(
     ("token", "cluster", "message"),
     [
-        ("made-up", {}, "does not know who you are (401)"),
-        (None, {"server": "https://127.0.0.1:1"}, "can't be reached: nothing listens there"),
-        (None, {"server": "https://no-such-name.invalid"}, "can't be reached: "),
-        (None, {"certificate-authority-data": None}, "its certificate is not of the authority"),
-        (None, {"server": "{server}/elsewhere"}, "lastgood is not installed there"),
+        ("made-up", {}, "rejected your credentials (401)"),
+        (None, {"server": "https://127.0.0.1:1"}, "the connection was refused"),
+        (None, {"server": "https://no-such-name.invalid"}, "cannot be reached: "),
+        (None, {"certificate-authority-data": None}, "its certificate does not match the CA"),
+        (None, {"server": "{server}/elsewhere"}, "Is lastgood installed there?"),
     ],
     ids=["expired", "nothing there", "no such name", "another authority", "not installed"],
 )
@@ -182,7 +182,7 @@ def test_kubectl_finds_it_as_a_plugin(commanded: Commanded, tmp_path: Path) -> N
     environment.pop("LASTGOOD_STORE", None)
     context = commanded.controlled.kubectl("config", "current-context").strip()
     words = ["status", "--context", context, "-n", commanded.namespace]
-    for asked, expected in ((words, "there is no snapshot"), (["-h"], "usage: kubectl lastgood")):
+    for asked, expected in ((words, "no snapshots found"), (["-h"], "usage: kubectl lastgood")):
         done = subprocess.run(
             ["kubectl", "lastgood", *asked],
             cwd=REPOSITORY,

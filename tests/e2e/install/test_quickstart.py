@@ -1,5 +1,6 @@
-"""The README's quick start, line by line as it stands there. In place of what is the reader's: the
-images are those of these tests, AWS is moto, and the app's image is one that the node has.
+"""The README's quick start and the removal of docs/install.md, line by line. In place of what
+is the reader's: the images are those of these tests, AWS is moto, and the app's image is one that
+the node has.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("\n## On a cluster\n")[2].partition("\n## ")[0]
+REMOVAL = (
+    (ROOT / "docs" / "install.md").read_text(encoding="utf-8").partition("\n## Upgrade and")[2]
+)
 LINES = [
     line
-    for block in re.findall(r"^```sh\n(.*?)^```", SECTION, flags=re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"^```sh\n(.*?)^```", SECTION + REMOVAL, flags=re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
 APP = "examples/quickstart/hello.yaml"

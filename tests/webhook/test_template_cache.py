@@ -17,9 +17,9 @@ from contract import annotations as keys
 from policy.load import load_texts
 from tests import make
 from tests.webhook.given import CONFIG, POLICY, admitted, policies, written
-from webhook import memo
+from webhook import template_cache
 from webhook.admit import admit
-from webhook.memo import Memo
+from webhook.template_cache import TemplateCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ DIFFERENCES: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
 def test_p7_what_was_remembered_of_one_pod_changes_no_other(asked: dict[str, str]) -> None:
     """Pods with the same annotations that differ in shape or namespace, in every pair."""
-    shared = Memo()
+    shared = TemplateCache()
     pods = [
         (make.pod(namespace=namespace, annotations=asked, **one | other), namespace)
         for one, other in itertools.product(({}, *DIFFERENCES), repeat=2)
@@ -93,7 +93,7 @@ def test_p13_no_template_fills_the_memory(case: str) -> None:
     bound.
     """
     many = load_texts({"policy.yaml": written(limits={"secretsPerPod": 256})})
-    shared, looked = Memo(), 0
+    shared, looked = TemplateCache(), 0
     tracemalloc.start()
     try:
         for number in range(1, 10_000):
@@ -109,14 +109,40 @@ def test_p13_no_template_fills_the_memory(case: str) -> None:
                 assert tracemalloc.get_traced_memory()[0] <= looked
     finally:
         tracemalloc.stop()
-    assert looked > memo.MOST_BYTES * 0.8
-    assert shared.size_bytes < memo.MOST_BYTES / 2
+    assert looked > template_cache.MOST_BYTES * 0.8
+    assert shared.size_bytes < template_cache.MOST_BYTES / 2
 
 
 def test_p13_a_long_template_is_not_remembered() -> None:
     """It gets the same answer each time."""
-    shared = Memo()
-    asked = ASKED["follow"] | {keys.SECRET + "long": "aws-sm:/test/" + "x" * memo.LONGEST}
+    shared = TemplateCache()
+    asked = ASKED["follow"] | {keys.SECRET + "long": "aws-sm:/test/" + "x" * template_cache.LONGEST}
     pod = make.pod(annotations=asked)
     assert admit(pod, "payments", policies(), CONFIG, shared) == admitted(pod)
     assert len(shared) == 0
+
+
+def test_an_answer_belongs_to_all_arguments() -> None:
+    """None can be left out of the key: the arguments are the key, and a function has no others."""
+    shared = TemplateCache()
+    template = shared.template((("a", "b"),))
+    assert [template.call(divmod, a, b) for a, b in ((7, 2), (7, 3), (7, 2))] == [
+        *((3, 1), (2, 1), (3, 1)),
+    ]
+    assert len(shared) == 2
+
+
+def test_only_functions_of_modules_are_remembered() -> None:
+    """A closure would have more arguments than its key tells."""
+    shared = TemplateCache()
+    for asked in ASKED.values():
+        admit(make.pod(annotations=asked), "payments", ENABLED, CONFIG, shared)
+    functions = {key[0] for key in shared.answers}
+    assert {it.__name__ for it in functions} == {
+        "read",
+        "_grant",
+        "_variables",
+        "_request",
+        "parts",
+    }
+    assert all(it.__closure__ is None and "." not in it.__qualname__ for it in functions)

@@ -1,0 +1,27 @@
+"""What `-o` selects: documents for programs, and names as `kubectl -o name` prints them."""
+
+from __future__ import annotations
+
+import json
+
+from kube.resources import SECRET_SNAPSHOTS
+
+TABLE, WIDE, TEXT = "table", "wide", "text"
+JSON, YAML, NAME, DIFF = "json", "yaml", "name", "diff"
+MACHINE = frozenset({JSON, YAML, NAME})
+"""Formats with nothing on stdout that a program could not read."""
+
+
+def written(document: object, output: str) -> str:
+    """A document as JSON or YAML, with a newline at its end."""
+    if output == YAML:
+        from cli.manifests import write
+
+        return write([document])
+    return json.dumps(document, indent=2) + "\n"
+
+
+def name_of(snapshot: str) -> str:
+    """For example `secretsnapshot.lastgood.dev/lg-db-0123`, which kubectl accepts."""
+    kind = SECRET_SNAPSHOTS.plural.removesuffix("s")
+    return f"{kind}.{SECRET_SNAPSHOTS.group}/{snapshot}"

@@ -1,0 +1,39 @@
+"""How `--help` is laid out, and what a wrong word on the command line is answered with."""
+
+from __future__ import annotations
+
+import argparse
+
+from contract.quoted import shown
+from contract.spelling import suggestion
+
+WIDTH = 80
+"""Columns of `--help`, so that it is the same everywhere."""
+_COLUMN = 26
+"""Where the help of an option starts, at most."""
+_VERBS_COLUMN = 12
+"""As many columns as the indented name of a verb needs."""
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """`-n, --namespace NS` on one line, and the same width everywhere."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=_COLUMN, width=WIDTH)
+        self._action_max_length = _VERBS_COLUMN  # argparse forgets that verbs are indented
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        return f"{', '.join(action.option_strings)} {action.metavar}"
+
+
+class Parser(argparse.ArgumentParser):
+    """Names the nearest valid spelling of a wrong verb or format."""
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        allowed = [str(choice) for choice in action.choices]
+        message = f'"{shown(str(value))}" is not valid; allowed: {", ".join(allowed)}'
+        raise argparse.ArgumentError(action, message + suggestion(str(value), allowed))
