@@ -152,7 +152,7 @@ def test_a_wrong_name_is_marked_and_one_that_went_is_not_asked_for() -> None:
         copies = made()
         copies.snapshots = SimpleNamespace(items=objects, subscribe=watching.append)
         garbage = writers(Marking(), copies, events=SimpleNamespace(say=say)).garbage
-        for name in ("wrong", "gone"):
+        for name in ("gone", "wrong"):
             seen = Seen(
                 namespace="payments", name=name, uid="1", key=KEY, declared=True, spec=Spec()
             )
@@ -162,6 +162,7 @@ def test_a_wrong_name_is_marked_and_one_that_went_is_not_asked_for() -> None:
                 objects["payments", name] = seen
         running = asyncio.create_task(garbage.run())
         await asyncio.sleep(3 / FASTER)
+        assert not running.done()
         running.cancel()
 
     asyncio.run(run())

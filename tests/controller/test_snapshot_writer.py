@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.reasons import Found
+from contract.reasons import Found, Serving
+from contract.secret_bytes import SecretBytes
+from contract.snapshot import from_wire
 from kube.errors import ApiError, of_status
+from refresh.model import Kept, SnapshotState
 from refresh.snapshot_data import publication
 from tests.controller.secret_server import SecretServer
 from tests.controller.steps import STEPS
@@ -73,5 +77,24 @@ def test_p5_a_secret_that_cant_be_written_is_told_of(
         server.refuses = False
         await _published(snapshots)
         assert statuses.kept_from_pods(KEY) is None
+
+    asyncio.run(run())
+
+
+def test_p2_a_key_that_was_mounted_stays_without_a_value() -> None:
+    """One that went would freeze the volume of a pod that projects it, with the value in it."""
+
+    async def run() -> None:
+        server = SecretServer()
+        snapshots = publishing(server).snapshots
+        value = SecretBytes(b'{"password": "canary"}')
+        served = Kept(version="v1", value=value, fetched_at=1.0)
+        state = SnapshotState(serving=Serving.SERVED, served=served)
+        await snapshots.publish(KEY, publication(KEY, state, (), "cluster"))
+        gone = SnapshotState(serving=Serving.REVOKED, revoked=("v1",))
+        await snapshots.publish(KEY, publication(KEY, gone, (), "cluster"))
+        (secret,) = (it for path, it in server.objects.items() if "/payments/" in path)
+        assert secret["data"]["p.password"] == secret["data"]["value"] == ""
+        assert from_wire(base64.b64decode(secret["data"]["meta.json"])).serving is Serving.REVOKED
 
     asyncio.run(run())

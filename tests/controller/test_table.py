@@ -121,6 +121,17 @@ def test_p5_a_healthy_snapshot_is_written_once_and_shows_no_age() -> None:
     assert (status["state"], status["unconfirmedSince"]) == ("Fresh", None)
 
 
+def test_p5_a_value_that_nobody_asks_for_any_more_goes_stale_in_the_table() -> None:
+    """By time alone: the engine says nothing, and the status was compared last long before."""
+
+    async def aging(world: World) -> None:
+        for passed_s in (2, 200, 301, 901):
+            await world.at(passed_s)
+
+    states = [status["state"] for status in _run(aging).writes]
+    assert states == ["Fresh", "Stale", "Expired"]
+
+
 def test_p5_in_an_outage_the_table_counts_from_the_last_success_until_it_is_over() -> None:
     """From the first failure on, though the status had been written long before."""
 
