@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.arguments import parser
-from cli.clock import Clock
 from cli.errors import CommandError, Exit
 from cli.settings import from_environment
 from cli.terminal import Terminal, plain
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
-    clock = Clock()
+    clock = SystemClock()
     terminal = Terminal(stdin=sys.stdin, out=sys.stdout, err=sys.stderr)
     if arguments.verb == "demo":
         from cli.demo import demo

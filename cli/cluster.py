@@ -21,12 +21,12 @@ from kube.resources import CONFIG_MAPS, LEASES, PODS, SECRET_SNAPSHOTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.clock import Clock
     from cli.connection import Connection
     from cli.heartbeat import Heartbeat
     from controller.snapshots import Snapshot
     from controller.spec import Name, Spec
     from controller.status import Status
+    from workqueue.clock import Clock
 
 Json = dict[str, Any]
 RUNNING = "status.phase!=Succeeded,status.phase!=Failed"

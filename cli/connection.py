@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
     from pathlib import Path
 
-    from cli.clock import Clock
     from kube.config import Place
+    from workqueue.clock import Clock
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -21,11 +21,11 @@ from kube.resources import CORE_EVENTS, PODS
 if TYPE_CHECKING:
     import argparse
 
-    from cli.clock import Clock
     from cli.connection import Connection
     from cli.settings import Settings
     from cli.terminal import Terminal
     from contract.plan import Plan
+    from workqueue.clock import Clock
 
 Json = dict[str, Any]
 HEADINGS = ("SECRET", "SOURCE", "CLASS", "STATE", "AGE", "VERSION")

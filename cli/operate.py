@@ -15,10 +15,10 @@ from controller import spec as specs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.clock import Clock
     from cli.cluster import Cluster
     from controller.spec import Name, Spec
     from controller.status import Status
+    from workqueue.clock import BlockingClock
 
 
 SAVED = "The change is saved, and the controller will apply it."
@@ -144,7 +144,9 @@ def revoke(status: Status, text: str) -> Wish:
     )
 
 
-def carry_out(cluster: Cluster, name: Name, wish: Wish, wait_s: float, clock: Clock) -> Outcome:
+def carry_out(
+    cluster: Cluster, name: Name, wish: Wish, wait_s: float, clock: BlockingClock
+) -> Outcome:
     """Records the wish and waits at most `wait_s` seconds; at once without a controller."""
     spec = cluster.amend(name, wish.change)
     deadline = clock.monotonic() + wait_s

@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Iterable
 
-    from cli.clock import Clock
     from cli.connection import Connection
     from cli.render import Renderer
     from cli.settings import Settings
     from cli.templates import Manifest
     from cli.terminal import Terminal
     from controller.status import Status
+    from workqueue.clock import BlockingClock
 
 _TRIES = 20
 Declarations = dict[Name, dict[str, Any]]
 
 
 def presync(
-    arguments: argparse.Namespace, settings: Settings, clock: Clock, terminal: Terminal
+    arguments: argparse.Namespace, settings: Settings, clock: BlockingClock, terminal: Terminal
 ) -> int:
     """Prints them, or with `--apply` makes them and waits for their values."""
     if arguments.policy is not None and not arguments.apply:
@@ -47,7 +47,10 @@ def presync(
 
 
 def _presync(
-    arguments: argparse.Namespace, connection: Connection | None, clock: Clock, terminal: Terminal
+    arguments: argparse.Namespace,
+    connection: Connection | None,
+    clock: BlockingClock,
+    terminal: Terminal,
 ) -> int:
     files = [(file, manifests.load(file, terminal.stdin)) for file in arguments.files]
     usual = "default" if connection is None else connection.namespace
@@ -159,7 +162,7 @@ def _joined(found: dict[str, Any], members: Iterable[str]) -> tuple[dict[str, An
 
 
 def _await(
-    cluster: Cluster, names: list[Name], wait_s: float, clock: Clock, terminal: Terminal
+    cluster: Cluster, names: list[Name], wait_s: float, clock: BlockingClock, terminal: Terminal
 ) -> int:
     """Until each has been decided on and fetched once, or the time is over."""
     deadline = clock.monotonic() + wait_s

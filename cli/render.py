@@ -23,13 +23,13 @@ from webhook.wellformed import malformed
 if TYPE_CHECKING:
     import argparse
 
-    from cli.clock import Clock
     from cli.manifests import Files
     from cli.policies import Said
     from cli.settings import Settings
     from cli.templates import Manifest, Remark
     from cli.terminal import Terminal
     from policy.match import PolicySet
+    from workqueue.clock import Clock
 
 NOTHING = "no pod in the manifests requests a secret"
 PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}. Set yours with --image"

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from cli.clock import Clock
     from cli.connection import Connection
     from cli.settings import Settings
     from cli.terminal import Terminal
+    from workqueue.clock import BlockingClock, Clock
 
 
 @contextmanager
 def opened(
-    arguments: argparse.Namespace, settings: Settings, clock: Clock, terminal: Terminal
+    arguments: argparse.Namespace, settings: Settings, clock: BlockingClock, terminal: Terminal
 ) -> Iterator[Session]:
     """The session of a verb on snapshots. CommandError."""
     from cli.cluster import Cluster

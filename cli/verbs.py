@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from cli.clock import Clock
     from cli.cluster import Cluster
     from cli.terminal import Terminal
     from controller.spec import Name
     from controller.status import Status
+    from workqueue.clock import BlockingClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Session:
     cluster: Cluster
     namespace: str | None
     """None: all."""
-    clock: Clock
+    clock: BlockingClock
     terminal: Terminal
 
     def say(self, text: str) -> None:

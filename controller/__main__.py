@@ -20,9 +20,9 @@ from controller.settings import from_arguments
 from controller.telemetry import log_to, say
 from kube.api import Api
 from kube.attempt import Attempts
-from kube.clock import SystemClock
 from kube.config import ConfigError, load
 from kube.errors import ApiError
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kube.api import Api
-    from kube.clock import Clock
+    from workqueue.clock import Clock
 
 AGAIN_S = 600.0
 """The same is not said again sooner."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
+
+from pydantic import BaseModel
 
 from api.account import SecretAccount
 from api.policy import SecretPolicy
@@ -16,6 +18,7 @@ from controller.spec import Name
 from controller.starts import started_at
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
+from kube.view import View
 from policy.watched import Objects, WatchedPolicies, labelled
 
 if TYPE_CHECKING:
@@ -25,14 +28,15 @@ if TYPE_CHECKING:
 
     from controller.spec import Spec
     from kube.api import Api, Json
-    from kube.clock import Clock
     from kube.reflector import Change, Key
     from kube.resources import Resource
     from policy.match import PolicySet
     from policy.watched import Held
     from refresh.model import SnapshotKey, SourceKey
+    from workqueue.clock import Clock
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 T_co = TypeVar("T_co", covariant=True)
 DECLARED = Parts(whole=True)
 """What a declaration takes of its source, so that a value of any form will do."""
@@ -59,6 +63,22 @@ class Pod:
     """When the first of them did, in seconds since the epoch."""
     ending: bool
     """It is being deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminObject(Generic[M]):
+    """An account or a policy: what its admin says, and what its status says. Of either the
+    controller reads the former to decide, and writes the latter.
+    """
+
+    spec: Held[M]
+    status: Holdable
+
+    def said(self) -> Held[M]:
+        return self.spec
+
+    def shown(self) -> Holdable:
+        return self.status
 
 
 class Sources:
@@ -164,21 +184,33 @@ class Copies:
                 problem=partial(problem, "watch"),
             )
 
-        self.accounts = copy(SECRET_ACCOUNTS, Objects(SecretAccount, self._account))
-        self.policies = copy(SECRET_POLICIES, Objects(SecretPolicy, self._policy))
+        def admins(resource: Resource, model: type[M]) -> Reflector[AdminObject[M]]:
+            def before(key: Key) -> Held[M] | None:
+                known = kept.items.get(key)
+                return None if known is None else known.spec
+
+            read = Objects(model, before)
+            kept = copy(
+                resource,
+                lambda found: AdminObject(spec=read(found), status=Holdable.from_wire(found)),
+            )
+            return kept
+
+        self._accounts = admins(SECRET_ACCOUNTS, SecretAccount)
+        self._policies = admins(SECRET_POLICIES, SecretPolicy)
+        self.accounts = View(self._accounts, AdminObject[SecretAccount].said)
+        self.policies = View(self._policies, AdminObject[SecretPolicy].said)
+        self.held_accounts = View(self._accounts, AdminObject[SecretAccount].shown)
+        self.held_policies = View(self._policies, AdminObject[SecretPolicy].shown)
         self.namespaces = copy(NAMESPACES, labelled)
         self.pods = copy(PODS, Pods(problem), fields=RUNNING)
         self.snapshots = copy(SECRET_SNAPSHOTS, Declarations(problem))
-        self.held_accounts = copy(SECRET_ACCOUNTS, Holdable.from_wire)
-        self.held_policies = copy(SECRET_POLICIES, Holdable.from_wire)
         self._all: tuple[Reflector[Any], ...] = (
-            self.accounts,
-            self.policies,
+            self._accounts,
+            self._policies,
             self.namespaces,
             self.pods,
             self.snapshots,
-            self.held_accounts,
-            self.held_policies,
         )
 
     async def wait_synced(self) -> None:
@@ -199,8 +231,8 @@ class Copies:
     def staleness_s(self, now: float) -> dict[str, float]:
         """Seconds since the API server was last heard of, by resource; `now` is monotonic."""
         found: dict[str, Reflector[Any]] = {
-            "secretaccounts": self.accounts,
-            "secretpolicies": self.policies,
+            "secretaccounts": self._accounts,
+            "secretpolicies": self._policies,
             "namespaces": self.namespaces,
             "pods": self.pods,
             "secretsnapshots": self.snapshots,
@@ -210,12 +242,6 @@ class Copies:
     def runs(self, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:
         """A coroutine for each, which follows the API server until `stop`."""
         return [reflector.run(stop) for reflector in self._all]
-
-    def _account(self, key: Key) -> Held[SecretAccount] | None:
-        return self.accounts.items.get(key)
-
-    def _policy(self, key: Key) -> Held[SecretPolicy] | None:
-        return self.policies.items.get(key)
 
 
 def pod_of(content: Json) -> Pod | None:

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 from contract.reasons import FetchFailure
 from controller.needs import rounded
 from controller.telemetry import say
-from kube.errors import ApiError, ConflictError, NotFoundError
+from kube.errors import ApiError, ConflictError, FencedError, NotFoundError
 from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.match import Reason, Refused, policy_of
+from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kube.api import Api, Json
-    from kube.reflector import Reflector
     from kube.resources import Resource
     from policy.match import PolicySet
+    from policy.watched import Copy
     from refresh.model import SnapshotKey
+    from workqueue.clock import Clock
 
     Change = dict[str, bool | float | str | None]
 
@@ -132,54 +134,74 @@ def _change(item: Holdable, needed: float | None, burst: int | None) -> Change:
 
 
 class Holds:
-    """Writes statuses, through an `api` that is fenced. The reflectors project with
-    `Holdable.from_wire`.
+    """Writes statuses, through an `api` that is fenced. The copies have what `Holdable.from_wire`
+    keeps.
     """
 
     def __init__(
-        self, api: Api, accounts: Reflector[Holdable], policies: Reflector[Holdable]
+        self,
+        api: Api,
+        accounts: Copy[Holdable],
+        policies: Copy[Holdable],
+        *,
+        clock: Clock,
+        draw: Callable[[], float],
     ) -> None:
+        """`draw` gives a random number in [0, 1)."""
         self._api = api
-        self._accounts = accounts
-        self._policies = policies
-        self._done: tuple[int, int, Used] | None = None
+        self._copies = {SECRET_ACCOUNTS: accounts, SECRET_POLICIES: policies}
+        self._clock = clock
+        self._draw = draw
+        self._queue: WorkQueue[tuple[Resource, str]] = WorkQueue()
+        """Objects whose status must say something else, by kind and name."""
+        self._seen: tuple[int, int, Used] | None = None
 
     async def hold(self, now_used: Used) -> None:
         """Call it after each decision, but not before every snapshot that was left by the last
-        process is known: what is not named is let go. Asks nothing when nothing has changed; what
-        could not be written is tried again at the next call. FencedError.
+        process is known: what is not named is released. Asks nothing when nothing has changed. What
+        could not be written is tried again at a later call. FencedError.
         """
-        if not (self._accounts.synced and self._policies.synced):
+        if not all(copy.synced for copy in self._copies.values()):
             return
-        seen = (self._accounts.revision, self._policies.revision, now_used)
-        if seen == self._done:
-            return
-        done = await self._write(SECRET_ACCOUNTS, self._accounts.items, now_used)
-        policies = Used(accounts=dict.fromkeys(now_used.policies, 0.0))
-        done &= await self._write(SECRET_POLICIES, self._policies.items, policies)
-        self._done = seen if done else None
+        wanted = {
+            SECRET_ACCOUNTS: now_used,
+            SECRET_POLICIES: Used(accounts=dict.fromkeys(now_used.policies, 0.0)),
+        }
+        accounts, policies = (copy.revision for copy in self._copies.values())
+        seen = (accounts, policies, now_used)
+        if seen != self._seen:
+            self._seen = seen
+            for resource, used in wanted.items():
+                for item, _ in self._changes(resource, used):
+                    self._queue.add((resource, item.name), self._clock.monotonic())
+        while (key := self._queue.get(self._clock.monotonic())) is not None:
+            await self._write(*key, wanted[key[0]])
 
-    async def _write(
-        self,
-        resource: Resource,
-        items: Mapping[tuple[str, str], Holdable],
-        now_used: Used,
-    ) -> bool:
-        done = True
-        for item, change in changes(list(items.values()), now_used.accounts, now_used.bursts):
-            body = {"metadata": {"resourceVersion": item.version}, STATUS: change}
+    def _changes(self, resource: Resource, used: Used) -> list[tuple[Holdable, Change]]:
+        items = self._copies[resource].items.values()
+        return changes(list(items), used.accounts, used.bursts)
+
+    async def _write(self, resource: Resource, name: str, used: Used) -> None:
+        key, kind = (resource, name), resource.plural
+        item = self._copies[resource].items.get(("", name))
+        found = [] if item is None else changes([item], used.accounts, used.bursts)
+        for seen, change in found:
+            body = {"metadata": {"resourceVersion": seen.version}, STATUS: change}
             try:
-                await self._api.merge_patch(resource.path(None, item.name, STATUS), body)
+                await self._api.merge_patch(resource.path(None, name, STATUS), body)
             except (ConflictError, NotFoundError):
                 # The watch is about to tell what it is now, and that is a new revision.
                 continue
-            except ApiError as error:
-                done = False
-                say(logging.WARNING, "controller.hold_failed", kind=resource.plural, why=str(error))
+            except (ApiError, FencedError) as error:
+                mono, draw = self._clock.monotonic(), self._draw()
+                self._queue.retry(key, mono, draw, asked_s=error.delay_s)
+                if isinstance(error, FencedError):
+                    raise
+                say(logging.WARNING, "controller.hold_failed", kind=kind, why=str(error))
+                return
             else:
-                kind = resource.plural
-                say(logging.INFO, _event(change), kind=kind, name=item.name, status=change)
-        return done
+                say(logging.INFO, _event(change), kind=kind, name=name, status=change)
+        self._queue.done(key)
 
 
 def _event(change: Change) -> str:

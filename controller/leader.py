@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kube.api import Api, Json
-    from kube.clock import Clock
+    from workqueue.clock import Clock
 
 
 class Leader:

@@ -18,6 +18,8 @@ from contract.snapshot import META, VALUE, from_wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from contract.snapshot import Meta
+
 RECORD_TYPE = "lastgood.dev/record"
 MARK = {"app.kubernetes.io/managed-by": "lastgood"}
 """On every Secret of ours: by it the chart's policy knows what nobody else may delete."""
@@ -51,6 +53,8 @@ class Record:
     namespace_uid: str
     snapshot: str
     """The name of the SecretSnapshot and of its Secret."""
+    meta: Meta
+    """What `data` has as meta.json."""
     data: Mapping[str, bytes] = field(repr=False)
     """`value` and `meta.json` of the snapshot."""
     history: Mapping[str, bytes] = field(repr=False)
@@ -139,13 +143,14 @@ def _contents(record: Record) -> dict[str, bytes]:
     return {**record.extra, **record.data, **history, RECORD: wire.encode(document).encode()}
 
 
-def _check(snapshot: str, data: Mapping[str, bytes]) -> None:
-    """Whether a start can take the record over, with its pins and revocations; else a WireError."""
+def _meta(snapshot: str, data: Mapping[str, bytes]) -> Meta:
+    """The record's, if a start can take it over with its pins and revocations; else a WireError."""
     meta = from_wire(data.get(META, b""))
     if snapshot_name(meta.account, meta.identity, meta.provider, meta.reference) != snapshot:
         raise wire.WireError(f"{META} names the source of another snapshot")
     if meta.serving is Serving.SERVED and not data.get(VALUE):
         raise wire.WireError(f"{VALUE} is empty, and {META} says that it is served")
+    return meta
 
 
 def from_secret(content: Mapping[str, Any]) -> Record:
@@ -157,7 +162,7 @@ def from_secret(content: Mapping[str, Any]) -> Record:
     namespace, snapshot = wire.text(document, "namespace"), wire.text(document, "snapshot")
     if content["metadata"]["name"] != record_name(namespace, snapshot):
         raise wire.WireError(f"{RECORD} is of another snapshot than the record's name")
-    _check(snapshot, data)
+    meta = _meta(snapshot, data)
     history = {key: value for key, value in data.items() if key.startswith(VERSION_PREFIX)}
     if HISTORY in data:
         history[META] = data[HISTORY]
@@ -165,6 +170,7 @@ def from_secret(content: Mapping[str, Any]) -> Record:
         namespace=namespace,
         namespace_uid=wire.text(document, "namespace_uid"),
         snapshot=snapshot,
+        meta=meta,
         data={key: data[key] for key in (VALUE, META) if key in data},
         history=history,
         keys=wire.texts(document, "keys"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from contract.snapshot import META, VALUE, from_wire
+from contract.snapshot import META, VALUE
 from contract.wire import WireError
 from controller.record import (
     RECORD_TYPE,
@@ -28,6 +28,7 @@ from kube.resources import NAMESPACES, SECRETS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from contract.snapshot import Meta
     from kube.api import Json
     from refresh.model import SnapshotKey
 
@@ -143,7 +144,7 @@ class Records:
             told=record.uid,
             extra=record.extra,
             unknown=record.unknown,
-            extra_of=_extra_of(record.data),
+            extra_of=_extra_of(record.meta),
         )
 
     def abandon(self, record: Record, content: Json) -> None:
@@ -209,22 +210,28 @@ class Records:
         return held is None or held.restored
 
     async def begin(
-        self, key: SnapshotKey, data: Mapping[str, bytes], history: Mapping[str, bytes]
+        self,
+        key: SnapshotKey,
+        meta: Meta,
+        data: Mapping[str, bytes],
+        history: Mapping[str, bytes],
     ) -> Record:
         """Records what is to be served and kept, and that the snapshot's Secret is not known to be
-        so. Nothing is sent where that is recorded already. A record belongs to one namespace by its
-        UID, so nothing of it reaches one that was made again: NotFoundError.
+        so. `data` has `meta` as its meta.json. Nothing is sent where that is recorded already. A
+        record belongs to one namespace by its UID, so nothing of it reaches one that was made
+        again: NotFoundError.
         """
         held = self._held.get(_place(key))
         there = self._namespace_uid(key.namespace)
         if not there or (held is not None and held.namespace_uid != there):
             path = NAMESPACES.path(name=key.namespace)
             raise NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
-        keep = held is not None and held.extra_of == _extra_of(data)
+        keep = held is not None and held.extra_of == _extra_of(meta)
         whole = Record(
             namespace=key.namespace,
             namespace_uid=there,
             snapshot=key.source.snapshot,
+            meta=meta,
             data={VALUE: data[VALUE], META: data[META]},
             history=history,
             keys=tuple(sorted(data)),
@@ -346,12 +353,8 @@ def _place(key: SnapshotKey) -> tuple[str, str]:
     return key.namespace, key.source.snapshot
 
 
-def _extra_of(data: Mapping[str, bytes]) -> object:
+def _extra_of(meta: Meta) -> object:
     """What a newer version's keys belong to: once another version is served, or one is revoked,
-    they may hold what must not be served. None: that can't be told.
+    they may hold what must not be served.
     """
-    try:
-        meta = from_wire(data.get(META, b""))
-    except WireError:
-        return None
     return meta.serving, meta.version, meta.incarnation, meta.revoked

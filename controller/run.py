@@ -16,16 +16,18 @@ from controller.elsewhere import Elsewhere
 from controller.events import Events
 from controller.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
 from controller.freshness import FreshnessMaps
+from controller.garbage_collector import GarbageCollector
 from controller.holds import Holds, Used, used
 from controller.leader import Leader, lead
 from controller.lease import LEASE
-from controller.ledger import Ledger
 from controller.needs import needed_calls_per_second
 from controller.nudges import Nudges
-from controller.past import Past
 from controller.records import Records
 from controller.renewal import Renewal
+from controller.restore import Restore
 from controller.secrets import Secrets
+from controller.snapshot_writer import SnapshotWriter
+from controller.status_writer import StatusWriter
 from controller.telemetry import Ages, Staleness, Telemetry, say
 from controller.upkeep import Upkeep
 from controller.watchman import Watchman
@@ -45,8 +47,8 @@ if TYPE_CHECKING:
     from controller.settings import Settings
     from kube.api import Api
     from kube.attempt import Attempts
-    from kube.clock import Clock
     from refresh.model import SnapshotKey
+    from workqueue.clock import Clock
 
 AGAIN_S = 2.0
 """Between two tries to begin while the API server is away."""
@@ -149,15 +151,37 @@ class Cluster:
         watchman = Watchman(events, copies, self._telemetry, clock, self._telemetry.started_stale)
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, copies.namespace_uid, self._salt)
-        ledger = Ledger(
+        secrets = Secrets(api)
+        statuses = StatusWriter(
             api,
             copies=copies,
             records=records,
-            secrets=Secrets(api),
+            secrets=secrets,
             freshness=freshness,
-            nudges=nudges,
             events=events,
             clock=clock,
+            draw=rng.random,
+        )
+        snapshots = SnapshotWriter(
+            api,
+            copies=copies,
+            records=records,
+            secrets=secrets,
+            freshness=freshness,
+            nudges=nudges,
+            statuses=statuses,
+            clock=clock,
+        )
+        garbage = GarbageCollector(
+            api,
+            copies=copies,
+            records=records,
+            secrets=secrets,
+            snapshots=snapshots,
+            statuses=statuses,
+            events=events,
+            clock=clock,
+            draw=rng.random,
         )
         accounts = Accounts(
             observer=self._telemetry.requested,
@@ -167,15 +191,16 @@ class Cluster:
         )
         engine = Engine(
             sources=accounts.source,
-            sink=ledger,
+            sink=snapshots,
             clock=clock,
             rng=rng,
             cluster=cluster,
             observer=watchman,
         )
         controller = self._controller = Controller(
-            past=Past(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
-            ledger=ledger,
+            restore=Restore(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
+            statuses=statuses,
+            garbage=garbage,
             policies=PolicyFeed(copies),
             pods=DemandFeed(copies),
             specs=SpecFeed(copies),
@@ -185,11 +210,14 @@ class Cluster:
             namespaces=self._settings.namespaces,
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
-        watching = watchman.run(engine, ledger, lambda: controller.decided)
-        holds = Holds(api, copies.held_accounts, copies.held_policies)
+        watching = watchman.run(engine, statuses, lambda: controller.decided)
+        holds = Holds(api, copies.held_accounts, copies.held_policies, clock=clock, draw=rng.random)
         holding = _hold(holds, controller, copies, engine)
-        keeping = Upkeep(records, engine, freshness, clock).run(lambda: controller.settled)
-        async with _beside(ledger.run(engine.states()), nudges.run(), watching, holding, keeping):
+        keeping = Upkeep(records, engine, freshness, clock, rng.random).run(
+            lambda: controller.settled
+        )
+        writing = statuses.run(engine.states())
+        async with _beside(writing, garbage.run(), nudges.run(), watching, holding, keeping):
             await controller.run(ending, self._settings.poll_s)
 
 

@@ -44,7 +44,7 @@ class Writes(Protocol):
 
 
 class ForeignSecretError(Exception):
-    """A Secret of the name is there that is not ours. Caught by the ledger."""
+    """A Secret of the name is there that is not ours. Caught by `snapshot_writer`."""
 
 
 class Secrets:

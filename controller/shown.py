@@ -1,4 +1,4 @@
-"""What is known of one status: what it says, and when it is written next."""
+"""What is known of one status: what it says, and what it is to say."""
 
 from __future__ import annotations
 
@@ -21,21 +21,14 @@ class Shown:
     state: SnapshotState = field(default_factory=SnapshotState)
     written: dict[str, Any] | None = None
     """None: not yet by this process."""
-    due_at: float = 0.0
-    """Monotonic; infinity: nothing is to be written."""
-    turns_at: float = float("inf")
-    """When time alone changes it, in seconds since the epoch."""
     times: bool = False
     """Whether new times alone are worth a write."""
-    failures: int = 0
     observed: int = 0
     """The generation that the snapshot as it is written reflects."""
     handled: float | None = None
     """The request for a refresh that it answers."""
     found: Found | None = None
     """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
-    refused: int = 0
-    """Writes of the Secret that failed, one after another."""
     probed: bool = False
     """Whether it was looked what stands in the place of a snapshot that was never served."""
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from controller.records import UntakenRecordError
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
+from workqueue import retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from controller.freshness import FreshnessMaps
     from controller.records import Records
-    from kube.clock import Clock
     from refresh.engine import Engine
     from refresh.model import SnapshotKey, SnapshotState
+    from workqueue.clock import Clock
 
 TURN_S = 0.1
 """One request of each kind in a turn: ten a second, whatever the fleet's size."""
@@ -29,20 +30,29 @@ ROUND_S = 6 * 3600.0
 MOST_GAP_S = 600.0
 """So that a snapshot of a fleet that was small a moment ago does not wait for hours."""
 LOOK_S = 1.0
-RETRY_S = 10.0
-"""After a removal that failed."""
+RETRY_CAP_S = 30.0
+"""The longest wait after a removal that failed."""
 
 
 class Upkeep:
     """A check is a PUT of what should be there, by the engine. One that finds it so is no write."""
 
     def __init__(
-        self, records: Records, engine: Engine, freshness: FreshnessMaps, clock: Clock
+        self,
+        records: Records,
+        engine: Engine,
+        freshness: FreshnessMaps,
+        clock: Clock,
+        draw: Callable[[], float],
     ) -> None:
+        """`draw` gives a random number in [0, 1)."""
         self._records = records
         self._freshness = freshness
         self._engine = engine
         self._clock = clock
+        self._draw = draw
+        self._failures = 0
+        """Removals that failed, one after another."""
         self._queue: deque[SnapshotKey] = deque()
         self._gap_s = 0.0
         self._next_at = self._sweep_at = self._look_at = clock.monotonic()
@@ -108,8 +118,13 @@ class Upkeep:
         try:
             await self._records.remove_orphan()
         except (ApiError, FencedError) as error:
-            self._sweep_at = mono + RETRY_S
+            self._failures += 1
+            self._sweep_at = mono + retry.delay_s(
+                self._failures, self._draw(), cap_s=RETRY_CAP_S, asked_s=error.delay_s
+            )
             say(logging.INFO, "controller.record_not_removed", why=str(error))
+        else:
+            self._failures = 0
 
 
 def begun(records: Records, states: Mapping[SnapshotKey, SnapshotState]) -> list[SnapshotKey]:

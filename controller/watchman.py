@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from controller.events import alarm_note, regarding_pod, regarding_snapshot
 from controller.starts import REASON, Source, started_stale
 from controller.waits import unusable, wait
+from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
     from controller.demand import Demand, Parts
     from controller.events import Events
     from controller.feeds import Copies, Pod
-    from controller.ledger import Ledger
     from controller.reconcile import Decided
+    from controller.status_writer import StatusWriter
     from controller.waits import Wait
-    from kube.clock import Clock
     from kube.reflector import Change
     from refresh.engine import Engine
     from refresh.events import Alarm
     from refresh.model import Kept, SnapshotKey, Task
     from refresh.observer import Observer
+    from workqueue.clock import Clock
 
     Decisions = Mapping[SnapshotKey, Decided]
 
@@ -47,6 +48,27 @@ MOST_TOLD = 8
 """Sources that one pod waits for, so that the Events of one with hundreds can be read."""
 
 
+class _Raised(NamedTuple):
+    """An alarm of one snapshot."""
+
+    key: SnapshotKey
+    alarm: Alarm
+    at: float
+    """Monotonic."""
+
+
+class _Start(NamedTuple):
+    """A pod that has started."""
+
+    namespace: str
+    pod: str
+    uid: str
+    at: float
+    """Its first start, in seconds since the epoch: a container may start again later."""
+    seen_at: float
+    """Monotonic."""
+
+
 class Watchman:
     """Looks at waiting pods each second. Stands between the engine and who counts for it."""
 
@@ -64,10 +86,8 @@ class Watchman:
         self._copies = copies
         self._observer = observer
         self._counted = counted
-        self._alarms: list[tuple[float, SnapshotKey, Alarm]] = []
-        """With the monotonic time."""
-        self._started: dict[str, tuple[float, Pod]] = {}
-        """By UID, with the monotonic time."""
+        self._alarms: WorkQueue[_Raised] = WorkQueue()
+        self._starts: WorkQueue[_Start] = WorkQueue()
         self._decided_at: float | None = None
         """When it was first decided on something, monotonic; before, nothing is known."""
         self._usable: dict[tuple[SnapshotKey, Parts, str | None], tuple[Kept, Wait | None]] = {}
@@ -79,7 +99,8 @@ class Watchman:
 
     def alarmed(self, key: SnapshotKey, alarm: Alarm) -> None:
         self._observer.alarmed(key, alarm)
-        self._alarms.append((self._clock.monotonic(), key, alarm))
+        now = self._clock.monotonic()
+        self._alarms.add(_Raised(key, alarm, now), now)
 
     def exhausted(self, account: str) -> None:
         self._observer.exhausted(account)
@@ -90,7 +111,7 @@ class Watchman:
     async def run(
         self,
         engine: Engine,
-        ledger: Ledger,
+        statuses: StatusWriter,
         decided: Callable[[], Decisions],
     ) -> None:
         """Until cancelled."""
@@ -98,21 +119,19 @@ class Watchman:
         while True:
             await asyncio.sleep(rest_s)  # noqa: TID251 - a turn, or longer after a long one
             began = self._clock.monotonic()
-            for raised_at, key, alarm in self._take():
-                told = await self._tell_alarm(key, alarm)
-                if not told and self._clock.monotonic() - raised_at < LATE_S:
-                    self._alarms.append((raised_at, key, alarm))
-            await self._tell_waiting(engine, ledger, decided())
-            for pod, note in self._take_stale(engine, ledger, decided()):
+            while (raised := self._alarms.get(began)) is not None:
+                told = await self._tell_alarm(raised.key, raised.alarm)
+                now = self._clock.monotonic()
+                if not told and now - raised.at < LATE_S:
+                    self._alarms.add(raised, now + TURN_S)
+                self._alarms.done(raised)
+            await self._tell_waiting(engine, statuses, decided())
+            for pod, note in self._take_stale(engine, statuses, decided()):
                 self._counted()
                 regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
                 await self._events.say(regarded, REASON, REASON, note)
             took_s = self._clock.monotonic() - began
             rest_s = min(MOST_REST_S, max(TURN_S, REST_SHARE * took_s))
-
-    def _take(self) -> list[tuple[float, SnapshotKey, Alarm]]:
-        taken, self._alarms = self._alarms, []
-        return taken
 
     async def _tell_alarm(self, key: SnapshotKey, alarm: Alarm) -> bool:
         """False: there is no object to regard."""
@@ -125,7 +144,9 @@ class Watchman:
         await self._events.say(regarded, f"{reason} {alarm.version}", reason, note)
         return True
 
-    async def _tell_waiting(self, engine: Engine, ledger: Ledger, decided: Decisions) -> None:
+    async def _tell_waiting(
+        self, engine: Engine, statuses: StatusWriter, decided: Decisions
+    ) -> None:
         """Each waiting pod is told the first sources that it waits for, and why. Others have the
         loop in between, however many there are.
         """
@@ -134,7 +155,7 @@ class Watchman:
         def why(demand: Demand) -> Iterator[Wait]:
             for key, taken in demand.parts.items():
                 if (item := decided.get(key)) is not None:
-                    found, state = ledger.kept_from_pods(key), engine.state(key)
+                    found, state = statuses.kept_from_pods(key), engine.state(key)
                     waits = wait(key, state, item, found=found, now=now)
                     if waits is None and state is not None and state.served is not None:
                         waits = self._unusable(key, state.served, taken, demand.bundle)
@@ -166,42 +187,56 @@ class Watchman:
     def _pod(self, change: Change[Pod]) -> None:
         """A pod has started, or is seen for the first time, started a while ago."""
         before, pod = change.before, change.after
-        if before is not None and (pod is None or pod.uid != before.uid):
-            self._started.pop(before.uid, None)
         if pod is None or pod.started_at is None:
             return
         started = before is None or before.uid != pod.uid or before.started_at is None
         if started and self._clock.now() - pod.started_at < STARTED_S:
-            self._started[pod.uid] = self._clock.monotonic(), pod
+            now, demand = self._clock.monotonic(), pod.demand
+            start = _Start(demand.namespace, demand.pod, pod.uid, pod.started_at, now)
+            self._starts.add(start, now)
 
     def _take_stale(
-        self, engine: Engine, ledger: Ledger, decided: Decisions
+        self, engine: Engine, statuses: StatusWriter, decided: Decisions
     ) -> list[tuple[Pod, str]]:
-        """The pods that started with stale values, each once, as soon as that can be told."""
+        """The pods that started with stale values, each once, as soon as that can be told. One that
+        is gone by then is passed over: there is nothing to regard.
+        """
         if not decided:
             return []
         now = self._clock.monotonic()
         if self._decided_at is None:
             self._decided_at = now
         found = []
-        for uid, (seen_at, pod) in list(self._started.items()):
-            keys = pod.demand.parts
-            known = all(key in decided and engine.state(key) is not None for key in keys)
-            if known or now - max(seen_at, self._decided_at) >= LATE_S:
-                del self._started[uid]
-                note = self._note(pod, engine, ledger, decided)
-                if note is not None:
+        while (start := self._starts.get(now)) is not None:
+            pod = self._copies.pods.items.get((start.namespace, start.pod))
+            if pod is not None and pod.uid == start.uid:
+                keys = pod.demand.parts
+                known = all(key in decided and engine.state(key) is not None for key in keys)
+                if not known and now - max(start.seen_at, self._decided_at) < LATE_S:
+                    self._starts.add(start, now + TURN_S)
+                elif note := self._note(pod, start.at, engine, statuses, decided):
                     found.append((pod, note))
+            self._starts.done(start)
         return found
 
-    def _note(self, pod: Pod, engine: Engine, ledger: Ledger, decided: Decisions) -> str | None:
+    def _note(
+        self,
+        pod: Pod,
+        started_at: float,
+        engine: Engine,
+        statuses: StatusWriter,
+        decided: Decisions,
+    ) -> str | None:
         """A node's clock that is ahead of ours makes no value look older."""
-        if pod.started_at is None:
-            return None
         sources = []
         for key in pod.demand.parts:
             state, item = engine.state(key), decided.get(key)
-            if state is None or item is None or item.demanded is None or ledger.kept_from_pods(key):
+            if (
+                state is None
+                or item is None
+                or item.demanded is None
+                or statuses.kept_from_pods(key)
+            ):
                 continue
             sources.append(Source(key=key, state=state, rules=item.demanded.rules))
-        return started_stale(sources, min(pod.started_at, self._clock.now()))
+        return started_stale(sources, min(started_at, self._clock.now()))

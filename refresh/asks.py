@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
 from providers.protocol import Again, Alone, Failed
-from refresh import backoff
+from refresh import interval
 from refresh.breaker import PROBE_CAP_S
 from refresh.schedule import FIRST, Plan, Schedule, Share
+from workqueue import retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -177,13 +178,13 @@ class Asks:
             known.refused |= result.reason in REFUSALS
             schedule = self._schedules.get(task.source.account)
             down = schedule is not None and schedule.breaker.until is not None
-            cap_s = min(PROBE_CAP_S if down else backoff.CAP_S, refresh_s)
+            cap_s = min(PROBE_CAP_S if down else retry.CAP_S, refresh_s)
             asked_s, draw = result.delay_s, self._draw()
-            wait_s = backoff.delay_s(known.failures, draw, cap_s=cap_s, asked_s=asked_s)
+            wait_s = retry.delay_s(known.failures, draw, cap_s=cap_s, asked_s=asked_s)
         else:
             known.failures, known.refused, known.alone = 0, False, False
-            wait_s = backoff.interval_s(refresh_s, self._draw())
-            known.due_at = backoff.on_slot(at.mono + wait_s, refresh_s)
+            wait_s = interval.interval_s(refresh_s, self._draw())
+            known.due_at = interval.on_slot(at.mono + wait_s, refresh_s)
             wait_s = known.due_at - at.mono
         known.due_at = at.mono + (0.0 if known.urgent else wait_s)
 

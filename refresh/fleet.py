@@ -1,4 +1,5 @@
-"""All snapshots and what is asked for them, without I/O: the engine's decisions as plain calls.
+"""What is asked of providers for all snapshots, and when, without I/O: the engine's decisions as
+plain calls. What is known of each snapshot is in `states`.
 
 Every method takes the time; nothing blocks, sleeps or draws by itself. The engine, the simulation
 in bench and the tests drive this in the same way.
@@ -12,30 +13,22 @@ from typing import TYPE_CHECKING
 from contract.freshness import age_s
 from contract.reasons import FetchFailure
 from providers.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
-from refresh import backoff, judge, snapshot_data, versions
+from refresh import interval, judge, versions
 from refresh.asks import Asked, Asks
 from refresh.events import (
-    Alarm,
-    AlarmKind,
     FetchFailed,
     Operated,
-    Publish,
     Rechecked,
-    Report,
-    Rewound,
-    Tombstoned,
     Unchanged,
-    Withdrawn,
 )
 from refresh.model import SnapshotState, Task
-from refresh.outbox import Outbox
-from refresh.step import known_version, step
+from refresh.states import States
+from refresh.step import known_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from contract.ages import Entry
-    from contract.secret_bytes import SecretBytes
     from providers.protocol import Fetched, FetchResult
     from refresh.asks import Sources
     from refresh.budget import Budget
@@ -43,9 +36,7 @@ if TYPE_CHECKING:
     from refresh.model import Demanded, Identity, Moment, SnapshotKey, Wanted
     from refresh.observer import Observer
     from refresh.schedule import Work
-
-FORGOTTEN_S = 10.0
-"""An age that nobody needs any more is removed within so long."""
+    from refresh.sink import Publication
 
 
 class Fleet:
@@ -54,25 +45,22 @@ class Fleet:
     def __init__(
         self, *, cluster: str, sources: Sources, draw: Callable[[], float], observer: Observer
     ) -> None:
-        self.outbox = Outbox()
-        self._cluster = cluster
         self._draw = draw
         self._observer = observer
-        self._states: dict[SnapshotKey, SnapshotState] = {}
-        self._names: dict[str, dict[str, SnapshotKey]] = {}
+        self._demanded: dict[SnapshotKey, Demanded] = {}
+        self.states = States(
+            cluster=cluster, observer=observer, demanded=self._demanded, stepped=self._pin
+        )
         self._received: dict[SnapshotKey, Identity] = {}
         """The version whose bytes came from the provider to this process, or were compared with
         those. What was only restored is not in it: a Secret can be changed while nothing of ours
         guards it, and its namespace's bytes must not become another's."""
-        self._demanded: dict[SnapshotKey, Demanded] = {}
         self._wishes: dict[SnapshotKey, Wanted] = {}
         self._pins: dict[SnapshotKey, Task] = {}
-        self._held: set[SnapshotKey] = set()
-        """Where a version is held for what it lacks."""
         self._asks = Asks(
             sources=sources,
             request=self._request,
-            states=self._states,
+            states=self.states.all,
             demanded=self._demanded,
             draw=draw,
         )
@@ -82,35 +70,22 @@ class Fleet:
         """The accounts that have a budget."""
         return self._asks.accounts
 
-    def state(self, key: SnapshotKey) -> SnapshotState | None:
-        """What is known of a snapshot; None: nothing."""
-        return self._states.get(key)
-
-    def states(self) -> Mapping[SnapshotKey, SnapshotState]:
-        """All that is known; not to be changed."""
-        return self._states
-
     def govern(self, budgets: Mapping[str, Budget], at: Moment) -> None:
         """Sets which accounts may be called, and how much. The whole; what is not in it rests."""
         self._asks.govern(budgets, at)
 
     def restore(
-        self,
-        key: SnapshotKey,
-        snapshot: Mapping[str, bytes],
-        history: Mapping[str, bytes],
-        entry: Entry | None,
-        at: Moment,
+        self, key: SnapshotKey, written: Publication, entry: Entry | None, at: Moment
     ) -> None:
         """Takes over what was published before a restart, before it is demanded; or a WireError."""
-        state = snapshot_data.restored(
-            key, snapshot, history, entry, cluster=self._cluster, now=at.wall
-        )
         self._received.pop(key, None)
-        self._remember(key, state)
-        if state.restored is not None:
-            version = None if state.served is None else state.served.version
-            self._observer.alarmed(key, Alarm(AlarmKind.RESTORED, version))
+        self.states.restore(key, written, entry, at)
+
+    def forget(self, key: SnapshotKey, at: Moment) -> None:
+        """Drops the state of a snapshot that is not demanded, after its objects were deleted."""
+        if self.states.forget(key, at):
+            self._wishes.pop(key, None)
+            self._received.pop(key, None)
 
     def demand(self, demanded: Iterable[Demanded], at: Moment) -> None:
         """Sets what is to be kept fresh. The whole; what is not in it is kept, not refreshed."""
@@ -133,55 +108,13 @@ class Fleet:
         if before == wanted:
             return
         self._wishes[key] = wanted
-        self._apply(key, Operated(wanted), at)
+        self.states.apply(key, Operated(wanted), at)
         asked = wanted.refresh_requested
         if wanted.refresh_done:
             self._handled(key)
-        elif asked not in {None, self._states[key].refresh_handled, _asked(before)}:
+        elif asked not in {None, self.states.all[key].refresh_handled, _asked(before)}:
             self._asks.hurry(Task(key.source), at)
-        self.outbox.write(key, at.mono, publish=False, status=True)
-
-    def withdraw(self, key: SnapshotKey, at: Moment) -> None:
-        """Removes the value of a snapshot that policy no longer allows, after its grace time."""
-        if key in self._states:
-            self._apply(key, Withdrawn(), at)
-
-    def tombstone(self, key: SnapshotKey, at: Moment) -> None:
-        """Publishes that nothing is served, where nothing was by this process."""
-        if key in self._states:
-            self._apply(key, Tombstoned(), at)
-
-    def republish(self, key: SnapshotKey, at: Moment) -> None:
-        """Asks for the snapshot's keys to be written again as they should be."""
-        if key in self._states:
-            self.outbox.write(key, at.mono, publish=True, status=False)
-
-    def forget(self, key: SnapshotKey, at: Moment) -> None:
-        """Drops the state of a snapshot that is not demanded, after its objects were deleted. Its
-        age goes with the next report.
-        """
-        if key in self._demanded or self._states.pop(key, None) is None:
-            return
-        self._held.discard(key)
-        self._wishes.pop(key, None)
-        self._received.pop(key, None)
-        self._names[key.namespace].pop(key.source.snapshot)
-        self.outbox.report(key.namespace, at.mono, within_s=FORGOTTEN_S)
-
-    def rewind(self, seconds: float, at: Moment) -> None:
-        """The wall clock was set back: no age shrinks by it."""
-        for key in self._states:
-            self._apply(key, Rewound(seconds), at)
-
-    def tick(self, at: Moment) -> None:
-        """Serves what was held long enough."""
-        for key in [key for key in self._held if self._held_until(key) <= at.wall]:
-            self._weigh(key, at)
-
-    def ticks_at(self, at: Moment) -> float:
-        """When to tick next, in monotonic seconds; infinity: not before something happens."""
-        until = min(map(self._held_until, self._held), default=float("inf"))
-        return at.mono + max(0.0, until - at.wall)
+        self.states.writes.write(key, at.mono, publish=False, status=True)
 
     def pick(self, account: str, at: Moment) -> Work | None:
         """The next fetch of an account, already paid; None: nothing is due, or the budget is."""
@@ -216,53 +149,32 @@ class Fleet:
         for task, result in zip(work.tasks, results, strict=True):
             self._finish(task, result, at)
 
-    def publication(
-        self, key: SnapshotKey
-    ) -> tuple[dict[str, bytes | SecretBytes], dict[str, bytes | SecretBytes]] | None:
-        """The keys of the snapshot and of its history as they should be; None: never synced."""
-        state = self._states.get(key)
-        if state is None or state.serving is None:
-            return None
-        item = self._demanded.get(key)
-        properties = frozenset[str]() if item is None else item.properties
-        return (
-            snapshot_data.data(key, state, properties, self._cluster),
-            snapshot_data.history_data(state),
-        )
-
-    def entries(self, namespace: str) -> dict[str, Entry]:
-        """The freshness entries of a namespace, by the snapshot's name."""
-        return {
-            name: snapshot_data.entry(self._states[key])
-            for name, key in self._names.get(namespace, {}).items()
-        }
-
     def _newly_demanded(self, key: SnapshotKey, item: Demanded, at: Moment) -> None:
-        if key not in self._states:
-            self._remember(key, SnapshotState())
+        if key not in self.states.all:
+            self.states.remember(key, SnapshotState())
         task = Task(key.source)
         known_before = self._asks.get(task)
         known = self._asks.add(task, key, Asked(due_at=at.mono))
         if item.wanted is not None:
             self.operate(key, item.wanted, at)
         self._pin(key, at)
-        self._weigh(key, at)
+        self.states.weigh(key, at)
         if known_before is None or not self._share(key, item, at):
             due_at = at.mono + self._first_wait_s(key, item, at)
-            due_at = max(at.mono, backoff.on_slot(due_at, item.rules.refresh_s))
+            due_at = max(at.mono, interval.on_slot(due_at, item.rules.refresh_s))
             if known_before is None and not known.urgent:
                 known.due_at = due_at
             known.due_at = min(known.due_at, due_at)
         self._asks.put(task)
-        if self._states[key].serving is not None:
-            self._aged(key.namespace, at)
+        if self.states.all[key].serving is not None:
+            self.states.aged(key.namespace, at)
 
     def _first_wait_s(self, key: SnapshotKey, item: Demanded, at: Moment) -> float:
-        state, rules = self._states[key], item.rules
+        state, rules = self.states.all[key], item.rules
         age = age_s(state.last_success, at.wall)
         if state.restored is not None or state.served is None:
             age = None
-        return backoff.spread_s(rules.refresh_s, rules.budget_s, age, self._draw())
+        return interval.spread_s(rules.refresh_s, rules.budget_s, age, self._draw())
 
     def _demanded_otherwise(
         self, key: SnapshotKey, before: Demanded, item: Demanded, at: Moment
@@ -271,15 +183,15 @@ class Fleet:
         if item.wanted is not None:
             self.operate(key, item.wanted, at)
         if before.properties != item.properties:
-            self.outbox.write(key, at.mono, publish=True, status=False)
+            self.states.writes.write(key, at.mono, publish=True, status=False)
         if (before.checks, before.whole) != (item.checks, item.whole):
-            self._apply(key, Rechecked(), at)
+            self.states.apply(key, Rechecked(), at)
             self._asks.hurry(task, at)
-        self._weigh(key, at)
+        self.states.weigh(key, at)
         known = self._asks.get(task)
         if known is not None and item.rules.refresh_s < before.rules.refresh_s:
-            soonest_s = backoff.interval_s(item.rules.refresh_s, self._draw())
-            soonest_at = backoff.on_slot(at.mono + soonest_s, item.rules.refresh_s)
+            soonest_s = interval.interval_s(item.rules.refresh_s, self._draw())
+            soonest_at = interval.on_slot(at.mono + soonest_s, item.rules.refresh_s)
             known.due_at = min(known.due_at, soonest_at)
         self._asks.put(task)
 
@@ -288,10 +200,10 @@ class Fleet:
         fresh by its rules.
         """
         known = self._asks.get(Task(key.source))
-        if known is None or self._states[key].served is not None:
+        if known is None or self.states.all[key].served is not None:
             return False
         for other in known.keys.values():
-            state = self._states[other]
+            state = self.states.all[other]
             age = age_s(state.answered_at, at.wall)
             if age is None or age > item.rules.budget_s or state.current is None:
                 continue
@@ -303,10 +215,12 @@ class Fleet:
             material = Material(
                 version=kept.version, value=kept.value, incarnation=kept.incarnation
             )
-            event = judge.arrived(self._states[key], item, material, answered_at=state.answered_at)
-            self._apply(key, event, at)
+            event = judge.arrived(
+                self.states.all[key], item, material, answered_at=state.answered_at
+            )
+            self.states.apply(key, event, at)
             self._receive(key, material)
-            return self._states[key].served is not None
+            return self.states.all[key].served is not None
         return False
 
     def _finish(self, task: Task, result: FetchResult, at: Moment) -> None:
@@ -318,13 +232,13 @@ class Fleet:
         if not isinstance(result, Alone | Again):
             self._observe(task, result)
             for key in list(known.keys.values()):
-                self._apply(key, self._event(key, task, result), at)
+                self.states.apply(key, self._event(key, task, result), at)
                 if isinstance(result, Material) and not task.by_name:
                     self._receive(key, result)
                 if not known.urgent and not task.by_name:
                     self._handled(key)
                 if asked:  # what somebody removed from the sink comes back
-                    self.outbox.write(key, at.mono, publish=True, status=True)
+                    self.states.writes.write(key, at.mono, publish=True, status=True)
         if self._asks.get(task) is known:
             self._asks.put(task)
 
@@ -333,18 +247,19 @@ class Fleet:
         self._observer.refreshed(task, reason, "burst")
         known = self._asks.get(task)
         for key in [] if known is None else list(known.keys.values()):
-            self._apply(key, FetchFailed(reason=reason, current=not task.by_name), at)
+            self.states.apply(key, FetchFailed(reason=reason, current=not task.by_name), at)
 
     def _handled(self, key: SnapshotKey) -> None:
         """Notes that what operators asked for, as known so far, has been answered."""
         wanted = self._wishes.get(key)
         if wanted is not None and wanted.refresh_requested is not None:
-            state = replace(self._states[key], refresh_handled=wanted.refresh_requested)
-            self._states[key] = state
+            state = self.states.all[key]
+            handled = replace(state, refresh_handled=wanted.refresh_requested)
+            self.states.remember(key, handled)
 
     def _receive(self, key: SnapshotKey, material: Material) -> None:
         """Notes whether what is held under this version is what came."""
-        kept = versions.same(self._states[key], material)
+        kept = versions.same(self.states.all[key], material)
         if kept is not None and kept.value == material.value:
             self._received[key] = kept.identity
         else:
@@ -365,56 +280,12 @@ class Fleet:
         if isinstance(result, NotModified):
             return Unchanged(result.version, result.incarnation)
         return judge.arrived(
-            self._states[key], self._demanded[key], result, current=not task.by_name
+            self.states.all[key], self._demanded[key], result, current=not task.by_name
         )
-
-    def _apply(self, key: SnapshotKey, event: Event, at: Moment) -> None:
-        before = self._states.get(key) or SnapshotState()
-        state, effects = step(before, event, at.wall)
-        self._remember(key, state)
-        for effect in effects:
-            if isinstance(effect, Alarm):
-                self._observer.alarmed(key, effect)
-            elif isinstance(effect, Publish):
-                self.outbox.write(key, at.mono, publish=True, status=True)
-            elif isinstance(effect, Report):
-                self.outbox.write(key, at.mono, publish=False, status=True)
-                self.outbox.report(key.namespace, at.mono, within_s=0.0)
-        if state.last_success != before.last_success:
-            self._aged(key.namespace, at)
-        if key in self._demanded:
-            self._pin(key, at)
-
-    def _weigh(self, key: SnapshotKey, at: Moment) -> None:
-        """Compares a held version again, with who uses what it lacks now."""
-        event = judge.weighed(self._states[key], self._demanded[key])
-        if event is not None:
-            self._apply(key, event, at)
-
-    def _held_until(self, key: SnapshotKey) -> float:
-        until = self._states[key].held_until
-        return float("inf") if until is None or key not in self._demanded else until
-
-    def _aged(self, namespace: str, at: Moment) -> None:
-        """An age moved: it is written with the next report, within a quarter of the budget."""
-        if self.outbox.has_report(namespace):
-            return
-        budgets_s = [
-            self._demanded[key].rules.budget_s
-            for key in self._names[namespace].values()
-            if key in self._demanded
-        ]
-        self.outbox.report(namespace, at.mono, within_s=min(budgets_s, default=0.0) / 4)
-
-    def _remember(self, key: SnapshotKey, state: SnapshotState) -> None:
-        if key not in self._states:
-            self._names.setdefault(key.namespace, {})[key.source.snapshot] = key
-        self._states[key] = state
-        (self._held.discard if state.held_until is None else self._held.add)(key)
 
     def _pin(self, key: SnapshotKey, at: Moment) -> None:
         """Asks for a pinned version by name while it is missing, and no longer."""
-        version = versions.missing_pin(self._states[key])
+        version = versions.missing_pin(self.states.all[key])
         task = None if version is None else Task(key.source, version)
         if task == self._pins.get(key):
             return
@@ -435,7 +306,7 @@ class Fleet:
             return FetchRequest(reference=reference, version=task.version)
         known = self._asks.get(task)
         keys = () if known is None else known.keys.values()
-        held = {known_version(self._states[key]) for key in keys}
+        held = {known_version(self.states.all[key]) for key in keys}
         version = held.pop() if len(held) == 1 else None
         if version is None:
             return FetchRequest(reference=reference)

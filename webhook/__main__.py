@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from kube.clock import SystemClock
 from policy.load import FolderPolicies, PolicyError
 from serving.listener import bind
 from serving.page import Page
@@ -30,6 +29,7 @@ from webhook.server import Lifecycle, make_app
 from webhook.settings import Files
 from webhook.telemetry import Log, LogHandler, Telemetry
 from webhook.tls import Certificate, CertificateError
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from kube.api import Api

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kube.api import Api
-    from kube.clock import Clock
     from policy.watched import Labelled
     from webhook.telemetry import Telemetry
+    from workqueue.clock import Clock
 
 
 class Watched:

@@ -15,9 +15,9 @@ from contract.quoted import printable, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kube.clock import Clock
     from webhook.review import Request
     from webhook.verdict import Verdict
+    from workqueue.clock import Clock
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_LOGGED = 10

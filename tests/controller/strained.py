@@ -21,7 +21,7 @@ from controller.renewal import Renewal
 from controller.serve import serve
 from controller.telemetry import log_to
 from kube.api import Api
-from kube.clock import SystemClock
+from workqueue.clock import SystemClock
 
 LOST = 3
 SNAPSHOTS = 2000

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from typing import Any
+from collections import Counter, defaultdict
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,11 +15,20 @@ from controller.feeds import (
     MOST_MISNAMED,
     MOST_OBJECTS,
     MOST_SOURCES,
+    Copies,
     Declarations,
+    PolicyFeed,
     Sources,
 )
 from controller.snapshots import declaration
+from kube.api import Event
 from refresh.model import SnapshotKey, SourceKey
+from workqueue.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kube.api import Api
 
 
 def _demand(namespace: str, first: int, count: int) -> Demand:
@@ -78,3 +90,63 @@ def test_p13_objects_of_a_wrong_name_take_no_room_of_right_ones() -> None:
     wrong = [declared(_object("crowd", number, name=f"a-{number}")) for number in range(100)]
     assert sum(seen is not None for seen in wrong) == MOST_MISNAMED
     assert declared(_object("crowd", 0)) is not None
+
+
+class Server:
+    """Has one account and one policy, and tells of each change."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.changes: dict[str, asyncio.Queue[Event]] = defaultdict(asyncio.Queue)
+
+    async def pages(self, path: str, **_: object) -> AsyncIterator[dict[str, Any]]:
+        self.asked[path.rpartition("/")[2]] += 1
+        yield {"items": [], "metadata": {"resourceVersion": "1"}}
+
+    async def watch(self, path: str, **_: object) -> AsyncIterator[Event]:
+        while True:
+            yield await self.changes[path.rpartition("/")[2]].get()
+
+
+ACCOUNT = {
+    "metadata": {"name": "one", "resourceVersion": "2"},
+    "spec": {
+        "provider": "aws",
+        "aws": {"regions": ["eu-west-1"]},
+        "budget": {"callsPerSecond": 20, "burst": 40},
+    },
+}
+
+
+def test_each_kind_is_listed_once_and_a_status_changes_no_policy() -> None:
+    """The controller reads an account's spec and its status from one watch. A status that it writes
+    itself makes no new set of policies, which would be a decision on the whole fleet.
+    """
+
+    async def run() -> None:
+        server, stop = Server(), asyncio.Event()
+        copies = Copies(cast("Api", server), SystemClock(), Random(1), lambda *_: None)
+        running = [asyncio.create_task(it) for it in copies.runs(stop)]
+        await copies.wait_synced()
+        kinds = {"secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots"}
+        assert server.asked == dict.fromkeys(kinds, 1)
+        feed = PolicyFeed(copies)
+        feed.refresh()
+
+        async def told(**status: object) -> None:
+            before = copies.held_accounts.revision
+            content = {**ACCOUNT, "status": status}
+            await server.changes["secretaccounts"].put(Event(kind="MODIFIED", object=content))
+            while copies.held_accounts.revision == before:  # noqa: ASYNC110 - a View sets no event
+                await asyncio.sleep(0.001)
+
+        await told()
+        assert feed.refresh()
+        assert set(feed.current().accounts) == {"one"}
+        await told(inUse=True)
+        assert copies.held_accounts.items["", "one"].in_use
+        assert not feed.refresh()
+        stop.set()
+        await asyncio.gather(*running)
+
+    asyncio.run(run())

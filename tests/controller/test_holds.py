@@ -7,14 +7,13 @@ import contextlib
 import random
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
 
 from controller.holds import NEEDED, Holdable, Holds, Used, changes, used
-from kube.clock import SystemClock
-from kube.errors import AlreadyExistsError, NotFoundError
+from kube.errors import AlreadyExistsError, NotFoundError, of_status
 from kube.reflector import Reflector
 from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.load import load_texts
@@ -22,6 +21,7 @@ from refresh.model import SnapshotKey, SourceKey
 from tests.kube.cluster import cluster
 from tests.make.kinds import CUSTOM_RESOURCES
 from tests.make.waiting import REPOSITORY
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from kube.api import Api
@@ -141,6 +141,56 @@ def test_a_status_that_says_nothing_is_no_use(status: object) -> None:
     assert (found.in_use, found.needed) == (False, 0.0)
 
 
+class Copy:
+    """What a watch has told."""
+
+    synced = True
+
+    def __init__(self, *items: Holdable) -> None:
+        self.items = {("", item.name): item for item in items}
+        self.revision = 1
+
+
+class Server:
+    """Refuses the first patches of some objects."""
+
+    def __init__(self, **failing: int) -> None:
+        self.failing = failing
+        self.asked: list[tuple[float, str]] = []
+        self.mono = 0.0
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    async def merge_patch(self, path: str, body: dict[str, Any]) -> None:
+        assert body["status"]["inUse"]
+        name = path.split("/")[-2]
+        self.asked.append((self.mono, name))
+        if self.failing.get(name, 0) > 0:
+            self.failing[name] -= 1
+            raise of_status(503, reason="", method="PATCH", path=path)
+
+
+def test_p4_a_status_that_cant_be_written_backs_off_and_stops_no_other() -> None:
+    """Nothing is asked while nothing changes; a change does not shorten the backoff."""
+    accounts = Copy(*(Holdable(name=it, version="1", in_use=False) for it in ("good", "bad")))
+    server = Server(bad=3)
+    some = cast("Any", server)
+    holds = Holds(some, cast("Any", accounts), cast("Any", Copy()), clock=some, draw=lambda: 0.5)
+
+    async def calls() -> None:
+        for number in range(16):
+            server.mono = number / 2
+            accounts.revision += number == 4
+            await holds.hold(Used(accounts={"good": 0.0, "bad": 0.0}))
+            if number == 0:
+                known = Holdable(name="good", version="2", in_use=True)
+                accounts.items["", "good"] = known
+
+    asyncio.run(calls())
+    assert server.asked == [(0.0, "good"), (0.0, "bad"), (0.5, "bad"), (1.5, "bad"), (3.5, "bad")]
+
+
 class World:
     """The API server, and one account of its own."""
 
@@ -166,7 +216,7 @@ class World:
             clock=clock,
             rng=rng,
         )
-        self.holds = Holds(api, self.accounts, self.policies)
+        self.holds = Holds(api, self.accounts, self.policies, clock=clock, draw=rng.random)
 
     async def define(self) -> None:
         """The kinds, as they are now. A watch that began before goes by the older definition."""

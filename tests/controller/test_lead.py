@@ -16,9 +16,9 @@ from aiohttp import web
 from controller.leader import Leader, lead
 from controller.lease import Times
 from kube.api import Api
-from kube.clock import SystemClock
 from kube.errors import FencedError
 from tests.kube.server import serving
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.snapshot import META
+from contract.snapshot import META, VALUE
 from controller.publication import publish
 from controller.record import HISTORY, RECORD, from_secret, record_name
 from controller.records import Records
 from controller.secrets import ForeignSecretError, Secrets
 from kube.errors import ApiError, of_status
-from refresh.sink import revealed
-from refresh.snapshot_data import data, history_data, restored
+from refresh.snapshot_data import publication, published, restored, secret_data
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.steps import KEY, NAME, STEPS
 
@@ -42,9 +41,8 @@ class Controller:
         self.secrets = Secrets(server)
 
     async def publish(self, state: SnapshotState, *, held_back: bool = False) -> None:
-        snapshot = revealed(data(KEY, state, (), "cluster"))
-        kept = revealed(history_data(state))
-        await publish(self.records, self.secrets, KEY, snapshot, kept, held_back=held_back)
+        written = publication(KEY, state, (), "cluster")
+        await publish(self.records, self.secrets, KEY, written, held_back=held_back)
 
     async def restore(self) -> Record:
         """As at a start."""
@@ -55,7 +53,8 @@ class Controller:
 
 
 def _state(record: Record) -> SnapshotState:
-    return restored(KEY, record.data, record.history, None, cluster="cluster", now=99.0)
+    written = published(record.meta, record.data[VALUE], record.history)
+    return restored(KEY, written, None, cluster="cluster", now=99.0)
 
 
 def versions_known(record: Record) -> set[str]:
@@ -71,7 +70,7 @@ def given_to_pods(server: SecretServer) -> dict[str, bytes]:
 
 def meant(state: SnapshotState) -> dict[str, bytes]:
     """What pods are to be given."""
-    return revealed(data(KEY, state, (), "cluster"))
+    return secret_data(publication(KEY, state, (), "cluster"))
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["same process", "after a restart"])

@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.telemetry import Staleness
-from kube.clock import SystemClock
 from webhook.telemetry import Log
 from webhook.telemetry import Telemetry as Webhook
+from workqueue.clock import SystemClock
 
 STALENESS = "lastgood_watch_staleness_seconds"
 

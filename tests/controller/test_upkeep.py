@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -99,7 +100,8 @@ class World:
         async def run() -> None:
             clock, engine, records = cast("Any", self), cast("Any", self), cast("Any", self)
             maps = cast("Any", SimpleNamespace(entry=lambda *_: self.entry))
-            running = asyncio.create_task(Upkeep(records, engine, maps, clock).run(lambda: True))
+            keeping = Upkeep(records, engine, maps, clock, lambda: 0.99)
+            running = asyncio.create_task(keeping.run(lambda: True))
             begun = self._mono
             while self._mono < begun + count * self._step_s:  # noqa: ASYNC110 - no time passes
                 await asyncio.sleep(0)
@@ -182,7 +184,7 @@ def test_p2_a_record_that_was_not_taken_over_ends_the_process() -> None:
     world.untaken = "lgr-a-1"
 
     async def run() -> None:
-        await Upkeep(*(cast("Any", world),) * 4).run(lambda: True)
+        await Upkeep(*(cast("Any", world),) * 5).run(lambda: True)
 
     with pytest.raises(UntakenRecordError, match="lgr-a-1"):
         asyncio.run(run())
@@ -191,8 +193,10 @@ def test_p2_a_record_that_was_not_taken_over_ends_the_process() -> None:
 def test_records_without_a_namespace_are_removed_one_at_a_time_and_later_where_that_fails() -> None:
     """A deleted namespace had hundreds, and a failure is no reason to ask at each turn."""
     world = World(step_s=1.0)
-    world.orphans, world.failing = 5, 1
-    world.turns(40)
+    world.orphans, world.failing = 5, 4
+    world.turns(80)
     assert world.orphans == 0
-    assert len(world.swept) == 6
-    assert world.swept[1] - world.swept[0] >= upkeep.RETRY_S
+    assert len(world.swept) == 9
+    waited_s = [later - at for at, later in itertools.pairwise(world.swept)]
+    assert all(waited >= 0.99 * 2**number for number, waited in enumerate(waited_s[:4]))
+    assert max(waited_s[4:]) < 5, "after a success the others follow"

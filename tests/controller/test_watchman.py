@@ -104,6 +104,7 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
         await asyncio.sleep(1.2 * TURN_S)
         assert events.said == []
         snapshots["payments", KEY.source.snapshot] = SimpleNamespace(uid="1")
+        clock.mono += TURN_S
         await asyncio.sleep(2 * TURN_S)
         running.cancel()
 
@@ -145,7 +146,7 @@ class World:
             partial(self.counted.append, 1),
         )
         self._engine = SimpleNamespace(state=self.states.get)
-        self._ledger = SimpleNamespace(kept_from_pods=lambda _: kept)
+        self._statuses = SimpleNamespace(kept_from_pods=lambda _: kept)
 
     def decide(self, key: SnapshotKey) -> None:
         """The controller has come to it."""
@@ -154,13 +155,13 @@ class World:
 
     def run(self, scenario: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]) -> World:
         """`scenario` gets a look of the watchman's, to be awaited."""
-        engine, ledger = cast("Any", self._engine), cast("Any", self._ledger)
+        engine, statuses = cast("Any", self._engine), cast("Any", self._statuses)
 
         async def look() -> None:
             await asyncio.sleep(1.2 * TURN_S)
 
         async def run() -> None:
-            running = asyncio.create_task(self.watchman.run(engine, ledger, lambda: self.decided))
+            running = asyncio.create_task(self.watchman.run(engine, statuses, lambda: self.decided))
             await scenario(look)
             running.cancel()
 

@@ -40,7 +40,9 @@ def test_p12_pin_rollback_and_revocation_need_no_provider(controlled: Controlled
     assert event["message"] == f"rolled back from version {second} to {first}"
     controlled.patch("snap", name, {"spec": {"revoked": [first, second], "quarantined": []}})
     until("the tombstone", lambda: controlled.keys(DB)["value"] == b"", PATIENCE_S)
-    assert controlled.keys(DB)["p.password"] == b"", "mount pods project it; see the ledger"
+    assert controlled.keys(DB)["p.password"] == b"", (
+        "mount pods project it; see controller/snapshot_writer.py"
+    )
     assert controlled.kept(DB) == 0
     controlled.observed(DB)
     assert controlled.status(DB)["state"] == "Revoked"

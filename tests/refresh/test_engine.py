@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from providers.protocol import FetchRequest, Source
     from refresh.model import SnapshotKey, SnapshotState
-    from refresh.sink import Data
+    from refresh.sink import Publication
 
 KEY = snapshot("a", "/s")
 
@@ -50,9 +50,9 @@ class Sink:
         self.store = store
         self.states: dict[SnapshotKey, SnapshotState] = {}
 
-    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
+    async def publish(self, key: SnapshotKey, publication: Publication) -> None:
         await asyncio.sleep(0)
-        self.store.write(key, data, history)
+        self.store.write(key, publication)
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
         self.store.note(namespace, entries)
@@ -286,7 +286,7 @@ def test_a_restored_snapshot_is_served_from_without_a_fetch() -> None:
     provider = _provider()
     setup = Setup(provider)
     entry = first.store.reports["a"][KEY.source.snapshot]
-    setup.engine.restore(KEY, first.store.snapshots[KEY], first.store.histories[KEY], entry)
+    setup.engine.restore(KEY, first.store.read(KEY), entry)
     setup.engine.forget(snapshot("z", "/z"))
 
     async def story() -> None:

@@ -50,7 +50,7 @@ def test_p4_a_namespace_that_comes_later_gets_what_is_held_without_a_call() -> N
     later = [demanded("b", "/shared"), demanded("c", "/shared", checks=Checks(max_bytes=3))]
     world.fleet.demand([demanded("a", "/shared"), *later], world.at)
     world.run(1)
-    first, second = (world.fleet.state(snapshot(name, "/shared")) for name in "ab")
+    first, second = (world.fleet.states.get(snapshot(name, "/shared")) for name in "ab")
     assert first is not None
     assert second is not None
     assert second.last_success == first.last_success
@@ -88,7 +88,7 @@ def test_p4_the_budget_holds_while_the_provider_fails(fault: FetchFailure) -> No
     provider.down = None
     world.run(900)
     assert most_over(world.call_times, rate=2, burst=5) <= 1e-3
-    assert all(state.served is not None for state in world.fleet.states().values())
+    assert all(state.served is not None for state in world.fleet.states.all.values())
 
 
 def test_p2_an_outage_empties_nothing_and_ends_by_itself() -> None:
@@ -100,13 +100,13 @@ def test_p2_an_outage_empties_nothing_and_ends_by_itself() -> None:
     for fault in FetchFailure:
         provider.down = fault
         world.run(3600)
-        for state in world.fleet.states().values():
+        for state in world.fleet.states.all.values():
             assert state.serving is Serving.SERVED
             assert state.last_success is not None
             assert world.wall - state.last_success > 3000
         provider.down = None
         world.run(900)
-        for state in world.fleet.states().values():
+        for state in world.fleet.states.all.values():
             assert state.last_success is not None
             assert world.wall - state.last_success < 900
 
@@ -130,7 +130,7 @@ def test_p6_a_healthy_fleet_stays_within_its_freshness_budgets() -> None:
     )
     for _ in range(120):
         world.run(60)
-        for key, state in world.fleet.states().items():
+        for key, state in world.fleet.states.all.items():
             rules = CRITICAL if key.namespace == "b" else STEADY
             assert state.last_success is not None
             assert world.wall - state.last_success <= rules.refresh_s + 5
@@ -163,11 +163,11 @@ def test_p2_a_withdrawn_source_is_removed_alarmed_and_comes_back_when_allowed() 
     provider = Provider(default=plain)
     world = governed(provider)
     key = snapshot("a", "/s")
-    world.fleet.withdraw(key, world.at)
+    world.fleet.states.withdraw(key, world.at)
     world.fleet.demand([demanded("a", "/s")], world.at)
     world.run(10)
     world.fleet.demand([], world.at)
-    world.fleet.withdraw(key, world.at)
+    world.fleet.states.withdraw(key, world.at)
     world.run(10)
     assert world.store.snapshots[key]["value"] == b""
     assert world.recorder.alarms[-1][1].kind is AlarmKind.WITHDRAWN
@@ -191,8 +191,8 @@ def test_a_result_for_what_is_no_longer_demanded_is_passed_over() -> None:
     assert served(world, snapshot("a", "/s")) is None
     world.fleet.forget(snapshot("a", "/s"), world.at)
     world.fleet.forget(snapshot("a", "/s"), world.at)
-    assert world.fleet.publication(snapshot("a", "/s")) is None
-    assert world.fleet.entries("a") == {}
+    assert world.fleet.states.publication(snapshot("a", "/s")) is None
+    assert world.fleet.states.entries("a") == {}
 
 
 def test_changed_checks_ask_by_value_at_once_and_lift_a_refusal() -> None:
@@ -261,8 +261,8 @@ def test_p5_a_restart_refetches_not_everything_at_once() -> None:
     again.restore()
     calls = provider.calls
     again.fleet.demand(items, again.at)
-    for key, state in again.fleet.states().items():
-        before = world.fleet.state(key)
+    for key, state in again.fleet.states.all.items():
+        before = world.fleet.states.get(key)
         assert before is not None
         assert (state.last_success or 0) <= (before.last_success or 0)
     again.run(60)
@@ -357,7 +357,7 @@ def test_a_burst_that_is_too_small_is_said_of_every_snapshot_and_ends_with_a_lar
     world = governed(provider, Budget(calls_per_second=1, burst=1))
     world.fleet.demand([demanded("a", "/s"), demanded("b", "/s")], world.at)
     world.run(2000)
-    states = [world.fleet.state(snapshot(namespace, "/s")) for namespace in ("a", "b")]
+    states = [world.fleet.states.get(snapshot(namespace, "/s")) for namespace in ("a", "b")]
     for state in states:
         assert state is not None
         assert (state.reason, state.failures) == (FetchFailure.BUDGET_TOO_SMALL, 0)
@@ -369,6 +369,6 @@ def test_a_burst_that_is_too_small_is_said_of_every_snapshot_and_ends_with_a_lar
     assert report.reason == FetchFailure.BUDGET_TOO_SMALL
     world.fleet.govern({"aws": Budget(calls_per_second=1, burst=2)}, world.at)
     world.run(5)
-    state = world.fleet.state(snapshot("a", "/s"))
+    state = world.fleet.states.get(snapshot("a", "/s"))
     assert state is not None
     assert (provider.calls, state.reason, world.fleet.smallest_bursts()) == (2, None, {})

@@ -65,6 +65,6 @@ def test_p4_logins_are_within_the_budget() -> None:
     world.fleet.demand([demanded("a", f"/s/{n}") for n in range(60)], world.at)
     world.run(200)
     assert provider.logins >= 20
-    assert len(world.fleet.states()) == 60
-    assert all(state.served is not None for state in world.fleet.states().values())
+    assert len(world.fleet.states.all) == 60
+    assert all(state.served is not None for state in world.fleet.states.all.values())
     assert most_over(world.call_times, rate=1, burst=2) <= 1e-6

@@ -56,7 +56,7 @@ def test_p13_absent_sources_do_not_age_another_tenants_synced_ones() -> None:
     for _ in range(60):
         world.run(60)
         for n in range(30):
-            state = world.fleet.state(snapshot("victim", f"/good/{n}"))
+            state = world.fleet.states.get(snapshot("victim", f"/good/{n}"))
             assert state is not None
             assert state.last_success is not None
             assert world.wall - state.last_success < 1100
@@ -151,7 +151,7 @@ def test_p13_bytes_that_a_tenant_put_into_its_own_secret_reach_no_other_namespac
         again.run(10)
     again.run(1000)
     for name in "bcd":
-        state = again.fleet.state(snapshot(name, "/s"))
+        state = again.fleet.states.get(snapshot(name, "/s"))
         assert state is not None
         assert state.served is not None
         assert state.served.value.reveal() == plain("/s")[1]
@@ -183,7 +183,7 @@ def test_a_namespace_that_leaves_takes_nothing_from_those_that_stay() -> None:
     world.fleet.demand([demanded("b", "/s")], world.at)
     world.fleet.govern({"aws": BUDGET}, world.at)
     world.run(900)
-    first, second = (world.fleet.state(snapshot(name, "/s")) for name in "ab")
+    first, second = (world.fleet.states.get(snapshot(name, "/s")) for name in "ab")
     assert first is not None
     assert second is not None
     assert (first.last_success or 0) < (second.last_success or 0)
@@ -202,7 +202,7 @@ def test_a_source_that_was_probed_in_an_outage_recovers_with_the_others() -> Non
     provider.down = None
     world.run(15)
     for item in items[1:]:
-        state = world.fleet.state(item.key)
+        state = world.fleet.states.get(item.key)
         assert state is not None
         assert state.last_success is not None
         assert world.wall - state.last_success < 15

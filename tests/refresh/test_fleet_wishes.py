@@ -46,7 +46,7 @@ def test_a_restart_does_not_repeat_a_refresh_that_was_answered() -> None:
     again.fleet.demand([demanded("a", "/s", wanted=done)], again.at)
     again.run(10)
     assert provider.calls == calls
-    assert again.fleet.states()[snapshot("a", "/s")].refresh_handled == wish.refresh_requested
+    assert again.fleet.states.all[snapshot("a", "/s")].refresh_handled == wish.refresh_requested
 
 
 def test_a_request_during_a_fetch_is_answered_by_another_fetch() -> None:
@@ -60,11 +60,11 @@ def test_a_request_during_a_fetch_is_answered_by_another_fetch() -> None:
     wish = Wanted(refresh_requested=world.wall)
     world.fleet.operate(key, wish, world.at)
     world.fleet.finish("aws", work, provider.fetch(world.fleet.requests(work)), world.at)
-    assert world.fleet.states()[key].refresh_handled is None
+    assert world.fleet.states.all[key].refresh_handled is None
     calls = provider.calls
     world.run(1)
     assert provider.calls == calls + 1
-    assert world.fleet.states()[key].refresh_handled == wish.refresh_requested
+    assert world.fleet.states.all[key].refresh_handled == wish.refresh_requested
     world.run(10)
     assert provider.calls == calls + 1
 
@@ -76,7 +76,7 @@ def test_a_request_that_fails_is_answered_too() -> None:
     wish = Wanted(refresh_requested=world.wall)
     world.fleet.demand([demanded("a", "/s", wanted=wish)], world.at)
     world.run(1)
-    state = world.fleet.states()[snapshot("a", "/s")]
+    state = world.fleet.states.all[snapshot("a", "/s")]
     assert (state.reason, state.refresh_handled) == (FetchFailure.DENIED, wish.refresh_requested)
 
 

@@ -263,7 +263,7 @@ def test_a_fleet_holds_and_serves_in_time_while_the_provider_is_down() -> None:
     world.run(10)
     provider.rotate("/a", "v2", b"{}")
     world.run(1000)
-    state = world.fleet.state(KEY)
+    state = world.fleet.states.get(KEY)
     assert state is not None
     assert (served(state), state.held_until is not None) == ("v1", True)
     provider.down = FetchFailure.UNAVAILABLE
@@ -272,7 +272,7 @@ def test_a_fleet_holds_and_serves_in_time_while_the_provider_is_down() -> None:
     again.wall, again.store = world.wall, world.store
     again.restore()
     again.fleet.demand([USED], again.at)
-    restored = again.fleet.state(KEY)
+    restored = again.fleet.states.get(KEY)
     assert restored is not None
     assert (served(restored), restored.held_until) == ("v1", state.held_until)
     again.run(STEADY.budget_s)

@@ -90,7 +90,7 @@ class Refreshing(RuleBasedStateMachine):
             self.provider.true_s += pause
             for name in self.provider.asked[before:]:
                 self.provider.note(name)
-            for state in self.world.fleet.states().values():
+            for state in self.world.fleet.states.all.values():
                 assert state.held_until is None or self.world.wall < state.held_until
 
     @rule(seconds=st.sampled_from([1, 20, 100, 1000, 4000]))
@@ -170,14 +170,14 @@ class Refreshing(RuleBasedStateMachine):
 
     @rule(which=KEYS)
     def roll_back(self, which: tuple[str, str]) -> None:
-        state = self.world.fleet.state(snapshot(*which))
+        state = self.world.fleet.states.get(snapshot(*which))
         if state is not None and state.served is not None:
             self._wish(which, quarantined=frozenset({state.served.version}))
 
     @rule(which=KEYS)
     def revoke(self, which: tuple[str, str]) -> None:
         key = snapshot(*which)
-        state = self.world.fleet.state(key)
+        state = self.world.fleet.states.get(key)
         if state is not None and state.served is not None:
             self.revoked.setdefault(key, set()).add(state.served.version)
             self._wish(which)
@@ -259,12 +259,12 @@ class Refreshing(RuleBasedStateMachine):
             return
         for key, state in self._states():
             stored = self.world.store.snapshots.get(key)
-            if stored is not None and not len(self.world.fleet.outbox):
+            if stored is not None and not len(self.world.fleet.states.writes):
                 served = b"" if state.served is None else state.served.value.reveal()
                 assert stored["value"] == served
 
     def _states(self) -> list[tuple[SnapshotKey, SnapshotState]]:
-        return list(self.world.fleet.states().items()) if hasattr(self, "world") else []
+        return list(self.world.fleet.states.all.items()) if hasattr(self, "world") else []
 
     def teardown(self) -> None:
         """All is well again: within an interval every tenant's sources are fresh."""

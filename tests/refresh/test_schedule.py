@@ -6,8 +6,8 @@ from contract.reasons import FetchFailure
 from refresh.budget import Budget
 from refresh.lane import Kind, Lane
 from refresh.model import Task
-from refresh.outbox import LEAST_REPORT_GAP_S, Job, Outbox
 from refresh.schedule import FIRST, UNAFFORDABLE_S, Plan, Schedule, Share, Work
+from refresh.write_queue import LEAST_REPORT_GAP_S, Job, Parts, WriteQueue
 from tests.refresh.world import snapshot, source
 
 
@@ -252,44 +252,44 @@ def test_a_debt_outlives_an_empty_queue_and_savings_do_not() -> None:
     assert lane.pop(0.0, kind) is None
 
 
-def test_an_outbox_gives_each_job_to_one_writer_at_a_time() -> None:
+def test_a_write_queue_gives_each_job_to_one_writer_at_a_time() -> None:
     """What is asked for while it is written comes again afterwards."""
-    outbox, key = Outbox(), snapshot("a", "/s")
-    outbox.write(key, 0.0, publish=True, status=False)
-    outbox.write(key, 0.0, publish=False, status=True)
-    assert outbox.take(0.0) == (Job(key=key), True, True)
-    outbox.write(key, 1.0, publish=False, status=True)
-    assert outbox.take(1.0) is None
-    assert len(outbox) == 2
-    outbox.done(Job(key=key), 1.0)
-    assert outbox.take(1.0) == (Job(key=key), False, True)
+    queue, key = WriteQueue(), snapshot("a", "/s")
+    queue.write(key, 0.0, publish=True, status=False)
+    queue.write(key, 0.0, publish=False, status=True)
+    assert queue.take(0.0) == (Job(key=key), Parts(publish=True, status=True))
+    queue.write(key, 1.0, publish=False, status=True)
+    assert queue.take(1.0) is None
+    assert len(queue) == 1
+    queue.done(Job(key=key), 1.0)
+    assert queue.take(1.0) == (Job(key=key), Parts(status=True))
 
 
 def test_a_failed_write_is_repeated_later_with_all_that_was_asked_since() -> None:
     """The repetition waits, whatever is asked for in between."""
-    outbox, key = Outbox(), snapshot("a", "/s")
-    outbox.write(key, 0.0, publish=True, status=False)
-    assert outbox.take(0.0)
-    outbox.write(key, 0.0, publish=False, status=True)
-    outbox.failed(Job(key=key), 0.0, 0.5)
-    outbox.write(key, 0.0, publish=False, status=True)
-    assert outbox.take(0.0) is None
-    assert outbox.next_at() == 0.5
-    assert outbox.take(0.5) == (Job(key=key), True, True)
-    outbox.failed(Job(key=key), 0.5, 0.5)
-    assert outbox.next_at() == 1.5
+    queue, key = WriteQueue(), snapshot("a", "/s")
+    queue.write(key, 0.0, publish=True, status=False)
+    assert queue.take(0.0)
+    queue.write(key, 0.0, publish=False, status=True)
+    queue.failed(Job(key=key), 0.0, 0.5)
+    queue.write(key, 0.0, publish=False, status=True)
+    assert queue.take(0.0) is None
+    assert queue.next_at() == 0.5
+    assert queue.take(0.5) == (Job(key=key), Parts(publish=True, status=True))
+    queue.failed(Job(key=key), 0.5, 0.5)
+    assert queue.next_at() == 1.5
 
 
 def test_reports_keep_their_distance_and_a_change_comes_before_the_regular_one() -> None:
     """The first at once, then one per gap; an earlier wish wins."""
-    outbox = Outbox()
-    outbox.report("a", 0.0, within_s=900.0)
-    assert outbox.take(0.0)
-    outbox.done(Job(namespace="a"), 0.0)
-    outbox.report("a", 0.0, within_s=900.0)
-    assert outbox.has_report("a")
-    assert outbox.next_at() == 900.0
-    outbox.report("a", 0.0, within_s=0.0)
-    assert outbox.next_at() == LEAST_REPORT_GAP_S
-    outbox.report("a", 0.0, within_s=900.0)
-    assert outbox.next_at() == LEAST_REPORT_GAP_S
+    queue = WriteQueue()
+    queue.report("a", 0.0, within_s=900.0)
+    assert queue.take(0.0)
+    queue.done(Job(namespace="a"), 0.0)
+    queue.report("a", 0.0, within_s=900.0)
+    assert queue.has_report("a")
+    assert queue.next_at() == 900.0
+    queue.report("a", 0.0, within_s=0.0)
+    assert queue.next_at() == LEAST_REPORT_GAP_S
+    queue.report("a", 0.0, within_s=900.0)
+    assert queue.next_at() == LEAST_REPORT_GAP_S

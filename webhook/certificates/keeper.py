@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kube.api import Api
-    from kube.clock import Clock
     from kube.resources import Resource
     from webhook.certificates.authority import Certified
     from webhook.certificates.place import Place
     from webhook.certificates.secret import Stored
     from webhook.certificates.step import Action, Ca, Times
     from webhook.telemetry import Telemetry
+    from workqueue.clock import Clock
 
 Json = dict[str, Any]
 _POLL_S = 60.0

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from contract.snapshot import META, from_wire
+from contract.snapshot import VALUE
 from contract.wire import WireError
+from controller.demand import Parts
+from controller.reconcile import Known
 from controller.record import from_secret
 from controller.telemetry import say
 from controller.times import seconds
 from kube.errors import ForbiddenError, GoneError, TemporaryError
+from refresh.model import SnapshotKey, SourceKey
+from refresh.snapshot_data import published
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from contract import ages
     from controller.freshness import FreshnessMaps
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from controller.snapshots import Seen
     from kube.api import Json
     from kube.reflector import Reflector
+    from refresh.sink import Publication
 
 _AT_ONCE = 16
 """ConfigMaps that are asked for together."""
@@ -31,30 +36,37 @@ _AGAIN_S = 1.0
 """Between two tries to list while the API server is away."""
 
 
-class Published(NamedTuple):
-    """One snapshot as it was left: its keys, its history's, and its age."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """One snapshot as it was left: what was written of it, and what its status told last."""
 
-    namespace: str
-    name: str
-    data: Mapping[str, bytes]
-    """`value` and `meta.json` at least."""
-    history: Mapping[str, bytes]
+    key: SnapshotKey
+    publication: Publication
     entry: ages.Entry | None
+    """Its age; None: there is none that can be read."""
     keys: Collection[str]
     """All keys that pods may mount."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
-    """One snapshot as it was left, and what its status told last, in seconds since the epoch."""
-
-    published: Published
     refresh_handled: float | None = None
+    """The request for a refresh that was answered last. Times in seconds since the epoch."""
     undemanded_since: float | None = None
     refused_since: float | None = None
 
+    @property
+    def known(self) -> Known:
+        """What the first decision on it begins from. What was taken of it is known as far as its
+        keys tell: the deeper properties, for all others are there in any case.
+        """
+        names = (key.removeprefix("p.") for key in self.keys if key.startswith("p."))
+        deeper = frozenset(name.replace("..", "/") for name in names if ".." in name)
+        return Known(
+            parts=Parts(properties=deeper, whole=True),
+            synced=True,
+            undemanded_since=self.undemanded_since,
+            refused_since=self.refused_since,
+        )
 
-class Past:
+
+class Restore:
     """Lists records, and reads the ages of their namespaces."""
 
     def __init__(
@@ -73,7 +85,7 @@ class Past:
         self._cluster = cluster
         self._taken: set[str] = set()
 
-    async def everything(self) -> AsyncIterator[Remembered | None]:
+    async def everything(self) -> AsyncIterator[Restored | None]:
         """Nothing is decided before all of it is known, so it is asked for until it is. ApiError:
         it can't be, for example because a right is missing.
         """
@@ -90,24 +102,25 @@ class Past:
             else:
                 return
 
-    async def _read(self, page: list[Json]) -> list[Remembered]:
+    async def _read(self, page: list[Json]) -> list[Restored]:
         new = [item for item in page if item["metadata"]["name"] not in self._taken]
         records = [record for item in new if (record := self._taken_over(item)) is not None]
         await self._load({record.namespace for record in records})
         self._taken |= {item["metadata"]["name"] for item in new}
-        return [await self._remembered(record) for record in records]
+        return [self._remembered(record) for record in records]
 
     def _taken_over(self, content: Json) -> Record | None:
         """None: it can't be read, or its namespace is gone."""
         try:
             record = from_secret(content)
-            meta = from_wire(record.data.get(META, b""))
         except WireError as error:
             name = content["metadata"]["name"]
             say(logging.ERROR, "controller.not_restored", record=name, why=str(error))
             return None
         uid = self._namespace_uid(record.namespace)
-        if meta.cluster != self._cluster:  # a backup of another cluster, where UIDs were others
+        if (
+            record.meta.cluster != self._cluster
+        ):  # a backup of another cluster, where UIDs were others
             record = replace(record, namespace_uid=uid)
             if not uid:
                 return None
@@ -129,13 +142,16 @@ class Past:
 
         await asyncio.gather(*(load(namespace) for namespace in namespaces))
 
-    async def _remembered(self, record: Record) -> Remembered:
-        namespace, name = record.namespace, record.snapshot
-        entry = self._freshness.entry(namespace, name)
+    def _remembered(self, record: Record) -> Restored:
+        namespace, name, meta = record.namespace, record.snapshot, record.meta
+        source = SourceKey(meta.account, meta.identity, meta.provider, meta.reference)
         seen = self._snapshots.items.get((namespace, name))
         status = {} if seen is None else seen.status
-        return Remembered(
-            published=Published(namespace, name, record.data, record.history, entry, record.keys),
+        return Restored(
+            key=SnapshotKey(namespace, source),
+            publication=published(meta, record.data.get(VALUE, b""), record.history),
+            entry=self._freshness.entry(namespace, name),
+            keys=record.keys,
             refresh_handled=seconds(status.get("lastHandledRefresh")),
             undemanded_since=seconds(status.get("unusedSince")),
             refused_since=seconds(status.get("refusedSince")),

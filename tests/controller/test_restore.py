@@ -7,21 +7,20 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from contract.ages import Confirmed, Entry
-from controller.past import Past
 from controller.publication import publish
 from controller.records import Records
+from controller.restore import Restore
 from controller.secrets import Secrets
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SourceKey
-from refresh.sink import revealed
-from refresh.snapshot_data import data, history_data
+from refresh.snapshot_data import publication
 from tests.controller.secret_server import SecretServer
 from tests.controller.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.past import Remembered
+    from controller.restore import Restored
 
 SYSTEM, OURS = "lastgood-system", "our-cluster"
 UIDS = {"payments": "uid-1", "orders": "uid-2"}
@@ -68,18 +67,17 @@ class World:
         records, secrets = self.records(), Secrets(self.server)
         state = STEPS["rotation"][1]
         for key in self.keys:
-            snapshot = revealed(data(key, state, (), cluster))
-            await publish(records, secrets, key, snapshot, revealed(history_data(state)))
+            await publish(records, secrets, key, publication(key, state, (), cluster))
 
     def records(self) -> Records:
         return Records(self.server, SYSTEM, lambda name: self.uids.get(name, ""), b"salt")
 
     def restore(
         self, statuses: Mapping[tuple[str, str], dict[str, Any]] | None = None
-    ) -> tuple[list[Remembered], Records]:
+    ) -> tuple[list[Restored], Records]:
         seen = {at: SimpleNamespace(status=status) for at, status in (statuses or {}).items()}
         records = self.records()
-        past = Past(
+        restore = Restore(
             records,
             cast("Any", self.maps),
             cast("Any", SimpleNamespace(items=seen)),
@@ -87,8 +85,8 @@ class World:
             OURS,
         )
 
-        async def run() -> list[Remembered]:
-            return [found async for found in past.everything() if found is not None]
+        async def run() -> list[Restored]:
+            return [found async for found in restore.everything() if found is not None]
 
         return asyncio.run(run()), records
 
@@ -98,8 +96,10 @@ def test_p2_every_record_is_taken_over_with_its_age() -> None:
     world = World()
     world.server.requests.clear()
     found, _ = world.restore()
-    assert {item.published.name for item in found} == {key.source.snapshot for key in world.keys}
-    assert {item.published.entry for item in found} == {ENTRY}
+    assert {item.key.source.snapshot for item in found} == {
+        key.source.snapshot for key in world.keys
+    }
+    assert {item.entry for item in found} == {ENTRY}
     assert set(world.maps.loaded) == set(UIDS)
     assert not [line for line in world.server.requests if not line.startswith("GET")]
 
@@ -117,7 +117,7 @@ def test_p5_ages_that_cant_be_read_for_a_moment_are_waited_for() -> None:
     world = World()
     world.maps.failing = 2
     found, _ = world.restore()
-    assert {item.published.entry for item in found} == {ENTRY}
+    assert {item.entry for item in found} == {ENTRY}
     assert len(found) == len(world.keys)
 
 
@@ -128,7 +128,7 @@ def test_what_the_status_remembers_of_time_goes_on() -> None:
     since = "2026-01-01T00:00:00Z"
     status = {"unusedSince": since, "refusedSince": since, "lastHandledRefresh": since}
     found, _ = world.restore({(key.namespace, key.source.snapshot): status})
-    (mine,) = [item for item in found if item.published.name == key.source.snapshot]
+    (mine,) = [item for item in found if item.key.source.snapshot == key.source.snapshot]
     assert mine.undemanded_since == mine.refused_since == mine.refresh_handled == 1767225600.0
 
 
@@ -137,7 +137,7 @@ def test_p13_a_namespace_that_was_made_again_gets_nothing_of_the_former() -> Non
     world = World()
     world.uids["payments"] = "uid-of-another"
     found, records = world.restore()
-    assert {item.published.namespace for item in found} == {"orders"}
+    assert {item.key.namespace for item in found} == {"orders"}
     assert _swept(world, records) == 2
 
 
@@ -146,7 +146,7 @@ def test_a_deleted_namespaces_records_are_removed() -> None:
     world = World()
     del world.uids["orders"]
     found, records = world.restore()
-    assert {item.published.namespace for item in found} == {"payments"}
+    assert {item.key.namespace for item in found} == {"payments"}
     assert _swept(world, records) == 3
 
 
@@ -166,7 +166,7 @@ def test_p5_another_clusters_records_are_taken_over_though_uids_are_others() -> 
     world = World(cluster="another-cluster")
     world.uids = {"payments": "uid-here"}
     found, records = world.restore()
-    assert {item.published.namespace for item in found} == {"payments"}
+    assert {item.key.namespace for item in found} == {"payments"}
     assert not records.has_orphans
     held = records.get(world.keys[0])
     assert held is not None

@@ -1,4 +1,4 @@
-"""The machine's clocks, for whoever composes a process."""
+"""The clock that due times are counted by. One Protocol, and the machine's own clock behind it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,16 @@ class Clock(Protocol):
         ...
 
 
+class BlockingClock(Clock, Protocol):
+    """Time for a command, which has no loop."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Blocks the thread."""
+        ...
+
+
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -28,3 +36,7 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds that never go back."""
         return time.monotonic()
+
+    def sleep(self, seconds: float, /) -> None:
+        """Blocks the thread."""
+        time.sleep(seconds)

@@ -1,42 +1,13 @@
-"""How long to wait after a failure, and until the next refresh. Pure: `draw` is in [0, 1)."""
+"""How long to wait until the next refresh. Pure: `draw` is in [0, 1)."""
 
 from __future__ import annotations
 
 from math import floor
 
-BASE_S = 1.0
-"""The ceiling of the first delay."""
-CAP_S = 300.0
-"""No failing source waits longer than this by itself."""
-MOST_ASKED_S = 900.0
-"""A provider that asks for a longer rest than this is asked again after it."""
-LEAST_S = 0.05
-"""No delay is shorter, so that a failing source can't spin."""
-
 _LEAST_SHARE = 0.8
 """The next refresh comes at 80 to 100 % of the interval (docs/contract.md)."""
 _SLOT_SHARE = 0.05
 """Refreshes of one interval are due together at multiples of this part of it, to share calls."""
-
-
-def delay_s(
-    failures: int,
-    draw: float,
-    *,
-    base_s: float = BASE_S,
-    cap_s: float = CAP_S,
-    asked_s: float | None = None,
-) -> float:
-    """Seconds to wait after the `failures`-th failure in a row (the first is 1), with full jitter.
-
-    `asked_s` is the provider's own wish (Retry-After); it wins, up to MOST_ASKED_S, and gets up to
-    a tenth on top so that all who were asked do not come back at one moment. None: no wish.
-    """
-    if asked_s is not None and asked_s > 0:
-        return max(LEAST_S, min(asked_s, MOST_ASKED_S)) * (1 + draw / 10)
-    doublings = min(max(failures, 1) - 1, 60)
-    ceiling = min(cap_s, base_s * 2.0**doublings)
-    return max(LEAST_S, draw * ceiling)
 
 
 def interval_s(refresh_s: float, draw: float) -> float:
