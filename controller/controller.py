@@ -21,7 +21,7 @@ from controller.reconcile import (
 from controller.spec import Name
 from controller.telemetry import say
 from controller.verdicts import Verdicts
-from kube.race import unless
+from kube.run_until import unless
 from refresh.engine import CLOCK_STEP_S
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from controller.starts import started_at
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from kube.view import View
-from policy.watched import Objects, WatchedPolicies, labelled
+from policy.watched import ObjectReader, WatchedPolicies, labelled
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kube.reflector import Change, Key
     from kube.resources import Resource
     from policy.match import PolicySet
-    from policy.watched import Held
+    from policy.watched import LastGoodObject
     from refresh.model import SnapshotKey, SourceKey
     from workqueue.clock import Clock
 
@@ -71,10 +71,10 @@ class AdminObject(Generic[M]):
     controller reads the former to decide, and writes the latter.
     """
 
-    spec: Held[M]
+    spec: LastGoodObject[M]
     status: Holdable
 
-    def said(self) -> Held[M]:
+    def said(self) -> LastGoodObject[M]:
         return self.spec
 
     def shown(self) -> Holdable:
@@ -185,11 +185,11 @@ class Copies:
             )
 
         def admins(resource: Resource, model: type[M]) -> Reflector[AdminObject[M]]:
-            def before(key: Key) -> Held[M] | None:
+            def before(key: Key) -> LastGoodObject[M] | None:
                 known = kept.items.get(key)
                 return None if known is None else known.spec
 
-            read = Objects(model, before)
+            read = ObjectReader(model, before)
             kept = copy(
                 resource,
                 lambda found: AdminObject(spec=read(found), status=Holdable.from_wire(found)),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kube.api import Api, Json
     from kube.resources import Resource
     from policy.match import PolicySet
-    from policy.watched import Copy
+    from policy.watched import LocalCopy
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
@@ -141,8 +141,8 @@ class Holds:
     def __init__(
         self,
         api: Api,
-        accounts: Copy[Holdable],
-        policies: Copy[Holdable],
+        accounts: LocalCopy[Holdable],
+        policies: LocalCopy[Holdable],
         *,
         clock: Clock,
         draw: Callable[[], float],

@@ -152,7 +152,7 @@ class Candidate(Protocol):
 async def lead(
     leader: Candidate, stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[None]]
 ) -> bool:
-    """Runs `work` once `leader` leads. True: ended, as `stop` or the work wished, and the Lease is
+    """Runs `work` once `leader` leads. True: ended, as `stop` or the work asked, and the Lease is
     free; False: leadership was lost, and the work was cancelled.
 
     `work` gets an event that tells it to end; it has as long as it takes, the Lease being renewed

@@ -1,4 +1,4 @@
-"""Demand, policy and operators' wishes -> what the engine keeps fresh. Pure.
+"""Demand, policy and operators' requests -> what the engine keeps fresh. Pure.
 
 Policy decides again on every source, whatever the webhook decided when the pod came: a plan is
 something that a tenant wrote.
@@ -201,7 +201,7 @@ def wish(
 
 
 def _joined(state: SnapshotState, revoked: frozenset[str]) -> Wanted:
-    """What the snapshot has recorded of operators' wishes, and an admin's revocations."""
+    """What the snapshot has recorded of operators' requests, and an admin's revocations."""
     rolled_back = (item.version for item in state.quarantined if item.reason == ROLLED_BACK)
     return Wanted(pin=state.pin, quarantined=frozenset(rolled_back), revoked=revoked)
 

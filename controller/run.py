@@ -32,8 +32,8 @@ from controller.telemetry import Ages, Staleness, Telemetry, say
 from controller.upkeep import Upkeep
 from controller.watchman import Watchman
 from kube.errors import FencedError, TemporaryError
-from kube.race import unless
 from kube.resources import NAMESPACES
+from kube.run_until import unless
 from policy.match import PolicySet
 from refresh.engine import Engine
 

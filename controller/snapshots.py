@@ -156,7 +156,9 @@ def declaration(
 
 
 def made(key: SnapshotKey, state: SnapshotState | None) -> dict[str, Any]:
-    """A new SecretSnapshot. What the snapshot itself has recorded of operators' wishes goes on."""
+    """A new SecretSnapshot. What the snapshot itself has recorded of operators' requests goes
+    on.
+    """
     source = key.source
     body = declaration(
         key.namespace,

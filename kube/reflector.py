@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kube.errors import ApiError, GoneError, MalformedError
-from kube.race import unless
+from kube.run_until import unless
 from workqueue import retry
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ class Demanded:
     whole: bool = False
     """Whether a pod takes the whole value; then a first value need not be a JSON object."""
     wanted: Wanted | None = None
-    """None: nothing is known of operators' wishes, so those recorded in meta.json stay."""
+    """None: nothing is known of operators' requests, so those recorded in meta.json stay."""
     used: tuple[Use, ...] = ()
     """Members that pods use which run now, or that a declaration names."""
     hold_s: float | None = None

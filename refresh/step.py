@@ -41,7 +41,7 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
     """The state after an event, and what is to be done about it.
 
     Never empties `served` but for a revocation or a withdrawal, and never moves `last_success`
-    but for an answer of the provider or an operator's wish.
+    but for an answer of the provider or an operator's request.
     """
     before = _seen(state, event, now)
     match event:

@@ -6,9 +6,9 @@ import errno
 import socket
 from typing import TYPE_CHECKING
 
+from serving.address_queue import AddressQueue
 from serving.connection import Connection
 from serving.register import Phase, Register
-from serving.turns import Turns
 
 if TYPE_CHECKING:
     import asyncio
@@ -67,7 +67,7 @@ class Listener:
         self._context = context
         self._ended = ended
         self._register = Register(limits)
-        self._turns = Turns(loop)
+        self._turns = AddressQueue(loop)
         self._loop = loop
         self._looking: asyncio.TimerHandle | None = None
 

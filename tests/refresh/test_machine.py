@@ -1,4 +1,6 @@
-"""Any order of faults, rotations, operators' wishes, clock jumps and restarts, for two tenants."""
+"""Any order of faults, rotations, operators' requests, clock jumps and restarts, for two
+tenants.
+"""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_one_denied_item_leaves_the_others_of_a_batch(
 
 
 def test_a_retry_after_is_handed_on(proxy: Proxy, source: AwsSecretsManager, name: str) -> None:
-    """The provider's wish reaches the engine in seconds."""
+    """The provider's request reaches the engine in seconds."""
     proxy.set("throttle", retry_after=17)
     assert one(source, name) == Failed(
         reason=FetchFailure.THROTTLED, code="ThrottlingException", delay_s=17.0

@@ -1,5 +1,5 @@
-"""The verbs that ask the controller for something: record the wish, wait until it is seen, say what
-is served now.
+"""The verbs that ask the controller for something: record the change, wait until it is seen, say
+what is served now.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from controller import spec as specs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.cluster import Cluster
+    from cli.cluster import ClusterSnapshots
     from controller.spec import Name, Spec
     from controller.status import Status
     from workqueue.clock import BlockingClock
@@ -25,12 +25,12 @@ SAVED = "The change is saved, and the controller will apply it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SpecChange:
     """One change of a spec."""
 
     said: str
     """What was asked for, as a sentence's beginning."""
-    change: Callable[[Spec], Spec]
+    apply: Callable[[Spec], Spec]
     done: Callable[[Status, Spec], bool]
     """Whether a status that has seen this spec shows that it was carried out, if it can be."""
     note: str | None = None
@@ -38,25 +38,25 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ChangeResult:
     """How it went; `status` is the last one seen."""
 
-    wish: Wish
+    change: SpecChange
     status: Status
     code: Exit
 
 
-def refresh(status: Status, now: float) -> Wish:
+def refresh(status: Status, now: float) -> SpecChange:
     """Fetch now, within the account's budget."""
     last = 0.0 if status.refresh_handled is None else status.refresh_handled + specs.LATER_S
-    return Wish(
+    return SpecChange(
         said="refresh requested",
-        change=lambda spec: specs.refresh_requested(spec, max(now, last)),
+        apply=lambda spec: specs.refresh_requested(spec, max(now, last)),
         done=lambda seen, spec: _refreshed(seen, spec) or seen.refused_since is not None,
     )
 
 
-def pin(status: Status, text: str, now: float) -> Wish:
+def pin(status: Status, text: str, now: float) -> SpecChange:
     """Serve one version until unpinned. A version that is not held is fetched by name."""
     version = find_version(text, status.versions) or text
     if not is_version(version):
@@ -73,9 +73,9 @@ def pin(status: Status, text: str, now: float) -> Wish:
         raise CommandError(message)
     asked = _from_here(status, now)
     held = version == status.version or any(item.version == version for item in status.history)
-    return Wish(
+    return SpecChange(
         said=f"pinned to {version}",
-        change=lambda spec: specs.pinned(spec, version),
+        apply=lambda spec: specs.pinned(spec, version),
         done=lambda seen, _: seen.version == version or _tried(seen, asked),
         note=None
         if held
@@ -83,19 +83,19 @@ def pin(status: Status, text: str, now: float) -> Wish:
     )
 
 
-def unpin(status: Status) -> Wish:
+def unpin(status: Status) -> SpecChange:
     """Serve the newest good version again."""
     if status.pin is None:
         message = "the snapshot is not pinned. Nothing was changed"
         raise CommandError(message)
-    return Wish(
+    return SpecChange(
         said=f"unpinned from {status.pin}",
-        change=lambda spec: specs.pinned(spec, None),
+        apply=lambda spec: specs.pinned(spec, None),
         done=lambda *_: True,
     )
 
 
-def roll_back(status: Status) -> Wish:
+def roll_back(status: Status) -> SpecChange:
     """Serve the previous good version, and not this one until a newer appears."""
     bad = status.version
     if bad is None:
@@ -113,14 +113,14 @@ def roll_back(status: Status) -> Wish:
     if all(item.version in unusable for item in status.history):
         message = f"no other good version is stored. Nothing was changed{_known(status)}"
         raise CommandError(message)
-    return Wish(
+    return SpecChange(
         said=f"rolled back from {bad}",
-        change=lambda spec: specs.rolled_back(spec, bad),
+        apply=lambda spec: specs.rolled_back(spec, bad),
         done=lambda seen, _: (seen.version, seen.incarnation) != (bad, status.incarnation),
     )
 
 
-def revoke(status: Status, text: str) -> Wish:
+def revoke(status: Status, text: str) -> SpecChange:
     """Never serve a version again, even with nothing to replace it."""
     version = find_version(text, status.versions)
     if version is None:
@@ -137,22 +137,22 @@ def revoke(status: Status, text: str) -> Wish:
             raise CommandError(message)
         return specs.revoked(spec, version)
 
-    return Wish(
+    return SpecChange(
         said=f"revoked {version}",
-        change=change,
+        apply=change,
         done=lambda seen, _: seen.version != version,
     )
 
 
 def carry_out(
-    cluster: Cluster, name: Name, wish: Wish, wait_s: float, clock: BlockingClock
-) -> Outcome:
-    """Records the wish and waits at most `wait_s` seconds; at once without a controller."""
-    spec = cluster.amend(name, wish.change)
+    cluster: ClusterSnapshots, name: Name, change: SpecChange, wait_s: float, clock: BlockingClock
+) -> ChangeResult:
+    """Records the change and waits at most `wait_s` seconds; at once without a controller."""
+    spec = cluster.amend(name, change.apply)
     deadline = clock.monotonic() + wait_s
     while True:
         try:
-            outcome = _look(cluster, name, wish, spec)
+            outcome = _read_result(cluster, name, change, spec)
         except UnreachableError as error:
             if clock.monotonic() >= deadline:
                 message = f"{error}. {SAVED}"
@@ -163,23 +163,25 @@ def carry_out(
         clock.sleep(cluster.poll_s)
 
 
-def _look(cluster: Cluster, name: Name, wish: Wish, spec: Spec) -> Outcome:
+def _read_result(
+    cluster: ClusterSnapshots, name: Name, change: SpecChange, spec: Spec
+) -> ChangeResult:
     """How it stands now."""
     running = cluster.controlled()
     status = cluster.status(name)
     if status is None:
         message = "the SecretSnapshot was deleted while waiting, after the change was saved"
         raise CommandError(message)
-    if status.observed_generation >= spec.generation and wish.done(status, spec):
-        return Outcome(wish=wish, status=status, code=Exit.DONE)
-    return Outcome(
-        wish=wish, status=status, code=Exit.NOT_RUNNING if running is False else Exit.NOT_YET
+    if status.observed_generation >= spec.generation and change.done(status, spec):
+        return ChangeResult(change=change, status=status, code=Exit.DONE)
+    return ChangeResult(
+        change=change, status=status, code=Exit.NOT_RUNNING if running is False else Exit.NOT_YET
     )
 
 
 def _from_here(status: Status, now: float) -> float:
-    """The moment from which an attempt answers a wish: not one that was made already, which `now`,
-    by an API server's clock, may be a second behind.
+    """The moment from which an attempt answers a request: not one that was made already, which
+    `now`, by an API server's clock, may be a second behind.
     """
     return max(now, (status.last_attempt or 0.0) + specs.LATER_S)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cli.api_errors import EDIT, refused
 from cli.errors import UnreachableError
-from cli.refusals import EDIT, refused
 from kube.errors import ApiError, of_status
 
 WHERE = "the API server https://10.0.0.1 (prod)"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from kube.race import unless
+from kube.run_until import unless
 
 
 class Work:

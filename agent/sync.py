@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent import volume
 from agent.cache import Cache
-from agent.decide import Decision, Verdict, decide, files_of, status
+from agent.decide import Decision, PodVerdict, decide, files_of, status
 from contract.plan import MOUNT
 from contract.record import Record
 from contract.snapshot import data_key
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent.decide import Copy, Mounted
+    from agent.decide import CachedSnapshot, Mounted
     from contract.plan import Plan
     from contract.secret_bytes import SecretBytes
 
@@ -28,7 +28,7 @@ class Folders(Record):
     freshness: str
 
 
-class Turn(Record):
+class SyncResult(Record):
     """What a look found and did."""
 
     decision: Decision
@@ -46,14 +46,14 @@ class Unreadable(Exception):  # noqa: N818 - a state of the cache
     """
 
 
-def look(plan: Plan, folders: Folders, now: float) -> Turn:
+def look(plan: Plan, folders: Folders, now: float) -> SyncResult:
     """The decision from the volumes alone, as for a pod in `mount` mode."""
     mounted = volume.read_snapshots(folders.snapshots, plan)
     entries = volume.read_entries(folders.freshness, plan)
-    return Turn(decision=decide(plan, mounted, {}, entries, now), seen=_seen(plan, mounted))
+    return SyncResult(decision=decide(plan, mounted, {}, entries, now), seen=_seen(plan, mounted))
 
 
-def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
+def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> SyncResult:
     """Look, and make the cache what was decided; while a starting pod waits, only take out what may
     not stay.
 
@@ -69,8 +69,8 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
         decision = decide(plan, mounted, cached or {}, entries, now)
         if cached is None and not all(each.copy or each.gone for each in decision.choices):
             raise Unreadable
-        if starting and decision.verdict is not Verdict.START and not decision.drops:
-            return Turn(decision=decision)
+        if starting and decision.verdict is not PodVerdict.START and not decision.drops:
+            return SyncResult(decision=decision)
         bundle = decision.bundle
         bundled = cache.holds(bundle)
         publish = decision.changes or cached is None or not bundled
@@ -82,7 +82,7 @@ def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> Turn:
             publish=publish,
         ):
             pass
-        return Turn(
+        return SyncResult(
             decision=decision,
             revision=cache.revision if publish else None,
             altered=before is not None
@@ -101,7 +101,7 @@ def _seen(plan: Plan, mounted: Mapping[str, Mounted]) -> dict[str, SecretBytes]:
     }
 
 
-def _cached(cache: Cache) -> dict[str, Copy] | None:
+def _cached(cache: Cache) -> dict[str, CachedSnapshot] | None:
     """What the cache holds, by snapshot; None: something that can't be read."""
     try:
         return cache.copies()
@@ -109,7 +109,7 @@ def _cached(cache: Cache) -> dict[str, Copy] | None:
         return None
 
 
-class Watch:
+class VolumeWatch:
     """Says when another look is due: a volume was swapped, or a time has come, or the clock went
     back.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli import fleet, operate
+from cli import changes, listing
 from cli.errors import Exit
 from cli.names import find_snapshot, nothing
 from cli.output import MACHINE, NAME, WIDE, name_of, written
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from cli.cluster import Cluster
+    from cli.cluster import ClusterSnapshots
     from cli.terminal import Terminal
     from controller.spec import Name
     from controller.status import Status
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class CommandSession:
     """Where a verb is carried out."""
 
-    cluster: Cluster
+    cluster: ClusterSnapshots
     namespace: str | None
     """None: all."""
     clock: BlockingClock
@@ -41,7 +41,7 @@ class Session:
         print(plain(text), file=self.terminal.err)
 
 
-def carry_out(arguments: argparse.Namespace, session: Session) -> int:
+def carry_out(arguments: argparse.Namespace, session: CommandSession) -> int:
     """One verb; returns its exit code. CommandError when it can't be done."""
     try:
         return _VERBS[arguments.verb](arguments, session)
@@ -50,7 +50,7 @@ def carry_out(arguments: argparse.Namespace, session: Session) -> int:
             session.note(f"note: {note}")
 
 
-def _status(arguments: argparse.Namespace, session: Session) -> int:
+def _status(arguments: argparse.Namespace, session: CommandSession) -> int:
     cluster = session.cluster
     found = cluster.statuses()
     if arguments.name is not None:
@@ -64,30 +64,30 @@ def _status(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.output == NAME:
         _print_names(list(statuses), session)
     elif arguments.output in MACHINE:
-        described = [fleet.describe(name, status, now) for name, status in statuses.items()]
+        described = [listing.describe(name, status, now) for name, status in statuses.items()]
         _print(described, arguments.output, session)
     elif statuses:
-        session.say(fleet.overview(statuses, now, wide=arguments.output == WIDE))
+        session.say(listing.overview(statuses, now, wide=arguments.output == WIDE))
         if arguments.name is not None:
-            session.say(fleet.pods(statuses[name]))
+            session.say(listing.pods(statuses[name]))
     else:
         session.note(nothing(session.namespace, found))
     if not _controlled(session):
-        session.note(fleet.NO_CONTROLLER)
+        session.note(listing.NO_CONTROLLER)
     return Exit.DONE
 
 
-def _controlled(session: Session) -> bool:
+def _controlled(session: CommandSession) -> bool:
     """Looks until it can tell."""
     while (found := session.cluster.controlled()) is None:
         session.clock.sleep(session.cluster.poll_s)
     return found
 
 
-def _history(arguments: argparse.Namespace, session: Session) -> int:
+def _history(arguments: argparse.Namespace, session: CommandSession) -> int:
     statuses = session.cluster.statuses()
     name = find_snapshot(arguments.name, session.namespace, statuses)
-    known = fleet.versions(statuses[name], session.cluster.now())
+    known = listing.versions(statuses[name], session.cluster.now())
     if arguments.output in MACHINE:
         _print(known, arguments.output, session)
         return Exit.DONE
@@ -95,66 +95,66 @@ def _history(arguments: argparse.Namespace, session: Session) -> int:
         (
             item["version"],
             item["verdict"],
-            fleet.duration(item["age_s"]) + " ago" if item["held"] else "not stored",
+            listing.duration(item["age_s"]) + " ago" if item["held"] else "not stored",
         )
         for item in known
     ]
-    session.say(fleet.table(fleet.HISTORY_HEADINGS, rows))
+    session.say(listing.table(listing.HISTORY_HEADINGS, rows))
     return Exit.DONE
 
 
-def _operate(arguments: argparse.Namespace, session: Session) -> int:
+def _operate(arguments: argparse.Namespace, session: CommandSession) -> int:
     cluster = session.cluster
     statuses = cluster.statuses()
     name = find_snapshot(arguments.name, session.namespace, statuses)
-    wish = _wish(arguments, statuses[name], cluster.now())
-    outcome = operate.carry_out(cluster, name, wish, arguments.wait, session.clock)
+    change = _change(arguments, statuses[name], cluster.now())
+    outcome = changes.carry_out(cluster, name, change, arguments.wait, session.clock)
     status = cluster.named(name, outcome.status)
     now = cluster.now()
     if arguments.output == NAME:
         _print_names([name], session)
     elif arguments.output in MACHINE:
         document = {
-            "said": wish.said,
-            "note": wish.note,
+            "said": change.said,
+            "note": change.note,
             "done": outcome.code == Exit.DONE,
-            **fleet.describe(name, status, now),
+            **listing.describe(name, status, now),
         }
         _print(document, arguments.output, session)
     else:
-        session.say(f"{name.namespace}/{name.snapshot}: {wish.said}")
-        session.say(fleet.summary(name, status, now))
-        held = fleet.holders if arguments.verb == "revoke" else fleet.pods
+        session.say(f"{name.namespace}/{name.snapshot}: {change.said}")
+        session.say(listing.summary(name, status, now))
+        held = listing.holders if arguments.verb == "revoke" else listing.pods
         session.say(held(status))
-    if wish.note is not None and arguments.output not in MACHINE - {NAME}:
-        session.note(f"note: {wish.note}")
+    if change.note is not None and arguments.output not in MACHINE - {NAME}:
+        session.note(f"note: {change.note}")
     if outcome.code == Exit.NOT_RUNNING:
-        session.note(f"no controller is running. {operate.SAVED}")
+        session.note(f"no controller is running. {changes.SAVED}")
     if outcome.code == Exit.NOT_YET:
         waited = f"the controller has not done it within {arguments.wait:g} s"
-        session.note(f"{waited}. {operate.SAVED}")
+        session.note(f"{waited}. {changes.SAVED}")
     return outcome.code
 
 
-def _wish(arguments: argparse.Namespace, status: Status, now: float) -> operate.Wish:
+def _change(arguments: argparse.Namespace, status: Status, now: float) -> changes.SpecChange:
     match arguments.verb:
         case "refresh":
-            return operate.refresh(status, now)
+            return changes.refresh(status, now)
         case "pin":
-            return operate.pin(status, arguments.version, now)
+            return changes.pin(status, arguments.version, now)
         case "unpin":
-            return operate.unpin(status)
+            return changes.unpin(status)
         case "rollback":
-            return operate.roll_back(status)
+            return changes.roll_back(status)
         case _:
-            return operate.revoke(status, arguments.version)
+            return changes.revoke(status, arguments.version)
 
 
-def _print(document: object, output: str, session: Session) -> None:
+def _print(document: object, output: str, session: CommandSession) -> None:
     session.say(written(document, output).removesuffix("\n"))
 
 
-def _print_names(names: Sequence[Name], session: Session) -> None:
+def _print_names(names: Sequence[Name], session: CommandSession) -> None:
     for name in names:
         session.say(name_of(name.snapshot))
 

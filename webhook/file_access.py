@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract.plan import MOUNT
-from webhook import pods
+from webhook import podspec
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,7 +40,7 @@ AS_THE_APP = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class FileAccess:
     """The decision."""
 
     access: str
@@ -61,19 +61,19 @@ def access_of(
     reload: Reload | None,
     uid: int,
     run_as: RunAs = "lastgood",
-) -> Access | str:
+) -> FileAccess | str:
     """Access for a pod whose `chosen` containers get the files, or why its reload can't work.
     `uid`: ours by default.
     """
     shares = spec.get("shareProcessNamespace") is True
-    everyone = pods.user_containers(spec) + pods.user_containers(spec, "initContainers")
-    uids = [pods.uid_of(spec, item) for item in everyone if item["name"] in chosen]
-    app_uid = pods.single(uids)
-    group = pods.fs_group(spec)
+    everyone = podspec.user_containers(spec) + podspec.user_containers(spec, "initContainers")
+    uids = [podspec.uid_of(spec, item) for item in everyone if item["name"] in chosen]
+    app_uid = podspec.single(uids)
+    group = podspec.fs_group(spec)
     signal = reload is not None and reload.signal is not None
     if signal and (not shares or app_uid is None):
         return SIGNAL_NEEDS
-    whole = pods.uid_of(spec, {})
+    whole = podspec.uid_of(spec, {})
     if signal:
         ours = app_uid
     elif run_as == "lastgood":
@@ -88,7 +88,7 @@ def access_of(
     warnings = [SAME_UID] if signal else [AS_THE_APP] if same and shares else []
     if access == "world" and mode != MOUNT:
         warnings.append(SHARED if shares and app_uid is not None else WORLD)
-    return Access(access=access, uid=ours, gid=group, warnings=tuple(warnings))
+    return FileAccess(access=access, uid=ours, gid=group, warnings=tuple(warnings))
 
 
 def _access(*, mode: str, group: int | None, owner: bool) -> str:
@@ -99,7 +99,7 @@ def _access(*, mode: str, group: int | None, owner: bool) -> str:
 
 def _apart(spec: dict[str, Any], everyone: list[dict[str, Any]], uid: int, *, shares: bool) -> int:
     """Our own UID; in a shared process namespace one that no container there is known to have."""
-    taken = {pods.uid_of(spec, item) for item in everyone} if shares else set()
+    taken = {podspec.uid_of(spec, item) for item in everyone} if shares else set()
     while uid in taken:
         uid += 1
     return uid

@@ -36,12 +36,12 @@ from contract.snapshot import data_key
 from contract.spelling import quick_suggestion
 from policy import match
 from policy.match import Allowed, Matcher, Refused
-from webhook import cost, pods, resources, shapes
-from webhook.access import access_of
+from webhook import containers, cost, podspec, resources
+from webhook.annotations import PodAnnotations, SecretRequest, ours, overlaps, read, spellings
+from webhook.containers import PodRequest
+from webhook.file_access import access_of
 from webhook.resources import cache_size
-from webhook.shapes import Request
-from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
-from webhook.wishes import Wish, Wishes, ours, overlaps, read, spellings
+from webhook.verdict import ENOUGH, MOST_HINTS, Denial, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from contract.freshness import FreshnessClass
     from policy.match import PolicySet
     from webhook.config import Injection
-    from webhook.shapes import Parts
+    from webhook.containers import InjectedParts
     from webhook.template_cache import TemplateCache
     from webhook.verdict import Pod
 
@@ -63,11 +63,11 @@ MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class InjectionPlan:
     """What to do to a pod."""
 
-    request: Request
-    parts: Parts
+    request: PodRequest
+    parts: InjectedParts
     chosen: frozenset[str]
     """The containers that get mount and variables."""
     variables: tuple[dict[str, Any], ...]
@@ -79,9 +79,9 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class _Granted:
-    """A wish that policy allows, and of the answer what the webhook uses: it is remembered."""
+    """A secret that policy allows, and of the answer what the webhook uses: it is remembered."""
 
-    wish: Wish
+    secret: SecretRequest
     account: str
     identity: str
     rules: FreshnessClass
@@ -90,7 +90,7 @@ class _Granted:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Grants:
-    """All wishes of a pod that policy allows. Compared by identity, which is quick to hash."""
+    """All secrets of a pod that policy allows. Compared by identity, which is quick to hash."""
 
     policy: SecretPolicy
     granted: tuple[_Granted, ...]
@@ -104,47 +104,50 @@ def decide(
     cache: TemplateCache,
     *,
     known: bool,
-) -> Intent | list[Mistake]:
+) -> InjectionPlan | list[Mistake]:
     """The intent for an opted-in pod, or every mistake. `known`: as in `admit`."""
-    pairs = ours(pods.annotations_of(pod))
+    pairs = ours(podspec.annotations_of(pod))
     template = cache.template(pairs)
-    wishes, misread = template.call(read, pairs)
+    asked, misread = template.call(read, pairs)
     mistakes = [*misread, *islice(_pod_mistakes(pod), ENOUGH)]
-    grants, refused = template.call(_grant, wishes, namespace, policies, known=known)
+    grants, refused = template.call(_grant, asked, namespace, policies, known=known)
     if grants is None:
         return [*mistakes, *refused]
     policy = grants.policy
-    chosen, unknown = _choose(pod["spec"], wishes)
-    too_long = cost.too_long_patch(pod["spec"], wishes, chosen)
+    chosen, unknown = _choose(pod["spec"], asked)
+    too_long = cost.too_long_patch(pod["spec"], asked, chosen)
     if too_long is not None:
         return [*mistakes, *refused, *unknown, too_long]
-    variables = template.call(_variables, wishes, grants)
-    mistakes += [*refused, *_unwanted(wishes, policy), *unknown]
-    mistakes += islice(_collisions(pod["spec"], wishes, chosen, variables), ENOUGH)
-    mode = wishes.mode or policy.spec.agent.mode
-    if mode == MOUNT and wishes.bundle is not None:
-        mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=BUNDLE, message=_NO_BUNDLE))
+    variables = template.call(_variables, asked, grants)
+    mistakes += [*refused, *_unwanted(asked, policy), *unknown]
+    mistakes += islice(_collisions(pod["spec"], asked, chosen, variables), ENOUGH)
+    mode = asked.mode or policy.spec.agent.mode
+    if mode == MOUNT and asked.bundle is not None:
+        mistakes.append(Mistake(reason=Denial.BAD_ANNOTATION, field=BUNDLE, message=_NO_BUNDLE))
     access = access_of(
         pod["spec"],
         chosen,
         mode=mode,
-        reload=wishes.reload,
+        reload=asked.reload,
         uid=config.uid,
         run_as=policy.spec.agent.run_as or config.run_as,
     )
     if isinstance(access, str):
-        return [*mistakes, Mistake(reason=Reason.BAD_ANNOTATION, field=RELOAD, message=access)]
+        return [
+            *mistakes,
+            Mistake(reason=Denial.BAD_ANNOTATION, field=RELOAD, message=access),
+        ]
     if mistakes:
         return mistakes
-    request = template.call(_request, wishes, grants, mode=mode, access=access.access)
+    request = template.call(_request, asked, grants, mode=mode, access=access.access)
     if len(request.wire) > MOST_PLAN:
         message = f"the plan has {len(request.wire)} bytes. Allowed: {MOST_PLAN}. Use fewer secrets"
-        return [Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message)]
+        return [Mistake(reason=Denial.LIMIT, field=SECRET + "<name>", message=message)]
     listen, warnings = _listen(pod["spec"]) if request.agent else (False, ())
     spec = pod["spec"]
-    native = pods.ends(spec)
+    native = podspec.ends(spec)
     parts = template.call(
-        shapes.parts,
+        containers.parts,
         request,
         access,
         config,
@@ -153,7 +156,7 @@ def decide(
         native=native,
         guaranteed=resources.guaranteed(spec),
     )
-    return Intent(
+    return InjectionPlan(
         request=request,
         parts=parts,
         chosen=chosen,
@@ -163,24 +166,24 @@ def decide(
     )
 
 
-def _request(wishes: Wishes, grants: _Grants, *, mode: str, access: str) -> Request:
+def _request(asked: PodAnnotations, grants: _Grants, *, mode: str, access: str) -> PodRequest:
     """All of a template's pods of one access that ours are made from."""
     granted = grants.granted
     plan = Plan(
         mode=mode,
         access=access,
         snapshots=_snapshots(granted),
-        reload=wishes.reload,
-        bundle=wishes.bundle,
+        reload=asked.reload,
+        bundle=asked.bundle,
     )
     follow = mode == FOLLOW
-    return Request(
+    return PodRequest(
         plan=plan,
         wire=to_wire(plan),
-        mount_path=wishes.mount_path,
+        mount_path=asked.mount_path,
         gate=follow or any(snapshot.rules.refuses for snapshot in plan.snapshots),
         agent=follow or plan.reload is not None,
-        cache_bytes=_cache_bytes(granted, wishes.bundle) if follow else 0,
+        cache_bytes=_cache_bytes(granted, asked.bundle) if follow else 0,
         resources=grants.policy.spec.agent.resources,
     )
 
@@ -207,58 +210,60 @@ def _pod_mistakes(pod: Pod) -> Iterator[Mistake]:
     looked at: the API server takes a pod into the request's, and ignores a template's.
     """
     spec = pod["spec"]
-    if not pods.user_containers(spec):
+    if not podspec.user_containers(spec):
         message = "the pod has no container of its own. At least one is required"
-        yield Mistake(reason=Reason.UNSUPPORTED_POD, field="spec.containers", message=message)
-    for field, name in pods.names_taken(pod):
+        yield Mistake(reason=Denial.UNSUPPORTED_POD, field="spec.containers", message=message)
+    for field, name in podspec.names_taken(pod):
         message = f'"{name}" is a reserved name of lastgood. Choose another name'
-        yield Mistake(reason=Reason.COLLISION, field=field, message=message)
-    for field, name, volume in pods.mounts_taken(pod):
+        yield Mistake(reason=Denial.COLLISION, field=field, message=message)
+    for field, name, volume in podspec.mounts_taken(pod):
         message = (
             f'container {shown(name)} mounts "{volume}", a reserved volume of lastgood.'
             " Remove the mount, because lastgood adds it itself"
         )
-        yield Mistake(reason=Reason.COLLISION, field=field, message=message)
-    windows = pods.windows(spec)
+        yield Mistake(reason=Denial.COLLISION, field=field, message=message)
+    windows = podspec.windows(spec)
     if windows is not None:
         message = "Windows is not supported. Allowed: linux"
-        yield Mistake(reason=Reason.UNSUPPORTED_POD, field=windows, message=message)
+        yield Mistake(reason=Denial.UNSUPPORTED_POD, field=windows, message=message)
 
 
 def _grant(
-    wishes: Wishes, namespace: str, policies: PolicySet, *, known: bool
+    asked: PodAnnotations, namespace: str, policies: PolicySet, *, known: bool
 ) -> tuple[_Grants | None, tuple[Mistake, ...]]:
-    """The wishes that policy allows, and a mistake for each other one. None: there is no policy."""
+    """The secrets that policy allows, and a mistake for each other one. None: there is no
+    policy.
+    """
     policy = match.policy_of(policies, namespace)
     if isinstance(policy, Refused):
         field, message = "metadata.namespace", policy.told(known=known)
-        return None, (Mistake(reason=Reason.NO_POLICY, field=field, message=message),)
+        return None, (Mistake(reason=Denial.NO_POLICY, field=field, message=message),)
     granted: list[_Granted] = []
     mistakes: list[Mistake] = []
-    count, most = len(wishes.secrets), policy.spec.limits.secrets_per_pod
+    count, most = len(asked.secrets), policy.spec.limits.secrets_per_pod
     matcher = Matcher(policies, policy, namespace)
-    for wish in wishes.secrets[:most]:  # which bounds the time that one pod takes
-        source = wish.source
+    for secret in asked.secrets[:most]:  # which bounds the time that one pod takes
+        source = secret.source
         answer = matcher.decide(source.provider, source.account, source.reference)
         if isinstance(answer, Refused):
             refusal: str | None = answer.told(known=known)
         else:
-            refusal = _never(wish, answer, wishes.bundle)
+            refusal = _never(secret, answer, asked.bundle)
         if isinstance(answer, Allowed) and refusal is None:
             rules, max_bytes = answer.rules, answer.max_bytes
-            granted.append(_Granted(wish, answer.account, answer.identity, rules, max_bytes))
+            granted.append(_Granted(secret, answer.account, answer.identity, rules, max_bytes))
         elif refusal is not None and len(mistakes) < ENOUGH:
-            field = SECRET + wish.name
-            mistakes.append(Mistake(reason=Reason.NOT_ALLOWED, field=field, message=refusal))
+            field = SECRET + secret.name
+            mistakes.append(Mistake(reason=Denial.NOT_ALLOWED, field=field, message=refusal))
     if count > most:
         message = f"the pod has {count} secrets, but policy {policy.name} allows {most} per pod"
-        mistakes.append(Mistake(reason=Reason.LIMIT, field=SECRET + "<name>", message=message))
+        mistakes.append(Mistake(reason=Denial.LIMIT, field=SECRET + "<name>", message=message))
     return _Grants(policy=policy, granted=tuple(granted)), tuple(mistakes)
 
 
-def _never(wish: Wish, allowed: Allowed, bundle: str | None) -> str | None:
+def _never(secret: SecretRequest, allowed: Allowed, bundle: str | None) -> str | None:
     """Why the pod would wait for this without end, whatever the provider has; None: it may come."""
-    part = wish.source.property
+    part = secret.source.property
     checks = {name for check in allowed.validations for name in check}
     if part is not None and "pem" in checks:
         return (
@@ -274,27 +279,27 @@ def _never(wish: Wish, allowed: Allowed, bundle: str | None) -> str | None:
     return None
 
 
-def _unwanted(wishes: Wishes, policy: SecretPolicy) -> Iterator[Mistake]:
+def _unwanted(asked: PodAnnotations, policy: SecretPolicy) -> Iterator[Mistake]:
     """Values in variables, where the policy has none of it."""
-    for variable, name in () if policy.spec.allow_env_value else wishes.values:
+    for variable, name in () if policy.spec.allow_env_value else asked.values:
         message = (
             f"policy {policy.name} does not allow values in environment variables (allowEnvValue)."
             f" Use {ENV}{shown(variable)}: {name} to get the path of the file instead"
         )
         field = shown(ENV_VALUE + variable)
-        yield Mistake(reason=Reason.NOT_ALLOWED, field=field, message=message)
+        yield Mistake(reason=Denial.NOT_ALLOWED, field=field, message=message)
 
 
-def _variables(wishes: Wishes, grants: _Grants) -> tuple[dict[str, Any], ...]:
+def _variables(asked: PodAnnotations, grants: _Grants) -> tuple[dict[str, Any], ...]:
     """Paths as they are; values by a reference to the Secret, which a starting container needs."""
-    by_name = {item.wish.name: item for item in grants.granted}
+    by_name = {item.secret.name: item for item in grants.granted}
     found: list[dict[str, Any]] = [
-        {"name": name, "value": f"{wishes.mount_path}/{file}"} for name, file in wishes.variables
+        {"name": name, "value": f"{asked.mount_path}/{file}"} for name, file in asked.variables
     ]
-    for variable, name in wishes.values:
+    for variable, name in asked.values:
         if name in by_name:
             item = by_name[name]
-            source = item.wish.source
+            source = item.secret.source
             reference = {
                 "name": snapshot_name(*_key(item)),
                 "key": data_key(source.property),
@@ -306,20 +311,20 @@ def _variables(wishes: Wishes, grants: _Grants) -> tuple[dict[str, Any], ...]:
 
 def _key(item: _Granted) -> tuple[str, str, str, str]:
     """What a snapshot is named by."""
-    source = item.wish.source
+    source = item.secret.source
     return item.account, item.identity, source.provider, source.reference
 
 
-def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
+def _choose(spec: Pod, asked: PodAnnotations) -> tuple[frozenset[str], list[Mistake]]:
     """The names of the containers that get mount and variables, and what is wrong with them."""
-    main = [item["name"] for item in pods.user_containers(spec)]
-    if wishes.containers is None:
-        return frozenset(name for name in main if name not in pods.MESH), []
-    inits = [item["name"] for item in pods.user_containers(spec, "initContainers")]
+    main = [item["name"] for item in podspec.user_containers(spec)]
+    if asked.containers is None:
+        return frozenset(name for name in main if name not in podspec.MESH), []
+    inits = [item["name"] for item in podspec.user_containers(spec, "initContainers")]
     leading = _before_gate(inits)
     early, allowed = set(leading), dict.fromkeys([*main, *inits[len(leading) :]])
     mistakes: list[Mistake] = []
-    for name in wishes.containers:
+    for name in asked.containers:
         if name in early:
             message = f"{name} starts before the secrets are there, as a mesh proxy must. Remove it"
         elif name not in allowed:
@@ -328,8 +333,8 @@ def _choose(spec: Pod, wishes: Wishes) -> tuple[frozenset[str], list[Mistake]]:
             message += ending(name)
         else:
             continue
-        mistakes.append(Mistake(reason=Reason.BAD_ANNOTATION, field=CONTAINERS, message=message))
-    return frozenset(wishes.containers), mistakes
+        mistakes.append(Mistake(reason=Denial.BAD_ANNOTATION, field=CONTAINERS, message=message))
+    return frozenset(asked.containers), mistakes
 
 
 def _few(names: Collection[str]) -> str:
@@ -339,31 +344,35 @@ def _few(names: Collection[str]) -> str:
 
 
 def _before_gate(inits: list[str]) -> list[str]:
-    return inits[: next((at for at, name in enumerate(inits) if name not in pods.MESH), len(inits))]
+    return inits[
+        : next((at for at, name in enumerate(inits) if name not in podspec.MESH), len(inits))
+    ]
 
 
 def _collisions(
-    spec: Pod, wishes: Wishes, chosen: frozenset[str], variables: tuple[dict[str, Any], ...]
+    spec: Pod, asked: PodAnnotations, chosen: frozenset[str], variables: tuple[dict[str, Any], ...]
 ) -> Iterator[Mistake]:
     """Mounts and variables of the chosen containers that stand where ours would."""
     wanted = {item["name"]: item for item in variables}
-    ours = spellings(wishes.mount_path)
-    for container in pods.user_containers(spec, "initContainers") + pods.user_containers(spec):
+    ours = spellings(asked.mount_path)
+    for container in podspec.user_containers(spec, "initContainers") + podspec.user_containers(
+        spec
+    ):
         if container["name"] not in chosen:
             continue
         name = shown(container["name"])
-        for mount in pods.items(container, "volumeMounts"):
+        for mount in podspec.items(container, "volumeMounts"):
             taken = mount["mountPath"]
             if mount.get("name") not in layout.VOLUMES and overlaps(ours, spellings(taken)):
                 message = f"container {name} already mounts {shown(taken)}. Choose another path"
-                yield Mistake(reason=Reason.COLLISION, field=MOUNT_PATH, message=message)
-        for item in pods.items(container, "env") if wanted else ():
+                yield Mistake(reason=Denial.COLLISION, field=MOUNT_PATH, message=message)
+        for item in podspec.items(container, "env") if wanted else ():
             variable = item["name"]
             if variable in wanted and item != wanted[variable]:
                 message = f"container {name} already sets {shown(variable)}. Remove one of the two"
                 prefix = ENV if "value" in wanted[variable] else ENV_VALUE
                 field = shown(prefix + variable)
-                yield Mistake(reason=Reason.COLLISION, field=field, message=message)
+                yield Mistake(reason=Denial.COLLISION, field=field, message=message)
 
 
 def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
@@ -371,9 +380,9 @@ def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
     first: dict[tuple[str, str, str, str], _Granted] = {}
     files: dict[tuple[str, str, str, str], list[PlannedFile]] = {}
     for item in granted:
-        source, key = item.wish.source, _key(item)
+        source, key = item.secret.source, _key(item)
         first.setdefault(key, item)
-        file = PlannedFile(name=item.wish.name, file=item.wish.file, property=source.property)
+        file = PlannedFile(name=item.secret.name, file=item.secret.file, property=source.property)
         files.setdefault(key, []).append(file)
     return tuple(
         PlannedSnapshot(
@@ -392,6 +401,7 @@ def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
 def _declares_port(spec: Pod) -> bool:
     return any(
         port.get("containerPort") == layout.AGENT_PORT
-        for container in pods.user_containers(spec) + pods.user_containers(spec, "initContainers")
-        for port in pods.items(container, "ports")
+        for container in podspec.user_containers(spec)
+        + podspec.user_containers(spec, "initContainers")
+        for port in podspec.items(container, "ports")
     )

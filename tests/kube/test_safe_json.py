@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kube.reading import MOST_LEVELS, parsed, shallow
+from kube.safe_json import MOST_LEVELS, parsed, shallow
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()
 TREES = st.recursive(

@@ -14,8 +14,17 @@ from kube.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from kube.reflector import Reflector
 from kube.resources import MUTATING_WEBHOOKS, SECRETS
 from webhook.certificates import authority, secret
-from webhook.certificates.step import Leaf, Publish, Save, Seen, Sign, leaf_end, step, trusted
-from webhook.tls import Serving, of_memory
+from webhook.certificates.rotation import (
+    Leaf,
+    Observed,
+    PublishCa,
+    Save,
+    Sign,
+    leaf_end,
+    step,
+    trusted,
+)
+from webhook.tls import ServingCertificate, of_memory
 
 if TYPE_CHECKING:
     import random
@@ -25,9 +34,9 @@ if TYPE_CHECKING:
     from kube.api import Api
     from kube.resources import Resource
     from webhook.certificates.authority import Certified
-    from webhook.certificates.place import Place
+    from webhook.certificates.locations import Locations
+    from webhook.certificates.rotation import Action, Ca, RotationTimes
     from webhook.certificates.secret import Stored
-    from webhook.certificates.step import Action, Ca, Times
     from webhook.telemetry import Telemetry
     from workqueue.clock import Clock
 
@@ -53,14 +62,14 @@ class _Read:
         return published | dict(self.stored.certificates)
 
 
-class Keeper(Serving):
+class CertificateReconciler(ServingCertificate):
     """The leaf of this replica, and its part in keeping the CA."""
 
     def __init__(
         self,
         api: Api,
-        place: Place,
-        times: Times,
+        place: Locations,
+        times: RotationTimes,
         *,
         clock: Clock,
         rng: random.Random,
@@ -165,7 +174,7 @@ class Keeper(Serving):
         self._waiting = read.stored.held is not None and read.stored.held.next is not None
         now = self._clock.now()
         action = step(self._seen(read.stored, read.bundles), self._times, now)
-        self._telemetry.bundle_in_sync(in_sync=bool(read.bundles) and type(action) is not Publish)
+        self._telemetry.bundle_in_sync(in_sync=bool(read.bundles) and type(action) is not PublishCa)
         if action is None:
             return False
         try:
@@ -174,9 +183,9 @@ class Keeper(Serving):
             self._telemetry.log.write("certificate.conflict")
         return True
 
-    def _seen(self, stored: Stored | None, bundles: tuple[tuple[Certified, ...], ...]) -> Seen:
+    def _seen(self, stored: Stored | None, bundles: tuple[tuple[Certified, ...], ...]) -> Observed:
         held = None if stored is None else stored.held
-        return Seen(held=held, bundles=tuple(map(secret.cas, bundles)), leaf=self._leaf)
+        return Observed(held=held, bundles=tuple(map(secret.cas, bundles)), leaf=self._leaf)
 
     async def _read(self) -> _Read:
         """The Secret first (see `step`)."""
@@ -194,7 +203,7 @@ class Keeper(Serving):
     async def _do(self, action: Action, read: _Read, now: float) -> None:
         if isinstance(action, Save):
             await self._save(action, read, now)
-        elif isinstance(action, Publish):
+        elif isinstance(action, PublishCa):
             await self._publish(action, read)
         elif isinstance(action, Sign):
             self._sign(read.stored, action, now)
@@ -238,7 +247,7 @@ class Keeper(Serving):
         version = {"resourceVersion": stored.resource_version}
         await self._api.merge_patch(self._secret, {"metadata": version, "data": data})
 
-    async def _publish(self, action: Publish, read: _Read) -> None:
+    async def _publish(self, action: PublishCa, read: _Read) -> None:
         if read.configuration is None:
             return
         version = read.configuration["metadata"]["resourceVersion"]

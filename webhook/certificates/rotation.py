@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class RotationTimes:
     """In seconds."""
 
     ca_s: float = 365 * 86_400.0
@@ -52,7 +52,7 @@ class Retired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class StoredCas:
     """What the Secret says. A CA without a key that fits is not there."""
 
     active: Ca | None = None
@@ -77,10 +77,10 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Observed:
     """All that was just read."""
 
-    held: Held | None
+    held: StoredCas | None
     """None: there is no Secret, or it holds nothing of use."""
     bundles: tuple[tuple[Ca, ...], ...]
     """What the API server trusts, for each entry of the configuration. Empty: there is no
@@ -92,12 +92,12 @@ class Seen:
 class Save:
     """Write the Secret. `mint`: with a new CA as `next`."""
 
-    held: Held
+    held: StoredCas
     mint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
+class PublishCa:
     """Write these, and no more, into each entry of the configuration."""
 
     ids: frozenset[str]
@@ -110,14 +110,14 @@ class Sign:
     ca: Ca
 
 
-Action = Save | Publish | Sign
+Action = Save | PublishCa | Sign
 
 
-def step(seen: Seen, times: Times, now: float) -> Action | None:
+def step(seen: Observed, times: RotationTimes, now: float) -> Action | None:
     """The next thing to do; None: all is as it should be. The Secret was read before the
     configuration, so that what is unknown in the configuration is no newer than the Secret.
     """
-    stored = seen.held or Held()
+    stored = seen.held or StoredCas()
     known = _adopted(stored, seen, now)
     held = _living(known, times, now)
     if held.active is None and held.next is None:
@@ -127,7 +127,7 @@ def step(seen: Seen, times: Times, now: float) -> Action | None:
     if held.next is None and _due(held.active, times, now):
         return Save(held=known, mint=True)
     if any({ca.id for ca in bundle} != held.trusted for bundle in seen.bundles):
-        return Publish(held.trusted)
+        return PublishCa(held.trusted)
     if held != stored:
         return Save(held=held)
     if not seen.bundles:
@@ -139,7 +139,7 @@ def step(seen: Seen, times: Times, now: float) -> Action | None:
     return None
 
 
-def trusted(seen: Seen, now: float) -> bool:
+def trusted(seen: Observed, now: float) -> bool:
     """Whether the API server trusts what this replica serves with."""
     leaf = seen.leaf
     if leaf is None or not seen.bundles or leaf.not_after <= now:
@@ -147,12 +147,12 @@ def trusted(seen: Seen, now: float) -> bool:
     return all(any(ca.id == leaf.issuer.id for ca in bundle) for bundle in seen.bundles)
 
 
-def leaf_end(ca: Ca, times: Times, now: float) -> float:
+def leaf_end(ca: Ca, times: RotationTimes, now: float) -> float:
     """When a leaf that is signed now ends: never after its CA."""
     return min(now + times.leaf_s, ca.not_after)
 
 
-def _living(held: Held, times: Times, now: float) -> Held:
+def _living(held: StoredCas, times: RotationTimes, now: float) -> StoredCas:
     """Without the CAs that have ended, or whose last leaf has."""
     latest = times.leaf_s + times.slack_s
     kept = tuple(
@@ -161,10 +161,10 @@ def _living(held: Held, times: Times, now: float) -> Held:
     active = held.active if held.active is not None and held.active.not_after > now else None
     after = held.next if held.next is not None and held.next.not_after > now else None
     published = held.published if after is not None else None
-    return Held(active=active, next=after, retired=kept, published=published)
+    return StoredCas(active=active, next=after, retired=kept, published=published)
 
 
-def _adopted(held: Held, seen: Seen, now: float) -> Held:
+def _adopted(held: StoredCas, seen: Observed, now: float) -> StoredCas:
     """With what is trusted and not in the Secret: the Secret was lost or damaged, and leaves of
     such a CA may still serve.
     """
@@ -179,11 +179,11 @@ def _adopted(held: Held, seen: Seen, now: float) -> Held:
     return replace(held, retired=(*held.retired, *lost)) if lost else held
 
 
-def _due(active: Ca | None, times: Times, now: float) -> bool:
+def _due(active: Ca | None, times: RotationTimes, now: float) -> bool:
     return active is not None and now >= active.not_after - times.ca_s / 2
 
 
-def _onward(held: Held, coming: Ca, times: Times, now: float) -> Held:
+def _onward(held: StoredCas, coming: Ca, times: RotationTimes, now: float) -> StoredCas:
     """`next` was read back: note when, and after a while let it sign."""
     if held.published is None:
         held = replace(held, published=now)
@@ -191,16 +191,16 @@ def _onward(held: Held, coming: Ca, times: Times, now: float) -> Held:
     if now - published < _settling(held, times):
         return held
     gone = () if held.active is None else (Retired(ca=held.active, since=now),)
-    return Held(active=coming, retired=(*held.retired, *gone))
+    return StoredCas(active=coming, retired=(*held.retired, *gone))
 
 
-def _settling(held: Held, times: Times) -> float:
+def _settling(held: StoredCas, times: RotationTimes) -> float:
     if held.active is not None:
         return times.settle_s
     return min(times.heal_s, times.settle_s) if held.retired else 0.0
 
 
-def _unsigned(leaf: Leaf | None, active: Ca, times: Times, now: float) -> bool:
+def _unsigned(leaf: Leaf | None, active: Ca, times: RotationTimes, now: float) -> bool:
     if leaf is None or leaf.issuer.id != active.id:
         return True
     return (

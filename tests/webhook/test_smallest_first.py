@@ -12,15 +12,15 @@ import pytest
 
 from tests import make
 from tests.webhook.given import CONFIG, FixedPolicies, review
-from webhook import cost, smallest
+from webhook import cost, smallest_first
 from webhook.handler import Handler
-from webhook.smallest import SmallestFirst
-from webhook.telemetry import Log, Telemetry
+from webhook.smallest_first import SmallestFirst
+from webhook.telemetry import AdmissionLog, Telemetry
 
 
 def handler(*, verified: bool = False) -> Handler:
     """One with POLICY."""
-    telemetry = Telemetry(Log(BytesIO(), time.time))
+    telemetry = Telemetry(AdmissionLog(BytesIO(), time.time))
     return Handler(FixedPolicies(), CONFIG, telemetry, time.perf_counter, verified=verified)
 
 
@@ -64,13 +64,13 @@ def test_p10_few_wait_and_the_largest_gives_way() -> None:
 
     async def work() -> tuple[list[bool], list[int]]:
         queue, order = SmallestFirst(), list[int]()
-        sizes = range(1, smallest.MOST_WAITING + 4)
+        sizes = range(1, smallest_first.MOST_WAITING + 4)
         came = await asyncio.gather(*(one(queue, size, order) for size in sizes))
         return came, order
 
     came, order = asyncio.run(work())
-    assert came == [True] * (smallest.MOST_WAITING + 1) + [False] * 2
-    assert order == list(range(1, smallest.MOST_WAITING + 2))
+    assert came == [True] * (smallest_first.MOST_WAITING + 1) + [False] * 2
+    assert order == list(range(1, smallest_first.MOST_WAITING + 2))
 
 
 def test_p10_who_gives_up_waiting_holds_no_turn() -> None:
@@ -122,12 +122,12 @@ def test_p10_when_too_many_wait_the_answer_is_503() -> None:
 
     async def work() -> list[int]:
         answering = handler()
-        count = smallest.MOST_WAITING + 2
+        count = smallest_first.MOST_WAITING + 2
         answers = await asyncio.gather(*(answering.answer(LARGE) for _ in range(count)))
         assert (await answering.answer(SMALL)).status == 200
         return sorted(answer.status for answer in answers)
 
-    assert asyncio.run(work()) == [200] * (smallest.MOST_WAITING + 1) + [503]
+    assert asyncio.run(work()) == [200] * (smallest_first.MOST_WAITING + 1) + [503]
 
 
 ASKED = make.asking(db="aws-sm:/prod/orders/db", key="aws-sm@aws-prot:/x", two="aws-sm:/both/x")

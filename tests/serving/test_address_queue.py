@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from serving.turns import Turns
+from serving.address_queue import AddressQueue
 
 
 def test_addresses_take_turns_and_each_keeps_its_order() -> None:
     """One that has much to do delays another by one piece of it."""
 
     async def scenario() -> list[str]:
-        turns, done = Turns(), list[str]()
+        turns, done = AddressQueue(), list[str]()
 
         def add(address: str, name: str) -> None:
             turns.add(address, lambda: done.append(name))
@@ -30,7 +30,7 @@ def test_one_piece_is_done_in_each_turn_of_the_loop() -> None:
     """So that what else is ready is not kept waiting."""
 
     async def scenario() -> list[int]:
-        turns, done, seen = Turns(), list[int](), list[int]()
+        turns, done, seen = AddressQueue(), list[int](), list[int]()
         for number in range(5):
             turns.add("a", lambda number=number: done.append(number))  # type: ignore[misc]
         while len(done) < 5:
@@ -46,7 +46,7 @@ def test_who_is_gone_takes_no_turn() -> None:
     """A connection that was closed leaves nothing behind, and no wait that was cancelled either."""
 
     async def scenario() -> list[str]:
-        turns, done = Turns(), list[str]()
+        turns, done = AddressQueue(), list[str]()
 
         def act() -> None:
             done.append("gone")

@@ -15,15 +15,15 @@ from webhook import resources
 if TYPE_CHECKING:
     from api.policy import Resources
     from contract.plan import Plan, PlannedSnapshot
-    from webhook.access import Access
     from webhook.config import Injection
+    from webhook.file_access import FileAccess
     from webhook.resources import Amounts
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Request:
+class PodRequest:
     """What annotations and policy ask of a pod. Compared by identity, which is quick to hash."""
 
     plan: Plan
@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class InjectedParts:
     """All that is added to a pod. Shared between the pods of a template, so never changed."""
 
     gate: Json | None
@@ -51,15 +51,15 @@ class Parts:
 
 
 def parts(
-    request: Request,
-    access: Access,
+    request: PodRequest,
+    access: FileAccess,
     config: Injection,
     *,
     listen: bool,
     token: bool,
     native: bool,
     guaranteed: bool,
-) -> Parts:
+) -> InjectedParts:
     """`listen`: the agent serves its port. `token`: Kubernetes would mount one into ours. `native`:
     the agent is an init container that keeps running (KEP-753). `guaranteed`: the pod's QoS class.
     """
@@ -73,7 +73,7 @@ def parts(
         agent["args"] += ["--listen", f"[::]:{layout.AGENT_PORT}"]  # IPv4 too
     if native:
         agent["restartPolicy"] = "Always"
-    return Parts(
+    return InjectedParts(
         gate=gate if request.gate else None,
         agent=agent if request.agent else None,
         volumes=_volumes(request, access, token=token),
@@ -87,8 +87,8 @@ def _container(
     name: str,
     verb: str,
     *,
-    request: Request,
-    access: Access,
+    request: PodRequest,
+    access: FileAccess,
     config: Injection,
     needs: Amounts,
     token: bool,
@@ -118,7 +118,7 @@ def _container(
     return container
 
 
-def _security(access: Access) -> Json:
+def _security(access: FileAccess) -> Json:
     """All that Pod Security `restricted` asks for, and a read-only root."""
     security: Json = {
         "runAsNonRoot": True,
@@ -161,7 +161,7 @@ def app_mount(mode: str, path: str) -> Json:
     }
 
 
-def _volumes(request: Request, access: Access, *, token: bool) -> list[Json]:
+def _volumes(request: PodRequest, access: FileAccess, *, token: bool) -> list[Json]:
     """Those that the pod's containers mount."""
     found: list[Json] = []
     if request.plan.mode == FOLLOW:
@@ -180,7 +180,7 @@ def _volumes(request: Request, access: Access, *, token: bool) -> list[Json]:
     return found
 
 
-def _projected(plan: Plan, access: Access) -> Json:
+def _projected(plan: Plan, access: FileAccess) -> Json:
     """The snapshots' keys that this pod asked for, each Secret once. Readable by the fsGroup, else
     by who mounts it.
     """
@@ -204,7 +204,7 @@ def _whole(planned: PlannedSnapshot) -> Json:
     return {"secret": {"name": planned.snapshot, "items": items}}
 
 
-def _freshness(plan: Plan, access: Access) -> Json:
+def _freshness(plan: Plan, access: FileAccess) -> Json:
     items = [{"key": planned.snapshot, "path": planned.snapshot} for planned in plan.snapshots]
     source = {"configMap": {"name": ages.CONFIG_MAP, "items": items, "optional": True}}
     return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.findings import Secret, secrets, standing
+from cli.diagnosis import Secret, secrets, standing
 from contract import layout
 from controller.times import rfc3339
 from tests import make

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Turns:
+class AddressQueue:
     """Not safe across threads."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:

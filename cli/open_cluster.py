@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cli.commands import CommandSession
 from cli.errors import CommandError
-from cli.verbs import Session
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from cli.settings import Settings
     from cli.terminal import Terminal
     from workqueue.clock import BlockingClock, Clock
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(
     arguments: argparse.Namespace, settings: Settings, clock: BlockingClock, terminal: Terminal
-) -> Iterator[Session]:
+) -> Iterator[CommandSession]:
     """The session of a verb on snapshots. CommandError."""
-    from cli.cluster import Cluster
+    from cli.cluster import ClusterSnapshots
 
     with connected(arguments, settings, clock) as connection:
         everywhere = arguments.all_namespaces
         namespace = None if everywhere else arguments.namespace or connection.namespace
-        cluster = Cluster(connection, namespace, arguments.system_namespace, clock)
-        yield Session(cluster=cluster, namespace=namespace, clock=clock, terminal=terminal)
+        cluster = ClusterSnapshots(connection, namespace, arguments.system_namespace, clock)
+        yield CommandSession(cluster=cluster, namespace=namespace, clock=clock, terminal=terminal)
 
 
 def connected(
     arguments: argparse.Namespace, settings: Settings, clock: Clock
-) -> AbstractContextManager[Connection]:
+) -> AbstractContextManager[ApiConnection]:
     """The API server that is meant."""
     from cli.connection import connected as connected_to
 

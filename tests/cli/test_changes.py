@@ -1,4 +1,4 @@
-"""When a wish counts as carried out, by what the snapshot's status shows."""
+"""When a change counts as carried out, by what the snapshot's status shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cli import fleet, operate
+from cli import changes, listing
 from cli.errors import CommandError
 from contract.snapshot import MOST_VERSIONS
 from controller.spec import Name, Spec
@@ -18,9 +18,9 @@ FAILED = replace(SERVED, reason="unavailable", last_attempt=NOW + 0.4)
 
 def test_an_attempt_of_the_same_second_is_not_the_pins() -> None:
     """It answered before anybody asked."""
-    wish = operate.pin(FAILED, "not-held", NOW)
-    assert not wish.done(FAILED, Spec())
-    assert wish.done(replace(FAILED, last_attempt=NOW + 0.5), Spec())
+    change = changes.pin(FAILED, "not-held", NOW)
+    assert not change.done(FAILED, Spec())
+    assert change.done(replace(FAILED, last_attempt=NOW + 0.5), Spec())
 
 
 @pytest.mark.parametrize("attempted", [NOW - 60, NOW + 0.4, NOW + 60])
@@ -30,23 +30,23 @@ def test_a_refresh_is_done_when_the_controller_says_that_it_answered_it(
 ) -> None:
     """No other attempt counts, whenever it was made, and no answer to an earlier request."""
     status = replace(SERVED, last_attempt=attempted, refresh_handled=before)
-    wish = operate.refresh(status, NOW)
-    spec = wish.change(Spec(refresh_requested=before))
-    assert not wish.done(status, spec)
-    assert wish.done(replace(status, refresh_handled=spec.refresh_requested), spec)
+    change = changes.refresh(status, NOW)
+    spec = change.apply(Spec(refresh_requested=before))
+    assert not change.done(status, spec)
+    assert change.done(replace(status, refresh_handled=spec.refresh_requested), spec)
 
 
 def test_a_refresh_is_asked_for_later_than_any_before_it() -> None:
     """Another user's clock may be ahead of ours; the controller tells requests apart by time."""
     ahead = NOW + 60
-    asked = operate.refresh(SERVED, NOW).change(Spec(refresh_requested=ahead)).refresh_requested
+    asked = changes.refresh(SERVED, NOW).apply(Spec(refresh_requested=ahead)).refresh_requested
     assert asked is not None
     assert ahead < asked < ahead + 1
 
 
 def test_without_a_request_before_it_it_is_asked_for_now() -> None:
     """By the API server's clock."""
-    assert operate.refresh(SERVED, NOW).change(Spec()).refresh_requested == NOW
+    assert changes.refresh(SERVED, NOW).apply(Spec()).refresh_requested == NOW
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_without_a_request_before_it_it_is_asked_for_now() -> None:
 )
 def test_only_what_the_provider_answered_is_called_an_attempt(reason: str, said: str) -> None:
     """In the line that closes a verb."""
-    line = fleet.summary(Name("payments", "lg-db"), replace(SERVED, reason=reason), NOW)
+    line = listing.summary(Name("payments", "lg-db"), replace(SERVED, reason=reason), NOW)
     assert line.endswith(f", {said}")
 
 
 def test_a_revocation_needs_room_in_the_spec_alone() -> None:
     """The status lists the account's revocations too, which take no room of the object's."""
     many = tuple(f"r{number}" for number in range(MOST_VERSIONS))
-    change = operate.revoke(replace(FAILED, version="v1", revoked=many), "v1").change
+    change = changes.revoke(replace(FAILED, version="v1", revoked=many), "v1").apply
     assert change(Spec(revoked=many[1:])).revoked == (*many[1:], "v1")
     with pytest.raises(CommandError, match="has 128 revoked versions, which is the maximum"):
         change(Spec(revoked=many))

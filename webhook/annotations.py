@@ -1,4 +1,4 @@
-"""The annotations of one pod, read and checked by themselves: what the team wishes, before policy
+"""The annotations of one pod, read and checked by themselves: what the team asks for, before policy
 is asked.
 """
 
@@ -19,8 +19,8 @@ from contract.reference import ReferenceRejected, SourceRequest
 from contract.snapshot import property_key
 from contract.spelling import quick_suggestion
 from providers.references import parse_source
-from webhook.pods import is_mine
-from webhook.verdict import ENOUGH, MOST_HINTS, Mistake, Reason
+from webhook.podspec import is_mine
+from webhook.verdict import ENOUGH, MOST_HINTS, Denial, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +50,7 @@ AVAILABLE = tuple(prefix + name for prefix, name in KINDS.items()) + keys.PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SecretRequest:
     """One `secret.<name>`."""
 
     name: str
@@ -59,12 +59,12 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Wishes:
+class PodAnnotations:
     """A pod's annotations. What was mistaken is left out here and is in the mistakes. Compared by
     identity, which is quick to hash.
     """
 
-    secrets: tuple[Wish, ...]
+    secrets: tuple[SecretRequest, ...]
     variables: tuple[tuple[str, str], ...]
     """VAR and file."""
     values: tuple[tuple[str, str], ...]
@@ -80,17 +80,17 @@ class Wishes:
 
 
 def ours(found: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    """Of a pod's annotations those that wish something, in order of their keys."""
+    """Of a pod's annotations those that ask for something, in order of their keys."""
     return tuple(
         (key, found[key]) for key in sorted(found) if is_mine(key) and key not in keys.MARKS
     )
 
 
-def read(pairs: tuple[tuple[str, str], ...]) -> tuple[Wishes, list[Mistake]]:
-    """What the annotations of `ours` wish, and every mistake in them."""
+def read(pairs: tuple[tuple[str, str], ...]) -> tuple[PodAnnotations, list[Mistake]]:
+    """What the annotations of `ours` ask for, and every mistake in them."""
     reader = _Reader(dict(pairs))
-    wishes = reader.read()
-    return wishes, reader.mistakes
+    asked = reader.read()
+    return asked, reader.mistakes
 
 
 class _Reader:
@@ -99,7 +99,7 @@ class _Reader:
         self._hints = 0
         self.mistakes: list[Mistake] = []
 
-    def read(self) -> Wishes:
+    def read(self) -> PodAnnotations:
         self._unknown()
         names = self._names()
         bundle = self._plain(keys.BUNDLE, _bundle)
@@ -109,7 +109,7 @@ class _Reader:
             self._mistake(
                 keys.SECRET + "<name>", "no secret is requested, so there is nothing to inject"
             )
-        return Wishes(
+        return PodAnnotations(
             secrets=tuple(secret for secret in secrets if secret is not None),
             variables=tuple(
                 (variable, files[name]) for variable, name in self._variables(keys.ENV, files)
@@ -122,7 +122,7 @@ class _Reader:
             bundle=bundle,
         )
 
-    def _mistake(self, field: str, message: str, reason: Reason = Reason.BAD_ANNOTATION) -> None:
+    def _mistake(self, field: str, message: str, reason: Denial = Denial.BAD_ANNOTATION) -> None:
         if len(self.mistakes) < ENOUGH:
             message += ending(self._found.get(field, ""))
             self.mistakes.append(Mistake(reason=reason, field=shown(field), message=message))
@@ -138,7 +138,7 @@ class _Reader:
                 allowed = ", ".join(AVAILABLE)
                 hint = self._hint(partial(_nearest_key, key))
                 message = f"unknown annotation{hint or '.'} Allowed: {allowed}"
-                self._mistake(key, message, Reason.UNKNOWN_ANNOTATION)
+                self._mistake(key, message, Denial.UNKNOWN_ANNOTATION)
 
     def _of(self, prefix: str) -> Iterable[tuple[str, str, str]]:
         """(key, what stands behind the prefix, value)."""
@@ -198,7 +198,7 @@ class _Reader:
             )
         return files
 
-    def _secret(self, name: str, file: str) -> Wish | None:
+    def _secret(self, name: str, file: str) -> SecretRequest | None:
         key = keys.SECRET + name
         try:
             source = parse_source(self._found[key])
@@ -208,7 +208,7 @@ class _Reader:
         if source.property is not None and len(property_key(source.property)) > KEY_LENGTH:
             self._mistake(key, f"the property is longer than {KEY_LENGTH - 2} characters")
             return None
-        return Wish(name=name, source=source, file=file)
+        return SecretRequest(name=name, source=source, file=file)
 
     def _values(self, files: dict[str, str]) -> tuple[tuple[str, str], ...]:
         values = self._variables(keys.ENV_VALUE, files)

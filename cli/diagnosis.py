@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cli import fleet
+from cli import listing
 from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
@@ -141,7 +141,7 @@ def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
         since = age_s(seconds(state["running"].get("startedAt")), now)
         waiting = ", ".join(item.name for item in found if item.holds)
         what = f"for {waiting}" if waiting else "and is about to pass"
-        sentence = f"waits in its gate {what} (for {fleet.duration(since)} so far)"
+        sentence = f"waits in its gate {what} (for {listing.duration(since)} so far)"
         return Standing(verdict="held", sentence=sentence)
     if "terminated" in state:
         code = state["terminated"].get("exitCode")
@@ -174,11 +174,11 @@ def _scheduled(status: Json) -> bool:
 def _secret(
     planned: PlannedSnapshot, file: PlannedFile, status: Status | None, held: str | None, now: float
 ) -> Secret:
-    state = "never-synced" if status is None else fleet.state(status, now)
+    state = "never-synced" if status is None else listing.state(status, now)
     why = _why(planned, status, state, now)
     if held is not None:
         why = _held(held, file, state, why)
-    refused = state in fleet.NOT_GIVEN or (state == Freshness.EXPIRED and planned.rules.refuses)
+    refused = state in listing.NOT_GIVEN or (state == Freshness.EXPIRED and planned.rules.refuses)
     property_ = "" if file.property is None else f"#{file.property}"
     return Secret(
         name=file.name,
@@ -201,20 +201,22 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
             " it refused the secret. Then an Event of the pod gives the reason"
         )
     tried = None if status.reason is None else explained(status.reason, status.message)
-    if state in fleet.NOT_GIVEN:
+    if state in listing.NOT_GIVEN:
         return tried
     if status.serving is None:
         return f"never fetched. Reason: {tried}" if tried else "never fetched yet"
     if status.version is None:
         return _NOTHING_SERVED.get(Serving(status.serving), state)
-    age = fleet.ago(status.last_success, now)
+    age = listing.ago(status.last_success, now)
     rules = planned.rules
     if state == Freshness.EXPIRED:
         end = "pods that start must wait" if rules.refuses else "it is still served"
-        limit = fleet.duration(rules.max_age_s)
+        limit = listing.duration(rules.max_age_s)
         said = f"last confirmed {age}, which is over the maximum age of {limit}: {end}"
     elif state == Freshness.STALE:
-        said = f"last confirmed {age}, which is over the budget of {fleet.duration(rules.budget_s)}"
+        said = (
+            f"last confirmed {age}, which is over the budget of {listing.duration(rules.budget_s)}"
+        )
     else:
         return tried
     return f"{said}. Reason: {tried}" if tried else said

@@ -164,7 +164,7 @@ def mounts_taken(pod: Pod) -> Iterator[tuple[str, str, str]]:
 
 
 def _is_app_mount(mount: dict[str, Any]) -> bool:
-    """As `webhook.shapes.app_mount` makes it, at any path."""
+    """As `webhook.containers.app_mount` makes it, at any path."""
     if mount.get("readOnly") is not True or mount.get("subPathExpr"):
         return False
     wanted = layout.FILES if mount.get("name") == layout.CACHE_VOLUME else None
