@@ -12,7 +12,7 @@ from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
 from contract.reasons import Freshness, Holding, Serving
-from controller.advice import explained, what_to_do
+from controller.remediation import explained, what_to_do
 from controller.times import seconds
 
 if TYPE_CHECKING:

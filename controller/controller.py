@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from contract.wire import WireError
 from controller.demand import consumers, parts, used
+from controller.policy_cache import PolicyCache
 from controller.reconcile import (
     RETENTION_S,
     Decided,
     Known,
     next_change,
+    operator_spec,
     reconcile,
-    wish,
     within,
 )
 from controller.spec import Name
 from controller.telemetry import say
-from controller.verdicts import Verdicts
 from kube.run_until import unless
 from refresh.engine import CLOCK_STEP_S
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from controller.accounts import Accounts
-    from controller.demand import Demand, Parts
-    from controller.feeds import Feed
+    from controller.demand import Demand, DemandedParts
     from controller.garbage_collector import GarbageCollector
+    from controller.informers import Informer
     from controller.restore import Restore, Restored
     from controller.spec import Spec
     from controller.status_writer import StatusWriter
     from policy.match import PolicySet
     from refresh.engine import Engine
-    from refresh.model import SnapshotKey, Wanted
+    from refresh.model import OperatorSpec, SnapshotKey
     from workqueue.clock import Clock
 
 REST_SHARE = 3.0
@@ -54,9 +54,9 @@ class Controller:
         restore: Restore,
         statuses: StatusWriter,
         garbage: GarbageCollector,
-        policies: Feed[PolicySet],
-        pods: Feed[Sequence[Demand]],
-        specs: Feed[Mapping[Name, Spec]],
+        policies: Informer[PolicySet],
+        pods: Informer[Sequence[Demand]],
+        specs: Informer[Mapping[Name, Spec]],
         accounts: Accounts,
         engine: Engine,
         clock: Clock,
@@ -79,7 +79,7 @@ class Controller:
         self._next_change = float("-inf")
         self._behind = True
         self._rests_until = float("-inf")
-        self._verdicts = Verdicts(namespaces=namespaces)
+        self._verdicts = PolicyCache(namespaces=namespaces)
         self._names: dict[SnapshotKey, Name] = {}
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
@@ -171,7 +171,7 @@ class Controller:
         self._known.pop(key, None)
         self._handled.pop(key, None)
 
-    def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> set[SnapshotKey]:
+    def _decide(self, wanted: Mapping[SnapshotKey, DemandedParts], now: float) -> set[SnapshotKey]:
         """Decides on all snapshots, and tells the engine. Those that are forgotten."""
         policies = self._policies.current()
         specs = self._specs.current()
@@ -180,7 +180,7 @@ class Controller:
         keys = (wanted.keys() | self._known.keys()) - gone
         self._names = {key: self._names.get(key) or _name(key) for key in keys}
         if policies is not self._verdicts.policies:
-            self._verdicts = Verdicts(policies, self._namespaces)
+            self._verdicts = PolicyCache(policies, self._namespaces)
         wishes = self._wishes(keys, policies)
         known = {key: self._as_known(key) for key in keys}
         parts = {key: taken for key, taken in wanted.items() if key in keys}
@@ -223,10 +223,10 @@ class Controller:
 
     def _wishes(
         self, keys: Iterable[SnapshotKey], policies: PolicySet
-    ) -> dict[SnapshotKey, Wanted]:
+    ) -> dict[SnapshotKey, OperatorSpec]:
         specs = self._specs.current()
         wishes = {
-            key: wish(
+            key: operator_spec(
                 key,
                 specs.get(self._names[key]),
                 policies,

@@ -9,7 +9,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from controller.events import regarding_snapshot
+from controller.event_recorder import regarding_snapshot
 from controller.secrets import ForeignSecretError
 from controller.snapshots import ignored
 from controller.spec import Name
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from collections.abc import Set as AbstractSet
 
-    from controller.events import Events
-    from controller.feeds import Copies
+    from controller.event_recorder import EventRecorder
+    from controller.informers import Informers
     from controller.records import Records
     from controller.secrets import Secrets
     from controller.snapshot_writer import SnapshotWriter
-    from controller.snapshots import Seen
+    from controller.snapshots import WatchedSnapshot
     from controller.status_writer import StatusWriter
     from kube.api import Api
     from kube.reflector import Change
@@ -48,12 +48,12 @@ class GarbageCollector:
         self,
         api: Api,
         *,
-        copies: Copies,
+        copies: Informers,
         records: Records,
         secrets: Secrets,
         snapshots: SnapshotWriter,
         statuses: StatusWriter,
-        events: Events,
+        events: EventRecorder,
         clock: Clock,
         draw: Callable[[], float],
     ) -> None:
@@ -161,7 +161,7 @@ class GarbageCollector:
         else:
             self._objects.done(key)
 
-    def _changed(self, change: Change[Seen]) -> None:
+    def _changed(self, change: Change[WatchedSnapshot]) -> None:
         """An object came whose name is not the one that its source gives."""
         seen = change.after
         if seen is not None and not seen.named:

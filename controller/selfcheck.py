@@ -46,7 +46,7 @@ class NotRefusedError(Exception):
 
 async def check(api: Api, attempts: Attempts, namespace: str, pod: str | None) -> None:
     """Asks for each right to read where every cluster has Secrets. Then tries each forbidden act as
-    a dry run in our own namespace. `controller.elsewhere` asks for other namespaces.
+    a dry run in our own namespace. `controller.namespace_rights` asks for other namespaces.
     NotRefusedError, TemporaryError.
     """
     for where in ELSEWHERE:

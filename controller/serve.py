@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from serving.get import TEXT, Get, GetAnswer
-from serving.limits import Limits
+from serving.limits import ClientLimits
 from serving.listener import Listener, bind
 from serving.page import Page
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-LIMITS = Limits(
+LIMITS = ClientLimits(
     connections=64,
     per_address=32,
     held_bytes=16 * 1024 * 1024,

@@ -34,7 +34,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contract.quoted import shown
-from controller.needs import needed_calls_per_second
+from controller.required_rate import needed_calls_per_second
 from refresh.events import AlarmKind
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from contract.reasons import FetchFailure
 from contract.snapshot import is_incarnation, is_version
 from providers.protocol import Failed, Fetched, Material, NotModified
-from refresh.fleet import Fleet
+from refresh.manager import SnapshotManager
 from refresh.model import Moment
 from refresh.observer import Silent
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult, Source
+    from refresh.account_queue import Work
     from refresh.budget import Budget
-    from refresh.model import Demanded, SnapshotKey, SnapshotState, Wanted
+    from refresh.model import Demanded, OperatorSpec, SnapshotKey, SnapshotState
     from refresh.observer import Observer
-    from refresh.schedule import Work
     from refresh.sink import Publication, Sink
-    from refresh.write_queue import Job, Parts
+    from refresh.write_queue import Job, WriteParts
     from workqueue.clock import Clock
 
 THREADS = 4
@@ -59,7 +59,7 @@ class Engine:
         self._clock = clock
         self._draw = rng.random
         self._observer: Observer = Silent() if observer is None else observer
-        self._fleet = Fleet(
+        self._fleet = SnapshotManager(
             cluster=cluster, sources=self._source, draw=rng.random, observer=self._observer
         )
         self._pools: dict[str, ThreadPoolExecutor] = {}
@@ -86,7 +86,7 @@ class Engine:
         self._fleet.demand(demanded, self._now())
         self._wake()
 
-    def operate(self, key: SnapshotKey, wanted: Wanted) -> None:
+    def operate(self, key: SnapshotKey, wanted: OperatorSpec) -> None:
         """Applies what operators want of one snapshot, whole; also while it is not demanded."""
         self._fleet.operate(key, wanted, self._now())
         self._wake()
@@ -191,7 +191,7 @@ class Engine:
                 continue
             await self._write_job(*taken)
 
-    async def _write_job(self, job: Job, parts: Parts) -> None:
+    async def _write_job(self, job: Job, parts: WriteParts) -> None:
         try:
             if job.namespace is not None:
                 await self._sink.report(job.namespace, self._fleet.states.entries(job.namespace))
@@ -204,7 +204,7 @@ class Engine:
             return
         self._fleet.states.writes.done(job, self._clock.monotonic())
 
-    async def _write_snapshot(self, key: SnapshotKey, parts: Parts) -> None:
+    async def _write_snapshot(self, key: SnapshotKey, parts: WriteParts) -> None:
         publication = self._fleet.states.publication(key) if parts.publish else None
         if publication is not None:
             await self._sink.publish(key, publication)

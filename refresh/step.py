@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import hold, validate, versions
+from refresh import held_versions, validate, versions
 from refresh.events import (
     Alarm,
     AlarmKind,
@@ -31,7 +31,7 @@ from refresh.model import Identity, Kept
 if TYPE_CHECKING:
     from providers.protocol import Material
     from refresh.events import Effect, Event, Weight
-    from refresh.model import SnapshotState, Wanted
+    from refresh.model import OperatorSpec, SnapshotState
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""
@@ -65,7 +65,7 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
             after, alarms = before, [Report()]
         case _:  # pragma: no cover - the type checker shows that there is none
             assert_never(event)
-    after = hold.ended(after)
+    after = held_versions.ended(after)
     return after, [*_changes(state, after), *alarms]
 
 
@@ -147,8 +147,8 @@ def _arrived(
         rank=versions.next_rank(answered, identity),
         incarnation=mark,
     )
-    if event.weight is not None and hold.switches_to(answered, identity):
-        until = hold.until(answered, event.weight, at, now)
+    if event.weight is not None and held_versions.switches_to(answered, identity):
+        until = held_versions.until(answered, event.weight, at, now)
         if until is not None:
             return _held_back(answered, kept, event.weight, until, at)
     lifted = versions.without_hold(versions.without_rejection(answered, identity))
@@ -166,7 +166,7 @@ def _held_back(
     """Kept, shown, alarmed once, and not served yet."""
     alarms: list[Effect] = []
     if not versions.is_held_back(state, kept.identity):
-        said = hold.what_is_lost(weight.lost)
+        said = held_versions.what_is_lost(weight.lost)
         alarms.append(Alarm(AlarmKind.HELD, kept.version, versions.LOST_MEMBER, said))
     lifted = versions.without_rejection(state, kept.identity)
     marked = versions.with_rejection(lifted, kept.identity, versions.LOST_MEMBER)
@@ -188,7 +188,7 @@ def _weighed(
     held = versions.held_back(state)
     if held is None:
         return state, []
-    until = hold.until(state, weight, now, now)
+    until = held_versions.until(state, weight, now, now)
     if until is not None:
         return replace(state, lost=weight.lost, held_until=until), []
     return _released(state, held, now, alarmed=bool(weight.lost))
@@ -305,7 +305,7 @@ def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotSta
 
 
 def _operated(
-    state: SnapshotState, wanted: Wanted, now: float
+    state: SnapshotState, wanted: OperatorSpec, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
     revoked = versions.with_revoked(state, wanted.revoked)
     rejections = tuple(
@@ -320,7 +320,7 @@ def _operated(
         quarantined=rejections + versions.rolled_back(state, wanted.quarantined),
         history=tuple(kept for kept in state.history if kept.version not in revoked),
     )
-    if versions.held_back(operated) is not None and not hold.goes_on(operated):
+    if versions.held_back(operated) is not None and not held_versions.goes_on(operated):
         operated = replace(versions.without_hold(operated), held_since=None)
     settled = _confirmed(_settled(operated, now), state.answered_at)
     ended = state.reason is FetchFailure.LOST_MEMBER and versions.held_back(settled) is None

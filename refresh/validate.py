@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from refresh.select import MOST_BYTES, MalformedError, members, selected, size
+from refresh.select import MOST_BYTES, MalformedValueError, members, selected, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,14 +98,14 @@ def suspicion(old: SecretBytes, new: SecretBytes) -> str | None:
 def _members(value: SecretBytes) -> frozenset[str] | None:
     try:
         return frozenset(members(value.reveal()))
-    except MalformedError:
+    except MalformedValueError:
         return None
 
 
 def _object_fault(raw: bytes) -> str | None:
     try:
         members(raw)
-    except MalformedError as fault:
+    except MalformedValueError as fault:
         return fault.code
     return None
 
@@ -120,7 +120,7 @@ def _json(raw: bytes, _: object) -> Rejection | None:
 def _required_keys(raw: bytes, rule: object) -> Rejection | None:
     try:
         document = members(raw)
-    except MalformedError:
+    except MalformedValueError:
         return Rejection(FetchFailure.INVALID, "required-keys")
     wanted = rule if isinstance(rule, list | tuple) else ()
     if all(document.get(name) not in (None, "") for name in wanted):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from serving.limits import Limits
+    from serving.limits import ClientLimits
 
 BACKLOG = 512
 """Connections that the kernel keeps for us, each with a part of its buffers."""
@@ -51,7 +51,7 @@ class Listener:
     def __init__(
         self,
         bound: socket.socket,
-        limits: Limits,
+        limits: ClientLimits,
         protocol: Callable[[], asyncio.Protocol],
         *,
         loop: asyncio.AbstractEventLoop,

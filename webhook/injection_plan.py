@@ -15,7 +15,6 @@ from contract.annotations import (
     ENV,
     ENV_VALUE,
     MODE,
-    MOUNT_PATH,
     RELOAD,
     SECRET,
 )
@@ -37,9 +36,10 @@ from contract.spelling import quick_suggestion
 from policy import match
 from policy.match import Allowed, Matcher, Refused
 from webhook import containers, cost, podspec, resources
-from webhook.annotations import PodAnnotations, SecretRequest, ours, overlaps, read, spellings
+from webhook.annotations import PodAnnotations, SecretRequest, ours, read
 from webhook.containers import PodRequest
 from webhook.file_access import access_of
+from webhook.pod_mistakes import collisions, pod_mistakes
 from webhook.resources import cache_size
 from webhook.verdict import ENOUGH, MOST_HINTS, Denial, Mistake
 
@@ -109,7 +109,7 @@ def decide(
     pairs = ours(podspec.annotations_of(pod))
     template = cache.template(pairs)
     asked, misread = template.call(read, pairs)
-    mistakes = [*misread, *islice(_pod_mistakes(pod), ENOUGH)]
+    mistakes = [*misread, *islice(pod_mistakes(pod), ENOUGH)]
     grants, refused = template.call(_grant, asked, namespace, policies, known=known)
     if grants is None:
         return [*mistakes, *refused]
@@ -120,7 +120,7 @@ def decide(
         return [*mistakes, *refused, *unknown, too_long]
     variables = template.call(_variables, asked, grants)
     mistakes += [*refused, *_unwanted(asked, policy), *unknown]
-    mistakes += islice(_collisions(pod["spec"], asked, chosen, variables), ENOUGH)
+    mistakes += islice(collisions(pod["spec"], asked, chosen, variables), ENOUGH)
     mode = asked.mode or policy.spec.agent.mode
     if mode == MOUNT and asked.bundle is not None:
         mistakes.append(Mistake(reason=Denial.BAD_ANNOTATION, field=BUNDLE, message=_NO_BUNDLE))
@@ -203,29 +203,6 @@ def _listen(spec: Pod) -> tuple[bool, tuple[str, ...]]:
             f"a container declares port {port}, so lastgood's agent does not serve metrics",
         )
     return True, ()
-
-
-def _pod_mistakes(pod: Pod) -> Iterator[Mistake]:
-    """What is wrong with the pod, whatever its annotations ask for. Its `metadata.namespace` is not
-    looked at: the API server takes a pod into the request's, and ignores a template's.
-    """
-    spec = pod["spec"]
-    if not podspec.user_containers(spec):
-        message = "the pod has no container of its own. At least one is required"
-        yield Mistake(reason=Denial.UNSUPPORTED_POD, field="spec.containers", message=message)
-    for field, name in podspec.names_taken(pod):
-        message = f'"{name}" is a reserved name of lastgood. Choose another name'
-        yield Mistake(reason=Denial.COLLISION, field=field, message=message)
-    for field, name, volume in podspec.mounts_taken(pod):
-        message = (
-            f'container {shown(name)} mounts "{volume}", a reserved volume of lastgood.'
-            " Remove the mount, because lastgood adds it itself"
-        )
-        yield Mistake(reason=Denial.COLLISION, field=field, message=message)
-    windows = podspec.windows(spec)
-    if windows is not None:
-        message = "Windows is not supported. Allowed: linux"
-        yield Mistake(reason=Denial.UNSUPPORTED_POD, field=windows, message=message)
 
 
 def _grant(
@@ -347,32 +324,6 @@ def _before_gate(inits: list[str]) -> list[str]:
     return inits[
         : next((at for at, name in enumerate(inits) if name not in podspec.MESH), len(inits))
     ]
-
-
-def _collisions(
-    spec: Pod, asked: PodAnnotations, chosen: frozenset[str], variables: tuple[dict[str, Any], ...]
-) -> Iterator[Mistake]:
-    """Mounts and variables of the chosen containers that stand where ours would."""
-    wanted = {item["name"]: item for item in variables}
-    ours = spellings(asked.mount_path)
-    for container in podspec.user_containers(spec, "initContainers") + podspec.user_containers(
-        spec
-    ):
-        if container["name"] not in chosen:
-            continue
-        name = shown(container["name"])
-        for mount in podspec.items(container, "volumeMounts"):
-            taken = mount["mountPath"]
-            if mount.get("name") not in layout.VOLUMES and overlaps(ours, spellings(taken)):
-                message = f"container {name} already mounts {shown(taken)}. Choose another path"
-                yield Mistake(reason=Denial.COLLISION, field=MOUNT_PATH, message=message)
-        for item in podspec.items(container, "env") if wanted else ():
-            variable = item["name"]
-            if variable in wanted and item != wanted[variable]:
-                message = f"container {name} already sets {shown(variable)}. Remove one of the two"
-                prefix = ENV if "value" in wanted[variable] else ENV_VALUE
-                field = shown(prefix + variable)
-                yield Mistake(reason=Denial.COLLISION, field=field, message=message)
 
 
 def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:

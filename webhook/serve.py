@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from serving.limits import Limits
+from serving.limits import ClientLimits
 from serving.listener import Listener
 from webhook.client_certificates import is_named
 from webhook.protocol import Protocol
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 120
 """Longer than the API server keeps an idle connection (90 s), so that it and not we ends it:
 it does not repeat a request that meets a closing connection."""
-LIMITS = Limits(
+LIMITS = ClientLimits(
     connections=512, per_address=256, held_bytes=32 * 1024 * 1024, idle_s=float(KEEP_ALIVE_S)
 )
 """An API server keeps at most 25 idle connections (client-go's idleConnsPerHost), and has at most

@@ -14,7 +14,7 @@ from contract.snapshot import Quarantined
 from controller import conditions
 from refresh import judge, versions
 from refresh.events import AlarmKind, Arrived, FetchFailed, Rechecked, Unchanged, Weighed
-from refresh.hold import what_is_lost
+from refresh.held_versions import what_is_lost
 from refresh.model import Demanded, Identity, SnapshotState, Use
 from refresh.step import known_version, step
 from tests.refresh.steps import alarms, bad, served, state_after, value_of, wished

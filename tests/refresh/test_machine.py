@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contract.reasons import FetchFailure
 from refresh.budget import Budget
-from refresh.model import Identity, SnapshotKey, SnapshotState, Use, Wanted
+from refresh.model import Identity, OperatorSpec, SnapshotKey, SnapshotState, Use
 from tests.refresh.world import CRITICAL, STEADY, Provider, World, demanded, most_over, snapshot
 
 REFERENCES = ("/shared", "/own", "/gone")
@@ -52,7 +52,7 @@ class Refreshing(RuleBasedStateMachine):
         for name in REFERENCES[:2]:
             self.provider.recreate(name, "v0", b'{"p":"0"}', "i0")
             self.real[name, Identity("v0", "i0")] = b'{"p":"0"}'
-        self.wishes: dict[SnapshotKey, Wanted] = {}
+        self.wishes: dict[SnapshotKey, OperatorSpec] = {}
         self.revoked: dict[SnapshotKey, set[str]] = {}
         self.calls: list[float] = []
         self.stepped_back = False
@@ -193,7 +193,7 @@ class Refreshing(RuleBasedStateMachine):
     ) -> None:
         key = snapshot(*which)
         revoked = frozenset(self.revoked.get(key, set()))
-        wish = Wanted(pin=pin, quarantined=quarantined, revoked=revoked)
+        wish = OperatorSpec(pin=pin, quarantined=quarantined, revoked=revoked)
         self.wishes[key] = wish
         self.world.fleet.operate(key, wish, self.world.at)
         self.world.flush()

@@ -13,7 +13,7 @@ from contract.secret_bytes import SecretBytes
 from contract.snapshot import META, VALUE, from_wire
 from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 from refresh.budget import Budget
-from refresh.fleet import Fleet
+from refresh.manager import SnapshotManager
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
 from refresh.observer import Silent
 from refresh.snapshot_data import history_data, published, secret_data
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult
+    from refresh.account_queue import Work
     from refresh.events import Alarm
-    from refresh.model import Task, Use, Wanted
+    from refresh.model import OperatorSpec, Task, Use
     from refresh.observer import Observer
-    from refresh.schedule import Work
     from refresh.sink import Publication
-    from refresh.write_queue import Job, Parts
+    from refresh.write_queue import Job, WriteParts
 
 CLUSTER = "uid-1"
 STEADY = FreshnessClass(
@@ -59,7 +59,7 @@ def demanded(
     checks: Checks = CHECKS,
     properties: frozenset[str] = frozenset(),
     whole: bool = False,
-    wanted: Wanted | None = None,
+    wanted: OperatorSpec | None = None,
     used: tuple[Use, ...] = (),
     hold_s: float | None = None,
 ) -> Demanded:
@@ -222,7 +222,7 @@ class World:
         self.draw = draw
         self.latency_s = latency_s
         self.call_times: list[float] = []
-        self.fleet = Fleet(
+        self.fleet = SnapshotManager(
             cluster=cluster,
             sources=lambda *_: provider,
             draw=draw,
@@ -285,7 +285,7 @@ class World:
             else:
                 writes.done(job, self.mono)
 
-    def _write(self, job: Job, parts: Parts) -> None:
+    def _write(self, job: Job, parts: WriteParts) -> None:
         if job.namespace is not None:
             self.store.note(job.namespace, self.fleet.states.entries(job.namespace))
         elif job.key is not None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from controller.verdicts import Verdicts
+from controller.policy_cache import PolicyCache
 from policy.load import load_texts
 from refresh.model import SnapshotKey, SourceKey
 from tests.policy.given import decided
@@ -55,7 +55,7 @@ def test_it_says_what_policy_says_however_often(
     policies: PolicySet, namespace: str, reference: str
 ) -> None:
     """Also of a second source of the namespace, for which its policy is known by then."""
-    verdicts = Verdicts(policies)
+    verdicts = PolicyCache(policies)
     verdicts.of(key(namespace, "/team-a/first"))
     said = decided(
         policies, namespace=namespace, provider="aws-sm", account="aws", reference=reference
@@ -66,7 +66,7 @@ def test_it_says_what_policy_says_however_often(
 
 def test_it_looks_once_and_forgets_what_nobody_wants_any_more(policies: PolicySet) -> None:
     """One tenant's passing sources leave nothing in memory."""
-    verdicts = Verdicts(policies)
+    verdicts = PolicyCache(policies)
     stays, goes = key("team-a", "/team-a/stays"), key("team-a", "/team-a/goes")
     first, second = verdicts.of(stays), verdicts.of(goes)
     verdicts.keep({stays})

@@ -11,17 +11,17 @@ from contract.quoted import shown
 from contract.reasons import Found, Freshness, Holding
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import VALUE, data_key
-from controller.advice import reason_of
+from controller.remediation import reason_of
 from refresh import select
 
 if TYPE_CHECKING:
-    from controller.demand import Parts
+    from controller.demand import DemandedParts
     from controller.reconcile import Decided
     from refresh.model import Kept, SnapshotKey, SnapshotState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
+class PendingReason:
     """What one source keeps a pod from starting for."""
 
     key: SnapshotKey
@@ -38,14 +38,14 @@ MOST_NAMES = 200
 """Characters of the properties in one sentence."""
 
 
-def wait(
+def pending_reason(
     key: SnapshotKey,
     state: SnapshotState | None,
     decided: Decided,
     *,
     found: Found | None,
     now: float,
-) -> Wait | None:
+) -> PendingReason | None:
     """What `key` keeps its pods waiting for; None: nothing, or nothing that is known yet.
 
     `found`: why pods are not given what is known. `now` in seconds since the epoch.
@@ -53,7 +53,7 @@ def wait(
     if found is not None:
         cause = str(found)
         note = f"waits for {_named(key)}. {reason_of(cause)}"
-        return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
+        return PendingReason(key=key, cause=cause, reason="SecretNotSynced", note=note)
     if state is not None and state.serving is not None:
         return _expired(key, state, decided, now)
     reason = decided.refusal or (None if state is None else state.reason)
@@ -61,13 +61,15 @@ def wait(
     return None if reason is None else _never_synced(key, str(reason), message)
 
 
-def _never_synced(key: SnapshotKey, cause: str, message: str | None) -> Wait:
+def _never_synced(key: SnapshotKey, cause: str, message: str | None) -> PendingReason:
     said = reason_of(cause, message)
     note = f"waits for {_named(key)}, which was never fetched. {said}"
-    return Wait(key=key, cause=cause, reason="SecretNotSynced", note=note)
+    return PendingReason(key=key, cause=cause, reason="SecretNotSynced", note=note)
 
 
-def _expired(key: SnapshotKey, state: SnapshotState, decided: Decided, now: float) -> Wait | None:
+def _expired(
+    key: SnapshotKey, state: SnapshotState, decided: Decided, now: float
+) -> PendingReason | None:
     """Of a class that refuses what has expired."""
     rules = None if decided.demanded is None else decided.demanded.rules
     if rules is None or not rules.refuses:
@@ -83,12 +85,12 @@ def _expired(key: SnapshotKey, state: SnapshotState, decided: Decided, now: floa
         f"waits for {_named(key)}, which has expired. It is {old}, and class {rules.name} refuses"
         f" to start pods with values older than {rules.max_age_s:.0f} s. {last}"
     )
-    return Wait(key=key, cause=EXPIRED, reason="SecretExpired", note=note)
+    return PendingReason(key=key, cause=EXPIRED, reason="SecretExpired", note=note)
 
 
 def unusable(
-    key: SnapshotKey, served: Kept, taken: Parts, *, bundle: str | None = None
-) -> Wait | None:
+    key: SnapshotKey, served: Kept, taken: DemandedParts, *, bundle: str | None = None
+) -> PendingReason | None:
     """What a gate finds wrong with the served value itself, as it comes to it; None: nothing.
     `bundle` is the form of the pod's bundle.
     """
@@ -105,10 +107,10 @@ def unusable(
     return None
 
 
-def _unusable(key: SnapshotKey, served: Kept, cause: Holding, what: str) -> Wait:
+def _unusable(key: SnapshotKey, served: Kept, cause: Holding, what: str) -> PendingReason:
     said = reason_of(cause.value)
     note = f"waits for {_named(key)}. Version {served.version} {what}. {said}"
-    return Wait(key=key, cause=cause.value, reason="SecretNotUsable", note=note)
+    return PendingReason(key=key, cause=cause.value, reason="SecretNotUsable", note=note)
 
 
 def _named(key: SnapshotKey) -> str:

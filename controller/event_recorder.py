@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from api.snapshot import KIND
 from contract.quoted import printable
+from controller.status_transitions import Severity
 from controller.telemetry import say
 from controller.times import rfc3339
-from controller.turns import Severity
 from kube.errors import ApiError, FencedError
 from kube.resources import EVENTS, PODS, SECRET_SNAPSHOTS
 from refresh.budget import Bucket, Budget
@@ -73,7 +73,7 @@ class Regarded(NamedTuple):
     uid: str
 
 
-class Events:
+class EventRecorder:
     """Writes Events, each at most every ten minutes and few a second, of one namespace fewer; one
     that fails is not repeated.
     """

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from controller.demand import Demand, NotADemandError, Parts
-from controller.feeds import (
+from controller.demand import Demand, DemandedParts, NotADemandError
+from controller.informers import (
     MOST_MISNAMED,
     MOST_OBJECTS,
     MOST_SOURCES,
-    Copies,
     Declarations,
-    PolicyFeed,
+    Informers,
+    PolicyInformer,
     Sources,
 )
 from controller.snapshots import declaration
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 def _demand(namespace: str, first: int, count: int) -> Demand:
     references = [f"/forged/{number}" for number in range(first, first + count)]
     keys = [SnapshotKey(namespace, SourceKey("a", "controller", "file", it)) for it in references]
-    return Demand(namespace=namespace, pod="web", parts=dict.fromkeys(keys, Parts(whole=True)))
+    return Demand(
+        namespace=namespace, pod="web", parts=dict.fromkeys(keys, DemandedParts(whole=True))
+    )
 
 
 def test_p13_one_namespaces_plans_fill_no_memory_and_take_no_room_of_anothers() -> None:
@@ -125,12 +127,12 @@ def test_each_kind_is_listed_once_and_a_status_changes_no_policy() -> None:
 
     async def run() -> None:
         server, stop = Server(), asyncio.Event()
-        copies = Copies(cast("Api", server), SystemClock(), Random(1), lambda *_: None)
+        copies = Informers(cast("Api", server), SystemClock(), Random(1), lambda *_: None)
         running = [asyncio.create_task(it) for it in copies.runs(stop)]
         await copies.wait_synced()
         kinds = {"secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots"}
         assert server.asked == dict.fromkeys(kinds, 1)
-        feed = PolicyFeed(copies)
+        feed = PolicyInformer(copies)
         feed.refresh()
 
         async def told(**status: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from controller.elsewhere import Elsewhere
+from controller.namespace_rights import NamespaceRights
 from controller.selfcheck import READS, NotRefusedError
 from kube.api import Api
 from kube.errors import UnavailableError
@@ -89,7 +89,7 @@ def checked(
         async with serving() as server:
             server.instead = cluster.answer
             async with Api(server.configuration()) as api:
-                elsewhere = Elsewhere(api, SYSTEM, served, most=most, within_s=within_s)
+                elsewhere = NamespaceRights(api, SYSTEM, served, most=most, within_s=within_s)
                 for _ in range(tries - 1):
                     with pytest.raises(UnavailableError):
                         await elsewhere.check(report=report)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
-from controller.starts import Source, started_at, started_stale
+from controller.stale_starts import StartedSource, started_at, started_stale
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
 
 AT = 1_800_000_000.0
@@ -25,7 +25,7 @@ PATIENT = FreshnessClass(
 )
 
 
-def _source(age_s: float | None, reference: str = "/prod/db", **changes: Any) -> Source:  # noqa: ANN401 - a state's members
+def _source(age_s: float | None, reference: str = "/prod/db", **changes: Any) -> StartedSource:  # noqa: ANN401 - a state's members
     state = SnapshotState(
         serving=Serving.SERVED,
         served=Kept(version="v1", value=SecretBytes(b"canary"), fetched_at=AT - 5000),
@@ -33,7 +33,7 @@ def _source(age_s: float | None, reference: str = "/prod/db", **changes: Any) ->
         reason=FetchFailure.UNAVAILABLE,
     )
     key = SnapshotKey("payments", SourceKey("prod", "controller", "aws-sm", reference))
-    return Source(key=key, state=replace(state, **changes), rules=STEADY)
+    return StartedSource(key=key, state=replace(state, **changes), rules=STEADY)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def _source(age_s: float | None, reference: str = "/prod/db", **changes: Any) ->
         ),
     ],
 )
-def test_p5_a_pod_that_started_stale_is_told_so(source: Source, said: str) -> None:
+def test_p5_a_pod_that_started_stale_is_told_so(source: StartedSource, said: str) -> None:
     """Which source, how old, what the class says, the provider's last word, what to do."""
     assert started_stale([_source(10.0, "/prod/other"), source], AT) == said
 
@@ -73,7 +73,7 @@ def test_p5_a_pod_that_started_stale_is_told_so(source: Source, said: str) -> No
         pytest.param(_source(400.0, served=None), id="revoked: the pod started without"),
     ],
 )
-def test_what_is_not_known_to_have_been_stale_is_not_said(source: Source) -> None:
+def test_what_is_not_known_to_have_been_stale_is_not_said(source: StartedSource) -> None:
     """An Event that is wrong is worse than none."""
     assert started_stale([source], AT) is None
 

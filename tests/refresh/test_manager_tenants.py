@@ -5,7 +5,7 @@ from random import Random
 from contract.reasons import FetchFailure
 from providers.protocol import Alone, Fetched
 from refresh.budget import Budget
-from refresh.model import Wanted
+from refresh.model import OperatorSpec
 from tests.refresh.world import (
     BUDGET,
     CRITICAL,
@@ -71,12 +71,12 @@ def test_p13_pins_to_versions_that_nobody_has_delay_no_other_tenants_rotation() 
     mine = demanded("victim", "/good", rules=CRITICAL)
     world.fleet.demand([mine], world.at)
     world.run(60)
-    pinned = Wanted(pin="nobody-has-it")
+    pinned = OperatorSpec(pin="nobody-has-it")
     theirs = [demanded("malice", f"/pinned/{n}", wanted=pinned) for n in range(120)]
     world.fleet.demand([mine, *theirs], world.at)
     world.run(15)
     provider.rotate("/good", "v2", b"{}")
-    asked = Wanted(refresh_requested=world.wall)
+    asked = OperatorSpec(refresh_requested=world.wall)
     world.fleet.operate(mine.key, asked, world.at)
     before = provider.calls
     while served(world, mine.key) != "v2":
@@ -95,7 +95,7 @@ def test_p13_a_source_that_breaks_batches_is_singled_out() -> None:
     assert all(served(world, item.key) for item in good)
     before = provider.calls
     for item in good:
-        world.fleet.operate(item.key, Wanted(refresh_requested=world.wall), world.at)
+        world.fleet.operate(item.key, OperatorSpec(refresh_requested=world.wall), world.at)
     world.run(5)
     assert provider.calls - before <= 3
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.turns import Turn, turns
+from controller.status_transitions import Transition, transitions
 
 RULES = {"maxAgeSeconds": 900, "onExpired": "serve"}
 FRESH = {"state": "Fresh", "class": "steady", "rules": RULES, "version": "v2"}
@@ -15,19 +15,19 @@ QUARANTINED = [{"version": "v2", "reason": "rolled-back"}]
 BACK = {**FRESH, "version": "v1", "quarantined": QUARANTINED}
 
 
-def _turns(before: dict[str, Any], after: dict[str, Any]) -> list[Turn]:
-    return [turn for turn, _ in turns(before, after)]
+def _turns(before: dict[str, Any], after: dict[str, Any]) -> list[Transition]:
+    return [turn for turn, _ in transitions(before, after)]
 
 
 @pytest.mark.parametrize(
     ("before", "after", "found"),
     [
-        pytest.param({**FRESH, "state": "Stale"}, EXPIRED, [Turn.EXPIRED], id="expired"),
-        pytest.param({}, EXPIRED, [Turn.EXPIRED], id="expired in an object that is new"),
+        pytest.param({**FRESH, "state": "Stale"}, EXPIRED, [Transition.EXPIRED], id="expired"),
+        pytest.param({}, EXPIRED, [Transition.EXPIRED], id="expired in an object that is new"),
         pytest.param(EXPIRED, {**EXPIRED, "reason": "denied"}, [], id="expired as before"),
         pytest.param(EXPIRED, FRESH, [], id="fresh again"),
         pytest.param(FRESH, {"state": "Expired"}, [], id="policy gives no class any more"),
-        pytest.param(FRESH, BACK, [Turn.ROLLED_BACK], id="rolled back"),
+        pytest.param(FRESH, BACK, [Transition.ROLLED_BACK], id="rolled back"),
         pytest.param(BACK, BACK, [], id="rolled back as before"),
         pytest.param(FRESH, {**FRESH, "quarantined": QUARANTINED}, [], id="nothing older"),
         pytest.param(FRESH, {**FRESH, "version": "v3"}, [], id="rotated"),
@@ -40,7 +40,7 @@ def _turns(before: dict[str, Any], after: dict[str, Any]) -> list[Turn]:
     ],
 )
 def test_a_change_is_told_once(
-    before: dict[str, Any], after: dict[str, Any], found: list[Turn]
+    before: dict[str, Any], after: dict[str, Any], found: list[Transition]
 ) -> None:
     """What both statuses say already is not told again, also by the next process."""
     assert _turns(before, after) == found
@@ -62,13 +62,13 @@ def test_p5_an_expiry_says_what_the_class_does_and_what_to_do(
 ) -> None:
     """Beside the version, and when it was confirmed last."""
     status = {**EXPIRED, "rules": {**RULES, "onExpired": on_expired}, "reason": reason}
-    ((_, note),) = turns(FRESH, status)
+    ((_, note),) = transitions(FRESH, status)
     assert note.startswith("version v2, last confirmed 2026-11-24T17:00:00Z, is older than the")
     assert words in note
 
 
 def test_p12_a_rollback_names_both_versions() -> None:
     """The one that is served no more, and the one that is."""
-    assert list(turns(FRESH, BACK)) == [
-        (Turn.ROLLED_BACK, "rolled back from version v2 to v1"),
+    assert list(transitions(FRESH, BACK)) == [
+        (Transition.ROLLED_BACK, "rolled back from version v2 to v1"),
     ]

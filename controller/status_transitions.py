@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from contract.reasons import Found
-from controller.advice import reason_of
+from controller.remediation import reason_of
 from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Severity(StrEnum):
     WARNING = "Warning"
 
 
-class Turn(StrEnum):
+class Transition(StrEnum):
     """Reasons of Events on a SecretSnapshot."""
 
     EXPIRED = "Expired"
@@ -32,22 +32,22 @@ class Turn(StrEnum):
     @property
     def severity(self) -> Severity:
         """What somebody asked for has been done, or something is wrong."""
-        return Severity.NORMAL if self is Turn.ROLLED_BACK else Severity.WARNING
+        return Severity.NORMAL if self is Transition.ROLLED_BACK else Severity.WARNING
 
 
-def turns(before: Document, after: Document) -> Iterator[tuple[Turn, str]]:
+def transitions(before: Document, after: Document) -> Iterator[tuple[Transition, str]]:
     """What is new in a status, and a sentence on it. Told by what both say, so once for each
     change, also over a restart.
     """
     if _expired(after) and not _expired(before):
-        yield Turn.EXPIRED, _expiry(after)
+        yield Transition.EXPIRED, _expiry(after)
     late = Found.AGES_NOT_WRITTEN
     if after.get("reason") == late and before.get("reason") != late:
-        yield Turn.AGES_NOT_WRITTEN, f"pods see older ages. {reason_of(late)}"
+        yield Transition.AGES_NOT_WRITTEN, f"pods see older ages. {reason_of(late)}"
     left = before.get("version")
     is_same = _identity(before) == _identity(after)
     if left is not None and not is_same and left in _rolled_back_from(after):
-        yield Turn.ROLLED_BACK, f"rolled back from version {left} to {after.get('version')}"
+        yield Transition.ROLLED_BACK, f"rolled back from version {left} to {after.get('version')}"
 
 
 def _expired(status: Document) -> bool:

@@ -11,9 +11,9 @@ import pytest
 
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
-from controller import upkeep
+from controller import record_checks
+from controller.record_checks import ROUND_S, RecordChecks
 from controller.records import UntakenRecordError
-from controller.upkeep import ROUND_S, Upkeep
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SnapshotState, SourceKey
 
@@ -100,7 +100,7 @@ class World:
         async def run() -> None:
             clock, engine, records = cast("Any", self), cast("Any", self), cast("Any", self)
             maps = cast("Any", SimpleNamespace(entry=lambda *_: self.entry))
-            keeping = Upkeep(records, engine, maps, clock, lambda: 0.99)
+            keeping = RecordChecks(records, engine, maps, clock, lambda: 0.99)
             running = asyncio.create_task(keeping.run(lambda: True))
             begun = self._mono
             while self._mono < begun + count * self._step_s:  # noqa: ASYNC110 - no time passes
@@ -113,7 +113,7 @@ class World:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns follow each other at once; the world's clock says what time it is."""
-    monkeypatch.setattr(upkeep, "TURN_S", 0.0)
+    monkeypatch.setattr(record_checks, "TURN_S", 0.0)
 
 
 def test_each_snapshot_is_checked_once_after_a_start_and_then_once_a_round() -> None:
@@ -184,7 +184,7 @@ def test_p2_a_record_that_was_not_taken_over_ends_the_process() -> None:
     world.untaken = "lgr-a-1"
 
     async def run() -> None:
-        await Upkeep(*(cast("Any", world),) * 5).run(lambda: True)
+        await RecordChecks(*(cast("Any", world),) * 5).run(lambda: True)
 
     with pytest.raises(UntakenRecordError, match="lgr-a-1"):
         asyncio.run(run())

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from contract.reasons import FetchFailure
 from providers.protocol import Again, Alone, Failed
 from refresh import interval
+from refresh.account_queue import FIRST, AccountQueue, QueueEntry, Share
 from refresh.breaker import PROBE_CAP_S
-from refresh.schedule import FIRST, Plan, Schedule, Share
 from workqueue import retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from providers.protocol import Fetched, FetchRequest, FetchResult, Source
+    from refresh.account_queue import Work
     from refresh.budget import Budget
-    from refresh.lane import Kind
+    from refresh.fair_queue import WorkKind
     from refresh.model import Demanded, Moment, SnapshotKey, SnapshotState, Task
-    from refresh.schedule import Work
 
     Sources = Callable[[str, str, str], Source]
     """The source for an account, an identity and a provider, opened once and kept."""
@@ -29,7 +29,7 @@ REFUSALS = frozenset({FetchFailure.ABSENT, FetchFailure.DENIED})
 
 
 @dataclass(slots=True)
-class Asked:
+class FetchTask:
     """What is known of one task beyond its plan."""
 
     keys: dict[str, SnapshotKey] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Asked:
     """Whether it was hurried since that began: its answer may be older than what hurried it."""
 
 
-class Asks:
+class FetchTasks:
     """Tasks by account. States and demands are the fleet's; here they are only read."""
 
     def __init__(
@@ -64,15 +64,15 @@ class Asks:
         self._states = states
         self._demanded = demanded
         self._draw = draw
-        self._tasks: dict[Task, Asked] = {}
-        self._schedules: dict[str, Schedule] = {}
+        self._tasks: dict[Task, FetchTask] = {}
+        self._schedules: dict[str, AccountQueue] = {}
 
     @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts that have a budget."""
         return tuple(self._schedules)
 
-    def schedule(self, account: str) -> Schedule | None:
+    def schedule(self, account: str) -> AccountQueue | None:
         """The account's schedule; None: it has no budget."""
         return self._schedules.get(account)
 
@@ -81,7 +81,7 @@ class Asks:
         found = ((name, schedule.smallest_burst) for name, schedule in self._schedules.items())
         return {name: burst for name, burst in found if burst is not None}
 
-    def get(self, task: Task) -> Asked | None:
+    def get(self, task: Task) -> FetchTask | None:
         """What is known of a task; None: nobody demands it."""
         return self._tasks.get(task)
 
@@ -96,7 +96,7 @@ class Asks:
             elif schedule.bucket.budget != budget:
                 schedule.change(budget, at.mono)
 
-    def add(self, task: Task, key: SnapshotKey, asked: Asked) -> Asked:
+    def add(self, task: Task, key: SnapshotKey, asked: FetchTask) -> FetchTask:
         """Notes that `key` demands the task; `asked` is what is known of it if it is new."""
         known = self._tasks.setdefault(task, asked)
         known.keys[key.namespace] = key
@@ -134,7 +134,7 @@ class Asks:
             return
         known = self._tasks[task]
         states = [self._states[key] for key in known.keys.values()]
-        plan = Plan(
+        plan = QueueEntry(
             due_at=known.due_at,
             namespaces={
                 namespace: self._demanded[key].rules.budget_s
@@ -161,7 +161,7 @@ class Asks:
             )
         return results
 
-    def replan(self, task: Task, known: Asked, result: FetchResult, at: Moment) -> None:
+    def replan(self, task: Task, known: FetchTask, result: FetchResult, at: Moment) -> None:
         """Sets when the task is due after this result; `put` follows. While the breaker is open it
         alone paces the account, so that all are ready when the provider is back. What was hurried
         during the fetch is asked once more.
@@ -189,14 +189,14 @@ class Asks:
         known.due_at = at.mono + (0.0 if known.urgent else wait_s)
 
     def _open(self, account: str, budget: Budget, at: Moment) -> None:
-        def most_calls(kind: Kind, tasks: tuple[Task, ...]) -> int:
+        def most_calls(kind: WorkKind, tasks: tuple[Task, ...]) -> int:
             source = self._sources(account, kind.identity, kind.provider)
             return source.most_calls([self._request(task) for task in tasks])
 
-        def batch_limit(kind: Kind) -> int:
+        def batch_limit(kind: WorkKind) -> int:
             return self._sources(account, kind.identity, kind.provider).batch_limit
 
-        self._schedules[account] = Schedule(
+        self._schedules[account] = AccountQueue(
             budget, at.mono, most_calls=most_calls, batch_limit=batch_limit
         )
         for task in self._tasks:
@@ -204,7 +204,7 @@ class Asks:
                 self.put(task)
 
 
-def _share(task: Task, known: Asked, states: list[SnapshotState]) -> Share:
+def _share(task: Task, known: FetchTask, states: list[SnapshotState]) -> Share:
     if task.by_name or any(state.serving is not None for state in states):
         return Share.KEPT
     return Share.REFUSED if known.refused else Share.NEW

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.lease import Times
+from controller.lease import LeaseTimes
 from tests.controller.strained import LOST
 from tests.controller.test_lead import LeaseServer
 from tests.kube.server import serving
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow]
 
-BLOCKED_S = Times().duration_s + 3.0
+BLOCKED_S = LeaseTimes().duration_s + 3.0
 """A stall of the work's loop that would lose a Lease which that loop renews."""
 CONNECTIONS = 1282
 """As many as the attack had, released at once."""

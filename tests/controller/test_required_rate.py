@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from contract.freshness import FreshnessClass
-from controller.needs import needed_calls_per_second, rounded
 from controller.reconcile import Decided, Known
+from controller.required_rate import needed_calls_per_second, rounded
 from refresh.model import Checks, Demanded, SnapshotKey, SourceKey
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Shown:
+class ReportedStatus:
     """One snapshot's status."""
 
     state: SnapshotState = field(default_factory=SnapshotState)

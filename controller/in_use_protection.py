@@ -1,6 +1,6 @@
 """Keeps accounts and policies in use from vanishing: their status says that they are in use, and a
 ValidatingAdmissionPolicy of the chart refuses to delete such a one (docs/design/016). An account's
-says too how many calls it needs. The decision is pure; `Holds` writes it.
+says too how many calls it needs. The decision is pure; `InUseProtection` writes it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from controller.needs import rounded
+from controller.required_rate import rounded
 from controller.telemetry import say
 from kube.errors import ApiError, ConflictError, FencedError, NotFoundError
 from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
@@ -38,7 +38,7 @@ _NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holdable:
+class ProtectedObject:
     """What is kept of an account or a policy."""
 
     name: str
@@ -52,10 +52,10 @@ class Holdable:
     burst: int | None = None
 
     @staticmethod
-    def from_wire(content: Json) -> Holdable:
+    def from_wire(content: Json) -> ProtectedObject:
         """Of any object."""
         metadata, status = content["metadata"], content.get(STATUS) or {}
-        return Holdable(
+        return ProtectedObject(
             name=metadata["name"],
             version=metadata["resourceVersion"],
             in_use=status.get(IN_USE) is True,
@@ -105,8 +105,10 @@ def _over(policies: PolicySet, namespace: str) -> str | None:
 
 
 def changes(
-    objects: Iterable[Holdable], in_use: Mapping[str, float], bursts: Mapping[str, int] = _NONE
-) -> list[tuple[Holdable, Change]]:
+    objects: Iterable[ProtectedObject],
+    in_use: Mapping[str, float],
+    bursts: Mapping[str, int] = _NONE,
+) -> list[tuple[ProtectedObject, Change]]:
     """The objects whose status must say something else, and what; `in_use` has what each of those
     needs, and `bursts` the smallest burst of those whose own is too small.
     """
@@ -116,7 +118,7 @@ def changes(
     return [(item, change) for item, change in found if change]
 
 
-def _change(item: Holdable, needed: float | None, burst: int | None) -> Change:
+def _change(item: ProtectedObject, needed: float | None, burst: int | None) -> Change:
     """`needed` None: it is not in use. Null removes a field."""
     said: Change = {
         IN_USE: item.in_use,
@@ -133,16 +135,16 @@ def _change(item: Holdable, needed: float | None, burst: int | None) -> Change:
     return {name: value for name, value in must.items() if value != said[name]}
 
 
-class Holds:
-    """Writes statuses, through an `api` that is fenced. The copies have what `Holdable.from_wire`
-    keeps.
+class InUseProtection:
+    """Writes statuses, through an `api` that is fenced. The copies have what
+    `ProtectedObject.from_wire` keeps.
     """
 
     def __init__(
         self,
         api: Api,
-        accounts: LocalCopy[Holdable],
-        policies: LocalCopy[Holdable],
+        accounts: LocalCopy[ProtectedObject],
+        policies: LocalCopy[ProtectedObject],
         *,
         clock: Clock,
         draw: Callable[[], float],
@@ -177,7 +179,7 @@ class Holds:
         while (key := self._queue.get(self._clock.monotonic())) is not None:
             await self._write(*key, wanted[key[0]])
 
-    def _changes(self, resource: Resource, used: Used) -> list[tuple[Holdable, Change]]:
+    def _changes(self, resource: Resource, used: Used) -> list[tuple[ProtectedObject, Change]]:
         items = self._copies[resource].items.values()
         return changes(list(items), used.accounts, used.bursts)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from refresh.breaker import Breaker
 from refresh.budget import Bucket
-from refresh.lane import Kind, Lane, Ready
+from refresh.fair_queue import FairQueue, Ready, WorkKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +44,7 @@ FIRST = float("-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class QueueEntry:
     """When and how a task is to be fetched next."""
 
     due_at: float
@@ -61,7 +61,7 @@ class Plan:
 class Work:
     """One fetch to make now, already paid from the budget."""
 
-    kind: Kind
+    kind: WorkKind
     tasks: tuple[Task, ...]
     payers: tuple[tuple[str, Share], ...]
     """Per task: the namespace in whose turn it was picked, and in which lane."""
@@ -71,8 +71,8 @@ class Work:
 
 @dataclass(slots=True)
 class _Item:
-    plan: Plan
-    kind: Kind
+    plan: QueueEntry
+    kind: WorkKind
     generation: int
     in_flight: bool = False
 
@@ -80,14 +80,14 @@ class _Item:
 class _Picked(NamedTuple):
     namespace: str
     task: Task
-    kind: Kind
+    kind: WorkKind
     share: Share
     """The lane it came from."""
     charged: float
     """Calls charged to the namespace so far."""
 
 
-class Schedule:
+class AccountQueue:
     """All tasks of one account.
 
     `most_calls(kind, tasks)` is the largest number of provider calls that one fetch of them can
@@ -99,8 +99,8 @@ class Schedule:
         budget: Budget,
         now: float,
         *,
-        most_calls: Callable[[Kind, tuple[Task, ...]], int],
-        batch_limit: Callable[[Kind], int],
+        most_calls: Callable[[WorkKind, tuple[Task, ...]], int],
+        batch_limit: Callable[[WorkKind], int],
     ) -> None:
         self.bucket = Bucket(budget, now)
         self.breaker = Breaker()
@@ -109,7 +109,7 @@ class Schedule:
         self._items: dict[Task, _Item] = {}
         self._timers: list[tuple[float, int, Task]] = []
         self._generation = 0
-        self._lanes = {share: Lane(self._is_live) for share in Share}
+        self._lanes = {share: FairQueue(self._is_live) for share in Share}
         self._passed = dict.fromkeys(Share, 0.0)
         """Calls by weight that each lane has had; the least goes next (stride scheduling)."""
         self._in_flight = 0
@@ -141,10 +141,10 @@ class Schedule:
             self.put(task, self._items[task].plan)
         self._dear.clear()
 
-    def put(self, task: Task, plan: Plan) -> None:
+    def put(self, task: Task, plan: QueueEntry) -> None:
         """Plans a task, in the place of its former plan; one in flight waits for its `done`."""
         self._generation += 1
-        kind = Kind(task.source.identity, task.source.provider, plan.alone or task.by_name)
+        kind = WorkKind(task.source.identity, task.source.provider, plan.alone or task.by_name)
         item = self._items.get(task)
         if item is None:
             item = self._items[task] = _Item(plan, kind, self._generation)
@@ -157,7 +157,7 @@ class Schedule:
         self._items.pop(task, None)
         self._dear.pop(task, None)
 
-    def plan(self, task: Task) -> Plan | None:
+    def plan(self, task: Task) -> QueueEntry | None:
         """The plan of a task; None: there is no such task."""
         item = self._items.get(task)
         return None if item is None else item.plan
@@ -291,7 +291,7 @@ class Schedule:
         return picked
 
     def _next(
-        self, share: Share, wall_now: float, kind: Kind | None, calls: float
+        self, share: Share, wall_now: float, kind: WorkKind | None, calls: float
     ) -> _Picked | None:
         """Pops a task, held so that another of its namespaces does not pick it as well."""
         found = self._lanes[share].pop(wall_now, kind)
@@ -309,7 +309,7 @@ class Schedule:
             key=lambda share: (self._passed[share], -share),
         )
 
-    def _fitting(self, kind: Kind, tasks: list[Task]) -> tuple[int, int]:
+    def _fitting(self, kind: WorkKind, tasks: list[Task]) -> tuple[int, int]:
         """How many of the tasks fit into the burst, and the calls to reserve for them."""
         count = len(tasks)
         calls = self._most_calls(kind, tuple(tasks))
@@ -318,7 +318,7 @@ class Schedule:
             calls = self._most_calls(kind, tuple(tasks[:count]))
         return count, calls
 
-    def _begin(self, kind: Kind, picked: list[_Picked], reserved: int) -> Work:
+    def _begin(self, kind: WorkKind, picked: list[_Picked], reserved: int) -> Work:
         self._short_of = 1
         self._in_flight += 1
         for one in picked:

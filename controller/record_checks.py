@@ -34,7 +34,7 @@ RETRY_CAP_S = 30.0
 """The longest wait after a removal that failed."""
 
 
-class Upkeep:
+class RecordChecks:
     """A check is a PUT of what should be there, by the engine. One that finds it so is no write."""
 
     def __init__(

@@ -3,17 +3,19 @@ from __future__ import annotations
 from collections import Counter
 
 from contract.reasons import FetchFailure
+from refresh.account_queue import FIRST, UNAFFORDABLE_S, AccountQueue, QueueEntry, Share, Work
 from refresh.budget import Budget
-from refresh.lane import Kind, Lane
+from refresh.fair_queue import FairQueue, WorkKind
 from refresh.model import Task
-from refresh.schedule import FIRST, UNAFFORDABLE_S, Plan, Schedule, Share, Work
-from refresh.write_queue import LEAST_REPORT_GAP_S, Job, Parts, WriteQueue
+from refresh.write_queue import LEAST_REPORT_GAP_S, Job, WriteParts, WriteQueue
 from tests.refresh.world import snapshot, source
 
 
-def _schedule(*, rate: float = 1000, burst: int = 1000, limit: int = 1, cost: int = 1) -> Schedule:
+def _schedule(
+    *, rate: float = 1000, burst: int = 1000, limit: int = 1, cost: int = 1
+) -> AccountQueue:
     """A schedule in which a batch costs one call and a single fetch costs `cost`."""
-    return Schedule(
+    return AccountQueue(
         Budget(calls_per_second=rate, burst=burst),
         0.0,
         most_calls=lambda _, tasks: cost if len(tasks) == 1 else max(1, len(tasks) // 4),
@@ -25,8 +27,8 @@ def _task(name: str, version: str | None = None) -> Task:
     return Task(source(name), version)
 
 
-def _plan(*namespaces: str, **fields: float) -> Plan:
-    return Plan(
+def _plan(*namespaces: str, **fields: float) -> QueueEntry:
+    return QueueEntry(
         due_at=fields.get("due_at", 0.0),
         namespaces=dict.fromkeys(namespaces, fields.get("budget_s", 100.0)),
         since=fields.get("since", 0.0),
@@ -35,17 +37,17 @@ def _plan(*namespaces: str, **fields: float) -> Plan:
     )
 
 
-def _done(schedule: Schedule, work: Work, now: float = 0.0, calls: int = 1) -> None:
+def _done(schedule: AccountQueue, work: Work, now: float = 0.0, calls: int = 1) -> None:
     """Ends a fetch well; its tasks are due again in a thousand seconds."""
     schedule.done(work, calls, [None], now, 0.5)
     for task in work.tasks:
         plan = schedule.plan(task)
         assert plan is not None
-        later = Plan(due_at=now + 1000, namespaces=plan.namespaces, since=now)
+        later = QueueEntry(due_at=now + 1000, namespaces=plan.namespaces, since=now)
         schedule.put(task, later)
 
 
-def _order(schedule: Schedule, count: int, now: float = 0.0) -> list[str]:
+def _order(schedule: AccountQueue, count: int, now: float = 0.0) -> list[str]:
     picked: list[str] = []
     for _ in range(count):
         work = schedule.pick(now, 1000.0)
@@ -230,8 +232,8 @@ def test_half_open_one_probe_goes_and_the_rest_waits_for_it() -> None:
 
 def test_a_debt_outlives_an_empty_queue_and_savings_do_not() -> None:
     """Who was served dearly waits, also after having nothing to do."""
-    lane = Lane(lambda _: True)
-    kind = Kind("", "aws-sm", alone=False)
+    lane = FairQueue(lambda _: True)
+    kind = WorkKind("", "aws-sm", alone=False)
 
     def add(namespace: str) -> None:
         lane.add(namespace, _task("/s"), kind=kind, budget_s=1, since=0, generation=1)
@@ -257,12 +259,12 @@ def test_a_write_queue_gives_each_job_to_one_writer_at_a_time() -> None:
     queue, key = WriteQueue(), snapshot("a", "/s")
     queue.write(key, 0.0, publish=True, status=False)
     queue.write(key, 0.0, publish=False, status=True)
-    assert queue.take(0.0) == (Job(key=key), Parts(publish=True, status=True))
+    assert queue.take(0.0) == (Job(key=key), WriteParts(publish=True, status=True))
     queue.write(key, 1.0, publish=False, status=True)
     assert queue.take(1.0) is None
     assert len(queue) == 1
     queue.done(Job(key=key), 1.0)
-    assert queue.take(1.0) == (Job(key=key), Parts(status=True))
+    assert queue.take(1.0) == (Job(key=key), WriteParts(status=True))
 
 
 def test_a_failed_write_is_repeated_later_with_all_that_was_asked_since() -> None:
@@ -275,7 +277,7 @@ def test_a_failed_write_is_repeated_later_with_all_that_was_asked_since() -> Non
     queue.write(key, 0.0, publish=False, status=True)
     assert queue.take(0.0) is None
     assert queue.next_at() == 0.5
-    assert queue.take(0.5) == (Job(key=key), Parts(publish=True, status=True))
+    assert queue.take(0.5) == (Job(key=key), WriteParts(publish=True, status=True))
     queue.failed(Job(key=key), 0.5, 0.5)
     assert queue.next_at() == 1.5
 

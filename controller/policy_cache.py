@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
 
 
-class Verdicts:
+class PolicyCache:
     """A fleet is decided on as a whole, and whenever anything in it changes. Pure but for what it
     remembers.
     """

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import yaml
 
-from controller.holds import NEEDED, Holdable, Holds, Used, changes, used
+from controller.in_use_protection import (
+    NEEDED,
+    InUseProtection,
+    ProtectedObject,
+    Used,
+    changes,
+    used,
+)
 from kube.errors import AlreadyExistsError, NotFoundError, of_status
 from kube.reflector import Reflector
 from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
@@ -114,16 +121,16 @@ def test_what_is_written(
     said: tuple[bool, float], in_use: dict[str, float], expected: dict[str, bool | float]
 ) -> None:
     """Only what a status does not say yet; of a policy never calls."""
-    item = Holdable(name="a", version="1", in_use=said[0], needed=said[1])
+    item = ProtectedObject(name="a", version="1", in_use=said[0], needed=said[1])
     assert changes([item], in_use) == ([(item, expected)] if expected else [])
 
 
 def test_a_burst_that_is_too_small_is_said_and_taken_back() -> None:
     """With the smallest that works."""
-    item = Holdable(name="a", version="1", in_use=True, needed=1.0)
+    item = ProtectedObject(name="a", version="1", in_use=True, needed=1.0)
     [(_, said)] = changes([item], {"a": 1.0}, {"a": 4})
     assert said == {"reason": "budget-too-small", "smallestBurst": 4}
-    known = Holdable.from_wire(
+    known = ProtectedObject.from_wire(
         {
             "metadata": {"name": "a", "resourceVersion": "2"},
             "status": {"inUse": True, "neededCallsPerSecond": 1.0} | said,
@@ -137,7 +144,7 @@ def test_a_burst_that_is_too_small_is_said_and_taken_back() -> None:
 def test_a_status_that_says_nothing_is_no_use(status: object) -> None:
     """Absent, empty, or of another version."""
     metadata = {"name": "a", "resourceVersion": "1"}
-    found = Holdable.from_wire({"metadata": metadata, "status": status})
+    found = ProtectedObject.from_wire({"metadata": metadata, "status": status})
     assert (found.in_use, found.needed) == (False, 0.0)
 
 
@@ -146,7 +153,7 @@ class Copy:
 
     synced = True
 
-    def __init__(self, *items: Holdable) -> None:
+    def __init__(self, *items: ProtectedObject) -> None:
         self.items = {("", item.name): item for item in items}
         self.revision = 1
 
@@ -173,10 +180,14 @@ class Server:
 
 def test_p4_a_status_that_cant_be_written_backs_off_and_stops_no_other() -> None:
     """Nothing is asked while nothing changes; a change does not shorten the backoff."""
-    accounts = Copy(*(Holdable(name=it, version="1", in_use=False) for it in ("good", "bad")))
+    accounts = Copy(
+        *(ProtectedObject(name=it, version="1", in_use=False) for it in ("good", "bad"))
+    )
     server = Server(bad=3)
     some = cast("Any", server)
-    holds = Holds(some, cast("Any", accounts), cast("Any", Copy()), clock=some, draw=lambda: 0.5)
+    holds = InUseProtection(
+        some, cast("Any", accounts), cast("Any", Copy()), clock=some, draw=lambda: 0.5
+    )
 
     async def calls() -> None:
         for number in range(16):
@@ -184,7 +195,7 @@ def test_p4_a_status_that_cant_be_written_backs_off_and_stops_no_other() -> None
             accounts.revision += number == 4
             await holds.hold(Used(accounts={"good": 0.0, "bad": 0.0}))
             if number == 0:
-                known = Holdable(name="good", version="2", in_use=True)
+                known = ProtectedObject(name="good", version="2", in_use=True)
                 accounts.items["", "good"] = known
 
     asyncio.run(calls())
@@ -203,7 +214,7 @@ class World:
         self.accounts = Reflector(
             api,
             SECRET_ACCOUNTS,
-            Holdable.from_wire,
+            ProtectedObject.from_wire,
             field_selector=f"metadata.name={self.name}",
             clock=clock,
             rng=rng,
@@ -211,12 +222,14 @@ class World:
         self.policies = Reflector(
             api,
             SECRET_POLICIES,
-            Holdable.from_wire,
+            ProtectedObject.from_wire,
             field_selector="metadata.name=nobody",
             clock=clock,
             rng=rng,
         )
-        self.holds = Holds(api, self.accounts, self.policies, clock=clock, draw=rng.random)
+        self.holds = InUseProtection(
+            api, self.accounts, self.policies, clock=clock, draw=rng.random
+        )
 
     async def define(self) -> None:
         """The kinds, as they are now. A watch that began before goes by the older definition."""

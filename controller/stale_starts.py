@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.freshness import age_s, assess
 from contract.reasons import Freshness
-from controller.advice import reason_of
+from controller.remediation import reason_of
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ REASON = "SecretStartedStale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class StartedSource:
     """One source of a pod, as it is known after the pod's start."""
 
     key: SnapshotKey
@@ -46,7 +46,7 @@ def started_at(status: Mapping[str, Any]) -> float | None:
     return seconds(status.get("startTime")) if again else started
 
 
-def started_stale(sources: Iterable[Source], at: float) -> str | None:
+def started_stale(sources: Iterable[StartedSource], at: float) -> str | None:
     """The Event's note; None: nothing that the pod started with is known to have been stale then.
 
     A value that was confirmed after `at`, in seconds since the epoch, tells nothing of its age at
@@ -65,13 +65,13 @@ def started_stale(sources: Iterable[Source], at: float) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stale:
-    source: Source
+    source: StartedSource
     age_s: float
     """Infinite: not known."""
     expired: bool
 
 
-def _assessed(source: Source, at: float) -> _Stale | None:
+def _assessed(source: StartedSource, at: float) -> _Stale | None:
     """None: not known to have been stale."""
     state = source.state
     if state.served is None or (state.last_success is not None and state.last_success > at):

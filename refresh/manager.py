@@ -14,13 +14,13 @@ from contract.freshness import age_s
 from contract.reasons import FetchFailure
 from providers.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
 from refresh import interval, judge, versions
-from refresh.asks import Asked, Asks
 from refresh.events import (
     FetchFailed,
     Operated,
     Rechecked,
     Unchanged,
 )
+from refresh.fetch_tasks import FetchTask, FetchTasks
 from refresh.model import SnapshotState, Task
 from refresh.states import States
 from refresh.step import known_version
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from providers.protocol import Fetched, FetchResult
-    from refresh.asks import Sources
+    from refresh.account_queue import Work
     from refresh.budget import Budget
     from refresh.events import Event
-    from refresh.model import Demanded, Identity, Moment, SnapshotKey, Wanted
+    from refresh.fetch_tasks import Sources
+    from refresh.model import Demanded, Identity, Moment, OperatorSpec, SnapshotKey
     from refresh.observer import Observer
-    from refresh.schedule import Work
     from refresh.sink import Publication
 
 
-class Fleet:
+class SnapshotManager:
     """The snapshots of all namespaces."""
 
     def __init__(
@@ -55,9 +55,9 @@ class Fleet:
         """The version whose bytes came from the provider to this process, or were compared with
         those. What was only restored is not in it: a Secret can be changed while nothing of ours
         guards it, and its namespace's bytes must not become another's."""
-        self._wishes: dict[SnapshotKey, Wanted] = {}
+        self._wishes: dict[SnapshotKey, OperatorSpec] = {}
         self._pins: dict[SnapshotKey, Task] = {}
-        self._asks = Asks(
+        self._asks = FetchTasks(
             sources=sources,
             request=self._request,
             states=self.states.all,
@@ -102,7 +102,7 @@ class Fleet:
             elif before != item:
                 self._demanded_otherwise(key, before, item, at)
 
-    def operate(self, key: SnapshotKey, wanted: Wanted, at: Moment) -> None:
+    def operate(self, key: SnapshotKey, wanted: OperatorSpec, at: Moment) -> None:
         """Applies what operators want of a snapshot, demanded or not."""
         before = self._wishes.get(key)
         if before == wanted:
@@ -154,7 +154,7 @@ class Fleet:
             self.states.remember(key, SnapshotState())
         task = Task(key.source)
         known_before = self._asks.get(task)
-        known = self._asks.add(task, key, Asked(due_at=at.mono))
+        known = self._asks.add(task, key, FetchTask(due_at=at.mono))
         if item.wanted is not None:
             self.operate(key, item.wanted, at)
         self._pin(key, at)
@@ -292,7 +292,7 @@ class Fleet:
         self._unpin(key)
         if task is not None:
             self._pins[key] = task
-            self._asks.add(task, key, Asked(urgent=True, alone=True, due_at=at.mono))
+            self._asks.add(task, key, FetchTask(urgent=True, alone=True, due_at=at.mono))
             self._asks.put(task)
 
     def _unpin(self, key: SnapshotKey) -> None:
@@ -317,5 +317,5 @@ class Fleet:
         )
 
 
-def _asked(wanted: Wanted | None) -> float | None:
+def _asked(wanted: OperatorSpec | None) -> float | None:
     return None if wanted is None else wanted.refresh_requested

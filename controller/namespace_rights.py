@@ -33,7 +33,7 @@ _NAMED = 5
 """Namespaces in one message."""
 
 
-class Elsewhere:
+class NamespaceRights:
     """What is known of the namespaces during one start, which may need several tries."""
 
     def __init__(

@@ -13,10 +13,10 @@ import pytest
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
-from controller.demand import Demand, Parts
-from controller.feeds import Pod
+from controller.demand import Demand, DemandedParts
+from controller.event_reporter import LATE_S, STARTED_S, TURN_S, EventReporter
+from controller.informers import Pod
 from controller.reconcile import Decided, Known
-from controller.watchman import LATE_S, STARTED_S, TURN_S, Watchman
 from kube.reflector import Change
 from refresh.events import Alarm, AlarmKind
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
@@ -25,7 +25,7 @@ from refresh.observer import Silent
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from controller.events import Regarded
+    from controller.event_recorder import Regarded
 
 KEY = SnapshotKey("payments", SourceKey("prod", "controller", "file", "/prod/payments/db"))
 
@@ -94,7 +94,7 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
     events, clock = Events(), Clock()
     snapshots: dict[tuple[str, str], SimpleNamespace] = {}
     copies = SimpleNamespace(snapshots=SimpleNamespace(items=snapshots), pods=Pods())
-    watchman = Watchman(cast("Any", events), cast("Any", copies), Silent(), clock, _uncounted)
+    watchman = EventReporter(cast("Any", events), cast("Any", copies), Silent(), clock, _uncounted)
 
     async def run() -> None:
         unused = cast("Any", None)
@@ -115,7 +115,7 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
 STEADY = FreshnessClass(
     name="steady", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="serve"
 )
-WHOLE = Parts(whole=True)
+WHOLE = DemandedParts(whole=True)
 STALE = SnapshotState(
     serving=Serving.SERVED,
     served=Kept(version="v1", value=SecretBytes(b"canary"), fetched_at=Clock().now() - 1000),
@@ -138,7 +138,7 @@ class World:
         self.decided: dict[SnapshotKey, Decided] = {}
         self.states: dict[SnapshotKey, SnapshotState] = {KEY: STALE}
         copies = SimpleNamespace(snapshots=SimpleNamespace(items={}), pods=self.pods)
-        self.watchman = Watchman(
+        self.watchman = EventReporter(
             cast("Any", self.events),
             cast("Any", copies),
             Silent(),
@@ -192,7 +192,7 @@ def test_p5_a_pod_that_started_stale_is_told_and_counted_once() -> None:
 def test_a_pod_is_told_what_the_value_lacks_as_long_as_it_does() -> None:
     """A look reads the value again once another version is served."""
     pod = _pod("late", None)
-    taken = Parts(properties=frozenset({"a"}))
+    taken = DemandedParts(properties=frozenset({"a"}))
     world = World(replace(pod, demand=replace(pod.demand, parts={KEY: taken})))
     world.decide(KEY)
 

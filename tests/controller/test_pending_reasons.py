@@ -9,10 +9,10 @@ import pytest
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Holding, Serving
 from contract.secret_bytes import SecretBytes
-from controller.advice import explained, what_to_do
-from controller.demand import Parts
-from controller.reconcile import Decided, Known, Refusal
-from controller.waits import Wait, unusable, wait
+from controller.demand import DemandedParts
+from controller.pending_reasons import PendingReason, pending_reason, unusable
+from controller.reconcile import Decided, Known, RefusedSource
+from controller.remediation import explained, what_to_do
 from policy.match import Reason
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
@@ -42,10 +42,10 @@ def _why(
     refusal: str | None = None,
     message: str | None = None,
     kept: Found | None = None,
-) -> Wait | None:
+) -> PendingReason | None:
     demanded = Demanded(key=KEY, rules=rules, checks=Checks(max_bytes=1000))
     decided = Decided(known=Known(), demanded=demanded, refusal=refusal, message=message)
-    return wait(KEY, state, decided, found=kept, now=NOW)
+    return pending_reason(KEY, state, decided, found=kept, now=NOW)
 
 
 def test_p6_a_pod_that_is_held_for_an_expired_value_is_told_so() -> None:
@@ -127,30 +127,48 @@ def test_a_refusal_says_the_sentence_that_decided_it() -> None:
 @pytest.mark.parametrize(
     ("value", "taken", "bundle", "cause", "said"),
     [
-        (b'{"a":"x"}', Parts(properties=frozenset({"a"})), None, None, ""),
-        (b'{"a":"x y"}', Parts(properties=frozenset({"a"})), "json", None, ""),
+        (b'{"a":"x"}', DemandedParts(properties=frozenset({"a"})), None, None, ""),
+        (b'{"a":"x y"}', DemandedParts(properties=frozenset({"a"})), "json", None, ""),
         (
             b'{"a":"x y"}',
-            Parts(properties=frozenset({"a"})),
+            DemandedParts(properties=frozenset({"a"})),
             "dotenv",
             Holding.UNFIT_FOR_BUNDLE,
             "Version v1 does not fit into a bundle of form dotenv. Reason: unfit-for-bundle",
         ),
-        (b"plain", Parts(whole=True), "dotenv", None, ""),
-        (b"canary$x", Parts(whole=True), "dotenv", Holding.UNFIT_FOR_BUNDLE, "bundle of form"),
-        (b"\xff", Parts(whole=True), "json", Holding.UNFIT_FOR_BUNDLE, "bundle of form json"),
+        (b"plain", DemandedParts(whole=True), "dotenv", None, ""),
+        (
+            b"canary$x",
+            DemandedParts(whole=True),
+            "dotenv",
+            Holding.UNFIT_FOR_BUNDLE,
+            "bundle of form",
+        ),
+        (
+            b"\xff",
+            DemandedParts(whole=True),
+            "json",
+            Holding.UNFIT_FOR_BUNDLE,
+            "bundle of form json",
+        ),
         (
             b'{"a":"","b":null}',
-            Parts(properties=frozenset({"a", "b", "c"})),
+            DemandedParts(properties=frozenset({"a", "b", "c"})),
             None,
             Holding.PROPERTY_MISSING,
             "Version v1 has no property a, b, c, or null or an empty text there. Reason: prop",
         ),
-        (b"text", Parts(properties=frozenset({"a"})), "json", Holding.PROPERTY_MISSING, " a,"),
+        (
+            b"text",
+            DemandedParts(properties=frozenset({"a"})),
+            "json",
+            Holding.PROPERTY_MISSING,
+            " a,",
+        ),
     ],
 )
 def test_a_value_that_a_gate_can_not_use_is_told(
-    value: bytes, taken: Parts, bundle: str | None, cause: Holding | None, said: str
+    value: bytes, taken: DemandedParts, bundle: str | None, cause: Holding | None, said: str
 ) -> None:
     """Which version, and what is wrong with it, and nothing of the value."""
     served = Kept(version="v1", value=SecretBytes(value), fetched_at=NOW)
@@ -170,5 +188,5 @@ def test_every_reason_says_what_to_do() -> None:
     advice = [what_to_do(reason) for reason in special]
     assert None not in advice
     assert len(set(advice)) == len(special)
-    for reason in (*Refusal, "anything"):
+    for reason in (*RefusedSource, "anything"):
         assert reason == "no-rights" or explained(reason) == reason

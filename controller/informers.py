@@ -11,11 +11,11 @@ from pydantic import BaseModel
 
 from api.account import SecretAccount
 from api.policy import SecretPolicy
-from controller.demand import Demand, NotADemandError, Parts, from_pod
-from controller.holds import Holdable
-from controller.snapshots import Seen, project
+from controller.demand import Demand, DemandedParts, NotADemandError, from_pod
+from controller.in_use_protection import ProtectedObject
+from controller.snapshots import WatchedSnapshot, project
 from controller.spec import Name
-from controller.starts import started_at
+from controller.stale_starts import started_at
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from kube.view import View
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 T_co = TypeVar("T_co", covariant=True)
-DECLARED = Parts(whole=True)
+DECLARED = DemandedParts(whole=True)
 """What a declaration takes of its source, so that a value of any form will do."""
 MOST_SOURCES = 5000
 """That the pods of one namespace may name together, so that one tenant's plans do not fill our
@@ -72,12 +72,12 @@ class AdminObject(Generic[M]):
     """
 
     spec: LastGoodObject[M]
-    status: Holdable
+    status: ProtectedObject
 
     def said(self) -> LastGoodObject[M]:
         return self.spec
 
-    def shown(self) -> Holdable:
+    def shown(self) -> ProtectedObject:
         return self.status
 
 
@@ -99,7 +99,7 @@ class Sources:
         return replace(demand, parts=parts)
 
 
-class Feed(Protocol[T_co]):
+class Informer(Protocol[T_co]):
     """Something that others change: policies, demand, specs."""
 
     def refresh(self) -> bool:
@@ -140,15 +140,15 @@ class Declarations:
 
     def __init__(self, problem: Callable[[str, str], None]) -> None:
         self._problem = problem
-        self._held: dict[tuple[str, bool], WeakValueDictionary[str, Seen]] = {}
+        self._held: dict[tuple[str, bool], WeakValueDictionary[str, WatchedSnapshot]] = {}
         self._told: set[tuple[str, bool]] = set()
 
-    def __call__(self, content: Json) -> Seen | None:
+    def __call__(self, content: Json) -> WatchedSnapshot | None:
         """None: it is being deleted, or one too many. ValueError: it is none that can be read."""
         seen = project(content)
         return None if seen is None else self._bounded(seen)
 
-    def _bounded(self, seen: Seen) -> Seen | None:
+    def _bounded(self, seen: WatchedSnapshot) -> WatchedSnapshot | None:
         kind = seen.namespace, seen.named
         held = self._held.setdefault(kind, WeakValueDictionary())
         before = held.get(seen.name)
@@ -165,7 +165,7 @@ class Declarations:
         return seen
 
 
-class Copies:
+class Informers:
     """The copies, kept current while `run`. `problem(what, why)` is told what can't be read."""
 
     def __init__(
@@ -192,7 +192,9 @@ class Copies:
             read = ObjectReader(model, before)
             kept = copy(
                 resource,
-                lambda found: AdminObject(spec=read(found), status=Holdable.from_wire(found)),
+                lambda found: AdminObject(
+                    spec=read(found), status=ProtectedObject.from_wire(found)
+                ),
             )
             return kept
 
@@ -259,10 +261,10 @@ def pod_of(content: Json) -> Pod | None:
     )
 
 
-class PolicyFeed:
+class PolicyInformer:
     """Policies, accounts and namespaces."""
 
-    def __init__(self, copies: Copies) -> None:
+    def __init__(self, copies: Informers) -> None:
         self._watched = WatchedPolicies(copies.accounts, copies.policies, copies.namespaces)
         self._last: PolicySet | None = None
 
@@ -276,10 +278,10 @@ class PolicyFeed:
         return self._watched.current()
 
 
-class DemandFeed:
+class DemandInformer:
     """What pods demand and what is declared. Other changes of either are passed over."""
 
-    def __init__(self, copies: Copies) -> None:
+    def __init__(self, copies: Informers) -> None:
         self._pods = copies.pods
         self._snapshots = copies.snapshots
         self._changed = True
@@ -312,15 +314,15 @@ class DemandFeed:
         after = None if change.after is None else change.after.demand
         self._changed |= before != after
 
-    def _snapshot(self, change: Change[Seen]) -> None:
+    def _snapshot(self, change: Change[WatchedSnapshot]) -> None:
         before, after = _declares(change.before), _declares(change.after)
         self._changed |= before != after
 
 
-class SpecFeed:
+class SpecInformer:
     """What operators ask for, by snapshot. Statuses are passed over."""
 
-    def __init__(self, copies: Copies) -> None:
+    def __init__(self, copies: Informers) -> None:
         self._specs: dict[Name, Spec] = {}
         self._changed = True
         copies.snapshots.subscribe(self._snapshot)
@@ -332,7 +334,7 @@ class SpecFeed:
     def current(self) -> Mapping[Name, Spec]:
         return self._specs
 
-    def _snapshot(self, change: Change[Seen]) -> None:
+    def _snapshot(self, change: Change[WatchedSnapshot]) -> None:
         name, seen = Name(*change.key), change.after
         if seen is None or not seen.named:
             self._changed |= self._specs.pop(name, None) is not None
@@ -341,6 +343,6 @@ class SpecFeed:
             self._changed = True
 
 
-def _declares(seen: Seen | None) -> tuple[SnapshotKey, frozenset[str]] | None:
+def _declares(seen: WatchedSnapshot | None) -> tuple[SnapshotKey, frozenset[str]] | None:
     counts = seen is not None and seen.declared and seen.named
     return (seen.key, seen.properties) if seen is not None and counts else None

@@ -22,7 +22,7 @@ MOST_DEBT_CALLS = 8.0
 """No namespace is passed over more often than this in a row."""
 
 
-class Kind(NamedTuple):
+class WorkKind(NamedTuple):
     """Tasks of one kind can share a batch, unless they are `alone`."""
 
     identity: str
@@ -46,11 +46,11 @@ class Ready(NamedTuple):
 class _Queue:
     """One namespace's ready work."""
 
-    heaps: dict[tuple[Kind, float], list[Ready]] = field(default_factory=dict)
+    heaps: dict[tuple[WorkKind, float], list[Ready]] = field(default_factory=dict)
     """By kind and freshness budget in seconds."""
 
 
-class Lane:
+class FairQueue:
     """Namespaces in turn, each with its ready work. `is_live` tells entries that still count."""
 
     __slots__ = ("_deficits", "_is_live", "_order", "_queues", "_ring")
@@ -75,7 +75,7 @@ class Lane:
         namespace: str,
         task: Task,
         *,
-        kind: Kind,
+        kind: WorkKind,
         budget_s: float,
         since: float,
         generation: int,
@@ -89,7 +89,7 @@ class Lane:
         self._order += 1
         heappush(heap, Ready(since, self._order, generation, task))
 
-    def pop(self, now: float, kind: Kind | None = None) -> tuple[str, Task, Kind] | None:
+    def pop(self, now: float, kind: WorkKind | None = None) -> tuple[str, Task, WorkKind] | None:
         """The next task in turn and the namespace that pays for it; with `kind` only of that kind.
 
         Costs nothing by itself: `charge` follows.
@@ -118,9 +118,11 @@ class Lane:
         left = self._deficits.get(namespace, 0.0) - calls
         self._deficits[namespace] = min(QUANTUM_CALLS, max(-MOST_DEBT_CALLS, left))
 
-    def _stalest(self, namespace: str, now: float, kind: Kind | None) -> tuple[Kind, float] | None:
+    def _stalest(
+        self, namespace: str, now: float, kind: WorkKind | None
+    ) -> tuple[WorkKind, float] | None:
         """The namespace's heap whose first entry is stalest relative to its budget."""
-        best: tuple[float, tuple[Kind, float]] | None = None
+        best: tuple[float, tuple[WorkKind, float]] | None = None
         heaps = self._queues[namespace].heaps
         for name in list(heaps):
             heap = heaps[name]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
-from controller.events import (
+from controller.event_recorder import (
     AGAIN_S,
     MOST_NOTE,
     OF_ONE_NAMESPACE,
-    Events,
+    EventRecorder,
     regarding_pod,
 )
 
@@ -46,9 +46,11 @@ class Server:
         return [body["regarding"]["name"] for body in self.bodies]
 
 
-def _run(told: Callable[[Events, Clock], Awaitable[None]]) -> Server:
+def _run(told: Callable[[EventRecorder, Clock], Awaitable[None]]) -> Server:
     server, clock = Server(), Clock()
-    asyncio.run(cast("Any", told(Events(cast("Api", server), clock, "us", lambda: 0.5), clock)))
+    asyncio.run(
+        cast("Any", told(EventRecorder(cast("Api", server), clock, "us", lambda: 0.5), clock))
+    )
     return server
 
 
@@ -59,7 +61,7 @@ def _pod(namespace: str, number: int) -> Any:  # noqa: ANN401 - a Regarded
 def test_p13_one_tenants_many_waiting_pods_take_no_others_events() -> None:
     """A crowd is told at its own rate, second for second; the other one's only pod at once."""
 
-    async def told(events: Events, clock: Clock) -> None:
+    async def told(events: EventRecorder, clock: Clock) -> None:
         for second in range(20):
             clock.mono = float(second)
             for number in range(1000):
@@ -75,7 +77,7 @@ def test_p13_one_tenants_many_waiting_pods_take_no_others_events() -> None:
 def test_the_same_is_said_again_after_ten_minutes_and_not_before() -> None:
     """Also when much else was said meanwhile."""
 
-    async def told(events: Events, clock: Clock) -> None:
+    async def told(events: EventRecorder, clock: Clock) -> None:
         for moment in (0.0, 61.0, AGAIN_S - 1, AGAIN_S, AGAIN_S + 1):
             clock.mono = moment
             await events.say(_pod("payments", 1), "db absent", "SecretNotSynced", "why")
@@ -87,7 +89,7 @@ def test_the_same_is_said_again_after_ten_minutes_and_not_before() -> None:
 def test_p13_a_note_is_one_line_and_fits_whatever_a_tenant_wrote() -> None:
     """The API server counts bytes, and refuses the Event otherwise."""
 
-    async def told(events: Events, clock: Clock) -> None:
+    async def told(events: EventRecorder, clock: Clock) -> None:
         del clock
         pod = _pod("payments", 1)
         await events.say(pod, "a", "PinNotServed", "version v1\n\x1b[31mfine\u202e")

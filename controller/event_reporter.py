@@ -6,21 +6,21 @@ import asyncio
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from controller.events import alarm_note, regarding_pod, regarding_snapshot
-from controller.starts import REASON, Source, started_stale
-from controller.waits import unusable, wait
+from controller.event_recorder import alarm_note, regarding_pod, regarding_snapshot
+from controller.pending_reasons import pending_reason, unusable
+from controller.stale_starts import REASON, StartedSource, started_stale
 from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from contract.reasons import FetchFailure
-    from controller.demand import Demand, Parts
-    from controller.events import Events
-    from controller.feeds import Copies, Pod
+    from controller.demand import Demand, DemandedParts
+    from controller.event_recorder import EventRecorder
+    from controller.informers import Informers, Pod
+    from controller.pending_reasons import PendingReason
     from controller.reconcile import Decided
     from controller.status_writer import StatusWriter
-    from controller.waits import Wait
     from kube.reflector import Change
     from refresh.engine import Engine
     from refresh.events import Alarm
@@ -69,13 +69,13 @@ class _Start(NamedTuple):
     """Monotonic."""
 
 
-class Watchman:
+class EventReporter:
     """Looks at waiting pods each second. Stands between the engine and who counts for it."""
 
     def __init__(
         self,
-        events: Events,
-        copies: Copies,
+        events: EventRecorder,
+        copies: Informers,
         observer: Observer,
         clock: Clock,
         counted: Callable[[], None],
@@ -90,7 +90,9 @@ class Watchman:
         self._starts: WorkQueue[_Start] = WorkQueue()
         self._decided_at: float | None = None
         """When it was first decided on something, monotonic; before, nothing is known."""
-        self._usable: dict[tuple[SnapshotKey, Parts, str | None], tuple[Kept, Wait | None]] = {}
+        self._usable: dict[
+            tuple[SnapshotKey, DemandedParts, str | None], tuple[Kept, PendingReason | None]
+        ] = {}
         """What was found wrong with a served value."""
         copies.pods.subscribe(self._pod)
 
@@ -152,11 +154,11 @@ class Watchman:
         """
         now = self._clock.now()
 
-        def why(demand: Demand) -> Iterator[Wait]:
+        def why(demand: Demand) -> Iterator[PendingReason]:
             for key, taken in demand.parts.items():
                 if (item := decided.get(key)) is not None:
                     found, state = statuses.kept_from_pods(key), engine.state(key)
-                    waits = wait(key, state, item, found=found, now=now)
+                    waits = pending_reason(key, state, item, found=found, now=now)
                     if waits is None and state is not None and state.served is not None:
                         waits = self._unusable(key, state.served, taken, demand.bundle)
                     if waits is not None:
@@ -173,8 +175,8 @@ class Watchman:
                 await asyncio.sleep(0)  # noqa: TID251 - no time passes
 
     def _unusable(
-        self, key: SnapshotKey, served: Kept, taken: Parts, bundle: str | None
-    ) -> Wait | None:
+        self, key: SnapshotKey, served: Kept, taken: DemandedParts, bundle: str | None
+    ) -> PendingReason | None:
         """As `waits.unusable`, which reads the value: once for pods that take the same."""
         asked = (key, taken, bundle)
         known = self._usable.get(asked)
@@ -238,5 +240,5 @@ class Watchman:
                 or statuses.kept_from_pods(key)
             ):
                 continue
-            sources.append(Source(key=key, state=state, rules=item.demanded.rules))
+            sources.append(StartedSource(key=key, state=state, rules=item.demanded.rules))
         return started_stale(sources, min(started_at, self._clock.now()))
