@@ -11,7 +11,7 @@ import sys
 
 from agent.clock import Clock
 from agent.log import Log
-from agent.turn import Folders
+from agent.sync import Folders
 from contract import plan as plans
 from contract.plan import FOLLOW, NEEDS_BUNDLE
 from contract.wire import WireError
@@ -93,7 +93,7 @@ def _options(words: list[str], options: dict[str, str]) -> None:
     for index in range(0, len(words), 2):
         name = words[index].removeprefix("--")
         if name not in OPTIONS or not words[index].startswith("--"):
-            raise MisusedError(f"an argument is not known; allowed are --{', --'.join(OPTIONS)}")
+            raise MisusedError(f"unknown argument. Allowed: --{', --'.join(OPTIONS)}")
         if index + 1 == len(words):
             raise MisusedError(f"--{name} has no value")
         options[name] = words[index + 1]
@@ -101,12 +101,12 @@ def _options(words: list[str], options: dict[str, str]) -> None:
 
 def _plan(options: dict[str, str]) -> Plan:
     if "plan" not in options:
-        raise MisusedError("--plan is missing; it takes the plan as one line of JSON")
+        raise MisusedError("--plan is missing. It must be the plan as one line of JSON")
     for word in filter(None, options.get("needs", "").split(",")):
         if word not in NEEDS:
             raise MisusedError(
-                "--needs has a word that this version does not know; it knows "
-                f"{', '.join(NEEDS)}: take the agent's image of the webhook's version"
+                "--needs has a word that this version does not know. Allowed: "
+                f"{', '.join(NEEDS)}. Use the agent image of the webhook's version"
             )
     plan = plans.from_wire(options["plan"])
     if plan.bundle is not None:
@@ -128,7 +128,7 @@ def _folders(options: dict[str, str], plan: Plan) -> Folders:
     wanted = FOLDERS if plan.mode == FOLLOW else FOLDERS[1:]
     for name in wanted:
         if name not in options:
-            raise MisusedError(f"--{name} is missing; it takes the folder of that volume")
+            raise MisusedError(f"--{name} is missing. It must be the folder of that volume")
     return Folders(
         cache=options["cache"] if plan.mode == FOLLOW else None,
         snapshots=options["snapshots"],
@@ -144,7 +144,7 @@ def _demand_folders(folders: Folders) -> None:
     for name in FOLDERS[:2]:
         path = getattr(folders, name)
         if path is not None and not os.path.isdir(path):
-            raise MisusedError(f"--{name} must be a folder, and {path} is none")
+            raise MisusedError(f"--{name} must be a folder, but {path} is not a folder")
 
 
 def _server(listen: str | None, work: Follow, clock: Clock) -> Server | None:
@@ -152,7 +152,7 @@ def _server(listen: str | None, work: Follow, clock: Clock) -> Server | None:
         return None
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()):
-        raise MisusedError("--listen takes HOST:PORT")
+        raise MisusedError("--listen must be HOST:PORT")
     from agent.serve import Server
 
     pages = {"/healthz": lambda: "ok\n", "/metrics": work.metrics}

@@ -31,7 +31,7 @@ def page(decision: Decision | None, done: Counts, reloader: Reloader, now: float
         lines += _family(
             "oldest_age_seconds",
             "gauge",
-            "Age of the pod's oldest secret; +Inf when one is not known.",
+            "Age of the pod's oldest secret. +Inf if one is not known.",
             [("", "+Inf" if age is None and decision.choices else age or 0)],
         )
         lines += _family(
@@ -43,26 +43,26 @@ def page(decision: Decision | None, done: Counts, reloader: Reloader, now: float
         lines += _family(
             "secrets_held",
             "gauge",
-            "Secrets for which the pod has not what its snapshot says.",
+            "Secrets whose files differ from the snapshot.",
             [("", len(decision.holding))],
         )
     lines += _family(
         "reload_total",
         "counter",
-        "Tries to reload the app by result; superseded: ended by the next change of the files.",
+        "Attempts to reload the app by result. superseded: ended by the next change of the files.",
         [(f'{{result="{result}"}}', count) for result, count in reloader.results.items()],
     )
     lines += _family(
         "reload_pending",
         "gauge",
-        "1 while the app has not taken the last change of its files.",
+        "1 while the app has not reloaded after the last change of its files.",
         [("", int(reloader.pending))],
     )
     lines += _family("published_total", "counter", "Revisions published.", [("", done.published)])
     lines += _family(
         "failures_total",
         "counter",
-        "Failures of the agent's own work by part.",
+        "Failures of the agent by part.",
         [('{part="cache"}', done.failed), ('{part="listen"}', done.bind_failed)],
     )
     return "\n".join(lines) + "\n"

@@ -33,7 +33,7 @@ class _Model(BaseModel):
     )
 
 
-class Source(_Model):
+class SnapshotSource(_Model):
     """The secret that the snapshot keeps."""
 
     model_config = rules(
@@ -62,7 +62,7 @@ class Spec(_Model):
         }
     )
 
-    source: Source
+    source: SnapshotSource
     """The secret that the snapshot keeps. The object's name is derived from it."""
     pin: Version | None = None
     """Version to serve until it is unpinned. Default: the newest good version."""
@@ -87,7 +87,7 @@ class Quarantined(_Model):
     """Validation that rejected the version, or rolled-back."""
 
 
-class Held(_Model):
+class HistoryVersion(_Model):
     """A stored version other than the served one."""
 
     version: str
@@ -125,7 +125,9 @@ class Rules(_Model):
     max_age_seconds: int
     """Age at which a value becomes expired, in seconds."""
     on_expired: Literal["serve", "refuse"]
-    """What happens when a pod starts while its value is expired: it starts, or it waits."""
+    """What happens when a pod starts while its value is expired. serve: it starts. refuse: it
+    waits.
+    """
 
 
 State = Literal[
@@ -157,10 +159,9 @@ class Status(_Model):
     state: State = "NeverSynced"
     """Fresh: the value is within freshnessBudget. Stale: it is older. Expired: it is older than
     maxAge. NeverSynced: no value has been fetched yet. Revoked: the version was revoked, and there
-    is no other one. Withdrawn: the value was removed, because the policy no longer allows it or the
-    provider no longer has it. Foreign: a Secret with this name exists and does not belong to
-    lastgood. NotWritten: the API server rejects the Secret. Ignored: the object name does not match
-    its source."""
+    is no other one. Withdrawn: the value was removed, because the policy no longer allows the
+    source. Foreign: a Secret with this name exists and does not belong to lastgood. NotWritten: the
+    API server rejects the Secret. Ignored: the object name does not match its source."""
     serving: str | None = None
     """served, revoked or withdrawn. Unset: no value has been fetched yet."""
     version: str | None = None
@@ -187,10 +188,10 @@ class Status(_Model):
     reason: str | None = None
     """Why the last attempt failed, or why the policy refuses the source. foreign-secret: a Secret
     with this name exists and does not belong to lastgood. no-rights: lastgood may not write Secrets
-    in this namespace. write-refused: the API server rejects the Secret. write-failed: the Secret
-    could not be written repeatedly. record-not-written: the controller's record of the snapshot
-    could not be written, so pods receive nothing new. ages-not-written: the ConfigMap of ages could
-    not be written, so pods see older ages. restored: the snapshot comes from a backup of another
+    in this namespace. write-refused: the API server rejects the Secret. write-failed: writing the
+    Secret failed more than once. record-not-written: the controller's record of the snapshot could
+    not be written, so pods receive nothing new. ages-not-written: the ConfigMap of ages could not
+    be written, so pods see older ages. restored: the snapshot comes from a backup of another
     cluster. Unset: no problem."""
     message: str | None = None
     """Details of the reason. Unset: there are none."""
@@ -200,7 +201,7 @@ class Status(_Model):
     """Versions that are not served, with the reasons."""
     revoked: tuple[str, ...] = ()
     """Versions that are never served again."""
-    history: tuple[Held, ...] = ()
+    history: tuple[HistoryVersion, ...] = ()
     """Other stored versions, newest first."""
     consumers: int = 0
     """Number of pods that use the snapshot."""

@@ -13,10 +13,9 @@ from aiohttp import web
 from contract.ages import Confirmed, Entry, to_wire
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from controller.record import Record, Written, to_secret
+from controller.record import SnapshotRecord, Written, to_secret
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
-from refresh.sink import revealed
-from refresh.snapshot_data import data, history_data
+from refresh.snapshot_data import history_data, publication, secret_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,13 +80,15 @@ def _state() -> SnapshotState:
 
 def _record(number: int, namespaces: int) -> dict[str, Any]:
     mine, state = key(number, namespaces), _state()
-    snapshot = revealed(data(mine, state, (), CLUSTER))
-    record = Record(
+    written = publication(mine, state, (), CLUSTER)
+    snapshot = secret_data(written)
+    record = SnapshotRecord(
         namespace=mine.namespace,
         namespace_uid=uid(mine.namespace),
         snapshot=mine.source.snapshot,
+        meta=written.meta,
         data={name: snapshot[name] for name in ("value", "meta.json")},
-        history=revealed(history_data(state)),
+        history=history_data(written.history),
         keys=tuple(snapshot),
         written=Written(resource_version=str(number), whole=True),
         uid=f"uid-{number}",

@@ -83,14 +83,14 @@ def _recover(world: World, batch_limit: int) -> tuple[int, float, float]:
     since = world.wall
     overdue = [
         key
-        for key, state in world.fleet.states().items()
+        for key, state in world.fleet.states.all.items()
         if state.last_success is None or since - state.last_success > STEADY.refresh_s
     ]
     began = world.mono
     waiting = set(overdue)
     while waiting and world.mono - began < FAILING_S:
         world.run(1)
-        states = world.fleet.states()
+        states = world.fleet.states.all
         waiting = {key for key in waiting if (states[key].last_success or 0.0) < since}
     return len(overdue), len(overdue) / (RATE * batch_limit), world.mono - began
 
@@ -99,7 +99,7 @@ def _oldest_s(world: World) -> float:
     """The greatest age; infinity when a secret was never synced, so that none starves unseen."""
     return max(
         float("inf") if state.last_success is None else world.wall - state.last_success
-        for state in world.fleet.states().values()
+        for state in world.fleet.states.all.values()
     )
 
 

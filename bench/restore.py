@@ -21,16 +21,16 @@ from kubernetes.aio.client.configuration import Configuration
 from bench._restore_server import CLUSTER, FETCHED_AT, NAMESPACE, key, names, uid
 from controller.accounts import Accounts
 from controller.controller import Controller
-from controller.demand import Demand, Parts
+from controller.demand import Demand, DemandedParts
 from controller.freshness import FreshnessMaps
-from controller.past import Past
 from controller.records import Records
+from controller.restore import Restore
 from kube.api import Api
 from policy.load import load_texts
 from providers.protocol import Fetched, NotModified
 from refresh.engine import Engine
 from tests import make
-from tests.make.ledger import QuietLedger
+from tests.make.writers import QuietGarbage, QuietSink, QuietStatuses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,7 +168,8 @@ def _demand() -> tuple[Demand, ...]:
     """A pod of each snapshot."""
     keys = (key(number, NAMESPACES) for number in range(SNAPSHOTS))
     return tuple(
-        Demand(namespace=it.namespace, pod="web", parts={it: Parts(whole=True)}) for it in keys
+        Demand(namespace=it.namespace, pod="web", parts={it: DemandedParts(whole=True)})
+        for it in keys
     )
 
 
@@ -178,21 +179,21 @@ def _controller(api: Api, provider: _Provider) -> Controller:
     accounts = Accounts(
         monotonic=time.monotonic, observer=lambda _: lambda *_: None, problem=lambda *_: None
     )
-    ledger = QuietLedger()
     clock = _Clock()
     engine = Engine(
-        sources=lambda *_: provider, sink=ledger, clock=clock, rng=Random(1), cluster=CLUSTER
+        sources=lambda *_: provider, sink=QuietSink(), clock=clock, rng=Random(1), cluster=CLUSTER
     )
     specs: Mapping[Name, Spec] = {}
     return Controller(
-        past=Past(
+        restore=Restore(
             records,
             FreshnessMaps(api),
             cast("Any", SimpleNamespace(items={})),
             lambda name: uids.get(name, ""),
             CLUSTER,
         ),
-        ledger=cast("Any", ledger),
+        statuses=cast("Any", QuietStatuses()),
+        garbage=cast("Any", QuietGarbage()),
         policies=_Feed(_policies()),
         pods=_Feed(_demand()),
         specs=_Feed(specs),

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.arguments import parser
-from cli.clock import Clock
 from cli.errors import CommandError, Exit
 from cli.settings import from_environment
 from cli.terminal import Terminal, plain
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     import argparse
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
-    clock = Clock()
+    clock = SystemClock()
     terminal = Terminal(stdin=sys.stdin, out=sys.stdout, err=sys.stderr)
     if arguments.verb == "demo":
         from cli.demo import demo
@@ -63,8 +63,8 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
         from cli.explain import explain
 
         return explain(arguments, settings, clock, terminal)
-    from cli.sessions import opened
-    from cli.verbs import carry_out
+    from cli.commands import carry_out
+    from cli.open_cluster import opened
 
     with opened(arguments, settings, clock, terminal) as session:
         return carry_out(arguments, session)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cli import fleet
-from cli.cluster import Cluster
+from cli import listing
+from cli.cluster import ClusterSnapshots
+from cli.diagnosis import Secret, Standing, is_of, secrets, standing
 from cli.errors import CommandError, Exit
-from cli.findings import Secret, Standing, is_of, secrets, standing
+from cli.open_cluster import connected
 from cli.output import MACHINE, written
-from cli.sessions import connected
 from cli.terminal import plain
 from contract import layout
+from contract.quoted import shown
 from contract.spelling import suggestion
 from controller.demand import NotADemandError, plan_of
 from controller.times import seconds
@@ -20,17 +21,19 @@ from kube.resources import CORE_EVENTS, PODS
 if TYPE_CHECKING:
     import argparse
 
-    from cli.clock import Clock
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from cli.settings import Settings
     from cli.terminal import Terminal
     from contract.plan import Plan
+    from workqueue.clock import Clock
 
 Json = dict[str, Any]
 HEADINGS = ("SECRET", "SOURCE", "CLASS", "STATE", "AGE", "VERSION")
 OURS = "lastgood"
 """In the component of our Events, and in the webhook's name, which a refusal quotes."""
 _EVENTS_SHOWN = 5
+_MOST_SAID = 1024
+"""Characters of an Event; whoever may write Events there has written it."""
 _PREFIXES = ("pod/", "pods/")
 
 
@@ -54,10 +57,10 @@ def explain(
 
 
 class _Explainer:
-    def __init__(self, connection: Connection, namespace: str, clock: Clock) -> None:
+    def __init__(self, connection: ApiConnection, namespace: str, clock: Clock) -> None:
         self._connection = connection
         self._namespace = namespace
-        self._cluster = Cluster(connection, namespace, None, clock)
+        self._cluster = ClusterSnapshots(connection, namespace, None, clock)
 
     def explain(self, name: str) -> Json:
         """All that is known, for programs. CommandError: there is nothing of that name."""
@@ -95,7 +98,7 @@ class _Explainer:
         held = line.get("secrets")
         if not isinstance(held, dict):
             return {}
-        return {str(name): str(reason) for name, reason in held.items()}
+        return {str(name): shown(str(reason)) for name, reason in held.items()}
 
     def _refused(self, name: str) -> Json:
         """There is no such pod: perhaps it was never let in."""
@@ -134,7 +137,7 @@ class _Explainer:
         running = self._cluster.controlled()
         notes = list(self._cluster.notes)
         if running is False:
-            notes.append(fleet.NO_CONTROLLER)
+            notes.append(listing.NO_CONTROLLER)
         return {
             "namespace": self._namespace,
             "pod": name,
@@ -169,12 +172,12 @@ def _described(item: Secret) -> Json:
 
 def _event(item: Json) -> Json:
     source = item.get("reportingComponent") or (item.get("source") or {}).get("component") or ""
-    message = " ".join(str(item.get("message") or "").split())
+    message = shown(" ".join(str(item.get("message") or "").split()), _MOST_SAID)
     series = item.get("series") or {}
     times = (series.get("lastObservedTime"), item.get("lastTimestamp"), item.get("eventTime"))
     return {
         "about": str((item.get("involvedObject") or {}).get("name")),
-        "reason": str(item.get("reason")),
+        "reason": shown(str(item.get("reason"))),
         "message": message,
         "at": next((at for at in map(seconds, times) if at is not None), None),
         "ours": OURS in source or OURS in message,
@@ -185,10 +188,10 @@ def _text(document: Json) -> str:
     lines = [f"{document['namespace']}/{document['pod']} {document['sentence']}"]
     found = document["secrets"]
     if found:
-        lines.append(fleet.table(HEADINGS, [_row(item) for item in found]))
+        lines.append(listing.table(HEADINGS, [_row(item) for item in found]))
     lines += [f"{item['name']}: {item['why']}" for item in found if item["why"] is not None]
     lines += [
-        f"Event {event['reason']}, {fleet.duration(event['age_s'])} ago: {event['message']}"
+        f"Event {event['reason']}, {listing.duration(event['age_s'])} ago: {event['message']}"
         for event in document["events"]
     ]
     return "\n".join(lines)
@@ -200,6 +203,6 @@ def _row(item: Json) -> tuple[str, ...]:
         item["source"],
         item["class"],
         item["state"],
-        fleet.duration(item["age_s"]),
-        fleet.short(item["version"]),
+        listing.duration(item["age_s"]),
+        listing.short(item["version"]),
     )

@@ -10,11 +10,15 @@ import yaml
 
 from cli.errors import CommandError
 from cli.templates import Manifest, change_pods
+from contract.quoted import shown
 from policy.scalars import Loader, resolve
 
 STDIN = "-"
 MOST_NODES = 1_000_000
 """Values in one file, with what its aliases stand for written out."""
+
+MOST_PROBLEM = 200
+"""Characters of what the reader of YAML says, which quotes the text."""
 
 Files = list[tuple[str, list[Any]]]
 """Documents by the name that messages give their file."""
@@ -38,7 +42,7 @@ def load(file: str, stdin: TextIO) -> list[Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None)
-        fault = f": {problem}" if problem else ""
+        fault = f": {shown(str(problem), MOST_PROBLEM)}" if problem else ""
         message = f"{file}{line}: this is not YAML{fault}"
         raise CommandError(message) from error
 
@@ -63,7 +67,7 @@ def _bound(documents: list[Any]) -> None:
             waiting += node.values()
         elif isinstance(node, list):
             waiting += node
-    raise TooManyNodesError(f"with its aliases written out it has more than {MOST_NODES} values")
+    raise TooManyNodesError(f"with its aliases expanded it has more than {MOST_NODES} values")
 
 
 def write(documents: list[Any]) -> str:
@@ -88,9 +92,9 @@ def namespaces(files: Files, default: str) -> set[str]:
 
 
 def namespace_of(manifest: Manifest, default: str) -> str:
-    """Where an object goes."""
+    """Where an object goes; of what is no namespace's name, a short form that is none either."""
     named = metadata_of(manifest).get("namespace")
-    return named if isinstance(named, str) and named else default
+    return shown(named) if isinstance(named, str) and named else default
 
 
 def metadata_of(manifest: Manifest) -> Manifest:

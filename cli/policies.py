@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from api.account import SecretAccount
 from api.policy import SecretPolicy
+from cli.api_errors import POLICIES
 from cli.errors import CommandError
-from cli.refusals import POLICIES
 from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.load import PolicyError, load_folder
 from policy.match import PolicySet
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from kube.resources import Resource
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,7 +43,7 @@ def in_folder(folder: Path) -> Said:
         raise CommandError(str(error)) from error
 
 
-def on_cluster(connection: Connection, namespaces: Iterable[str]) -> Said:
+def on_cluster(connection: ApiConnection, namespaces: Iterable[str]) -> Said:
     """With the labels of these namespaces. CommandError."""
     problems: list[str] = []
     accounts = _objects(connection, SECRET_ACCOUNTS, SecretAccount, problems)
@@ -52,7 +52,7 @@ def on_cluster(connection: Connection, namespaces: Iterable[str]) -> Said:
     for name in sorted(set(namespaces)):
         found = connection.find(NAMESPACES.path(name=name), f"get Namespace {name}")
         if found is None:
-            problems.append(f"there is no Namespace {name} yet")
+            problems.append(f"Namespace {name} does not exist yet")
         else:
             labels[name] = labelled(found).policy
     return Said(
@@ -62,7 +62,7 @@ def on_cluster(connection: Connection, namespaces: Iterable[str]) -> Said:
 
 
 def _objects(
-    connection: Connection, resource: Resource, model: type[M], problems: list[str]
+    connection: ApiConnection, resource: Resource, model: type[M], problems: list[str]
 ) -> dict[str, M]:
     kind = model.__name__
     what = f"list {resource.plural}"
@@ -71,7 +71,7 @@ def _objects(
     for item in listing.items:
         name, found = item["metadata"]["name"], parsed(model, item)
         if isinstance(found, str):
-            problems.append(f"{kind} {name} can't be read and counts as not there: {found}")
+            problems.append(f"{kind} {name} cannot be read and is ignored: {found}")
         else:
             good[name] = found
     return good

@@ -5,37 +5,39 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cli import fleet, manifests, policies, templates
-from cli.cluster import Cluster
+from cli import listing, manifests, policies, templates
+from cli.api_errors import EDIT
+from cli.cluster import ClusterSnapshots
 from cli.errors import CommandError, Exit
 from cli.manifests import namespace_of, namespaces
+from cli.open_cluster import connected
 from cli.output import JSON, NAME, YAML, name_of, written
-from cli.refusals import EDIT
 from cli.render import NOTHING, renderings_of
-from cli.sessions import connected
 from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
 from controller.snapshots import MADE_FOR, declaration
 from controller.spec import Name
-from kube.errors import AlreadyExistsError
+from kube.errors import AlreadyExistsError, ConflictError
 from kube.resources import SECRET_SNAPSHOTS
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Iterable
 
-    from cli.clock import Clock
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from cli.render import Renderer
     from cli.settings import Settings
     from cli.templates import Manifest
     from cli.terminal import Terminal
     from controller.status import Status
+    from workqueue.clock import BlockingClock
 
+_TRIES = 20
 Declarations = dict[Name, dict[str, Any]]
 
 
 def presync(
-    arguments: argparse.Namespace, settings: Settings, clock: Clock, terminal: Terminal
+    arguments: argparse.Namespace, settings: Settings, clock: BlockingClock, terminal: Terminal
 ) -> int:
     """Prints them, or with `--apply` makes them and waits for their values."""
     if arguments.policy is not None and not arguments.apply:
@@ -45,7 +47,10 @@ def presync(
 
 
 def _presync(
-    arguments: argparse.Namespace, connection: Connection | None, clock: Clock, terminal: Terminal
+    arguments: argparse.Namespace,
+    connection: ApiConnection | None,
+    clock: BlockingClock,
+    terminal: Terminal,
 ) -> int:
     files = [(file, manifests.load(file, terminal.stdin)) for file in arguments.files]
     usual = "default" if connection is None else connection.namespace
@@ -72,7 +77,7 @@ def _presync(
         print(f"{name.namespace}/{name.snapshot}: {what}", file=progress, flush=True)
     if arguments.output is not None:
         terminal.out.write(documents)
-    cluster = Cluster(connection, None, arguments.system_namespace, clock)
+    cluster = ClusterSnapshots(connection, None, arguments.system_namespace, clock)
     return _await(cluster, list(wanted), arguments.wait, clock, replace(terminal, out=progress))
 
 
@@ -86,7 +91,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
         try:
             demand = from_pod({"metadata": metadata, "spec": template.get("spec")})
         except NotADemandError as error:
-            message = f"{manifest.get('kind')} {shown(where)}: {error}"
+            message = f"{shown(str(manifest.get('kind')))} {shown(where)}: {error}"
             raise CommandError(message) from error
         for key, taken in demand.parts.items() if demand is not None else ():
             source = key.source
@@ -108,33 +113,60 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
     return dict(sorted(found.items()))
 
 
-def _declare(connection: Connection, name: Name, body: dict[str, Any]) -> str:
-    """What was done. One that was made for pods becomes a declared one, which outlives them."""
+def _declare(connection: ApiConnection, name: Name, body: dict[str, Any]) -> str:
+    """What was done. One that was made for pods becomes a declared one, which outlives them. One
+    that is there counts on the members of the manifests too, and on no fewer than before.
+    """
     where = f" in namespace {name.namespace}"
     path = SECRET_SNAPSHOTS.path(name.namespace, name.snapshot)
     api = connection.api
 
-    async def create() -> bool:
+    async def done(request: Awaitable[object]) -> bool:
         try:
-            await api.create(SECRET_SNAPSHOTS.path(name.namespace), body)
-        except AlreadyExistsError:
+            await request
+        except (AlreadyExistsError, ConflictError):
             return False
         return True
 
-    if connection.ask(create(), "create SecretSnapshots" + where, EDIT):
-        return "created"
-    found = connection.find(path, "get SecretSnapshots" + where) or {}
-    if MADE_FOR not in ((found.get("metadata") or {}).get("annotations") or {}):
-        return "unchanged"
-    mark: dict[str, Any] = {"metadata": {"annotations": {MADE_FOR: None}}}
-    if "properties" in body["spec"]:
-        mark["spec"] = {"properties": body["spec"]["properties"]}
-    connection.ask(api.merge_patch(path, mark), "patch SecretSnapshots" + where, EDIT)
-    return "configured: the controller had created it for pods, and now it is kept without them"
+    for _ in range(_TRIES):
+        create = api.create(SECRET_SNAPSHOTS.path(name.namespace), body)
+        if connection.ask(done(create), "create SecretSnapshots" + where, EDIT):
+            return "created"
+        found = connection.find(path, "get SecretSnapshots" + where)
+        change, said = _joined(found or {}, body["spec"].get("properties", ()))
+        patch = api.merge_patch(path, change) if change else None
+        if patch is None or connection.ask(done(patch), "patch SecretSnapshots" + where, EDIT):
+            return said
+    where = f"{name.namespace}/{name.snapshot}"
+    raise CommandError(f"other clients keep changing {where}. It may not be declared")
+
+
+def _joined(found: dict[str, Any], members: Iterable[str]) -> tuple[dict[str, Any], str]:
+    """The merge patch by which a SecretSnapshot is declared and counts on `members` too, unless
+    somebody wrote it since, and what is said of it; empty: it is so already.
+    """
+    metadata = found.get("metadata") or {}
+    before = frozenset((found.get("spec") or {}).get("properties") or ())
+    missing = sorted(before.union(members) - before)
+    change: dict[str, Any] = {}
+    said = "unchanged"
+    if missing:
+        change["spec"] = {"properties": sorted(before.union(missing))}
+        said = f"configured: its properties now include {shown(', '.join(missing))}"
+    if MADE_FOR in (metadata.get("annotations") or {}):
+        change["metadata"] = {"annotations": {MADE_FOR: None}}
+        said = "configured: the controller had created it for pods, and now it is kept without them"
+    if change:
+        change.setdefault("metadata", {})["resourceVersion"] = metadata.get("resourceVersion")
+    return change, said
 
 
 def _await(
-    cluster: Cluster, names: list[Name], wait_s: float, clock: Clock, terminal: Terminal
+    cluster: ClusterSnapshots,
+    names: list[Name],
+    wait_s: float,
+    clock: BlockingClock,
+    terminal: Terminal,
 ) -> int:
     """Until each has been decided on and fetched once, or the time is over."""
     deadline = clock.monotonic() + wait_s
@@ -148,7 +180,7 @@ def _await(
     now = cluster.now()
     known = {name: status for name, status in statuses.items() if status is not None}
     if known:
-        print(fleet.overview(known, now), file=terminal.out)
+        print(listing.overview(known, now), file=terminal.out)
     for note in cluster.notes:
         terminal.tell(f"note: {note}")
     if not waiting:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cli import manifests, policies, templates
 from cli.arguments import IMAGE
 from cli.errors import Exit
-from cli.sessions import connected
+from cli.open_cluster import connected
 from contract.quoted import shown
 from webhook.admit import admit
 from webhook.config import Injection
@@ -23,16 +23,16 @@ from webhook.wellformed import malformed
 if TYPE_CHECKING:
     import argparse
 
-    from cli.clock import Clock
     from cli.manifests import Files
     from cli.policies import Said
     from cli.settings import Settings
     from cli.templates import Manifest, Remark
     from cli.terminal import Terminal
     from policy.match import PolicySet
+    from workqueue.clock import Clock
 
-NOTHING = "no pod in them asks for a secret"
-PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}; name your own with --image"
+NOTHING = "no pod in the manifests requests a secret"
+PLACEHOLDER = f"warning: the image of gate and agent is {IMAGE}. Set yours with --image"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +90,15 @@ class Renderer:
         metadata = manifests.metadata_of(manifest)
         name = metadata.get("name") or metadata.get("generateName")
         namespace = manifests.namespace_of(manifest, self._namespace)
-        return f"{file}: {manifest.get('kind')} {shown(namespace)}/{shown(str(name), MOST_NAME)}"
+        kind = shown(str(manifest.get("kind")))
+        return f"{file}: {kind} {shown(namespace)}/{shown(str(name), MOST_NAME)}"
 
     def _pod(self, file: str, manifest: Manifest, template: Manifest) -> Manifest:
         namespace = manifests.namespace_of(manifest, self._namespace)
         where = self._where(file, manifest)
         fault = malformed(template)
         if fault is not None:
-            self.denials.append(f"{where}: this is no pod: {fault}")
+            self.denials.append(f"{where}: this is not a pod: {fault}")
             return template
         verdict = admit(template, namespace, self._policies, self._injection)
         self.warnings.extend(f"{where}: warning: {warning}" for warning in verdict.warnings)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract.annotations import MARKS, POLICY_LABEL, PREFIX, SECRET
+from contract.quoted import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ KNOWN: dict[tuple[str, str], Path] = {
 
 _MOST_SHOWN = 3
 """Keys in one message."""
+_MOST_PATH = 200
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,9 @@ def change_pods(document: object, change: Callable[[Manifest, Manifest], Manifes
 
 def remarks(document: object) -> Iterator[Remark]:
     """What looks like a mistake, and pods in kinds that are not known."""
+    if not isinstance(document, dict):
+        sentence = "this document is no object, so nothing is injected here"
+        yield Remark(manifest={}, sentence=sentence, mistake=True)
     for manifest in objects(document):
         if _group(manifest) == PREFIX.rstrip("/"):
             continue
@@ -126,9 +132,7 @@ def _pods(manifest: Manifest) -> list[Path]:
 def _is_template(found: Manifest) -> bool:
     spec, annotations = found.get("spec"), _get(found, ("metadata", "annotations"))
     containers = spec.get("containers") if isinstance(spec, dict) else None
-    asked = isinstance(annotations, dict) and any(
-        str(key).startswith(PREFIX) for key in annotations
-    )
+    asked = isinstance(annotations, dict) and any(map(_is_ours, annotations))
     return asked and isinstance(containers, list)
 
 
@@ -139,8 +143,8 @@ def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[Remark]:
             yield Remark(
                 manifest=manifest,
                 sentence=f"what looks like a pod template at {_dotted(path)} is injected, but"
-                f" {manifest.get('apiVersion')} {manifest.get('kind')} is not a kind that lastgood"
-                " knows; look whether its controller keeps all of it",
+                f" {_quoted(manifest, 'apiVersion')} {_quoted(manifest, 'kind')} is not a kind that"
+                " lastgood knows. Check that its controller keeps everything that was injected",
                 mistake=False,
             )
 
@@ -148,30 +152,34 @@ def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[Remark]:
 def _misplaced(
     manifest: Manifest, path: Path, found: Manifest, handled: set[Path]
 ) -> Iterator[Remark]:
-    """Keys of ours in a mapping where nothing reads them."""
-    if not path or path[-1] not in {"annotations", "labels"} or path in handled:
+    """Keys of ours in a mapping where nothing reads them. A place that has another name than
+    `annotations` counts where it asks for a secret: ours are also labels that others select by.
+    """
+    if path in handled:
         return
-    labels = path[-1] == "labels"
-    keys = [key for key in found if str(key).startswith(SECRET)] if labels else _ours(found)
+    keys, named = _ours(found), bool(path) and path[-1] == "annotations"
+    if not named:
+        keys = [key for key in keys if key.lower().startswith(SECRET)]
     if not keys:
         return
-    shown = ", ".join(map(str, keys[:_MOST_SHOWN]))
+    listed = ", ".join(shown(str(key)) for key in keys[:_MOST_SHOWN])
     more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
     yield Remark(
         manifest=manifest,
-        sentence=f"{shown}{more} at {_dotted(path)}: {_effect(manifest, keys, labels=labels)}",
+        sentence=f"{listed}{more} at {_dotted(path) or 'the top'}:"
+        f" {_effect(manifest, keys, named=named)}",
         mistake=True,
     )
 
 
-def _effect(manifest: Manifest, keys: list[str], *, labels: bool) -> str:
+def _effect(manifest: Manifest, keys: list[str], *, named: bool) -> str:
     path = KNOWN.get((_group(manifest), str(manifest.get("kind"))))
     if keys == [POLICY_LABEL]:
-        return "it is a label of namespaces, not an annotation"
+        return "this is a namespace label, not an annotation"
     if path is not None:
         right = _dotted((*path, "metadata", "annotations"))
-        return f"no effect there; write it at {right}"
-    what = "no annotation" if labels else "no pod template is there"
+        return f"no effect there. Set it at {right}"
+    what = "there is no pod template" if named else "this is not an annotation"
     return f"{what}, so nothing is injected here"
 
 
@@ -179,7 +187,12 @@ def _ours(annotations: object) -> list[str]:
     """Keys with which somebody asks for something, and those that look as if they should."""
     if not isinstance(annotations, dict):
         return []
-    return [key for key in map(str, annotations) if key.startswith(PREFIX) and key not in MARKS]
+    return [key for key in map(str, annotations) if _is_ours(key) and key not in MARKS]
+
+
+def _is_ours(key: object) -> bool:
+    """In any case of letters, as the webhook sees it."""
+    return str(key).lower().startswith(PREFIX)
 
 
 def _mappings(manifest: Manifest) -> Iterator[tuple[Path, Manifest]]:
@@ -220,4 +233,8 @@ def _dotted(path: Path) -> str:
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return text.removeprefix(".")
+    return shown(text.removeprefix("."), _MOST_PATH)
+
+
+def _quoted(manifest: Manifest, member: str) -> str:
+    return shown(str(manifest.get(member)))

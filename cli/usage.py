@@ -35,5 +35,5 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         allowed = [str(choice) for choice in action.choices]
-        message = f'"{shown(str(value))}" is not valid; allowed: {", ".join(allowed)}'
+        message = f'"{shown(str(value))}" is not valid. Allowed: {", ".join(allowed)}'
         raise argparse.ArgumentError(action, message + suggestion(str(value), allowed))

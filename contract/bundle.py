@@ -35,22 +35,25 @@ MOST_NAME = 50
 """Characters of a secret's name (contract.annotations.SECRET)."""
 
 _NAMES = (
-    "AUTO_RESUME BASH BASHOPTS BASHPID CDPATH CHILD_MAX COLUMNS COMPREPLY COMP_CWORD COMP_KEY "
-    "COMP_LINE COMP_POINT COMP_TYPE COMP_WORDBREAKS COMP_WORDS COPROC DIRSTACK ENV "
-    "EPOCHREALTIME EPOCHSECONDS EUID EXECIGNORE FCEDIT FIGNORE FUNCNAME FUNCNEST GLOBIGNORE "
-    "GROUPS HISTCHARS HISTCMD HISTCONTROL HISTFILE HISTFILESIZE HISTIGNORE HISTSIZE "
-    "HISTTIMEFORMAT HOME HOSTFILE HOSTTYPE IFS IGNOREEOF INPUTRC LANG LANGUAGE LD_AUDIT "
-    "LD_BIND_NOT LD_BIND_NOW LD_DEBUG LD_DEBUG_OUTPUT LD_DYNAMIC_WEAK LD_HWCAP_MASK "
-    "LD_LIBRARY_PATH LD_ORIGIN_PATH LD_PRELOAD LD_PROFILE LD_PROFILE_OUTPUT LD_SHOW_AUXV "
-    "LD_TRACE_LOADED_OBJECTS LD_USE_LOAD_BIAS LD_VERBOSE LD_WARN LINENO LINES MACHTYPE MAIL "
-    "MAILCHECK MAILPATH MAPFILE NLSPATH OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH PIPESTATUS "
-    "POSIXLY_CORRECT PPID PROMPT_COMMAND PROMPT_DIRTRIM PS0 PS1 PS2 PS3 PS4 PWD RANDOM REPLY "
-    "SECONDS SHELL SHELLOPTS SHLVL SRANDOM TERM TIMEFORMAT TMOUT TMPDIR UID"
+    "ARGC ARGV0 AUTO_RESUME BASH BASHOPTS BASHPID CDPATH CHILD_MAX COLUMNS COMPREPLY COMP_CWORD "
+    "COMP_KEY COMP_LINE COMP_POINT COMP_TYPE COMP_WORDBREAKS COMP_WORDS COPROC DIRSTACK EGID "
+    "ENV EPOCHREALTIME EPOCHSECONDS ERRNO EUID EXECIGNORE FCEDIT FIGNORE FUNCNAME FUNCNEST GID "
+    "GLOBIGNORE GROUPS HISTCHARS HISTCMD HISTCONTROL HISTFILE HISTFILESIZE HISTIGNORE HISTSIZE "
+    "HISTTIMEFORMAT HOME HOSTFILE HOSTTYPE IFS IGNOREEOF INPUTRC JOBMAX KEYBOARD_HACK "
+    "KEYTIMEOUT KSHEGID KSHGID KSHUID KSH_VERSION LANG LANGUAGE LD_AUDIT LD_BIND_NOT "
+    "LD_BIND_NOW LD_DEBUG LD_DEBUG_OUTPUT LD_DYNAMIC_WEAK LD_HWCAP_MASK LD_LIBRARY_PATH "
+    "LD_ORIGIN_PATH LD_PRELOAD LD_PROFILE LD_PROFILE_OUTPUT LD_SHOW_AUXV "
+    "LD_TRACE_LOADED_OBJECTS LD_USE_LOAD_BIAS LD_VERBOSE LD_WARN LINENO LINES LISTMAX MACHTYPE "
+    "MAIL MAILCHECK MAILPATH MAPFILE NLSPATH OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH PGRP "
+    "PIPESTATUS POSIXLY_CORRECT PPID PROMPT_COMMAND PROMPT_DIRTRIM PS0 PS1 PS2 PS3 PS4 PWD "
+    "RANDOM REPLY SAVEHIST SECONDS SHELL SHELLOPTS SHLVL SRANDOM TERM TIMEFORMAT TMOUT TMPDIR "
+    "TRY_BLOCK_ERROR TRY_BLOCK_INTERRUPT TTYIDLE UID USER_ID WATCH"
 )
 _TAKEN = frozenset(_NAMES.split())
-_TAKEN_PREFIXES = ("BASH_", "LC_")
-"""Variables that a shell or the loader owns (POSIX.1-2024 XCU 2.5.3, bash(1), ld.so(8)): it refuses
-them, changes them or changes by them.
+_TAKEN_PREFIXES = ("BASH_", "LC_", "ZLE_", "ZSH_")
+"""Variables that a shell or the loader owns (POSIX.1-2024 XCU 2.5.3, bash(1), zshparam(1), ksh(1),
+mksh(1), ld.so(8)): it refuses them, changes them or changes by them. Not zsh's USERNAME, for every
+other reader takes it and secrets are often called so.
 """
 
 
@@ -70,9 +73,9 @@ def faults(form: str, names: Iterable[str]) -> dict[str, str]:
         if wanted[:1].isdigit():
             found[name] = f"the bundle's variable {wanted} would start with a digit"
         elif wanted in _TAKEN or wanted.startswith(_TAKEN_PREFIXES):
-            found[name] = f"the bundle's variable {wanted} is a shell's own"
+            found[name] = f"the bundle's variable {wanted} is reserved by shells"
         elif wanted in owners:
-            found[name] = f"the bundle's variable {wanted} is that of {owners[wanted]} too"
+            found[name] = f"the bundle's variable {wanted} is also that of {owners[wanted]}"
         owners.setdefault(wanted, name)
     return found
 
@@ -109,9 +112,9 @@ def _entry(form: str, name: str, value: SecretBytes) -> bytes | None:
 
 
 def _line(name: str, raw: bytes) -> bytes | None:
-    """No value begins with `=`, which zsh expands."""
+    """In zsh `=` at the start of a value and behind a `:` expands (zshexpn(1), 14.7)."""
     line = variable(name).encode() + b"=" + raw
-    plain = PLAIN.issuperset(raw) and not raw.startswith(b"=")
+    plain = PLAIN.issuperset(raw) and b":=" not in b":" + raw
     return line if plain and len(line) <= MOST_LINE else None
 
 

@@ -31,10 +31,10 @@ def ending(text: str) -> str:
     follows another; empty where there is nothing of the kind.
     """
     if text != text.strip():
-        return f"; the value {_space(text)}, which a template may have left there: remove it"
+        return f". The value {_space(text)}, which a template may have added. Remove it"
     if text and (text[0] in _QUOTES or text[-1] in _QUOTES):
         where = "starts" if text[0] in _QUOTES else "ends"
-        return f"; the value {where} with a quote, which is part of it: remove the quotes"
+        return f". The value {where} with a quote, which is part of the value. Remove the quotes"
     return ""
 
 

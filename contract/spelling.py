@@ -24,9 +24,9 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
 
 
 def suggestion(word: str, allowed: Iterable[str]) -> str:
-    """`; did you mean "x"?`, or nothing."""
+    """`. Did you mean "x"?`, or nothing."""
     found = nearest(word, allowed)
-    return f'; did you mean "{shown(found)}"?' if found is not None else ""
+    return f'. Did you mean "{shown(found)}"?' if found is not None else ""
 
 
 def quick_suggestion(word: str, allowed: Iterable[str]) -> str:

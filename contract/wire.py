@@ -40,9 +40,9 @@ def decode(raw: bytes | str, what: str) -> dict[str, Any]:
         raise WireError(f"{what} is not a JSON object")
     version = document.get("v")
     if type(version) is not int:
-        raise WireError(f"{what} has no format version; this reads {VERSION}")
+        raise WireError(f"{what} has no format version. This version reads {VERSION}")
     if version != VERSION:
-        raise WireError(f"{what} has format version {version}; this reads {VERSION}")
+        raise WireError(f"{what} has format version {version}. This version reads {VERSION}")
     return document
 
 

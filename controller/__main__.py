@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from controller.records import UntakenRecordError
-from controller.run import Cluster, LostError
+from controller.run import ControllerProcess, LostError
 from controller.selfcheck import NotRefusedError
 from controller.serve import serve
 from controller.settings import from_arguments
 from controller.telemetry import log_to, say
 from kube.api import Api
 from kube.attempt import Attempts
-from kube.clock import SystemClock
 from kube.config import ConfigError, load
 from kube.errors import ApiError
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ async def _run(settings: Settings) -> None:
 
     reached = await load(settings.kubeconfig)
     async with await connect() as api, Attempts(reached, user_agent=agent) as tries:
-        replica = Cluster(
+        replica = ControllerProcess(
             api,
             settings,
             connect=connect,

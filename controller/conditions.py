@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contract.quoted import shown
 from contract.reasons import Found, Freshness
-from controller.advice import explained
+from controller.remediation import explained
 from controller.times import rfc3339
-from refresh.hold import what_is_lost
+from refresh.held_versions import what_is_lost
+from refresh.versions import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,30 +24,37 @@ NOT_GIVEN = {
     Found.FOREIGN_SECRET: (
         "Foreign",
         "ForeignSecret",
-        "a Secret of this name is there that is not lastgood's; remove or rename it",
+        "a Secret with this name exists and does not belong to lastgood. Delete it",
     ),
     Found.NO_RIGHTS: (
         "NotWritten",
         "NoRights",
-        "lastgood may not write Secrets in this namespace; see controller.namespaces in its chart",
+        "lastgood may not write Secrets in this namespace. See controller.namespaces in its chart",
     ),
     Found.WRITE_REFUSED: (
         "NotWritten",
         "WriteRefused",
-        "the API server refuses to write the Secret; look at the namespace's ResourceQuota",
+        "the API server rejects the Secret. Check the namespace's ResourceQuota",
     ),
     Found.WRITE_FAILED: (
         "NotWritten",
         "WriteFailed",
-        "the API server did not take the Secret, more than once; it is tried again",
+        "writing the Secret has failed more than once. The write is retried",
     ),
     Found.RECORD_NOT_WRITTEN: (
         "NotWritten",
         "RecordNotWritten",
-        "the controller can't write its record of the snapshot in its own namespace",
+        "the controller cannot write its record of the snapshot in its own namespace",
     ),
 }
 """Why pods are not given what the controller knows: state, the conditions' reason, message."""
+MOST_LOST = 500
+"""Characters of members and pods in one sentence: tenants name both."""
+_AGES = {
+    Freshness.FRESH: "within the freshness budget",
+    Freshness.STALE: "over the freshness budget",
+    Freshness.EXPIRED: "over the maximum age",
+}
 STATES = {
     Freshness.FRESH: "Fresh",
     Freshness.STALE: "Stale",
@@ -67,23 +76,30 @@ def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) ->
     """Whether the value is within its freshness budget."""
     if freshness_ is None:
         why = "" if status.message is None else f": {status.reason}: {status.message}"
-        return _condition("Fresh", "Unknown", "NothingServed", f"there is no age to tell{why}")
+        return _condition(
+            "Fresh", "Unknown", "NothingServed", f"no value is served, so it has no age{why}"
+        )
     well = freshness_ is Freshness.FRESH
-    why = f"; the last attempt failed: {state.reason}" if state.reason else ""
+    why = f". The last attempt failed: {state.reason}" if state.reason else ""
     if status.message is not None:
-        why = f"; {status.reason}: {status.message}"
-    message = f"by class {status.rules.name}{why}" if status.rules is not None else f"no class{why}"
+        why = f". {status.reason}: {status.message}"
+    message = (
+        f"the value is {_AGES[freshness_]} of class {status.rules.name}{why}"
+        if status.rules is not None
+        else f"the value has no class{why}"
+    )
     return _condition("Fresh", "True" if well else "False", STATES[freshness_], message)
 
 
 def hold(state: SnapshotState) -> str | None:
     """Which version is held, what it lacks, who uses that, and until when; None: none is held."""
-    if not state.lost:
+    held = held_back(state)
+    if not state.lost or held is None:
         return None
-    until = rfc3339(state.held_until)
+    lost, until = shown(what_is_lost(state.lost), MOST_LOST), rfc3339(state.held_until)
     return (
-        f"version {state.latest} lacks {what_is_lost(state.lost)}; the version before is served"
-        f" until {until}, or until no pod uses what is lost"
+        f"version {held.version} lacks {lost}. The previous version is served until {until}, or"
+        " until no pod uses what is missing"
     )
 
 
@@ -98,8 +114,8 @@ def restored(state: SnapshotState) -> list[dict[str, Any]]:
     if state.restored is None:
         return []
     message = (
-        "it was another cluster's, as a backup leaves it; its age counts from when its value was"
-        " fetched, until the provider confirms it"
+        "the snapshot comes from a backup of another cluster. Until the provider confirms the"
+        " value, its age counts from when it was fetched"
     )
     return [_condition("Restored", "True", "AnotherCluster", message)]
 
@@ -110,7 +126,7 @@ def not_given(
     """The same, where pods are not given what the controller knows. `found` is one of NOT_GIVEN."""
     state, reason, message = NOT_GIVEN[found]
     ready = _condition("Ready", "False", reason, message)
-    fresh = _condition("Fresh", "Unknown", reason, "pods are not given this snapshot")
+    fresh = _condition("Fresh", "Unknown", reason, "pods do not receive this snapshot")
     others = [it for it in status["conditions"] if it["type"] not in {"Ready", "Fresh"}]
     judged = [dated(it, status["observedGeneration"], before, now) for it in (ready, fresh)]
     return status | {

@@ -7,45 +7,40 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from contract.snapshot import META, from_wire
 from contract.wire import WireError
-from controller.demand import Parts, consumers, parts, used
+from controller.demand import consumers, parts, used
+from controller.policy_cache import PolicyCache
 from controller.reconcile import (
     RETENTION_S,
     Decided,
     Known,
     next_change,
+    operator_spec,
     reconcile,
-    wish,
     within,
 )
 from controller.spec import Name
 from controller.telemetry import say
-from controller.verdicts import Verdicts
-from kube.race import unless
+from kube.run_until import unless
 from refresh.engine import CLOCK_STEP_S
-from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from contract.snapshot import Meta
     from controller.accounts import Accounts
-    from controller.demand import Demand
-    from controller.feeds import Feed
-    from controller.ledger import Ledger
-    from controller.past import Past, Published, Remembered
+    from controller.demand import Demand, DemandedParts
+    from controller.garbage_collector import GarbageCollector
+    from controller.informers import Informer
+    from controller.restore import Restore, Restored
     from controller.spec import Spec
+    from controller.status_writer import StatusWriter
     from policy.match import PolicySet
-    from refresh.engine import Clock, Engine
-    from refresh.model import Wanted
+    from refresh.engine import Engine
+    from refresh.model import OperatorSpec, SnapshotKey
+    from workqueue.clock import Clock
 
 REST_SHARE = 3.0
 """A decision on the whole fleet holds the loop; for so many times as long others have it."""
-MOST_COLLECTED = 16
-"""Unused snapshots that are removed after one decision."""
-COLLECT_AGAIN_S = 30.0
-"""After a removal that failed."""
 STILL_S = 10.0
 """A loop that has not turned for so long is not healthy."""
 
@@ -56,11 +51,12 @@ class Controller:
     def __init__(
         self,
         *,
-        past: Past,
-        ledger: Ledger,
-        policies: Feed[PolicySet],
-        pods: Feed[Sequence[Demand]],
-        specs: Feed[Mapping[Name, Spec]],
+        restore: Restore,
+        statuses: StatusWriter,
+        garbage: GarbageCollector,
+        policies: Informer[PolicySet],
+        pods: Informer[Sequence[Demand]],
+        specs: Informer[Mapping[Name, Spec]],
         accounts: Accounts,
         engine: Engine,
         clock: Clock,
@@ -68,8 +64,9 @@ class Controller:
     ) -> None:
         """`namespaces` are those that may be written in; None: all."""
         self._namespaces = namespaces
-        self._past = past
-        self._ledger = ledger
+        self._restore = restore
+        self._statuses = statuses
+        self._garbage = garbage
         self._policies = policies
         self._pods = pods
         self._specs = specs
@@ -79,13 +76,10 @@ class Controller:
         self._known: dict[SnapshotKey, Known] = {}
         self._handled: dict[SnapshotKey, float | None] = {}
         """The request for a refresh that was answered last before this process began."""
-        self._gone: set[SnapshotKey] = set()
-        self._collect_at: dict[SnapshotKey, float] = {}
-        """When to remove what is unused: monotonic."""
         self._next_change = float("-inf")
         self._behind = True
         self._rests_until = float("-inf")
-        self._verdicts = Verdicts(namespaces=namespaces)
+        self._verdicts = PolicyCache(namespaces=namespaces)
         self._names: dict[SnapshotKey, Name] = {}
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
@@ -100,7 +94,7 @@ class Controller:
 
     async def run(self, stop: asyncio.Event, poll_s: float) -> None:
         """Works until `stop` is set, or until the engine fails, which is raised."""
-        if not await unless(stop, self._restore()):
+        if not await unless(stop, self._take_all()):
             return
         await self.look()
         engine = asyncio.create_task(self._engine.run(stop))
@@ -126,12 +120,13 @@ class Controller:
             self._behind = False
             wanted = within(parts(self._pods.current()), self._known, self._policies.current())
             began = self._clock.monotonic()
-            self._decide(wanted, self._clock.now())
-            self._show()
+            gone = self._decide(wanted, self._clock.now())
+            self._show(gone)
             ended = self._clock.monotonic()
             self._rests_until = ended + REST_SHARE * (ended - began)
             self.settled = True
             self._next_change = next_change(self.decided.values(), now)
+        if self.settled:
             await self._collect()
 
     def _set_back(self, now: float) -> bool:
@@ -143,59 +138,49 @@ class Controller:
         self._offset_s = offset_s
         return back_s > CLOCK_STEP_S
 
-    async def _restore(self) -> None:
+    async def _take_all(self) -> None:
         """Takes over every snapshot that was published, and what its status remembers of time."""
-        async for remembered in self._past.everything():
+        async for restored in self._restore.everything():
             self._turned_at = self._clock.monotonic()
-            if remembered is not None:
-                self._take(remembered)
+            if restored is not None:
+                self._take(restored)
         say(logging.INFO, "controller.restored", snapshots=len(self._known))
 
-    def _take(self, remembered: Remembered) -> None:
+    def _take(self, restored: Restored) -> None:
         """Takes over one snapshot; what can't be used is fetched as if it were new."""
-        published = remembered.published
+        key = restored.key
         try:
-            key, meta = _identify(published)
-            self._engine.restore(key, published.data, published.history, published.entry)
+            self._engine.restore(key, restored.publication, restored.entry)
         except WireError as error:
-            where = {"namespace": published.namespace, "snapshot": published.name}
+            where = {"namespace": key.namespace, "snapshot": key.source.snapshot}
             say(logging.ERROR, "controller.not_restored", **where, why=str(error))
             return
-        self._ledger.restored(key, meta)
-        self._handled[key] = remembered.refresh_handled
-        self._known[key] = Known(
-            parts=_parts_of(published.keys),
-            synced=True,
-            undemanded_since=remembered.undemanded_since,
-            refused_since=remembered.refused_since,
-        )
+        self._statuses.published(key, restored.publication.meta)
+        self._handled[key] = restored.refresh_handled
+        self._known[key] = restored.known
 
     async def _collect(self) -> None:
         """Removes what nobody has used for its retention, a few at a time: others wait for it."""
-        mono = self._clock.monotonic()
-        unused = [key for key, item in self.decided.items() if item.unused]
-        self._collect_at = {key: self._collect_at.get(key, mono) for key in unused}
-        for key in [key for key, at in self._collect_at.items() if at <= mono][:MOST_COLLECTED]:
+        async for key in self._garbage.collect_some():
             self._turned_at = self._clock.monotonic()
-            if await self._ledger.collect(key):
+            if key is not None:
                 self._forget(key)
-            else:
-                self._collect_at[key] = self._turned_at + COLLECT_AGAIN_S
 
     def _forget(self, key: SnapshotKey) -> None:
         self._engine.forget(key)
         self._known.pop(key, None)
         self._handled.pop(key, None)
 
-    def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> None:
+    def _decide(self, wanted: Mapping[SnapshotKey, DemandedParts], now: float) -> set[SnapshotKey]:
+        """Decides on all snapshots, and tells the engine. Those that are forgotten."""
         policies = self._policies.current()
         specs = self._specs.current()
-        gone = {key for key in self._known if self._ledger.vanished(key)}
+        gone = {key for key in self._known if self._garbage.vanished(key)}
         self._behind |= bool(gone)  # in a namespace that was made again it is another snapshot
         keys = (wanted.keys() | self._known.keys()) - gone
         self._names = {key: self._names.get(key) or _name(key) for key in keys}
         if policies is not self._verdicts.policies:
-            self._verdicts = Verdicts(policies, self._namespaces)
+            self._verdicts = PolicyCache(policies, self._namespaces)
         wishes = self._wishes(keys, policies)
         known = {key: self._as_known(key) for key in keys}
         parts = {key: taken for key, taken in wanted.items() if key in keys}
@@ -220,28 +205,28 @@ class Controller:
                 self._engine.withdraw(key)
         asked = {key: specs.get(self._names[key]) for key in decided}
         generations = {key: spec.generation for key, spec in asked.items() if spec is not None}
-        self._ledger.decided(decided, consumers(self._pods.current()), generations)
-        self._gone |= (keys | gone) - decided.keys()
-        self._gone -= decided.keys()
-        for key in self._gone:
+        self._statuses.decided(decided, consumers(self._pods.current()), generations)
+        self._garbage.unused({key for key, item in decided.items() if item.unused})
+        forgotten = (keys | gone) - decided.keys()
+        for key in forgotten:
             self._forget(key)
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
+        return forgotten
 
-    def _show(self) -> None:
+    def _show(self, forgotten: Iterable[SnapshotKey]) -> None:
         """Shows what was decided."""
-        for key in self._gone:
-            self._ledger.forget(key)
-        self._gone.clear()
+        for key in forgotten:
+            self._garbage.forget(key)
         for key in self.decided:
-            self._ledger.write(key, self._engine.state(key))
+            self._statuses.write(key, self._engine.state(key))
 
     def _wishes(
         self, keys: Iterable[SnapshotKey], policies: PolicySet
-    ) -> dict[SnapshotKey, Wanted]:
+    ) -> dict[SnapshotKey, OperatorSpec]:
         specs = self._specs.current()
         wishes = {
-            key: wish(
+            key: operator_spec(
                 key,
                 specs.get(self._names[key]),
                 policies,
@@ -281,21 +266,3 @@ class Controller:
 
 def _name(key: SnapshotKey) -> Name:
     return Name(key.namespace, key.source.snapshot)
-
-
-def _identify(published: Published) -> tuple[SnapshotKey, Meta]:
-    """Whose snapshot a record is of. The name is a hash over the source in its meta.json."""
-    meta = from_wire(published.data[META])
-    source = SourceKey(meta.account, meta.identity, meta.provider, meta.reference)
-    if source.snapshot != published.name:
-        raise WireError("its meta.json names the source of another snapshot")
-    return SnapshotKey(published.namespace, source), meta
-
-
-def _parts_of(keys: Iterable[str]) -> Parts:
-    """What was taken of a snapshot before a restart, as far as its keys tell: the deeper
-    properties, for all others are there in any case.
-    """
-    names = (key.removeprefix("p.") for key in keys if key.startswith("p."))
-    deeper = frozenset(name.replace("..", "/") for name in names if ".." in name)
-    return Parts(properties=deeper, whole=True)

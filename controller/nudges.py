@@ -14,12 +14,13 @@ from controller.times import rfc3339
 from kube.errors import ApiError, FencedError
 from kube.resources import PODS
 from refresh.budget import Bucket, Budget
+from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kube.api import Api
-    from kube.clock import Clock
+    from workqueue.clock import Clock
 
 AT_ONCE = 100
 """Pods that may be nudged without a pause."""
@@ -37,8 +38,10 @@ class Nudges:
         self._api = api
         self._clock = clock
         self._awake = awake
+        self._namespaces: WorkQueue[str] = WorkQueue()
+        """Those with pods that wait: each gives one pod and goes to the end of the queue."""
         self._waiting: dict[str, dict[str, None]] = {}
-        """By namespace, the one whose turn it is first."""
+        """By namespace, in the order in which they were asked for."""
         self._some = asyncio.Event()
         self._bucket = Bucket(Budget(calls_per_second=PER_SECOND, burst=AT_ONCE), clock.monotonic())
 
@@ -49,6 +52,7 @@ class Nudges:
             return
         waiting = self._waiting.setdefault(namespace, {})
         waiting |= asked
+        self._namespaces.add(namespace, self._clock.monotonic())
         if len(waiting) > AT_ONCE:
             say(
                 logging.INFO,
@@ -74,14 +78,17 @@ class Nudges:
             self._some.clear()
 
     def _next(self) -> tuple[str, str] | None:
-        """The next pod that is awake; its namespace's turn comes again after all others'."""
-        while self._waiting:
-            namespace = next(iter(self._waiting))
-            waiting = self._waiting.pop(namespace)
+        """The next pod that is awake."""
+        now = self._clock.monotonic()
+        while (namespace := self._namespaces.get(now)) is not None:
+            waiting = self._waiting[namespace]
             pod = next(iter(waiting))
             del waiting[pod]
             if waiting:
-                self._waiting[namespace] = waiting
+                self._namespaces.add(namespace, now)
+            else:
+                del self._waiting[namespace]
+            self._namespaces.done(namespace)
             if self._awake(namespace, pod):
                 return namespace, pod
         return None

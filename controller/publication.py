@@ -8,34 +8,38 @@ from typing import TYPE_CHECKING
 
 from contract.reasons import Serving
 from kube.errors import NotFoundError
+from refresh.snapshot_data import history_data, secret_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from contract.ages import Entry
     from contract.snapshot import Meta
-    from controller.records import Held, Records
+    from controller.records import KnownRecord, Records
     from controller.secrets import Secrets
     from refresh.model import SnapshotKey
+    from refresh.sink import Publication
 
 
 async def publish(
     records: Records,
     secrets: Secrets,
     key: SnapshotKey,
-    snapshot: Mapping[str, bytes],
-    kept: Mapping[str, bytes],
+    publication: Publication,
     *,
+    emptied: Collection[str] = (),
     held_back: bool = False,
 ) -> bool:
-    """Makes these the keys of the snapshot's Secret, and records them with the versions that are
-    kept. `held_back`: a backup brought the record back, and what pods have may be newer, so only
-    the record is written. Whether the Secret was.
+    """Writes the snapshot's Secret, and records it with the versions that are kept. `emptied` are
+    keys that the Secret has beside those, without a value. `held_back`: a backup brought the record
+    back, and what pods have may be newer, so only the record is written. Whether the Secret was.
 
     ForeignSecretError: another Secret stands in its place. ApiError: not all was written.
     """
+    snapshot = {**dict.fromkeys(emptied, b""), **secret_data(publication)}
+    kept = history_data(publication.history)
     # 1. The record has all versions, and says that the Secret is not known to be so.
-    record = await records.begin(key, snapshot, kept)
+    record = await records.begin(key, publication.meta, snapshot, kept)
     if held_back:
         return False
     # 2. The Secret is as the record says.
@@ -52,7 +56,7 @@ async def publish(
     return True
 
 
-def is_held_back(held: Held | None, entry: Entry | None, meta: Meta) -> bool:
+def is_held_back(held: KnownRecord | None, entry: Entry | None, meta: Meta) -> bool:
     """Whether a backup's record must not be written over what pods have, which may be newer: until
     the provider confirms it, unless pods have this version by the ages, or a revoked one, or an
     operator has pinned it.

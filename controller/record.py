@@ -18,6 +18,8 @@ from contract.snapshot import META, VALUE, from_wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from contract.snapshot import Meta
+
 RECORD_TYPE = "lastgood.dev/record"
 MARK = {"app.kubernetes.io/managed-by": "lastgood"}
 """On every Secret of ours: by it the chart's policy knows what nobody else may delete."""
@@ -25,7 +27,8 @@ RECORD = "record.json"
 HISTORY = "history.json"
 VERSION_PREFIX = "v."
 SECRET_KEY_PREFIX = "k."
-"""Before a key that a newer version of lastgood put into the snapshot's Secret, see `Record.extra`.
+"""Before a key that a newer version of lastgood put into the snapshot's Secret, see
+`SnapshotRecord.extra`.
 """
 MOST_BYTES = 1 << 20
 """Of a Secret's values together (MaxSecretSize in Kubernetes' core/v1)."""
@@ -44,13 +47,15 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class SnapshotRecord:
     """One record. Bytes are secret values and must not be printed."""
 
     namespace: str
     namespace_uid: str
     snapshot: str
     """The name of the SecretSnapshot and of its Secret."""
+    meta: Meta
+    """What `data` has as meta.json."""
     data: Mapping[str, bytes] = field(repr=False)
     """`value` and `meta.json` of the snapshot."""
     history: Mapping[str, bytes] = field(repr=False)
@@ -87,13 +92,13 @@ def record_name(namespace: str, snapshot: str) -> str:
     return f"lgr-{namespace}-{sha256(told.encode()).hexdigest()[:32]}"
 
 
-def with_extra(record: Record, extra: Mapping[str, bytes]) -> Record:
+def with_extra(record: SnapshotRecord, extra: Mapping[str, bytes]) -> SnapshotRecord:
     """The same with a newer version's keys."""
     made = replace(record, extra=extra)
     return replace(made, keys=tuple(sorted({*record.keys, *made.secret_extra})))
 
 
-def fitted(record: Record) -> Record:
+def fitted(record: SnapshotRecord) -> SnapshotRecord:
     """The same without the kept versions that do not fit into one Secret, the largest first."""
     history = dict(record.history)
     over = sum(map(len, _contents(record).values())) - MOST_BYTES
@@ -104,12 +109,12 @@ def fitted(record: Record) -> Record:
     return replace(record, history=history)
 
 
-def is_too_large(record: Record) -> bool:
+def is_too_large(record: SnapshotRecord) -> bool:
     """Whether the API server would refuse it for its size."""
     return sum(map(len, _contents(record).values())) > MOST_BYTES
 
 
-def to_secret(record: Record) -> dict[str, Any]:
+def to_secret(record: SnapshotRecord) -> dict[str, Any]:
     """The Secret, without a resource version."""
     return {
         "apiVersion": "v1",
@@ -120,7 +125,7 @@ def to_secret(record: Record) -> dict[str, Any]:
     }
 
 
-def _contents(record: Record) -> dict[str, bytes]:
+def _contents(record: SnapshotRecord) -> dict[str, bytes]:
     document = {
         **record.unknown,
         "namespace": record.namespace,
@@ -139,16 +144,17 @@ def _contents(record: Record) -> dict[str, bytes]:
     return {**record.extra, **record.data, **history, RECORD: wire.encode(document).encode()}
 
 
-def _check(snapshot: str, data: Mapping[str, bytes]) -> None:
-    """Whether a start can take the record over, with its pins and revocations; else a WireError."""
+def _meta(snapshot: str, data: Mapping[str, bytes]) -> Meta:
+    """The record's, if a start can take it over with its pins and revocations; else a WireError."""
     meta = from_wire(data.get(META, b""))
     if snapshot_name(meta.account, meta.identity, meta.provider, meta.reference) != snapshot:
         raise wire.WireError(f"{META} names the source of another snapshot")
     if meta.serving is Serving.SERVED and not data.get(VALUE):
         raise wire.WireError(f"{VALUE} is empty, and {META} says that it is served")
+    return meta
 
 
-def from_secret(content: Mapping[str, Any]) -> Record:
+def from_secret(content: Mapping[str, Any]) -> SnapshotRecord:
     """The record of a Secret as the API server answers with it. WireError: it is none that this
     version can read.
     """
@@ -157,14 +163,15 @@ def from_secret(content: Mapping[str, Any]) -> Record:
     namespace, snapshot = wire.text(document, "namespace"), wire.text(document, "snapshot")
     if content["metadata"]["name"] != record_name(namespace, snapshot):
         raise wire.WireError(f"{RECORD} is of another snapshot than the record's name")
-    _check(snapshot, data)
+    meta = _meta(snapshot, data)
     history = {key: value for key, value in data.items() if key.startswith(VERSION_PREFIX)}
     if HISTORY in data:
         history[META] = data[HISTORY]
-    return Record(
+    return SnapshotRecord(
         namespace=namespace,
         namespace_uid=wire.text(document, "namespace_uid"),
         snapshot=snapshot,
+        meta=meta,
         data={key: data[key] for key in (VALUE, META) if key in data},
         history=history,
         keys=wire.texts(document, "keys"),

@@ -12,26 +12,28 @@ from typing import TYPE_CHECKING
 from controller import selfcheck
 from controller.accounts import Accounts
 from controller.controller import Controller
-from controller.elsewhere import Elsewhere
-from controller.events import Events
-from controller.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
+from controller.event_recorder import EventRecorder
+from controller.event_reporter import EventReporter
 from controller.freshness import FreshnessMaps
-from controller.holds import Holds, Used, used
+from controller.garbage_collector import GarbageCollector
+from controller.in_use_protection import InUseProtection, Used, used
+from controller.informers import DemandInformer, Informers, PolicyInformer, SpecInformer
 from controller.leader import Leader, lead
 from controller.lease import LEASE
-from controller.ledger import Ledger
-from controller.needs import needed_calls_per_second
+from controller.lease_renewal import Renewal
+from controller.namespace_rights import NamespaceRights
 from controller.nudges import Nudges
-from controller.past import Past
+from controller.record_checks import RecordChecks
 from controller.records import Records
-from controller.renewal import Renewal
+from controller.required_rate import needed_calls_per_second
+from controller.restore import Restore
 from controller.secrets import Secrets
+from controller.snapshot_writer import SnapshotWriter
+from controller.status_writer import StatusWriter
 from controller.telemetry import Ages, Staleness, Telemetry, say
-from controller.upkeep import Upkeep
-from controller.watchman import Watchman
 from kube.errors import FencedError, TemporaryError
-from kube.race import unless
 from kube.resources import NAMESPACES
+from kube.run_until import unless
 from policy.match import PolicySet
 from refresh.engine import Engine
 
@@ -45,8 +47,8 @@ if TYPE_CHECKING:
     from controller.settings import Settings
     from kube.api import Api
     from kube.attempt import Attempts
-    from kube.clock import Clock
     from refresh.model import SnapshotKey
+    from workqueue.clock import Clock
 
 AGAIN_S = 2.0
 """Between two tries to begin while the API server is away."""
@@ -58,7 +60,7 @@ class LostError(Exception):
     """Leadership was lost: the process ends and starts anew. Caught by main."""
 
 
-class Cluster:
+class ControllerProcess:
     """One replica."""
 
     def __init__(
@@ -97,7 +99,7 @@ class Cluster:
         cluster = await self._begin(stop)
         if cluster is None:
             return
-        copies = Copies(self._api, clock, rng, _passed_over)
+        copies = Informers(self._api, clock, rng, _passed_over)
         self._registry.register(Staleness(lambda: copies.staleness_s(clock.monotonic())))
 
         def candidate(api: Api) -> Leader:
@@ -125,7 +127,9 @@ class Cluster:
         came first.
         """
         settings = self._settings
-        elsewhere = Elsewhere(self._api, settings.namespace, sorted(settings.namespaces or ()))
+        elsewhere = NamespaceRights(
+            self._api, settings.namespace, sorted(settings.namespaces or ())
+        )
         while not stop.is_set():
             try:
                 found = await self._api.get(NAMESPACES.path(name="kube-system"))
@@ -141,23 +145,47 @@ class Cluster:
                 await asyncio.wait_for(stop.wait(), AGAIN_S)
         return None
 
-    async def _work(self, ending: asyncio.Event, copies: Copies, api: Api, cluster: str) -> None:
+    async def _work(self, ending: asyncio.Event, copies: Informers, api: Api, cluster: str) -> None:
         """What a leader does, until `ending`."""
         clock, rng = self._clock, self._rng
-        events = Events(api, clock, self._settings.identity, rng.random)
+        events = EventRecorder(api, clock, self._settings.identity, rng.random)
         nudges = Nudges(api, clock, copies.is_awake)
-        watchman = Watchman(events, copies, self._telemetry, clock, self._telemetry.started_stale)
+        watchman = EventReporter(
+            events, copies, self._telemetry, clock, self._telemetry.started_stale
+        )
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, copies.namespace_uid, self._salt)
-        ledger = Ledger(
+        secrets = Secrets(api)
+        statuses = StatusWriter(
             api,
             copies=copies,
             records=records,
-            secrets=Secrets(api),
+            secrets=secrets,
             freshness=freshness,
-            nudges=nudges,
             events=events,
             clock=clock,
+            draw=rng.random,
+        )
+        snapshots = SnapshotWriter(
+            api,
+            copies=copies,
+            records=records,
+            secrets=secrets,
+            freshness=freshness,
+            nudges=nudges,
+            statuses=statuses,
+            clock=clock,
+        )
+        garbage = GarbageCollector(
+            api,
+            copies=copies,
+            records=records,
+            secrets=secrets,
+            snapshots=snapshots,
+            statuses=statuses,
+            events=events,
+            clock=clock,
+            draw=rng.random,
         )
         accounts = Accounts(
             observer=self._telemetry.requested,
@@ -168,35 +196,43 @@ class Cluster:
         )
         engine = Engine(
             sources=accounts.source,
-            sink=ledger,
+            sink=snapshots,
             clock=clock,
             rng=rng,
             cluster=cluster,
             observer=watchman,
         )
         controller = self._controller = Controller(
-            past=Past(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
-            ledger=ledger,
-            policies=PolicyFeed(copies),
-            pods=DemandFeed(copies),
-            specs=SpecFeed(copies),
+            restore=Restore(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
+            statuses=statuses,
+            garbage=garbage,
+            policies=PolicyInformer(copies),
+            pods=DemandInformer(copies),
+            specs=SpecInformer(copies),
             accounts=accounts,
             engine=engine,
             clock=clock,
             namespaces=self._settings.namespaces,
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
-        watching = watchman.run(engine, ledger, lambda: controller.decided)
-        holds = Holds(api, copies.held_accounts, copies.held_policies)
+        watching = watchman.run(engine, statuses, lambda: controller.decided)
+        holds = InUseProtection(
+            api, copies.held_accounts, copies.held_policies, clock=clock, draw=rng.random
+        )
         holding = _hold(holds, controller, copies, engine)
-        keeping = Upkeep(records, engine, freshness, clock).run(lambda: controller.settled)
-        async with _beside(ledger.run(engine.states()), nudges.run(), watching, holding, keeping):
+        keeping = RecordChecks(records, engine, freshness, clock, rng.random).run(
+            lambda: controller.settled
+        )
+        writing = statuses.run(engine.states())
+        async with _beside(writing, garbage.run(), nudges.run(), watching, holding, keeping):
             await controller.run(ending, self._settings.poll_s)
 
 
-async def _hold(holds: Holds, controller: Controller, copies: Copies, engine: Engine) -> None:
+async def _hold(
+    holds: InUseProtection, controller: Controller, copies: Informers, engine: Engine
+) -> None:
     """Keeps what is in use from vanishing, until cancelled."""
-    feed = PolicyFeed(copies)
+    feed = PolicyInformer(copies)
     decided: Mapping[SnapshotKey, Decided] = {}
     policies, now_used = PolicySet(), Used()
     bursts: Mapping[str, int] = {}

@@ -27,7 +27,7 @@ _TRIES = 4
 """Of one write, each after another answer."""
 
 
-class Writes(Protocol):
+class SecretWrites(Protocol):
     """What is asked of the API server: `kube.api.Api`, fenced."""
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
@@ -44,13 +44,13 @@ class Writes(Protocol):
 
 
 class ForeignSecretError(Exception):
-    """A Secret of the name is there that is not ours. Caught by the ledger."""
+    """A Secret of the name is there that is not ours. Caught by `snapshot_writer`."""
 
 
 class Secrets:
     """Calls for one Secret must not overlap."""
 
-    def __init__(self, api: Writes) -> None:
+    def __init__(self, api: SecretWrites) -> None:
         self._api = api
 
     async def write(

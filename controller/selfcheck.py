@@ -14,7 +14,7 @@ from kube.resources import PODS, SECRETS
 
 if TYPE_CHECKING:
     from kube.api import Api
-    from kube.attempt import Attempts, Outcome
+    from kube.attempt import AttemptOutcome, Attempts
 
 PROBE = "lastgood-self-check"
 """A Secret of another type in the release namespace that the chart makes."""
@@ -46,7 +46,7 @@ class NotRefusedError(Exception):
 
 async def check(api: Api, attempts: Attempts, namespace: str, pod: str | None) -> None:
     """Asks for each right to read where every cluster has Secrets. Then tries each forbidden act as
-    a dry run in our own namespace. `controller.elsewhere` asks for other namespaces.
+    a dry run in our own namespace. `controller.namespace_rights` asks for other namespaces.
     NotRefusedError, TemporaryError.
     """
     for where in ELSEWHERE:
@@ -56,8 +56,9 @@ async def check(api: Api, attempts: Attempts, namespace: str, pod: str | None) -
     granted = [what for what, one in acts(namespace, pod).items() if await _lets(attempts, one)]
     if granted:
         raise NotRefusedError(
-            f"the API server lets us {', '.join(granted)}; the chart's ValidatingAdmissionPolicies"
-            " must be in force, and this identity may have no right that the chart does not give"
+            f"the API server allows the controller to {', '.join(granted)}. The chart's"
+            " ValidatingAdmissionPolicies must be in force, and the controller's identity must have"
+            " no permission that the chart does not grant"
         )
 
 
@@ -134,12 +135,12 @@ async def _lets(attempts: Attempts, attempt: Attempt) -> bool:
 
 async def _probe_is_there(attempts: Attempts, namespace: str) -> None:
     get = Attempt(method="GET", path=SECRETS.path(namespace, PROBE))
-    outcome: Outcome = await attempts.make(get, _SOUGHT)
+    outcome: AttemptOutcome = await attempts.make(get, _SOUGHT)
     if not outcome.found:
         raise NotRefusedError(
-            f"there is no Secret {namespace}/{PROBE} with the chart's content (the API server"
-            f" answered {outcome.status}), so it can't be tried whether foreign Secrets are kept"
-            " from us; it is the chart's, and `helm upgrade` makes it again"
+            f"Secret {namespace}/{PROBE} with the chart's content not found (the API server"
+            f" answered {outcome.status}). Without it the controller cannot check that it may not"
+            " read other Secrets. `helm upgrade` creates it again"
         )
 
 
@@ -149,5 +150,5 @@ async def _no_right_to_read(api: Api, where: str | None) -> None:
         if allowed:
             place = "in every namespace" if where is None else f"in the namespace {where}"
             raise NotRefusedError(
-                f"this identity may {verb} Secrets {place}; take that right away from it"
+                f"the controller's identity may {verb} Secrets {place}. Remove this permission"
             )

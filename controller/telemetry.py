@@ -34,7 +34,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contract.quoted import shown
-from controller.needs import needed_calls_per_second
+from controller.required_rate import needed_calls_per_second
 from refresh.events import AlarmKind
 
 if TYPE_CHECKING:
@@ -62,37 +62,37 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._refreshes = Counter(
             "lastgood_refresh",
-            "Sources asked.",
+            "Refreshes by provider, result and reason.",
             ("provider", "result", "reason"),
             registry=registry,
         )
         self._requests = Counter(
             "lastgood_provider_requests",
-            "Provider calls.",
+            "Provider API calls by account, operation and code.",
             ("account", "operation", "code"),
             registry=registry,
         )
         self._exhausted = Counter(
             "lastgood_provider_budget_exhausted",
-            "Due work that waited for the budget.",
+            "Times a due refresh was delayed by the account's rate limit.",
             ("account",),
             registry=registry,
         )
         self._rejected = Counter(
             "lastgood_snapshot_rejected",
-            "New versions that failed a check.",
+            "New versions that failed validation, by reason.",
             ("reason",),
             registry=registry,
         )
         self._alarms = Counter(
             "lastgood_snapshot_alarms",
-            "What somebody should look at.",
+            "Snapshot anomalies by kind, for example a rejected version.",
             ("kind",),
             registry=registry,
         )
         self._failed_writes = Counter(
             "lastgood_writes_failed",
-            "Writes that will be repeated.",
+            "Failed writes to the API server, which are retried.",
             ("what", "error"),
             registry=registry,
         )
@@ -169,7 +169,9 @@ class Ages(Collector):
         yield from _limits(decided)
         yield _needed(decided)
         refused = GaugeMetricFamily(
-            "lastgood_snapshots_refused", "Demanded, and not allowed.", labels=("reason",)
+            "lastgood_snapshots_refused",
+            "Snapshots that pods need and the policy refuses, by reason.",
+            labels=("reason",),
         )
         counts = Count(item.refusal for item in decided.values() if item.refusal is not None)
         for reason, count in counts.items():
@@ -186,7 +188,7 @@ class Staleness(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
             "lastgood_watch_staleness_seconds",
-            "Since the API server said anything.",
+            "Time since the last message from the API server, by resource.",
             labels=("resource",),
         )
         for resource, age_s in self._staleness_s().items():
@@ -195,8 +197,8 @@ class Staleness(Collector):
 
 
 def _times(states: Mapping[SnapshotKey, SnapshotState]) -> Iterator[GaugeMetricFamily]:
-    success = _per_snapshot("last_success_timestamp", "When the served version was last confirmed.")
-    attempt = _per_snapshot("last_attempt_timestamp", "When the provider was last asked.")
+    success = _per_snapshot("last_success_timestamp", "Time of the last successful refresh.")
+    attempt = _per_snapshot("last_attempt_timestamp", "Time of the last refresh attempt.")
     for key, state in states.items():
         if state.last_success is not None:
             success.add_metric(_labels(key), state.last_success)
@@ -207,8 +209,8 @@ def _times(states: Mapping[SnapshotKey, SnapshotState]) -> Iterator[GaugeMetricF
 
 
 def _limits(decided: Mapping[SnapshotKey, Decided]) -> Iterator[GaugeMetricFamily]:
-    budget = _per_snapshot("freshness_budget", "Older than this is stale.")
-    max_age = _per_snapshot("max_age", "Older than this is expired.")
+    budget = _per_snapshot("freshness_budget", "Age at which the value becomes stale.")
+    max_age = _per_snapshot("max_age", "Age at which the value becomes expired.")
     for key, item in decided.items():
         if item.demanded is not None:
             budget.add_metric(_labels(key), item.demanded.rules.budget_s)
@@ -219,7 +221,9 @@ def _limits(decided: Mapping[SnapshotKey, Decided]) -> Iterator[GaugeMetricFamil
 
 def _needed(decided: Mapping[SnapshotKey, Decided]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(
-        "lastgood_account_needed_calls_per_second", "What the demand needs.", labels=("account",)
+        "lastgood_account_needed_calls_per_second",
+        "Calls per second needed to keep all secrets in use fresh.",
+        labels=("account",),
     )
     for account, rate in needed_calls_per_second(decided).items():
         family.add_metric([account], rate)

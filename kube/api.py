@@ -19,8 +19,8 @@ from kube.errors import (
     UnavailableError,
     of_status,
 )
-from kube.lines import Lines, TooLongError
-from kube.reading import parsed
+from kube.ndjson import Lines, TooLongError
+from kube.safe_json import parsed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence

@@ -12,8 +12,8 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import incluster_config
 
 from kube import kubeconfig as files_
+from kube.exec_credential import credential
 from kube.kubeconfig import ConfigError
-from kube.plugin import credential
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,7 @@ async def locate(files: Sequence[Path], context: str | None = None) -> Place:
             namespace=chosen.namespace or "default",
         )
     where = ", ".join(str(file) for file in files)
-    raise ConfigError(
-        f"{where} is no kubeconfig with a current context that can be used: {chosen.context}"
-    )
+    raise ConfigError(f"context {chosen.context} of kubeconfig {where} cannot be used")
 
 
 def _in_pod() -> Place:
@@ -90,5 +88,5 @@ def _in_pod() -> Place:
             namespace = mounted.read_text(encoding="utf-8").strip() or namespace
         return Place(configuration=configuration, context=None, namespace=namespace)
     raise ConfigError(
-        "this is no pod with a service account; run it in a cluster or give a kubeconfig"
+        "there is no kubeconfig and no service account. Run it in a pod, or provide a kubeconfig"
     )

@@ -94,6 +94,9 @@ class TooLargeError(UnavailableError):
 class FencedError(Exception):
     """The time in which we may write is over. Nothing was sent."""
 
+    delay_s: float | None = None
+    """As in ApiError: nobody asked for a delay."""
+
 
 _BY_STATUS: dict[int, type[ApiError]] = {
     HTTPStatus.UNAUTHORIZED: ForbiddenError,

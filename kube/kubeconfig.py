@@ -45,8 +45,7 @@ def read(files: Sequence[Path]) -> Json:
     there = [file for file in files if file.is_file()]
     if not there:
         names = ", ".join(str(file) for file in files)
-        verb = "is" if len(files) == 1 else "are"
-        raise ConfigError(f"{names} {verb} not there; a kubeconfig is needed")
+        raise ConfigError(f"kubeconfig not found: {names}")
     merged: Json = {name: {} for name in _LISTS}
     for file in there:
         document = _parsed(file)
@@ -64,12 +63,12 @@ def choose(merged: Json, context: str | None, files: Sequence[Path]) -> Chosen:
     name = merged.get("current-context") if context is None else context
     known = ", ".join(sorted(merged["contexts"])[:_SHOWN])
     if name is None:
-        found = f"; name one of {known}" if known else ""
-        raise ConfigError(f"{where} is no kubeconfig with a current context{found}")
+        found = f". Choose one of {known}" if known else ""
+        raise ConfigError(f"kubeconfig {where} has no current context{found}")
     if name not in merged["contexts"]:
-        current = "current context" if context is None else "context"
-        found = f"; there are {known}" if known else ""
-        raise ConfigError(f"{where} is no kubeconfig with a {current} {name}{found}")
+        kind = "current context" if context is None else "context"
+        found = f". Allowed: {known}" if known else ""
+        raise ConfigError(f"{kind} {name} not found in kubeconfig {where}{found}")
     chosen = merged["contexts"][name]
     cluster = merged["clusters"].get(chosen.get("cluster"))
     if cluster is None or not isinstance(cluster.get("server"), str):
@@ -78,7 +77,7 @@ def choose(merged: Json, context: str | None, files: Sequence[Path]) -> Chosen:
     if chosen.get("user"):
         user = merged["users"].get(chosen["user"])
     if user is None:
-        raise ConfigError(_unusable(where, name, "it names a user that is not there"))
+        raise ConfigError(_unusable(where, name, "its user does not exist"))
     namespace = chosen.get("namespace")
     return Chosen(
         context=str(name),
@@ -100,11 +99,11 @@ def written(chosen: Chosen) -> Json:
 
 
 def _unusable(where: str, name: str, why: str) -> str:
-    return f"{where} is no kubeconfig with a current context that can be used: {name}: {why}"
+    return f"context {name} of kubeconfig {where} cannot be used: {why}"
 
 
 def _parsed(file: Path) -> Json:
-    why = "it can't be read"
+    why = "it cannot be read"
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -116,8 +115,8 @@ def _parsed(file: Path) -> Json:
             return {}
         if isinstance(document, dict):
             return document
-        why = "it is no object"
-    raise ConfigError(f"{file} is no kubeconfig with a current context: {why}")
+        why = "it is not an object"
+    raise ConfigError(f"kubeconfig {file} cannot be used: {why}")
 
 
 def _items(document: Json, name: str) -> Iterator[tuple[str, Json]]:

@@ -13,15 +13,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kube.errors import ApiError, GoneError, MalformedError
-from kube.race import unless
+from kube.run_until import unless
+from workqueue import retry
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
     from kube.api import Api, Event, Json
-    from kube.clock import Clock
     from kube.resources import Resource
+    from workqueue.clock import Clock
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -241,11 +242,15 @@ class Reflector(Generic[T]):
         return self._backoff(error.delay_s)
 
     def _backoff(self, asked_s: float | None) -> float:
-        """Full jitter under a ceiling that doubles; the server's wish is the least."""
+        """Seconds, by the retry policy."""
         self._failures += 1
-        ceiling_s = self._pace.backoff_s * 2.0 ** min(self._failures - 1, 30)
-        delay_s = self._rng.random() * min(ceiling_s, self._pace.backoff_most_s)
-        return max(delay_s, (asked_s or 0.0) * self._draw(1.0, 1.1))
+        return retry.delay_s(
+            self._failures,
+            self._rng.random(),
+            base_s=self._pace.backoff_s,
+            cap_s=self._pace.backoff_most_s,
+            asked_s=asked_s,
+        )
 
     def _draw(self, least: float, most: float) -> float:
         return least + (most - least) * self._rng.random()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from api.account import SecretAccount
 from api.policy import SecretPolicy
 from contract.annotations import POLICY_LABEL
+from contract.quoted import shown
 from contract.spelling import suggestion
 from policy.match import PolicySet
 from policy.scalars import Loader
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = ("SecretAccount", "SecretPolicy", "Namespace")
+MOST_PROBLEM = 200
+"""Characters of what the reader of YAML says, which quotes the text."""
 _LOG = logging.getLogger("lastgood.policy")
 
 
@@ -81,7 +84,7 @@ def load_folder(folder: Path) -> PolicySet:
     try:
         texts = {path.name: path.read_text(encoding="utf-8") for path in _files(folder)}
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{folder} can't be read: {error}") from error
+        raise PolicyError(f"{folder} cannot be read: {error}") from error
     return load_texts(texts)
 
 
@@ -113,9 +116,8 @@ class _Loader:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             line = f", line {mark.line + 1}" if mark is not None else ""
-            self.problems.append(
-                f"{name}{line}: not YAML: {getattr(error, 'problem', None) or 'it can not be read'}"
-            )
+            problem = str(getattr(error, "problem", None) or "it can not be read")
+            self.problems.append(f"{name}{line}: not YAML: {shown(problem, MOST_PROBLEM)}")
             return
         for number, document in enumerate(documents, start=1):
             if document is not None:
@@ -156,7 +158,7 @@ class _Loader:
     def _unique(self, where: str, kind: str, name: str) -> str:
         first = self._where.setdefault((kind, name), where)
         if first != where:
-            self.problems.append(f"{where}: {kind} {name} is already in {first}")
+            self.problems.append(f"{where}: {kind} {shown(name)} is already in {first}")
         return name
 
     def check_accounts(self) -> None:
@@ -175,7 +177,8 @@ class _Loader:
                     if not account.serves(allow.partition(":")[0]):
                         kind = account.spec.provider
                         self.problems.append(
-                            f"{where}.allow: account {account.name} is of {kind}, not for {allow}"
+                            f"{where}.allow: account {account.name} has provider {kind}, which"
+                            f" cannot serve {allow}"
                         )
 
 

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from api.account import SecretAccount
-    from api.policy import SecretPolicy, Source
+    from api.policy import SecretPolicy, SourceRule
     from contract.freshness import FreshnessClass
 
 CONTROLLER = "controller"
 """The identity that fetches: the only one in this version."""
 MOST_SHOWN = 10
 """Patterns or accounts in one message."""
-ASK = "; ask who runs the SecretPolicy of this namespace"
+ASK = ". Ask the owner of this namespace's SecretPolicy"
 """In `Refused.brief`, instead of what the policy names."""
 
 
@@ -97,7 +97,7 @@ class PolicySet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Match:
-    source: Source
+    source: SourceRule
     rank: tuple[int, ...]
 
 
@@ -154,8 +154,8 @@ class Matcher:
             return _unreadable(f"SecretAccount {account}", brief="a SecretAccount of the policy")
         return Refused(
             reason=Reason.UNKNOWN_ACCOUNT,
-            message=f"there is no account {account} for {provider}",
-            brief=f"policy {self._policy.name} names an account that is not there{ASK}",
+            message=f"there is no SecretAccount {account} for provider {provider}",
+            brief=f"policy {self._policy.name} names a SecretAccount that does not exist{ASK}",
         )
 
     def _not_allowed(self, provider: str, account: str | None) -> Refused:
@@ -170,18 +170,19 @@ def policy_of(policies: PolicySet, namespace: str) -> SecretPolicy | Refused:
     label = policies.namespaces.get(namespace)
     if label is None or not LABEL.fullmatch(namespace):
         message = (
-            f"namespace {namespace} has no label {POLICY_LABEL}; an admin has to choose its policy"
+            f"namespace {namespace} has no label {POLICY_LABEL}. An admin must set it to the name"
+            " of a SecretPolicy"
         )
         return Refused(reason=Reason.NO_POLICY, message=message)
     policy = policies.policies.get(label)
     if policy is None and label in policies.unreadable_policies:
         return _unreadable(f"SecretPolicy {label}")
     if policy is None:
-        message = f"namespace {namespace} names the policy {label}, which does not exist"
+        message = f"namespace {namespace} selects the policy {label}, which does not exist"
         return Refused(reason=Reason.UNKNOWN_POLICY, message=message)
     if not any(glob(pattern, namespace) for pattern in policy.spec.namespaces):
         message = (
-            f"policy {label} does not list namespace {namespace}; an admin has to add it to"
+            f"policy {label} does not list namespace {namespace}. An admin must add it to"
             " spec.namespaces"
         )
         return Refused(reason=Reason.NAMESPACE_NOT_LISTED, message=message)
@@ -245,7 +246,7 @@ def _wild(pattern: Sequence[str], text: Sequence[str]) -> bool:
 class _Heads:
     """A policy's patterns of one provider, by what stands before their first wildcard."""
 
-    patterns: dict[str, list[tuple[int, Source, str]]]
+    patterns: dict[str, list[tuple[int, SourceRule, str]]]
     """With their source and its place in the policy; the namespace is put in."""
     lengths: tuple[int, ...]
 
@@ -257,7 +258,7 @@ class _Heads:
 
 def _heads(policy: SecretPolicy, namespace: str, provider: str) -> _Heads:
     prefix = provider + ":"
-    patterns: dict[str, list[tuple[int, Source, str]]] = {}
+    patterns: dict[str, list[tuple[int, SourceRule, str]]] = {}
     for order, source in enumerate(policy.spec.sources):
         for allow in source.allow:
             if allow.startswith(prefix):
@@ -274,7 +275,7 @@ def _rank(pattern: str) -> tuple[int, int, int, int]:
     return (-len(pattern.partition("*")[0]), many, one, -len(pattern.replace("*", "")))
 
 
-def _allowed(policy: SecretPolicy, source: Source) -> Allowed:
+def _allowed(policy: SecretPolicy, source: SourceRule) -> Allowed:
     rules = policy.spec.classes[source.rules]
     return Allowed(
         account=source.account,
@@ -296,13 +297,13 @@ def _ambiguous(
     examples = " or ".join(f'"{provider}@{name}:{reference}"' for name in shown)
     return Refused(
         reason=Reason.AMBIGUOUS_ACCOUNT,
-        message=f"{outline} the accounts {_few(accounts)}; write {examples}",
+        message=f"{outline} the accounts {_few(accounts)}. Name one of them: {examples}",
         brief=f"{outline} {len(accounts)} accounts{ASK}",
     )
 
 
 def _unreadable(what: str, *, brief: str | None = None) -> Refused:
-    says = "can't be read; an admin has to correct it, the log of the controller says how"
+    says = "cannot be read. An admin must correct it. The controller's log shows what is wrong"
     return Refused(
         reason=Reason.UNREADABLE,
         message=f"{what} {says}",
@@ -319,13 +320,13 @@ def _not_allowed(
         outline = f"policy {policy.name} has no account {account}"
         return Refused(
             reason=Reason.UNKNOWN_ACCOUNT,
-            message=f"{outline}; it has {_few(known)}{quick_suggestion(account, known)}",
+            message=f"{outline}. Allowed: {_few(known)}{quick_suggestion(account, known)}",
             brief=outline + ASK,
         )
     patterns = [allow.replace(NAMESPACE, namespace) for source in sources for allow in source.allow]
     shown = [pattern for pattern in dict.fromkeys(patterns) if pattern.startswith(provider + ":")]
-    allowed = f"; allowed are {_few(shown)}" if shown else f"; it allows nothing of {provider}"
-    outline = f"policy {policy.name} does not allow it in namespace {namespace}"
+    allowed = f". Allowed: {_few(shown)}" if shown else f". It allows nothing of {provider}"
+    outline = f"policy {policy.name} does not allow this secret in namespace {namespace}"
     return Refused(reason=Reason.NOT_ALLOWED, message=outline + allowed, brief=outline + ASK)
 
 

@@ -187,7 +187,7 @@ class Login(Generic[Credential]):
         self._next_at = self._monotonic() + max(AGAIN_S, failed.delay_s or 0.0)
         if self._trouble is not None and self._told != failed.code:
             self._told = failed.code
-            self._trouble(f"{self._asking.trouble} ({failed.code}); {self._asking.advice[reason]}")
+            self._trouble(f"{self._asking.trouble} ({failed.code}). {self._asking.advice[reason]}")
 
 
 class UnderLogin(Generic[Credential]):

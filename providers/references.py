@@ -21,18 +21,19 @@ def parse_source(raw: str) -> SourceRequest:
     """The parts of `provider[@account]:reference[#property]`, or ReferenceRejected."""
     head, colon, rest = raw.partition(":")
     if not colon:
-        raise ReferenceRejected(f'"{shown(raw)}" has no provider; write {SHAPE}')
+        raise ReferenceRejected(f'"{shown(raw)}" has no provider. Allowed: {SHAPE}')
     provider, at, account = head.partition("@")
     reference, hash_sign, name = rest.partition("#")
     if at and not ACCOUNT.fullmatch(account):
         raise ReferenceRejected(
-            f'"{shown(account)}" is not an account\'s name; allowed are a-z, 0-9 and - inside'
+            f'"{shown(account)}" is not a valid account name. Allowed: 1 to 63 characters of a-z,'
+            " 0-9 and -, with a letter or digit at both ends"
         )
     if hash_sign and not is_property(name):
         raise ReferenceRejected(
-            f'"{shown(name)}" is not a property; allowed are up to 16 steps of 1 to 128 of '
-            "A-Z a-z 0-9 _ . - with / between, no two dots together, no dot beside a /, "
-            f"{MOST_PROPERTY} characters in all with each / counted twice"
+            f'"{shown(name)}" is not a valid property. Allowed: up to 16 names with / between them,'
+            " each 1 to 128 characters of A-Z a-z 0-9 _ . -, without .. and without a dot next to a"
+            f" /, at most {MOST_PROPERTY} characters in total, where each / counts as two"
         )
     return SourceRequest(
         provider=provider,
@@ -53,12 +54,12 @@ def canonicalise(provider: str, raw: str) -> str:
     if scheme is None:
         hint = quick_suggestion(provider, tuple(SCHEMES))
         raise ReferenceRejected(
-            f'"{shown(provider)}" is not a provider; allowed: {", ".join(SCHEMES)}{hint}'
+            f'"{shown(provider)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}{hint}'
         )
     scheme.check(raw)
     segments = raw.removeprefix("/").split("/")
     if any(segment in {"", ".", ".."} for segment in segments):
         raise ReferenceRejected(
-            f'"{shown(raw)}" has an empty, "." or ".." segment; write the path without it'
+            f'"{shown(raw)}" has an empty, "." or ".." segment. Remove it from the path'
         )
     return raw

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from refresh import backoff
+from workqueue import retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,8 +44,8 @@ class Breaker:
     ) -> Breaker:
         """The breaker after one fetch; an outcome is None for an answer, else the failure.
 
-        Anything but *unavailable* and *throttled* is an answer. A provider's wish to be left alone
-        (`asked_s`) is kept at once, without waiting for more failures.
+        Anything but *unavailable* and *throttled* is an answer. A provider's request to be left
+        alone (`asked_s`) is kept at once, without waiting for more failures.
         """
         seen = list(outcomes)
         if not seen:
@@ -55,7 +55,7 @@ class Breaker:
         failures = self.failures + 1
         if failures < OPENS_AFTER and asked_s is None:
             return replace(self, failures=failures)
-        pause_s = backoff.delay_s(
+        pause_s = retry.delay_s(
             max(1, failures - OPENS_AFTER + 1), draw, base_s=2.0, cap_s=PROBE_CAP_S, asked_s=asked_s
         )
         return Breaker(failures=failures, until=now + pause_s)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
 from contract.snapshot import is_incarnation, is_version
 from providers.protocol import Failed, Fetched, Material, NotModified
-from refresh.fleet import Fleet
+from refresh.manager import SnapshotManager
 from refresh.model import Moment
 from refresh.observer import Silent
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult, Source
+    from refresh.account_queue import Work
     from refresh.budget import Budget
-    from refresh.model import Demanded, SnapshotKey, SnapshotState, Wanted
+    from refresh.model import Demanded, OperatorSpec, SnapshotKey, SnapshotState
     from refresh.observer import Observer
-    from refresh.outbox import Job
-    from refresh.schedule import Work
-    from refresh.sink import Sink
+    from refresh.sink import Publication, Sink
+    from refresh.write_queue import Job, WriteParts
+    from workqueue.clock import Clock
 
 THREADS = 4
 """Fetches under way per account; why so many: docs/design/005."""
@@ -33,18 +34,6 @@ WRITERS = 4
 """Writes under way at once."""
 CLOCK_STEP_S = 1.0
 """The wall clock counts as set back when it lost more than this against the monotonic one."""
-
-
-class Clock(Protocol):
-    """Time, from the composition root."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        ...
 
 
 class Engine:
@@ -70,7 +59,7 @@ class Engine:
         self._clock = clock
         self._draw = rng.random
         self._observer: Observer = Silent() if observer is None else observer
-        self._fleet = Fleet(
+        self._fleet = SnapshotManager(
             cluster=cluster, sources=self._source, draw=rng.random, observer=self._observer
         )
         self._pools: dict[str, ThreadPoolExecutor] = {}
@@ -86,41 +75,35 @@ class Engine:
         self._fleet.govern(budgets, self._now())
         self._wake()
 
-    def restore(
-        self,
-        key: SnapshotKey,
-        snapshot: Mapping[str, bytes],
-        history: Mapping[str, bytes],
-        entry: Entry | None,
-    ) -> None:
-        """Takes over the keys of a snapshot and of its history, before `demand`. A WireError says
-        that they can't be used; the snapshot then counts as never synced.
+    def restore(self, key: SnapshotKey, written: Publication, entry: Entry | None) -> None:
+        """Takes over what was written of a snapshot, and its age, before `demand`. A WireError says
+        that it can't be used; the snapshot then counts as never synced.
         """
-        self._fleet.restore(key, snapshot, history, entry, self._now())
+        self._fleet.restore(key, written, entry, self._now())
 
     def demand(self, demanded: Iterable[Demanded]) -> None:
         """Sets what is kept fresh, whole. What is not in it keeps its value and is not fetched."""
         self._fleet.demand(demanded, self._now())
         self._wake()
 
-    def operate(self, key: SnapshotKey, wanted: Wanted) -> None:
+    def operate(self, key: SnapshotKey, wanted: OperatorSpec) -> None:
         """Applies what operators want of one snapshot, whole; also while it is not demanded."""
         self._fleet.operate(key, wanted, self._now())
         self._wake()
 
     def withdraw(self, key: SnapshotKey) -> None:
         """Removes a value that policy has not allowed for its grace time."""
-        self._fleet.withdraw(key, self._now())
+        self._fleet.states.withdraw(key, self._now())
         self._wake()
 
     def tombstone(self, key: SnapshotKey) -> None:
         """Publishes that nothing is served: the record was lost, and what pods have is revoked."""
-        self._fleet.tombstone(key, self._now())
+        self._fleet.states.tombstone(key, self._now())
         self._wake()
 
     def republish(self, key: SnapshotKey) -> None:
         """Writes a snapshot again as it should be, in case somebody changed it."""
-        self._fleet.republish(key, self._now())
+        self._fleet.states.republish(key, self._now())
         self._wake()
 
     def forget(self, key: SnapshotKey) -> None:
@@ -134,11 +117,11 @@ class Engine:
 
     def state(self, key: SnapshotKey) -> SnapshotState | None:
         """What is known of a snapshot; None: nothing."""
-        return self._fleet.state(key)
+        return self._fleet.states.get(key)
 
     def states(self) -> Mapping[SnapshotKey, SnapshotState]:
         """All that is known, to be read."""
-        return self._fleet.states()
+        return self._fleet.states.all
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set; then starts nothing more, waits for the fetches under way,
@@ -163,8 +146,8 @@ class Engine:
     def _start_due(self) -> float:
         """Starts all that is due and paid; answers the seconds until there may be more."""
         at = self._now()
-        self._fleet.tick(at)
-        next_at = self._fleet.ticks_at(at)
+        self._fleet.states.tick(at)
+        next_at = self._fleet.states.ticks_at(at)
         for account in self._fleet.accounts:
             under_way = self._fetches.setdefault(account, set())
             while len(under_way) < THREADS:
@@ -202,31 +185,31 @@ class Engine:
         while not self._closing:
             self._writing.clear()
             mono = self._clock.monotonic()
-            taken = self._fleet.outbox.take(mono)
+            taken = self._fleet.states.writes.take(mono)
             if taken is None:
-                await self._pause(self._writing, self._fleet.outbox.next_at() - mono)
+                await self._pause(self._writing, self._fleet.states.writes.next_at() - mono)
                 continue
             await self._write_job(*taken)
 
-    async def _write_job(self, job: Job, publish: bool, status: bool) -> None:  # noqa: FBT001 - as the outbox gives them
+    async def _write_job(self, job: Job, parts: WriteParts) -> None:
         try:
             if job.namespace is not None:
-                await self._sink.report(job.namespace, self._fleet.entries(job.namespace))
+                await self._sink.report(job.namespace, self._fleet.states.entries(job.namespace))
             if job.key is not None:
-                await self._write_snapshot(job.key, publish=publish, status=status)
+                await self._write_snapshot(job.key, parts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the write is repeated
-            self._fleet.outbox.failed(job, self._clock.monotonic(), self._draw())
+            self._fleet.states.writes.failed(job, self._clock.monotonic(), self._draw())
             what = "freshness" if job.key is None else "snapshot"
             self._observer.sink_failed(what, type(error).__name__)
             return
-        self._fleet.outbox.done(job, self._clock.monotonic())
+        self._fleet.states.writes.done(job, self._clock.monotonic())
 
-    async def _write_snapshot(self, key: SnapshotKey, *, publish: bool, status: bool) -> None:
-        publication = self._fleet.publication(key) if publish else None
+    async def _write_snapshot(self, key: SnapshotKey, parts: WriteParts) -> None:
+        publication = self._fleet.states.publication(key) if parts.publish else None
         if publication is not None:
-            await self._sink.publish(key, *publication)
-        state = self._fleet.state(key)
-        if status and state is not None:
+            await self._sink.publish(key, publication)
+        state = self._fleet.states.get(key)
+        if parts.status and state is not None:
             await self._sink.status(key, state)
 
     async def _finish(self, writers: list[asyncio.Task[None]]) -> None:
@@ -235,8 +218,8 @@ class Engine:
         self._closing = True
         self._wake()
         await asyncio.gather(*writers)
-        for _ in range(len(self._fleet.outbox)):
-            taken = self._fleet.outbox.take(float("inf"))
+        for _ in range(len(self._fleet.states.writes)):
+            taken = self._fleet.states.writes.take(float("inf"))
             if taken is not None:
                 await self._write_job(*taken)
 
@@ -264,7 +247,7 @@ class Engine:
         back_s = 0.0 if self._offset_s is None else self._offset_s - offset_s
         self._offset_s = offset_s
         if back_s > CLOCK_STEP_S:
-            self._fleet.rewind(back_s, at)
+            self._fleet.states.rewind(back_s, at)
         return at
 
     def _source(self, account: str, identity: str, provider: str) -> Source:

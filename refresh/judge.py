@@ -65,10 +65,10 @@ def weight(state: SnapshotState, demanded: Demanded, value: SecretBytes) -> Weig
 
 def weighed(state: SnapshotState, demanded: Demanded) -> Weighed | None:
     """The event of a held version that is compared again; None: none is held."""
-    current = state.current
-    if current is None or not versions.is_held_back(state, current):
+    identity = versions.held_back(state)
+    if identity is None:
         return None
-    kept = versions.held(state, current)
+    kept = versions.held(state, identity)
     found = None if kept is None else weight(state, demanded, kept.value)
     if kept is None and demanded.used:
         found = Weight(

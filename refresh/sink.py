@@ -1,18 +1,46 @@
-"""Where the engine's results go: the API server, or a simulation of it."""
+"""Where the engine's results go: the API server, or a simulation of it; and what goes there."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
-
-from contract.secret_bytes import SecretBytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.ages import Entry
-    from refresh.model import SnapshotKey, SnapshotState
+    from contract.secret_bytes import SecretBytes
+    from contract.snapshot import Meta
+    from refresh.model import Identity, Kept, SnapshotKey, SnapshotState, Spent
 
-    Data = Mapping[str, bytes | SecretBytes]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What is kept of a snapshot beside what pods are given. No pod mounts it."""
+
+    versions: tuple[Kept, ...] = ()
+    """Other versions held, in the order of the state's history."""
+    current: Identity | None = None
+    """The version that the provider last gave as current."""
+    served_rank: int = 0
+    """`Kept.rank` of the served version; 0: nothing is served."""
+    held_since: float | None = None
+    """As in SnapshotState, in seconds since the epoch."""
+    spent: tuple[Spent, ...] = ()
+    """As in SnapshotState."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One snapshot as it is to be written, or as it was written before a restart. The one encoding
+    of it is `refresh.snapshot_data`'s.
+    """
+
+    meta: Meta
+    values: Mapping[str, SecretBytes]
+    """The data keys beside meta.json: `value`, empty where nothing is served, and properties. Of
+    one that was read again `value` alone."""
+    history: History = field(default_factory=History)
 
 
 class Sink(Protocol):
@@ -23,8 +51,8 @@ class Sink(Protocol):
     its state and calls again later, with what is true then. Calls for one snapshot never overlap.
     """
 
-    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
-        """Makes these exactly the keys of the snapshot, and of its history; no pod mounts that."""
+    async def publish(self, key: SnapshotKey, publication: Publication) -> None:
+        """Makes the snapshot and its history exactly this."""
         ...
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
@@ -36,11 +64,3 @@ class Sink(Protocol):
         that was asked for.
         """
         ...
-
-
-def revealed(data: Data) -> dict[str, bytes]:
-    """The bytes themselves, for the place where they are kept."""
-    return {
-        key: value.reveal() if isinstance(value, SecretBytes) else value
-        for key, value in data.items()
-    }

@@ -1,4 +1,4 @@
-"""The keys of the snapshot Secret and of its history, from a state and back. Pure."""
+"""From a state to what is written of it, its one encoding, and back. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contract.ages import Confirmed, Entry
 from contract.freshness import CLOCK_SKEW_S
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import META, VALUE, Meta, from_wire, to_wire
+from contract.snapshot import META, VALUE, Meta, to_wire
 from refresh.model import Identity, Kept, SnapshotState, Spent
 from refresh.select import selected
+from refresh.sink import History, Publication
 from refresh.step import known_or_old
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
 
 
-def data(
+def publication(
     key: SnapshotKey, state: SnapshotState, properties: Iterable[str], cluster: str
-) -> dict[str, bytes | SecretBytes]:
-    """The snapshot's keys; `value` is empty when nothing is served. The state has been served once:
-    `serving` is not None. `cluster` is our own UID.
+) -> Publication:
+    """What is to be written of a state that has been served once: `serving` is not None. `value` is
+    empty when nothing is served. `cluster` is our own UID.
     """
     source, served = key.source, state.served
     if state.serving is None:
@@ -45,31 +46,49 @@ def data(
         incarnation=None if served is None else served.incarnation,
     )
     values = {VALUE: b""} if served is None else selected(served.value.reveal(), properties)
-    secret: dict[str, bytes | SecretBytes] = {
-        name: SecretBytes(raw) for name, raw in values.items()
-    }
-    return {**secret, META: to_wire(meta).encode()}
+    history = History(
+        versions=state.history,
+        current=state.current,
+        served_rank=0 if served is None else served.rank,
+        held_since=state.held_since,
+        spent=state.spent,
+    )
+    secret = {name: SecretBytes(raw) for name, raw in values.items()}
+    return Publication(meta=meta, values=secret, history=history)
 
 
-def history_data(state: SnapshotState) -> dict[str, bytes | SecretBytes]:
-    """The history's keys: `meta.json` with all versions held, and `v.<hash of the version>`."""
+def secret_data(written: Publication) -> dict[str, bytes]:
+    """The keys of the snapshot's Secret, in the clear."""
+    values = {name: value.reveal() for name, value in written.values.items()}
+    return {**values, META: to_wire(written.meta).encode()}
+
+
+def history_data(history: History) -> dict[str, bytes]:
+    """The history's keys, in the clear: `meta.json` with all versions held, and `v.<hash of the
+    version>`.
+    """
     document: dict[str, object] = {
-        "latest": state.latest,
-        "served_rank": 0 if state.served is None else state.served.rank,
-        "versions": [_item(kept) for kept in state.history],
+        "latest": None if history.current is None else history.current.version,
+        "served_rank": history.served_rank,
+        "versions": [_item(kept) for kept in history.versions],
     }
-    if state.latest_incarnation is not None:
-        document["latest_incarnation"] = state.latest_incarnation
-    if state.held_since is not None:
-        document["held_since"] = state.held_since
-    if state.spent:
+    if history.current is not None and history.current.incarnation is not None:
+        document["latest_incarnation"] = history.current.incarnation
+    if history.held_since is not None:
+        document["held_since"] = history.held_since
+    if history.spent:
         document["spent"] = [
-            {"version": item.version, "digest": item.digest} for item in state.spent
+            {"version": item.version, "digest": item.digest} for item in history.spent
         ]
-    values: dict[str, bytes | SecretBytes] = {
-        _key(*kept.identity): kept.value for kept in state.history
-    }
+    values = {_key(*kept.identity): kept.value.reveal() for kept in history.versions}
     return {**values, META: wire.encode(document).encode()}
+
+
+def published(meta: Meta, value: bytes, history: Mapping[str, bytes]) -> Publication:
+    """What was written, from the snapshot's meta and value, and the history's keys. A history that
+    can't be read counts as empty, for the served value does not depend on it.
+    """
+    return Publication(meta=meta, values={VALUE: SecretBytes(value)}, history=_history(history))
 
 
 def entry(state: SnapshotState) -> Entry:
@@ -90,37 +109,30 @@ def entry(state: SnapshotState) -> Entry:
 
 
 def restored(
-    key: SnapshotKey,
-    snapshot: Mapping[str, bytes],
-    history: Mapping[str, bytes],
-    known: Entry | None,
-    *,
-    cluster: str,
-    now: float,
+    key: SnapshotKey, written: Publication, known: Entry | None, *, cluster: str, now: float
 ) -> SnapshotState:
     """The state behind what was published, or a WireError that names the fault.
 
     No age becomes younger by it: a time in the future is not believed, and a backup of another
-    cluster counts from when its value was fetched. A history that can't be read is passed over,
-    for the served value does not depend on it.
+    cluster counts from when its value was fetched.
     """
-    meta = from_wire(snapshot.get(META, b""))
-    source = key.source
+    meta, source, history = written.meta, key.source, written.history
     if not meta.names(source.account, source.identity, source.provider, source.reference):
         raise wire.WireError(f"{META} names another source or identity")
-    value = snapshot.get(VALUE, b"")
-    if meta.serving is Serving.SERVED and not value:
+    value = written.values.get(VALUE, SecretBytes(b""))
+    if meta.serving is Serving.SERVED and not len(value):
         raise wire.WireError(f"{VALUE} is empty, and {META} says that it is served")
-    older, current, served_rank = _history(history, meta.revoked)
+    older = (kept for kept in history.versions if kept.version not in meta.revoked)
+    current, since = history.current, history.held_since
     ours = meta.cluster == cluster
     last_success = _last_success(meta, known if ours else None, now)
     served = None
     if meta.version is not None:
         served = Kept(
             version=meta.version,
-            value=SecretBytes(value),
+            value=value,
             fetched_at=meta.fetched_at or 0.0,
-            rank=served_rank,
+            rank=history.served_rank,
             incarnation=meta.incarnation,
         )
     return SnapshotState(
@@ -132,8 +144,8 @@ def restored(
         pin=meta.pin,
         quarantined=meta.quarantined,
         revoked=meta.revoked,
-        spent=_spent(history),
-        held_since=_held_since(history, now),
+        spent=history.spent,
+        held_since=None if since is None else min(since, now),
         last_success=last_success,
         prior=_prior(known, now) if ours else None,
         last_attempt=_past(known.last_attempt, now) if known is not None and ours else None,
@@ -153,34 +165,35 @@ def _item(kept: Kept) -> dict[str, object]:
     return item if kept.incarnation is None else item | {"incarnation": kept.incarnation}
 
 
-def _history(
-    history: Mapping[str, bytes], revoked: tuple[str, ...]
-) -> tuple[list[Kept], Identity | None, int]:
+def _history(data: Mapping[str, bytes]) -> History:
+    """When a hold began is read by itself, so that it ends."""
     try:
-        document = wire.decode(history.get(META, b""), "the history's meta.json")
-        held = [_kept(item, history) for item in wire.objects(document, "versions")]
+        document = wire.decode(data.get(META, b""), "the history's meta.json")
+    except wire.WireError:
+        return History()
+    try:
+        since = wire.optional_number(document, "held_since")
+    except wire.WireError:
+        since = None
+    spent = _spent(document)
+    try:
+        held = [_kept(item, data) for item in wire.objects(document, "versions")]
         latest = wire.optional_text(document, "latest")
         incarnation = wire.optional_text(document, "latest_incarnation")
         rank = int(wire.number(document, "served_rank"))
     except wire.WireError:
-        return [], None, 0
-    current = None if latest is None else Identity(latest, incarnation)
-    return [kept for kept in held if len(kept.value) and kept.version not in revoked], current, rank
+        return History(held_since=since, spent=spent)
+    return History(
+        versions=tuple(kept for kept in held if len(kept.value)),
+        current=None if latest is None else Identity(latest, incarnation),
+        served_rank=rank,
+        held_since=since,
+        spent=spent,
+    )
 
 
-def _held_since(history: Mapping[str, bytes], now: float) -> float | None:
-    """When a hold began, as it was recorded; never in the future, so that it ends."""
+def _spent(document: Mapping[str, Any]) -> tuple[Spent, ...]:
     try:
-        document = wire.decode(history.get(META, b""), "the history's meta.json")
-        since = wire.optional_number(document, "held_since")
-    except wire.WireError:
-        return None
-    return None if since is None else min(since, now)
-
-
-def _spent(history: Mapping[str, bytes]) -> tuple[Spent, ...]:
-    try:
-        document = wire.decode(history.get(META, b""), "the history's meta.json")
         found = wire.objects(document, "spent") if "spent" in document else []
         return tuple(
             Spent(version=wire.text(item, "version"), digest=wire.text(item, "digest"))

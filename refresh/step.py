@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import hold, spent, validate, versions
+from refresh import held_versions, spent, validate, versions
 from refresh.events import (
     Alarm,
     AlarmKind,
@@ -31,7 +31,7 @@ from refresh.model import Identity, Kept
 if TYPE_CHECKING:
     from providers.protocol import Material
     from refresh.events import Effect, Event, Weight
-    from refresh.model import SnapshotState, Wanted
+    from refresh.model import OperatorSpec, SnapshotState
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""
@@ -41,7 +41,7 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
     """The state after an event, and what is to be done about it.
 
     Never empties `served` but for a revocation or a withdrawal, and never moves `last_success`
-    but for an answer of the provider or an operator's wish.
+    but for an answer of the provider or an operator's request.
     """
     before = _seen(state, event, now)
     match event:
@@ -65,7 +65,7 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
             after, alarms = before, [Report()]
         case _:  # pragma: no cover - the type checker shows that there is none
             assert_never(event)
-    after = hold.ended(after)
+    after = held_versions.ended(after)
     return after, [*_changes(state, after), *alarms]
 
 
@@ -147,8 +147,8 @@ def _arrived(
         rank=versions.next_rank(answered, identity),
         incarnation=mark,
     )
-    if event.weight is not None and hold.switches_to(answered, identity):
-        until = hold.until(answered, event.weight, at, now)
+    if event.weight is not None and held_versions.switches_to(answered, identity):
+        until = held_versions.until(answered, event.weight, at, now)
         if until is not None:
             return _held_back(answered, kept, event.weight, until, at)
     lifted = versions.without_hold(versions.without_rejection(answered, identity))
@@ -166,9 +166,9 @@ def _held_back(
     """Kept, shown, alarmed once, and not served yet."""
     alarms: list[Effect] = []
     if not versions.is_held_back(state, kept.identity):
-        said = hold.what_is_lost(weight.lost)
+        said = held_versions.what_is_lost(weight.lost)
         alarms.append(Alarm(AlarmKind.HELD, kept.version, versions.LOST_MEMBER, said))
-    lifted = versions.without_hold(versions.without_rejection(state, kept.identity))
+    lifted = versions.without_rejection(state, kept.identity)
     marked = versions.with_rejection(lifted, kept.identity, versions.LOST_MEMBER)
     held = replace(
         versions.with_kept(marked, kept),
@@ -185,22 +185,25 @@ def _weighed(
     state: SnapshotState, weight: Weight, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
     """The held version is served when nothing speaks for the one before any more."""
-    if not versions.is_held_back(state, state.current):
+    held = versions.held_back(state)
+    if held is None:
         return state, []
-    until = hold.until(state, weight, now, now)
+    until = held_versions.until(state, weight, now, now)
     if until is not None:
         return replace(state, lost=weight.lost, held_until=until), []
-    return _released(state, now, alarmed=bool(weight.lost))
+    return _released(state, held, now, alarmed=bool(weight.lost))
 
 
 def _released(
-    state: SnapshotState, now: float, *, alarmed: bool
+    state: SnapshotState, held: Identity, now: float, *, alarmed: bool
 ) -> tuple[SnapshotState, list[Effect]]:
-    """`alarmed`: what it lacks is in use all the same."""
-    settled = _settled(versions.without_hold(state), now)
-    if settled.served is None or settled.served.identity != state.current:
+    """`alarmed`: what it lacks is in use all the same. The reason of a newer version stays."""
+    ended = state.reason is FetchFailure.LOST_MEMBER
+    free = replace(versions.without_hold(state), reason=None if ended else state.reason)
+    settled = _settled(free, now)
+    if settled.served is None or settled.served.identity != held:
         return settled, []
-    alarm = Alarm(AlarmKind.SUSPICIOUS, state.latest, "members-lost")
+    alarm = Alarm(AlarmKind.SUSPICIOUS, held.version, "members-lost")
     served = replace(settled, held_since=None)
     return _confirmed(served, state.answered_at), [alarm] if alarmed else []
 
@@ -288,7 +291,10 @@ def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotSt
         failures = state.failures + 1
         refused = replace(answered, failures=failures, reason=validate.reason_of(rejection))
         return _confirmed(refused, now)
-    return _confirmed(_settled(replace(answered, failures=0), now), now)
+    settled = _settled(replace(answered, failures=0), now)
+    if settled.served is not None and settled.served.identity == identity:
+        settled = replace(versions.without_hold(settled), held_since=None)
+    return _confirmed(settled, now)
 
 
 def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotState:
@@ -299,7 +305,7 @@ def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotSta
 
 
 def _operated(
-    state: SnapshotState, wanted: Wanted, now: float
+    state: SnapshotState, wanted: OperatorSpec, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
     revoked = versions.with_revoked(state, wanted.revoked)
     rejections = tuple(
@@ -315,12 +321,10 @@ def _operated(
         quarantined=rejections + versions.rolled_back(state, wanted.quarantined),
         history=tuple(kept for kept in state.history if kept.version not in revoked),
     )
-    if versions.is_held_back(operated, operated.current) and not hold.goes_on(operated):
+    if versions.held_back(operated) is not None and not held_versions.goes_on(operated):
         operated = replace(versions.without_hold(operated), held_since=None)
     settled = _confirmed(_settled(operated, now), state.answered_at)
-    ended = state.reason is FetchFailure.LOST_MEMBER and not versions.is_held_back(
-        settled, settled.current
-    )
+    ended = state.reason is FetchFailure.LOST_MEMBER and versions.held_back(settled) is None
     after = replace(settled, reason=None if ended else state.reason)
     return after, _alarms_of_wishes(state, after)
 

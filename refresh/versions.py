@@ -80,6 +80,19 @@ def is_held_back(state: SnapshotState, identity: Identity | None) -> bool:
     return any(item.reason == LOST_MEMBER for item in words)
 
 
+def held_back(state: SnapshotState) -> Identity | None:
+    """The version that is served once the hold ends: the provider's current one, or, where that one
+    can't be served, the newest that is held; None: none is.
+    """
+    current = state.current
+    if is_held_back(state, current):
+        return current
+    if state.served is not None and state.served.identity == current:
+        return None
+    marked = (kept.identity for kept in state.history if is_held_back(state, kept.identity))
+    return next(marked, None)
+
+
 def is_rolled_back(state: SnapshotState, identity: Identity) -> bool:
     """Whether an operator rolled back from that version."""
     return any(item.reason == ROLLED_BACK for item in _words(state, identity))

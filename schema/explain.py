@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from contract.quoted import shown
 from contract.spelling import suggestion
 from schema.objects import known_fields
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+
+MOST_PATH = 200
+"""Characters of a field's path: keys of a map are what somebody wrote."""
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
@@ -23,7 +28,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
         if item["type"] == "extra_forbidden":
             word = str(item["loc"][-1])
             fields = _fields_at(model, item["loc"][:-1])
-            hint = suggestion(word, fields) or f"; allowed: {', '.join(fields)}"
+            hint = suggestion(word, fields) or f". Allowed: {', '.join(fields)}"
             found.append(f"{path}: unknown field{hint}")
         else:
             found.append(f"{path}: {item['msg'].removeprefix('Value error, ')}".removeprefix(": "))
@@ -32,7 +37,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
 
 def _path(location: tuple[int | str, ...]) -> str:
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
-    return text.removeprefix(".")
+    return shown(text.removeprefix("."), MOST_PATH)
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:

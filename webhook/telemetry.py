@@ -15,9 +15,9 @@ from contract.quoted import printable, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kube.clock import Clock
-    from webhook.review import Request
+    from webhook.review import AdmissionRequest
     from webhook.verdict import Verdict
+    from workqueue.clock import Clock
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_LOGGED = 10
@@ -27,7 +27,7 @@ MOST_TEXT = 4096
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0)
 
 
-class Log:
+class AdmissionLog:
     """Writes events with keys, one JSON object per line."""
 
     def __init__(self, stream: BinaryIO, now: Callable[[], float]) -> None:
@@ -70,7 +70,7 @@ def _cut(found: object) -> object:
 class LogHandler(logging.Handler):
     """Takes the records of libraries, and of ours that use `logging`, into the log."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: AdmissionLog) -> None:
         super().__init__(logging.INFO)
         self._log = log
 
@@ -91,7 +91,7 @@ class LogHandler(logging.Handler):
 class Telemetry:
     """One exit, one count: every request passes here once, whatever became of it."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: AdmissionLog) -> None:
         self.log = log
         self._registry = CollectorRegistry()
         self._admissions = Counter(
@@ -102,44 +102,44 @@ class Telemetry:
         )
         self._duration = Histogram(
             "lastgood_admission_duration_seconds",
-            "Time from a request's last byte to its answer.",
+            "Time from the last byte of a request to its response.",
             buckets=_BUCKETS,
             registry=self._registry,
         )
         self._not_after = Gauge(
             "lastgood_certificate_not_after_seconds",
-            "When the certificate ends, in seconds since the epoch: kind leaf or ca.",
+            "Expiry of the certificate in seconds since the epoch, by kind: leaf or ca.",
             ("kind",),
             registry=self._registry,
         )
         self._reload_failures = Counter(
             "lastgood_reload_failures",
-            "New files that could not be taken over: certificate, client_ca or policies.",
+            "Changed files that could not be loaded: certificate, client_ca or policies.",
             ("what",),
             registry=self._registry,
         )
         self._staleness = Gauge(
             "lastgood_watch_staleness_seconds",
-            "Time since the API server was last heard of, by what is watched.",
+            "Time since the last message from the API server, by resource.",
             ("resource",),
             registry=self._registry,
         )
         self._invalid = Gauge(
             "lastgood_invalid_objects",
-            "SecretAccounts and SecretPolicies that can't be read; their last good form holds.",
+            "SecretAccounts and SecretPolicies that cannot be read. Their last good form is used.",
             registry=self._registry,
         )
         self._ended = Counter(
             "lastgood_connections_ended",
-            "Connections that are over, by why: closed, reset; full, bytes (closed to make room);"
-            " handshake, head, body, answer, idle, linger (too late, or not to be read); stop.",
+            "Closed connections by reason: closed, reset, full or bytes (closed to make room),"
+            " handshake, head, body, answer, idle or linger (timeout or not readable), stop.",
             ("why",),
             registry=self._registry,
         )
         self._in_sync: Gauge | None = None
         self._by_labels: dict[tuple[str, str], Counter] = {}
 
-    def admitted(self, request: Request, verdict: Verdict, duration_s: float) -> None:
+    def admitted(self, request: AdmissionRequest, verdict: Verdict, duration_s: float) -> None:
         """An answered request."""
         reason = verdict.mistakes[0].reason.value if verdict.mistakes else ""
         self._count(verdict.outcome.value, reason, duration_s)
@@ -191,7 +191,7 @@ class Telemetry:
         if self._in_sync is None:
             self._in_sync = Gauge(
                 "lastgood_ca_bundle_in_sync",
-                "1: the API server's configuration trusts what it should, and no more.",
+                "1 if caBundle of the webhook configuration has exactly the CAs it should have.",
                 registry=self._registry,
             )
         self._in_sync.set(in_sync)
@@ -209,7 +209,11 @@ class Telemetry:
         """Connections are accepted from now on."""
         for name, meaning, now in (
             ("lastgood_connections", "Open connections.", count),
-            ("lastgood_connections_held_bytes", "Requests and answers in memory.", held_bytes),
+            (
+                "lastgood_connections_held_bytes",
+                "Bytes of requests and responses in memory.",
+                held_bytes,
+            ),
         ):
             Gauge(name, meaning, registry=self._registry).set_function(now)
 

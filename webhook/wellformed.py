@@ -112,7 +112,7 @@ def malformed(pod: object) -> str | None:
     if problem is not None or not isinstance(pod, dict):
         return problem
     if _deeper(pod, DEPTH):
-        return f"it is nested deeper than {DEPTH}"
+        return f"it is nested deeper than {DEPTH} levels"
     return _fault(pod.get("metadata"), _METADATA, "metadata") or _fault(pod["spec"], _SPEC, "spec")
 
 

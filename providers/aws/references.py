@@ -23,14 +23,16 @@ def check_secret_name(raw: str) -> None:
         name = raw[arn.end() :]
         if len(name) > _ENDING and _ARN_END.fullmatch(name, len(name) - _ENDING):
             name = name[:-_ENDING]
-        hint = f'; did you mean "{shown(name)}"?' if _NAME.fullmatch(name) else ""
+        hint = f'. Did you mean "{shown(name)}"?' if _NAME.fullmatch(name) else ""
         raise ReferenceRejected(
-            f"an ARN is not accepted, the account is the admin's to choose{hint}"
+            f"an ARN is not allowed here: the SecretAccount decides the AWS account{hint}"
         )
     if not _NAME.fullmatch(raw):
         raise ReferenceRejected(
-            f'"{shown(raw)}" is not a secret\'s name in Secrets Manager; '
-            f"allowed are 1 to 512 of {CHARACTERS_LISTED}"
+            f'"{shown(raw)}" is not a valid name in Secrets Manager. '
+            f"Allowed: 1 to 512 characters of {CHARACTERS_LISTED}"
         )
     if raw.lstrip("/").lower().startswith("aws/reference/"):
-        raise ReferenceRejected(f'"{shown(raw)}" leads to another store; name the secret itself')
+        raise ReferenceRejected(
+            f'"{shown(raw)}" refers to another store. Use the name of the secret itself'
+        )

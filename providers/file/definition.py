@@ -16,7 +16,8 @@ def check_path(raw: str) -> None:
     """ReferenceRejected, unless it is a path below the account's folder."""
     if not _PATH.fullmatch(raw):
         raise ReferenceRejected(
-            f'"{shown(raw)}" is not a path; allowed are / and then 1 to 511 of {CHARACTERS_LISTED}'
+            f'"{shown(raw)}" is not a valid path. Allowed: / and then 1 to 511 characters of'
+            f" {CHARACTERS_LISTED}"
         )
 
 

@@ -16,18 +16,19 @@ def check_path(raw: str) -> None:
     """
     if not _NAME.fullmatch(raw):
         raise ReferenceRejected(
-            f'"{shown(raw)}" is not a secret\'s path in Vault; '
-            f"allowed are 1 to 512 of {CHARACTERS_LISTED}"
+            f'"{shown(raw)}" is not a valid path in Vault. '
+            f"Allowed: 1 to 512 characters of {CHARACTERS_LISTED}"
         )
     if raw.startswith("/"):
         bare = raw.lstrip("/")
-        hint = f'; did you mean "{shown(bare)}"?' if "/" in bare else ""
+        hint = f'. Did you mean "{shown(bare)}"?' if "/" in bare else ""
         raise ReferenceRejected(
-            f'"{shown(raw)}" starts with /; write the mount, / and the path{hint}'
+            f'"{shown(raw)}" starts with /. Write the mount, / and the path{hint}'
         )
     if "/" not in raw:
         raise ReferenceRejected(
-            f'"{shown(raw)}" has no path; write the mount, / and the path, as "secret/app/db"'
+            f'"{shown(raw)}" has no path. Write the mount, / and the path,'
+            ' for example "secret/app/db"'
         )
 
 

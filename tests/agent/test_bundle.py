@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.sync import take
 from contract.layout import GATE_MISCONFIGURED
 from contract.plan import BUNDLES, DOTENV, JSON
 from contract.reasons import Holding, Serving
@@ -104,6 +106,25 @@ def test_p12_a_revoked_value_leaves_it(bundled: AgentPod) -> None:
         assert held.returncode == 1
 
 
+def test_a_bundle_that_comes_back_is_a_change_for_the_app(bundled: AgentPod) -> None:
+    """It went with a revoked value whose next one does not fit, while the other files stayed."""
+    first = bundled.plan.snapshots[0]
+
+    def altered() -> bool:
+        return take(bundled.plan, bundled.folders, time.time(), starting=False).altered
+
+    bundled.mount_all("old")
+    assert not altered()
+    unfit = make.meta(first, version="v2", fetched_at=time.time(), revoked=("v1",))
+    bundled.mount(first, {"value": b"\xff"}, unfit)
+    assert altered()
+    assert set(bundled.shown()) == {"s1", "s2"}
+    bundled.mount(first, {"value": b""}, make.meta(first, serving=Serving.REVOKED))
+    assert altered()
+    assert read(bundled) == {"s1": "old-s1", "s2": "old-s2"}
+    assert not altered()
+
+
 def test_there_is_none_until_each_secret_has_come(bundled: AgentPod) -> None:
     """An agent that starts before its gate publishes files, and no bundle with half of them."""
     first, *rest = bundled.plan.snapshots
@@ -169,7 +190,7 @@ def test_a_gate_refuses_what_it_does_not_know(bundled: AgentPod) -> None:
     """What a newer webhook asks for is never passed over: no pod starts without its bundle."""
     bundled.mount_all("old")
     assert (
-        "--needs has a word that this version does not know; it knows bundle"
+        "--needs has a word that this version does not know. Allowed: bundle"
         in (_wrong(bundled, "--needs", "bundle,toml")["message"])
     )
     ran = subprocess.run(
@@ -185,7 +206,7 @@ def test_a_plan_with_names_that_are_no_variables_is_refused(
     snapshot = make.planned_snapshot(make.planned_file("a-b"), make.planned_file("a.b", part="x"))
     pod = new_pod(make.plan(snapshot, bundle=DOTENV))
     message = _wrong(pod)["message"]
-    assert message == "secret 'a.b': the bundle's variable A_B is that of a-b too"
+    assert message == "secret 'a.b': the bundle's variable A_B is also that of a-b"
 
 
 def test_the_gate_shows_no_value_of_it(bundled: AgentPod) -> None:

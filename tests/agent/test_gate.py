@@ -139,7 +139,7 @@ def test_p7_a_snapshot_of_another_source_is_never_used(pod: AgentPod) -> None:
     [
         (lambda words: words[:4], "the first argument must be one of gate, follow"),
         (lambda words: [*words[:4], "gat", *words[5:]], "the first argument must be one of"),
-        (lambda words: [*words, "--cash", "x"], "an argument is not known; allowed are --plan"),
+        (lambda words: [*words, "--cash", "x"], "unknown argument. Allowed: --plan"),
         (lambda words: [*words, "--listen"], "--listen has no value"),
         (lambda words: [*words, "--plan", "{"], "the plan is not JSON"),
         (lambda words: [*words, "--plan", '{"v":2}'], "the plan has format version 2"),

@@ -33,15 +33,15 @@ DELIMITED = (
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown field": (
         policy(X, alowEnvValue=True),
-        'spec.alowEnvValue: unknown field; did you mean "allowEnvValue"?',
+        'spec.alowEnvValue: unknown field. Did you mean "allowEnvValue"?',
     ),
     "unknown field inside": (
         policy(X, limits={"secretPerPod": 1}),
-        'spec.limits.secretPerPod: unknown field; did you mean "secretsPerPod"?',
+        'spec.limits.secretPerPod: unknown field. Did you mean "secretsPerPod"?',
     ),
     "unknown field of a list": (
         policy({**X, "alow": []}),
-        'spec.sources[0].alow: unknown field; did you mean "allow"?',
+        'spec.sources[0].alow: unknown field. Did you mean "allow"?',
     ),
     "wrong type": (
         policy(X, allowEnvValue="yes"),
@@ -107,15 +107,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown class": (
         policy(source("aws-sm:/x", rules="stedy")),
         (
-            'spec: sources[0].class "stedy" is not one of this policy\'s classes;'
-            ' did you mean "steady"?'
+            'spec: sources[0].class "stedy" is not one of this policy\'s classes.'
+            ' Did you mean "steady"?'
         ),
     ),
     "unknown provider": (
         allowing("aws-sn:/x"),
         (
             "spec.sources[0].allow[0]: must be provider:pattern, with provider one of aws-sm, file,"
-            ' vault; did you mean "aws-sm"?'
+            ' vault. Did you mean "aws-sm"?'
         ),
     ),
     "two stars in a segment": (

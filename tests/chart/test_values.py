@@ -142,7 +142,7 @@ def test_common_labels_replace_none_of_the_charts(label: str) -> None:
     done = run_template(values={"commonLabels": {"team": "platform", label: "mine"}})
     assert done.returncode != 0
     assert f"commonLabels may not have {label}: " in done.stderr
-    assert f"is none of {', '.join(OWN_LABELS)}" in done.stderr
+    assert f"is not one of {', '.join(OWN_LABELS)}" in done.stderr
 
 
 def _keys(values: object, schema: Manifest, at: str) -> list[str]:

@@ -40,10 +40,10 @@ def _fits(shown: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("statis",), 'did you mean "status"?'),
-        (("status", "-o", "jsn"), "allowed: table, wide, json, yaml, name; did you mean"),
-        (("render", "-f", "x", "--run-as", "pods"), 'did you mean "pod"?'),
-        (("explain", "web", "-o", "name"), "allowed: text, json, yaml"),
+        (("statis",), 'Did you mean "status"?'),
+        (("status", "-o", "jsn"), "Allowed: table, wide, json, yaml, name. Did you mean"),
+        (("render", "-f", "x", "--run-as", "pods"), 'Did you mean "pod"?'),
+        (("explain", "web", "-o", "name"), "Allowed: text, json, yaml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -53,9 +53,9 @@ def _kept(world: World, reference: str) -> object:
     [
         (("revoke", SOURCE, "nope"), 'version "nope" not found. Nothing was changed. Known'),
         (("unpin", SOURCE), "the snapshot is not pinned. Nothing was changed"),
-        (("status", "file:/prod/payments/bd"), f'did you mean "{SOURCE}"?'),
+        (("status", "file:/prod/payments/bd"), f'Did you mean "{SOURCE}"?'),
         (("pin", "lg-", "x"), 'snapshot "lg-" not found'),
-        (("status", "-n", "paymints", SOURCE), 'did you mean "payments"?'),
+        (("status", "-n", "paymints", SOURCE), 'Did you mean "payments"?'),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -77,8 +77,8 @@ def test_one_snapshot_is_meant(
         ("aws-sm:/prod/payments/db", "payments", "Add --namespace, @account or more characters"),
         ("lg-prod", None, "matches "),
         ("lg-", None, 'snapshot "lg-" not found'),
-        ("aws-sm:/prod/payment/api", None, 'did you mean "aws-sm:/prod/payments/api"?'),
-        ("x", "order", 'no snapshots found in namespace order; did you mean "orders"?'),
+        ("aws-sm:/prod/payment/api", None, 'Did you mean "aws-sm:/prod/payments/api"?'),
+        ("x", "order", 'no snapshots found in namespace order. Did you mean "orders"?'),
         ("x", "zzz", "no snapshots found in namespace zzz. There are some in orders, payments"),
     ],
 )

@@ -157,7 +157,7 @@ def test_json_is_one_document(tmp_path: Path) -> None:
         pytest.param(None, "No such file", id="no file"),
         pytest.param(
             "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: 7}",
-            "Pod default/x: this is no pod: metadata and spec must be objects",
+            "Pod default/x: this is not a pod: metadata and spec must be objects",
             id="no pod",
         ),
     ],
@@ -178,7 +178,7 @@ def test_a_made_up_image_is_said(tmp_path: Path) -> None:
     words = ("render", "-f", str(path), "--policy", str(ADMIN))
     done = typed(*words, variables=NO_CLUSTER)
     assert done.returncode == 0
-    assert "name your own with --image" in done.stderr
+    assert "Set yours with --image" in done.stderr
 
 
 SCALARS = st.one_of(
@@ -222,5 +222,5 @@ def test_aliases_without_end_are_refused(case: str, tmp_path: Path) -> None:
     """Where pipelines render what others wrote, a few lines must not fill the memory."""
     path = tmp_path / "manifest.yaml"
     path.write_text(ALIASES[case])
-    with pytest.raises(CommandError, match="with its aliases written out it has more than 1000000"):
+    with pytest.raises(CommandError, match="with its aliases expanded it has more than 1000000"):
         manifests.load(str(path), io.StringIO())

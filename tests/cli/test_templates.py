@@ -146,7 +146,7 @@ def annotated(manifest: dict[str, Any], *path: str) -> dict[str, Any]:
 
 
 KEY = f"{PREFIX}secret.db"
-RIGHT = "no effect there; write it at spec.template.metadata.annotations"
+RIGHT = "no effect there. Set it at spec.template.metadata.annotations"
 MISTAKES = {
     "on the Deployment": (
         annotated(make.deployment(), "metadata", "annotations"),
@@ -159,8 +159,8 @@ MISTAKES = {
     "on a CronJob's Job": (
         annotated(make.cron_job(), "spec", "jobTemplate", "metadata", "annotations"),
         (
-            f"{KEY} at spec.jobTemplate.metadata.annotations: no effect there;"
-            " write it at spec.jobTemplate.spec.template.metadata.annotations"
+            f"{KEY} at spec.jobTemplate.metadata.annotations: no effect there."
+            " Set it at spec.jobTemplate.spec.template.metadata.annotations"
         ),
     ),
     "without metadata": (
@@ -176,7 +176,31 @@ MISTAKES = {
             workload("monitoring.coreos.com/v1", "Prometheus"),
             *("spec", "podMetadata", "annotations"),
         ),
-        f"{KEY} at spec.podMetadata.annotations: no pod template is there, so nothing is injected",
+        f"{KEY} at spec.podMetadata.annotations: there is no pod template, so nothing is injected",
+    ),
+    "in metadata itself": (
+        annotated(make.deployment(), "spec", "template", "metadata"),
+        f"{KEY} at spec.template.metadata: {RIGHT}",
+    ),
+    "in other letters": (
+        {
+            **make.deployment(annotations={}),
+            "metadata": {**META, "annotations": {"LastGood.dev/Secret.db": "x"}},
+        },
+        f"LastGood.dev/Secret.db at metadata.annotations: {RIGHT}",
+    ),
+    "as a tool's option": (
+        {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "metadata": dict(META),
+            "commonAnnotations": dict(ASKED),
+        },
+        f"{KEY} at commonAnnotations: this is not an annotation, so nothing is injected here",
+    ),
+    "at the top": (
+        {"apiVersion": "example.com/v1", "kind": "Values", "metadata": dict(META), **ASKED},
+        f"{KEY} at the top: this is not an annotation, so nothing is injected here",
     ),
     "policy of a namespace": (
         {
@@ -184,7 +208,7 @@ MISTAKES = {
             "kind": "Namespace",
             "metadata": {"name": "payments", "annotations": {f"{PREFIX}policy": "payments"}},
         },
-        f"{PREFIX}policy at metadata.annotations: it is a label of namespaces, not an annotation",
+        f"{PREFIX}policy at metadata.annotations: this is a namespace label, not an annotation",
     ),
 }
 
@@ -204,6 +228,13 @@ def test_an_annotation_without_an_effect_is_a_warning(tmp_path: Path, verb: str)
     for line, error, (_, sentence) in zip(lines, errors, MISTAKES.values(), strict=True):
         assert f": warning: {sentence}" in line
         assert line.replace("warning: ", "") == error
+
+
+def test_a_document_that_is_no_object_is_a_warning(tmp_path: Path) -> None:
+    """As an array of manifests, which kubectl does not read either."""
+    done = asked("render", tmp_path, [make.deployment(annotations=ASKED)])
+    assert "warning: this document is no object, so nothing is injected here" in done.stderr
+    assert asked("render", tmp_path, "a text", "--strict").returncode == 1
 
 
 def test_what_others_may_write_is_no_mistake(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHELLS = tuple(
-    name for name in ("sh", "dash", "bash", "busybox", "zsh", "ksh") if shutil.which(name)
+    name
+    for name in ("sh", "dash", "bash", "busybox", "zsh", "ksh", "mksh", "yash")
+    if shutil.which(name)
 )
 MOST_TOKEN = 64 * 1024
 """bufio.MaxScanTokenSize, with the line's end."""
@@ -21,10 +23,16 @@ MOST_TOKEN = 64 * 1024
 
 def by_shell(shell: str, file: Path) -> dict[str, str]:
     """What `set -a; . FILE` adds to an environment. CalledProcessError: the shell could not."""
-    words = ["busybox", "sh"] if shell == "busybox" else [shell]
+    own = _environment(shell, "/dev/null").keys()
+    return {name: text for name, text in _environment(shell, str(file)).items() if name not in own}
+
+
+def _environment(shell: str, file: str) -> dict[str, str]:
+    """All of the environment after it."""
+    words = [shutil.which(shell) or shell, *(["sh"] if shell == "busybox" else [])]
     script = 'set -eau; . "$1"; exec /usr/bin/env -0'
     ran = subprocess.run(
-        [*words, "-c", script, shell, str(file)],
+        [*words, "-c", script, shell, file],
         env={"LC_ALL": "C.UTF-8"},
         capture_output=True,
         check=True,
@@ -32,10 +40,7 @@ def by_shell(shell: str, file: Path) -> dict[str, str]:
     )
     assert not ran.stderr
     pairs = (item.split(b"=", 1) for item in ran.stdout.split(b"\0") if item)
-    found = {name.decode(): value.decode(errors="surrogateescape") for name, value in pairs}
-    for name in ("LC_ALL", "PWD", "SHLVL", "_", "OLDPWD"):
-        found.pop(name, None)
-    return found
+    return {name.decode(): value.decode(errors="surrogateescape") for name, value in pairs}
 
 
 def by_docker(raw: bytes, *, quotes: bool) -> dict[str, str]:

@@ -23,7 +23,20 @@ HOSTILE = (
     *(b"'quoted'", b'"quoted"', b"$HOME", b"`id`", b"$(id)", b"a b", b" a", b"a ", b"a\tb", b"#x"),
     *(b"a #x", b"a#x", b"a\nB=c", b"a\n", b"\r", b"a\\", b"a\\n", b"~", b"~/x", b"a:~", b"a;b"),
     *(b"a&b", b"a|b", b"<x", b">x", b"(x)", b"!x", b"*", b"?", b"[a]", b"{a,b}", b"=ls", b"a=b"),
-    *(b"a==", b"-n", b"+x", b"%41", b"^x^y", b"\x00", b"\x7f", b"\xff", b"\x81", b"\xc2\xa0x"),
+    *(
+        b"a:=ls",
+        b"a==",
+        b"-n",
+        b"+x",
+        b"%41",
+        b"^x^y",
+        b"\x00",
+        b"\x7f",
+        b"\xff",
+        b"\x81",
+        b"\xc2\xa0x",
+    ),
+    *(b"a:=ls", b":=ls"),
     *("\u2028".encode(), "é".encode(), "\ufeffx".encode(), b"\x1b[31m", b"export X=y", b"@", b"_"),
     *(b"x" * 65_000, b"x" * 70_000, b'{"a":"b"}', b"1.50", b"-----BEGIN X-----\nMTIz\n"),
 )
@@ -111,6 +124,8 @@ def test_dotenv_is_read_back_by_the_real_docker_client(tmp_path: Path) -> None:
         (b"*?[a]{b,c}!^_-.,:@", {JSON, DOTENV}),
         *((f"a{sign}b".encode(), {JSON}) for sign in "\"#$&'();<>\\`|~ \t\n\r"),
         (b"=x", {JSON}),
+        (b"app:=ls", {JSON}),
+        (b"app=:x", {JSON, DOTENV}),
         ("é".encode(), {JSON}),
         (b"line\n", {JSON}),
         (b"\x00", {JSON}),
@@ -139,11 +154,13 @@ def test_the_files() -> None:
 @pytest.mark.parametrize(
     ("names", "faulty"),
     [
-        (("a-b", "a.b"), {"a.b": "the bundle's variable A_B is that of a-b too"}),
+        (("a-b", "a.b"), {"a.b": "the bundle's variable A_B is also that of a-b"}),
         (("1x",), {"1x": "the bundle's variable 1X would start with a digit"}),
         (
-            ("path", "uid", "bash-env", "lc-x"),
-            dict.fromkeys(("path", "uid", "bash-env", "lc-x"), "own"),
+            ("path", "uid", "bash-env", "lc-x", "gid", "pgrp", "zsh-x"),
+            dict.fromkeys(
+                ("path", "uid", "bash-env", "lc-x", "gid", "pgrp", "zsh-x"), "is reserved by shells"
+            ),
         ),
         (("ld-sdk-key", "user", "username", "host", "hostname", "token"), {}),
     ],

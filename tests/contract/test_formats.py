@@ -82,12 +82,12 @@ def _records(value: Any, *, ours: bool = True) -> Iterator[dict[str, Any]]:  # n
 @pytest.mark.parametrize(
     ("version", "said"),
     [
-        (2, "format version 2; this reads 1"),
-        (0, "format version 0; this reads 1"),
-        (None, "no format version; this reads 1"),
-        (True, "no format version; this reads 1"),
-        (1.0, "no format version; this reads 1"),
-        ("1", "no format version; this reads 1"),
+        (2, "format version 2. This version reads 1"),
+        (0, "format version 0. This version reads 1"),
+        (None, "no format version. This version reads 1"),
+        (True, "no format version. This version reads 1"),
+        (1.0, "no format version. This version reads 1"),
+        ("1", "no format version. This version reads 1"),
     ],
 )
 def test_another_version_is_refused(form: Format, version: object, said: str) -> None:
@@ -108,7 +108,7 @@ def test_another_version_is_refused(form: Format, version: object, said: str) ->
         ('{"v":' + "1" * 5_000 + "}", "is not JSON"),
         ("[]", "is not a JSON object"),
         ("null", "is not a JSON object"),
-        ("{}", "has no format version; this reads 1"),
+        ("{}", "has no format version. This version reads 1"),
     ],
     ids=["empty", "cut", "too deep", "too many digits", "a list", "null", "an empty object"],
 )

@@ -58,21 +58,21 @@ def test_nothing_quotes_a_reference_as_it_is(text: str) -> None:
 
 def test_a_suggestion_is_quoted_too() -> None:
     """The nearest word may be a container's name that nobody has checked yet."""
-    assert suggestion("app", ["app\x1b[2J"]) == '; did you mean "app\\x1b[2J"?'
+    assert suggestion("app", ["app\x1b[2J"]) == '. Did you mean "app\\x1b[2J"?'
 
 
-LEFT = "which a template may have left there: remove it"
-QUOTE = "with a quote, which is part of it: remove the quotes"
+LEFT = "which a template may have added. Remove it"
+QUOTE = "with a quote, which is part of the value. Remove the quotes"
 ENDINGS = {
-    "follow\n": f"; the value ends with a newline, {LEFT}",
-    "follow\r\n": f"; the value ends with a newline, {LEFT}",
-    "follow \n": f"; the value ends with a newline, {LEFT}",
-    "\nfollow": f"; the value starts with a newline, {LEFT}",
-    "follow ": f"; the value ends with a space or a tab, {LEFT}",
-    "\tfollow": f"; the value starts with a space or a tab, {LEFT}",
-    '"follow"': f"; the value starts {QUOTE}",
-    "follow'": f"; the value ends {QUOTE}",
-    "\u201cfollow\u201d": f"; the value starts {QUOTE}",
+    "follow\n": f". The value ends with a newline, {LEFT}",
+    "follow\r\n": f". The value ends with a newline, {LEFT}",
+    "follow \n": f". The value ends with a newline, {LEFT}",
+    "\nfollow": f". The value starts with a newline, {LEFT}",
+    "follow ": f". The value ends with a space or a tab, {LEFT}",
+    "\tfollow": f". The value starts with a space or a tab, {LEFT}",
+    '"follow"': f". The value starts {QUOTE}",
+    "follow'": f". The value ends {QUOTE}",
+    "\u201cfollow\u201d": f". The value starts {QUOTE}",
     "follow": "",
     "": "",
     'fol"low': "",

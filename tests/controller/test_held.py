@@ -19,7 +19,7 @@ BOTH = b'{"username":"u","password":"p"}'
 RUNNING = {"phase": "Running", "startTime": "2026-01-01T00:00:00Z"}
 
 
-def _pod(world: World, name: str, member: str) -> None:
+def _pod(world: World, name: str, member: str, bundle: str | None = None) -> None:
     """An injected pod that takes one member."""
     planned = make.planned_snapshot(
         make.planned_file("db", part=member),
@@ -28,7 +28,7 @@ def _pod(world: World, name: str, member: str) -> None:
         provider="file",
         reference=DB,
     )
-    args = ["gate", "--plan", plan.to_wire(make.plan(planned))]
+    args = ["gate", "--plan", plan.to_wire(make.plan(planned, bundle=bundle))]
     gate = make.container(layout.GATE, args=args)
     world.server.apply(make.pod(name, namespace="payments", annotations={}, initContainers=[gate]))
 
@@ -69,13 +69,31 @@ def test_p2_a_version_without_a_password_in_use_is_held_until_its_pods_are_gone(
     world.start()
     for name in ("api-0", "web"):
         world.server.delete(PODS, name, "payments")
-    until("one user less", lambda: "use: api-1;" in _condition(world, "Held").get("message", ""))
+    until("one user less", lambda: "use: api-1." in _condition(world, "Held").get("message", ""))
     assert world.volume(DB)["value"] == BOTH
     _pod(world, "late", "password")
     world.server.delete(PODS, "api-1", "payments")
     world.serves(DB, b"{}")
     until("no condition", lambda: _condition(world, "Held") == {})
     assert len(world.told("VersionHeld", shown_name(world))) == 1
+
+
+def test_a_pod_is_told_that_it_waits_for_what_the_value_lacks(world: World) -> None:
+    """Of a member that never was there, and of a value that its bundle can't carry; a rotation ends
+    it. A pod that can use the value is told nothing.
+    """
+    world.secret(DB, b'{"username":"u","password":"p w"}')
+    _pod(world, "good", "username", "dotenv")
+    _pod(world, "lacks", "token")
+    _pod(world, "unfit", "password", "dotenv")
+    world.start()
+    (said,) = until("the Event", lambda: world.told("SecretNotUsable", "lacks"))
+    assert "has no property token, or null or an empty text there. Reason: property-" in said
+    (said,) = until("the Event", lambda: world.told("SecretNotUsable", "unfit"))
+    assert "does not fit into a bundle of form dotenv. Reason: unfit-for-bundle. " in said
+    assert world.told("SecretNotUsable", "good") == []
+    assert "does not fit" in world.lastgood("explain", "unfit").stdout
+    assert "p w" not in said + world.log()
 
 
 def test_a_pin_or_a_class_that_never_holds_serves_the_new_version(world: World) -> None:

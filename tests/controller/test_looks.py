@@ -10,14 +10,14 @@ from controller.accounts import Accounts
 from controller.controller import Controller
 from policy.match import PolicySet
 from refresh.engine import Engine
-from tests.make.ledger import QuietLedger
+from tests.make.writers import QuietGarbage, QuietSink, QuietStatuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from controller.demand import Demand
-    from controller.past import Remembered
     from controller.reconcile import Decided
+    from controller.restore import Restored
     from controller.spec import Name, Spec
     from refresh.model import SnapshotKey
 
@@ -41,7 +41,7 @@ class SlowClock:
         return self.mono
 
 
-class SlowLedger(QuietLedger):
+class SlowStatuses(QuietStatuses):
     """Takes a decision's time."""
 
     def __init__(self, clock: SlowClock) -> None:
@@ -59,11 +59,11 @@ class SlowLedger(QuietLedger):
         self.decided_at.append(self._clock.monotonic())
 
 
-class NoPast:
+class NothingLeft:
     """Nothing was published."""
 
-    async def everything(self) -> AsyncIterator[Remembered | None]:
-        nothing: tuple[Remembered, ...] = ()
+    async def everything(self) -> AsyncIterator[Restored | None]:
+        nothing: tuple[Restored, ...] = ()
         for found in nothing:
             yield found
 
@@ -110,14 +110,19 @@ def _ignore(operation: str, code: str) -> None:
     del operation, code
 
 
-def _controller(clock: SlowClock, past: NoPast, ledger: SlowLedger, pods: Pods) -> Controller:
+def _controller(
+    clock: SlowClock, restore: NothingLeft, statuses: SlowStatuses, pods: Pods
+) -> Controller:
     accounts = Accounts(
         monotonic=clock.monotonic, observer=lambda _: _ignore, problem=lambda *_: None
     )
-    engine = Engine(sources=accounts.source, sink=ledger, clock=clock, rng=Random(1), cluster="c")
+    engine = Engine(
+        sources=accounts.source, sink=QuietSink(), clock=clock, rng=Random(1), cluster="c"
+    )
     return Controller(
-        past=cast("Any", past),
-        ledger=cast("Any", ledger),
+        restore=cast("Any", restore),
+        statuses=cast("Any", statuses),
+        garbage=cast("Any", QuietGarbage()),
         policies=Policies(),
         pods=pods,
         specs=Specs(),
@@ -132,8 +137,8 @@ def test_p13_a_start_that_finds_nothing_in_many_places_is_healthy() -> None:
     clock = SlowClock()
     unhealthy: list[int] = []
 
-    class Empty(NoPast):
-        async def everything(self) -> AsyncIterator[Remembered | None]:
+    class Empty(NothingLeft):
+        async def everything(self) -> AsyncIterator[Restored | None]:
             for second in range(60):
                 clock.pass_(1.0)
                 if not controller.healthy():
@@ -141,40 +146,40 @@ def test_p13_a_start_that_finds_nothing_in_many_places_is_healthy() -> None:
                 yield None
             stop.set()
 
-    ledger = SlowLedger(clock)
-    controller = _controller(clock, Empty(), ledger, Pods(clock, ends_at=0.0))
+    statuses = SlowStatuses(clock)
+    controller = _controller(clock, Empty(), statuses, Pods(clock, ends_at=0.0))
     stop = asyncio.Event()
     asyncio.run(controller.run(stop, POLL_S))
     assert unhealthy == []
-    assert len(ledger.decided_at) == 1
+    assert len(statuses.decided_at) == 1
 
 
 def test_a_start_that_waits_for_what_was_published_ends_when_it_is_told_to() -> None:
     """Else the kubelet would kill it half a minute later, and the next one could not lead yet."""
     clock, stop = SlowClock(), asyncio.Event()
 
-    class Silent(NoPast):
-        async def everything(self) -> AsyncIterator[Remembered | None]:
+    class Silent(NothingLeft):
+        async def everything(self) -> AsyncIterator[Restored | None]:
             yield None
             stop.set()
             await asyncio.Event().wait()
 
-    ledger = SlowLedger(clock)
-    controller = _controller(clock, Silent(), ledger, Pods(clock, ends_at=0.0))
+    statuses = SlowStatuses(clock)
+    controller = _controller(clock, Silent(), statuses, Pods(clock, ends_at=0.0))
 
     async def start() -> None:
         async with asyncio.timeout(30):
             await controller.run(stop, POLL_S)
 
     asyncio.run(start())
-    assert ledger.decided_at == []
+    assert statuses.decided_at == []
 
 
 def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
     """A fleet that changes all the time takes a quarter of it; the last change is decided on."""
     clock = SlowClock()
-    ledger, pods = SlowLedger(clock), Pods(clock, ends_at=100.0)
-    controller = _controller(clock, NoPast(), ledger, pods)
+    statuses, pods = SlowStatuses(clock), Pods(clock, ends_at=100.0)
+    controller = _controller(clock, NothingLeft(), statuses, pods)
 
     async def looks() -> None:
         while clock.monotonic() < 120.0:
@@ -182,7 +187,7 @@ def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
             clock.pass_(POLL_S)
 
     asyncio.run(looks())
-    while_changing = [at for at in ledger.decided_at if at <= 100.0]
+    while_changing = [at for at in statuses.decided_at if at <= 100.0]
     assert 20 <= len(while_changing) <= 26
-    assert ledger.decided_at[-1] > pods.changed_at
-    assert ledger.decided_at[-1] < 120.0 - 10.0, "what does not change is not decided on"
+    assert statuses.decided_at[-1] > pods.changed_at
+    assert statuses.decided_at[-1] < 120.0 - 10.0, "what does not change is not decided on"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract import layout
+from contract.names import snapshot_name
+from controller.snapshots import declaration
 from kube.resources import CONFIG_MAPS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS, SECRETS
 from tests import make
 from tests.make.cluster import POLICY, snapshot_of
@@ -37,7 +39,7 @@ def test_p7_a_pod_that_asks_for_anothers_secret_gets_nothing(world: World) -> No
     assert world.volume(ORDERS) == {}
     assert world.calls() == 1
     (said,) = until("the Event", lambda: world.told("SecretNotSynced", "thief"))
-    assert f"file:{ORDERS} of account files, never fetched yet: not-allowed" in said
+    assert f"file:{ORDERS} of account files, which was never fetched. Reason: not-allowed" in said
     until("a status", lambda: world.shown(ORDERS).get("consumers"))
     shown = world.shown(ORDERS)
     assert (shown["state"], shown["reason"]) == ("NeverSynced", "not-allowed")
@@ -58,17 +60,17 @@ def test_the_sentence_that_decided_a_refusal_is_said_everywhere(world: World) ->
     world.pod("api-1", DB + "2")
     world.pod("api-2", DB, account="other")
     limit = "policy payments allows 1 snapshots in namespace payments"
-    account = "policy payments has no account other; it has files"
+    account = "policy payments has no account other. Allowed: files"
     (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-1"))
-    assert said.endswith(f"never fetched yet: limit; {limit}")
+    assert said.endswith(f"never fetched. Reason: limit. P{limit[1:]}")
     (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-2"))
-    assert said.endswith(f"never fetched yet: unknown-account; {account}")
+    assert said.endswith(f"never fetched. Reason: unknown-account. P{account[1:]}")
     shown = until("a status", lambda: world.shown(DB + "2"))
     ready = next(item for item in shown["conditions"] if item["type"] == "Ready")
     assert (shown["reason"], shown["message"]) == ("limit", limit)
     assert ready["message"].endswith(f"limit: {limit}")
     assert f"limit: {limit}" in world.lastgood("explain", "api-1").stdout
-    assert account in world.lastgood("explain", "api-2").stdout
+    assert account[1:] in world.lastgood("explain", "api-2").stdout
 
 
 def test_p4_one_fetch_serves_every_namespace_that_may_have_it(world: World) -> None:
@@ -161,8 +163,8 @@ def test_an_account_that_can_not_be_used_stops_no_other(world: World) -> None:
     found = until("the complaint", lambda: world.events("controller.account_unusable"))
     assert found[0]["account"] == "aws"
     assert found[0]["why"] == (
-        "its role can't be assumed (EndpointConnectionError);"
-        " STS does not answer; it is tried again"
+        "its role cannot be assumed (EndpointConnectionError)."
+        " STS does not respond. The call is retried"
     )
 
 
@@ -206,3 +208,51 @@ def test_snapshot_names_are_those_of_the_contract(world: World) -> None:
     assert names(SECRETS) == names(SECRET_SNAPSHOTS) == {snapshot_of(DB)}
     assert names(CONFIG_MAPS) == {"lastgood-freshness"}
     assert "history.json" in world.record(DB)
+
+
+AWS = """\
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretAccount
+metadata: {name: aws}
+spec:
+  provider: aws
+  aws: {regions: [eu-west-1, eu-west-2]}
+  budget: {callsPerSecond: 1, burst: 3}
+"""
+
+
+def _status(world: World, name: str) -> Json:
+    found = world.server.get(SECRET_SNAPSHOTS, name, "payments") or {}
+    return dict(found.get("status") or {})
+
+
+def test_a_stored_account_whose_burst_is_too_small_is_named(world: World) -> None:
+    """As an older version let it be stored. Event, status and `explain` say which account it is,
+    and the log says what is wrong with it. What is served of another account goes on.
+    """
+    policy = POLICY.replace(
+        "  classes:", '    - {account: aws, allow: ["aws-sm:/prod/**"], class: steady}\n  classes:'
+    )
+    world.server.take_anything(SECRET_ACCOUNTS)
+    world.configure(policy=policy)
+    world.apply(AWS)
+    world.secret(DB, b"ours")
+    world.pod("api-1", DB)
+    world.pod("api-2", DB, account="aws", provider="aws-sm")
+    name = snapshot_name("aws", "controller", "aws-sm", DB)
+    declared = declaration(
+        "payments", account="aws", identity="controller", provider="aws-sm", reference=DB
+    )
+    world.server.apply(declared)
+    world.start()
+    world.serves(DB, b"ours")
+    why = (
+        "SecretAccount aws cannot be read. An admin must correct it. The controller's log shows"
+        " what is wrong"
+    )
+    (said,) = until("the Event", lambda: world.told("SecretNotSynced", "api-2"))
+    assert said.endswith(f"never fetched. Reason: unreadable-policy. {why}")
+    shown = until("a status", lambda: _status(world, name))
+    assert (shown["reason"], shown["message"]) == ("unreadable-policy", why)
+    assert why in world.lastgood("explain", "api-2").stdout
+    assert "budget.burst must be at least 2 per region in aws.regions" in world.logs[-1].read_text()

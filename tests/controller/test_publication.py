@@ -11,21 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.snapshot import META
+from contract.snapshot import META, VALUE
 from controller.publication import publish
 from controller.record import HISTORY, RECORD, from_secret, record_name
 from controller.records import Records
 from controller.secrets import ForeignSecretError, Secrets
 from kube.errors import ApiError, of_status
-from refresh.sink import revealed
-from refresh.snapshot_data import data, history_data, restored
+from refresh.snapshot_data import publication, published, restored, secret_data
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.steps import KEY, NAME, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.record import Record
+    from controller.record import SnapshotRecord
     from refresh.model import SnapshotState
 
 SYSTEM = "lastgood-system"
@@ -42,11 +41,10 @@ class Controller:
         self.secrets = Secrets(server)
 
     async def publish(self, state: SnapshotState, *, held_back: bool = False) -> None:
-        snapshot = revealed(data(KEY, state, (), "cluster"))
-        kept = revealed(history_data(state))
-        await publish(self.records, self.secrets, KEY, snapshot, kept, held_back=held_back)
+        written = publication(KEY, state, (), "cluster")
+        await publish(self.records, self.secrets, KEY, written, held_back=held_back)
 
-    async def restore(self) -> Record:
+    async def restore(self) -> SnapshotRecord:
         """As at a start."""
         ((content,),) = [page async for page in self.records.pages()]
         record = from_secret(content)
@@ -54,11 +52,12 @@ class Controller:
         return record
 
 
-def _state(record: Record) -> SnapshotState:
-    return restored(KEY, record.data, record.history, None, cluster="cluster", now=99.0)
+def _state(record: SnapshotRecord) -> SnapshotState:
+    written = published(record.meta, record.data[VALUE], record.history)
+    return restored(KEY, written, None, cluster="cluster", now=99.0)
 
 
-def versions_known(record: Record) -> set[str]:
+def versions_known(record: SnapshotRecord) -> set[str]:
     """The versions that a controller which starts now knows."""
     state = _state(record)
     return {item.version for item in (state.served, *state.history) if item is not None}
@@ -71,7 +70,7 @@ def given_to_pods(server: SecretServer) -> dict[str, bytes]:
 
 def meant(state: SnapshotState) -> dict[str, bytes]:
     """What pods are to be given."""
-    return revealed(data(KEY, state, (), "cluster"))
+    return secret_data(publication(KEY, state, (), "cluster"))
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["same process", "after a restart"])

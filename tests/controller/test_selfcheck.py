@@ -118,7 +118,7 @@ def test_each_act_granted_alone_ends_it(what: str, granted: Callable[[], Fault])
     """It names this act and no other, whatever came instead of a refusal."""
     cluster = Cluster()
     cluster.instead[what] = granted()
-    assert f"lets us {what}; the chart's Validating" in checked(cluster)
+    assert f"allows the controller to {what}. The chart's Validating" in checked(cluster)
 
 
 def test_it_names_every_act_that_is_granted() -> None:
@@ -135,7 +135,7 @@ def test_a_policy_refuses_what_rbac_grants() -> None:
     said = checked(cluster)
     for what, attempt in ACTS.items():
         evaluated = attempt.content_type == "application/json-patch+json"
-        assert (f"{what}," in said or f"{what};" in said) == evaluated, what
+        assert (f"{what}," in said or f"{what}." in said) == evaluated, what
 
 
 @pytest.mark.parametrize("verb", READS)
@@ -145,7 +145,7 @@ def test_a_right_to_read_elsewhere_ends_it(verb: str, where: str | None) -> None
     cluster = Cluster()
     cluster.rights = {(verb, where)}
     place = f"the namespace {where}" if where else "every namespace"
-    assert f"may {verb} Secrets in {place};" in checked(cluster)
+    assert f"may {verb} Secrets in {place}." in checked(cluster)
     assert cluster.seen == []
 
 
@@ -168,7 +168,7 @@ def test_without_the_marker_nothing_is_shown(probe: Fault) -> None:
     """A leak would not be seen, so it does not start."""
     cluster = Cluster()
     cluster.probe = probe
-    assert f"there is no Secret {SYSTEM}/{PROBE} with the chart's content" in checked(cluster)
+    assert f"Secret {SYSTEM}/{PROBE} with the chart's content not found" in checked(cluster)
 
 
 def test_an_api_server_that_is_away_is_asked_again() -> None:

@@ -15,6 +15,7 @@ from contract.snapshot import (
     MOST_REVOKED,
     MOST_VERSION,
     MOST_VERSIONS,
+    VALUE,
     Quarantined,
 )
 from controller.publication import publish
@@ -22,8 +23,7 @@ from controller.record import MOST_BYTES, decoded, from_secret, to_secret, with_
 from controller.records import Records
 from controller.secrets import Secrets
 from refresh.model import Checks, Kept, SnapshotKey, SnapshotState, SourceKey
-from refresh.sink import revealed
-from refresh.snapshot_data import data, history_data, restored
+from refresh.snapshot_data import publication, published, restored
 from refresh.validate import check
 from refresh.versions import ROLLED_BACK
 from tests.controller.secret_server import SecretServer
@@ -44,15 +44,16 @@ class Controller:
         self.records = Records(server, SYSTEM, lambda _: "uid-of-payments", b"salt")
 
     async def publish(self, state: SnapshotState) -> None:
-        snapshot, kept = revealed(data(KEY, state, (), "cluster")), revealed(history_data(state))
-        await publish(self.records, Secrets(self.server), KEY, snapshot, kept)
+        written = publication(KEY, state, (), "cluster")
+        await publish(self.records, Secrets(self.server), KEY, written)
 
     async def known(self) -> SnapshotState:
         """What a process knows that starts now; it takes the record over."""
         ((content,),) = [page async for page in self.records.pages()]
         record = from_secret(content)
         self.records.hold(record, content)
-        return restored(KEY, record.data, record.history, None, cluster="cluster", now=2e9)
+        written = published(record.meta, record.data[VALUE], record.history)
+        return restored(KEY, written, None, cluster="cluster", now=2e9)
 
 
 def _name(number: int) -> str:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
-from controller.demand import Parts
-from controller.ledger import Ledger
+from controller.demand import DemandedParts
 from controller.reconcile import Decided, Known
-from controller.snapshots import Seen
+from controller.snapshots import WatchedSnapshot
 from controller.spec import Spec
 from controller.times import rfc3339
 from kube.reflector import Change
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
+from tests.controller.writers import writers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -36,37 +36,29 @@ STATE = SnapshotState(
     last_attempt=BEGAN,
 )
 DECIDED = Decided(
-    known=Known(parts=Parts(whole=True), synced=True),
+    known=Known(parts=DemandedParts(whole=True), synced=True),
     demanded=Demanded(key=KEY, rules=RULES, checks=Checks(max_bytes=1)),
 )
 
 
 class World:
-    """A ledger, its API server and a clock that stands still until it is moved."""
+    """A status writer, its API server and a clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.passed_s = 0.0
         self.writes: list[Mapping[str, Any]] = []
         self.told: list[str] = []
         self.states = {KEY: STATE}
-        seen = Seen(namespace="payments", name=NAME, uid="1", key=KEY, declared=False, spec=Spec())
+        seen = WatchedSnapshot(
+            namespace="payments", name=NAME, uid="1", key=KEY, declared=False, spec=Spec()
+        )
         self._items = {("payments", NAME): seen}
-        self._watching: list[Callable[[Change[Seen]], None]] = []
+        self._watching: list[Callable[[Change[WatchedSnapshot]], None]] = []
         copies = SimpleNamespace(
             snapshots=SimpleNamespace(items=self._items, subscribe=self._watching.append),
             namespaces=SimpleNamespace(items={("", "payments"): SimpleNamespace(uid="u")}),
         )
-        unused = cast("Any", None)
-        self.ledger = Ledger(
-            cast("Any", self),
-            copies=cast("Any", copies),
-            records=cast("Any", SimpleNamespace(get=lambda _: None)),
-            secrets=unused,
-            freshness=unused,
-            nudges=unused,
-            events=cast("Any", self),
-            clock=cast("Any", self),
-        )
+        self.statuses = writers(self, copies, clock=self, events=self).statuses
 
     def now(self) -> float:
         return BEGAN + self.passed_s
@@ -89,14 +81,14 @@ class World:
         self.told.append(f"{severity} {reason}")
 
     async def at(self, passed_s: float) -> None:
-        """Time has passed, and the ledger has looked."""
+        """Time has passed, and the writer has looked."""
         self.passed_s = passed_s
         await asyncio.sleep(0.3)
 
     async def reports(self, passed_s: float, **changes: Any) -> None:  # noqa: ANN401 - a state's members
         """The engine knows it otherwise, and says so."""
         self.knows(**changes)
-        await self.ledger.status(KEY, self.states[KEY])
+        self.statuses.show(KEY, self.states[KEY])
         await self.at(passed_s)
 
     def knows(self, **changes: Any) -> None:  # noqa: ANN401 - likewise
@@ -107,9 +99,9 @@ class World:
 def _run(scenario: Callable[[World], Awaitable[None]]) -> World:
     async def run() -> World:
         world = World()
-        world.ledger.decided({KEY: DECIDED}, {}, {})
-        world.ledger.write(KEY, STATE)
-        running = asyncio.create_task(world.ledger.run(world.states))
+        world.statuses.decided({KEY: DECIDED}, {}, {})
+        world.statuses.write(KEY, STATE)
+        running = asyncio.create_task(world.statuses.run(world.states))
         await world.at(0)
         await scenario(world)
         running.cancel()
@@ -124,11 +116,22 @@ def test_p5_a_healthy_snapshot_is_written_once_and_shows_no_age() -> None:
     async def healthy(world: World) -> None:
         for minute in range(1, 5):
             world.knows(last_success=BEGAN + 60 * minute)
-            world.ledger.write(KEY, world.states[KEY])
+            world.statuses.write(KEY, world.states[KEY])
             await world.at(60 * minute)
 
     (status,) = _run(healthy).writes
     assert (status["state"], status["unconfirmedSince"]) == ("Fresh", None)
+
+
+def test_p5_a_value_that_nobody_asks_for_any_more_goes_stale_in_the_table() -> None:
+    """By time alone: the engine says nothing, and the status was compared last long before."""
+
+    async def aging(world: World) -> None:
+        for passed_s in (2, 200, 301, 901):
+            await world.at(passed_s)
+
+    states = [status["state"] for status in _run(aging).writes]
+    assert states == ["Fresh", "Stale", "Expired"]
 
 
 def test_p5_in_an_outage_the_table_counts_from_the_last_success_until_it_is_over() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from demo.cast import Cast
-    from demo.pods import Pod
+    from demo.pods import PodProcesses
 
 WITHIN_S = 30.0
 
@@ -51,7 +51,7 @@ def cast(running: Cast) -> Iterator[Cast]:
     running.fault("pass")
 
 
-def _started(cast: Cast, pods: Sequence[Pod]) -> None:
+def _started(cast: Cast, pods: Sequence[PodProcesses]) -> None:
     cast.world.need("start", lambda: all(ready_at(pod) is not None for pod in pods), WITHIN_S)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-OTHER = "# One\n\n## `code` and [a link](x.md): it's 1.0!\n\n## One\n\n```\n# in a block\n```\n"
+OTHER = "# One\n\n## `code` and [a link](x): it's 1.0!\n\n## One\n\n```\n# in a block\n```\n"
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +30,25 @@ def links() -> ModuleType:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("[a](other.md)", []),
-        ("[a](other.md#one) [b](#here)\n\n# Here", []),
-        ("[a](other.md#one-1)", []),
-        ("[a](other.md#code-and-a-link-its-10)", []),
-        ("[a](https://example.com/none.md)", []),
-        ("`[a](none.md)`\n\n```\n[a](none.md)\n```\n", []),
-        ("[a](none.md)", ["none.md: there is no such file"]),
-        ("[a](other.md#two)", ["other.md#two: there is no such heading"]),
-        ("[a](other.md#in-a-block)", ["other.md#in-a-block: there is no such heading"]),
+        ("[a](other.markdown)", []),
+        ("[a](other.markdown#one) [b](#here)\n\n# Here", []),
+        ("[a](other.markdown#one-1)", []),
+        ("[a](other.markdown#code-and-a-link-its-10)", []),
+        ("[a](https://example.com/none.markdown)", []),
+        ("`[a](none.markdown)`\n\n```\n[a](none.markdown)\n```\n", []),
+        ("[a](none.markdown)", ["none.markdown: there is no such file"]),
+        ("[a](other.markdown#two)", ["other.markdown#two: there is no such heading"]),
+        ("[a](other.markdown#in-a-block)", ["other.markdown#in-a-block: there is no such heading"]),
         ("[a](#there)", ["#there: there is no such heading"]),
         (
-            "see [a](none.md), [b](../none)",
-            ["none.md: there is no such file", "../none: there is no such file"],
+            "see [a](none.markdown), [b](../none)",
+            ["none.markdown: there is no such file", "../none: there is no such file"],
         ),
     ],
 )
 def test_links(links: ModuleType, tmp_path: Path, text: str, found: list[str]) -> None:
     """What is in code is no link, and addresses elsewhere are not followed."""
-    (tmp_path / "other.md").write_text(OTHER, encoding="utf-8")
-    page = tmp_path / "page.md"
+    (tmp_path / "other.markdown").write_text(OTHER, encoding="utf-8")
+    page = tmp_path / "page.markdown"
     page.write_text(text, encoding="utf-8")
     assert list(links.broken(page)) == found

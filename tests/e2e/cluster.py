@@ -18,7 +18,7 @@ from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import META, SECRET_TYPE
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
-from refresh.snapshot_data import data, entry
+from refresh.snapshot_data import entry, publication, secret_data
 from tests.make.waiting import REPOSITORY, until
 
 if TYPE_CHECKING:
@@ -218,10 +218,8 @@ class Cluster:
         state = _state(SecretBytes(value.encode()), version, time.time() - age_s)
         properties = [file.property for file in planned.files if file.property is not None]
         key = SnapshotKey(namespace=self.namespace, source=source)
-        return {
-            name: base64.b64encode(raw.reveal() if isinstance(raw, SecretBytes) else raw).decode()
-            for name, raw in data(key, state, properties, "e2e").items()
-        }
+        written = secret_data(publication(key, state, properties, "e2e"))
+        return {name: base64.b64encode(raw).decode() for name, raw in written.items()}
 
     def _patch(self, kind: str, name: str, change: Json) -> None:
         words = ("patch", kind, name, "--type", "merge", "--patch-file", "/dev/stdin")

@@ -11,7 +11,7 @@ from contract.annotations import ENV, INJECTED, MOUNT_PATH
 
 Json = dict[str, Any]
 CONTAINER = {"name": "app", "image": "registry.example/app:1"}
-VALUES = "JSON values; allowed are 100000"
+VALUES = "JSON values. Allowed: 100000"
 REVIEW = "status code 413"
 """The API server adds managedFields to the pod that it was sent, and the webhook reads 3 MiB."""
 OURS = {"name": "lastgood-cache", "mountPath": "/x"}

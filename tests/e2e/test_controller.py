@@ -85,7 +85,7 @@ def test_a_waiting_pods_event_names_source_error_and_what_to_do(controlled: Cont
     until("the Event", lambda: controlled.events("SecretNotSynced"), PATIENCE_S)
     (event,) = controlled.events("SecretNotSynced")
     assert event["involvedObject"]["name"] == "web-1"
-    for word in (f"file:{DB}", "absent", "create it at the provider"):
+    for word in (f"file:{DB}", "absent", "Create it there"):
         assert word in event["message"]
     assert controlled.status(DB)["state"] == "NeverSynced"
 

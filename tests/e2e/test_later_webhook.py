@@ -59,6 +59,6 @@ def test_p10_a_pod_annotated_by_a_later_webhook_is_refused(held: Place, ours: We
     until("the refusal", lambda: REASON in held.create(plain).message)
     answer = held.create(plain)
     assert answer.by_policy, answer.body
-    assert "write them on the pod template" in answer.message
+    assert "Set them on the pod template" in answer.message
     assert len(ours.events("admission.decided")) == asked
     assert held.create(held.opted_in()).status == 201

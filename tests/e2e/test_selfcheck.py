@@ -189,7 +189,7 @@ def test_p14_it_does_not_start_with_a_right_where_nothing_is_served(
         _grant(own_pod, "Role", "get", namespace=other)
         asked = {"resource": "secrets", "verb": "get", "namespace": other}
         until("the right", partial(server.may, CONTROLLER, **asked), PATIENCE_S)
-        told = f"this identity may get Secrets in the namespace {other}"
+        told = f"the controller's identity may get Secrets in the namespace {other}"
         assert told in _refusal(own_pod)
         own_pod.start("--report-reads-elsewhere")
         until("it to lead", lambda: own_pod.said("controller.restored"), PATIENCE_S)
@@ -205,7 +205,9 @@ def _may_not(server: Server, asked: dict[str, str]) -> bool:
 
 def _named(refusal: str) -> set[str]:
     """The acts of the message."""
-    found = re.search(r"the API server lets us (.*); the chart's Validating", refusal)
+    found = re.search(
+        r"the API server allows the controller to (.*)\. The chart's Validating", refusal
+    )
     assert found is not None, refusal
     return set(found[1].split(", "))
 
@@ -227,7 +229,7 @@ def test_p14_it_does_not_start_where_it_cannot_try(own_pod: Installed) -> None:
     """The Secret that it tries to read is gone; as the message says, an upgrade makes it again."""
     own_pod.kubectl("delete", "secret", PROBE, "-n", SYSTEM)
     said = _refusal(own_pod)
-    assert f"there is no Secret {SYSTEM}/{PROBE}" in said
-    assert "`helm upgrade` makes it again" in said
+    assert f"Secret {SYSTEM}/{PROBE} with the chart's content not found" in said
+    assert "`helm upgrade` creates it again" in said
     own_pod.upgrade()
     own_pod.lead()

@@ -37,10 +37,12 @@ def test_p12_pin_rollback_and_revocation_need_no_provider(controlled: Controlled
     until("the Event", lambda: controlled.events("RolledBack"), PATIENCE_S)
     (event,) = controlled.events("RolledBack")
     assert event["involvedObject"]["name"] == name
-    assert event["message"] == f"from version {second}; version {first} is served"
+    assert event["message"] == f"rolled back from version {second} to {first}"
     controlled.patch("snap", name, {"spec": {"revoked": [first, second], "quarantined": []}})
     until("the tombstone", lambda: controlled.keys(DB)["value"] == b"", PATIENCE_S)
-    assert controlled.keys(DB)["p.password"] == b"", "mount pods project it; see the ledger"
+    assert controlled.keys(DB)["p.password"] == b"", (
+        "mount pods project it; see controller/snapshot_writer.py"
+    )
     assert controlled.kept(DB) == 0
     controlled.observed(DB)
     assert controlled.status(DB)["state"] == "Revoked"
@@ -67,7 +69,7 @@ def test_p2_a_version_that_fails_its_checks_is_shown_and_not_served(controlled: 
     (bad,) = status["quarantined"]
     assert bad == {"version": status["latest"], "reason": "json"}
     assert event["message"] == (
-        f"a new version failed its checks and is not served (version {bad['version']}, json)"
+        f"a new version failed validation and is not served (version {bad['version']}, json)"
     )
     assert (status["version"], status["state"], status["reason"]) == (good, "Fresh", "invalid")
     assert bad["version"] != good

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kube.api import Api
-from kube.clock import SystemClock
 from kube.config import load
 from kube.reflector import Pace, Reflector
 from kube.resources import SECRET_POLICIES
@@ -18,6 +17,7 @@ from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.relay import relay
 from tests.e2e.replica import webhook
 from tests.make.waiting import until
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

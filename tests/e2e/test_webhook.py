@@ -35,7 +35,7 @@ def test_p2_an_opted_in_pod_is_injected_and_a_typo_is_refused(place: Place) -> N
     assert ours(place.create(place.pod())) == ["app"]
     refused = place.create(place.pod(secrt_db="aws-sm:/x"))
     assert refused.status == 403
-    assert 'did you mean "lastgood.dev/secret.db"' in refused.message
+    assert 'Did you mean "lastgood.dev/secret.db"' in refused.message
 
 
 def test_with_every_replica_dead_only_annotated_pods_are_refused(place: Place) -> None:

@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from kube.api import Api
-from kube.clock import SystemClock
 from kube.config import load
 from kube.errors import (
     AlreadyExistsError,
@@ -28,6 +27,7 @@ from kube.resources import CONFIG_MAPS, SECRETS, Resource
 from tests.kube.cluster import cluster, kubeconfig
 from tests.make import CANARY, leaks
 from tests.make.kinds import SERVICE_ACCOUNTS
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

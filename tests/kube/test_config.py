@@ -66,7 +66,9 @@ def test_p8_a_file_that_cannot_be_used_is_named_and_not_quoted(
 ) -> None:
     """It may hold a token or a key."""
     path = written(tmp_path, content)
-    with pytest.raises(ConfigError, match="no kubeconfig with a current context") as caught:
+    with pytest.raises(
+        ConfigError, match=r"has no current context|not found|cannot be used"
+    ) as caught:
         asyncio.run(load(path))
     assert str(path) in str(caught.value)
     assert leaks("".join(traceback.format_exception(caught.value))) == []
@@ -75,13 +77,13 @@ def test_p8_a_file_that_cannot_be_used_is_named_and_not_quoted(
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """With what is needed."""
-    with pytest.raises(ConfigError, match=r"missing is not there; a kubeconfig is needed"):
+    with pytest.raises(ConfigError, match=r"kubeconfig not found: .*missing"):
         asyncio.run(load(tmp_path / "missing"))
 
 
 def test_a_machine_that_is_no_pod_says_so() -> None:
     """In the cluster the service account's files are there."""
-    with pytest.raises(ConfigError, match="no pod with a service account"):
+    with pytest.raises(ConfigError, match="no kubeconfig and no service account"):
         asyncio.run(load(None))
 
 
@@ -111,7 +113,7 @@ def test_a_context_may_be_named(tmp_path: Path) -> None:
     assert asyncio.run(locate([path])).namespace == "default"
     place = asyncio.run(locate([path], "y"))
     assert (place.context, place.namespace) == ("y", "team")
-    with pytest.raises(ConfigError, match=r"with a context z; there are x, y"):
+    with pytest.raises(ConfigError, match=r"context z not found in .*\. Allowed: x, y"):
         asyncio.run(locate([path], "z"))
 
 
@@ -126,7 +128,7 @@ def test_of_several_files_the_first_that_says_a_thing_counts(tmp_path: Path) -> 
     place = asyncio.run(locate([tmp_path / "missing", first, second]))
     assert place.context == "x"
     assert place.configuration.api_key == {"BearerToken": f"Bearer {TOKEN}"}
-    with pytest.raises(ConfigError, match=r"context y; there are x$"):
+    with pytest.raises(ConfigError, match=r"current context y not found in .*\. Allowed: x$"):
         asyncio.run(locate([second, first]))
 
 
@@ -163,11 +165,11 @@ def test_a_plugin_gives_the_credential(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "changes", "message"),
     [
-        ("#!/bin/sh\nexit 7\n", {}, "ended with 7"),
-        (f"#!/bin/sh\necho {TOKEN}\n", {}, "gave none"),
-        ("#!/bin/sh\necho '{\"status\": {}}'\n", {}, "gave none"),
-        ("", {"command": "./missing"}, "can't be run: No such file"),
-        ("", {"env": [TOKEN]}, "has arguments or variables of another shape"),
+        ("#!/bin/sh\nexit 7\n", {}, "exited with code 7"),
+        (f"#!/bin/sh\necho {TOKEN}\n", {}, "returned no credentials"),
+        ("#!/bin/sh\necho '{\"status\": {}}'\n", {}, "returned no credentials"),
+        ("", {"command": "./missing"}, "cannot be run: No such file"),
+        ("", {"env": [TOKEN]}, "has invalid arguments or environment variables"),
     ],
     ids=["fails", "no JSON", "no credential", "not there", "odd variables"],
 )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kube.api import Api
-from kube.clock import SystemClock
 from kube.reflector import Change, Pace, Reflector
 from kube.resources import PODS
 from tests.kube.server import Server, hang_up, never, refuse, say, serving
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

@@ -1,4 +1,4 @@
-"""What code and pages send a reader to is there."""
+"""What code and pages send a reader to is there; `make check` follows the links of pages."""
 
 from __future__ import annotations
 
@@ -52,17 +52,3 @@ def test_what_is_cited_is_there(folder: str) -> None:
     inside = [path for path in PAGES if path.relative_to(ROOT).parts[0] == folder]
     found = {str(path.relative_to(ROOT)): [*missing(path)] for path in inside}
     assert {name: items for name, items in found.items() if items} == {}
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda it: it.name)
-def test_links_of_a_page_lead_somewhere(path: Path) -> None:
-    """Files, and headings of our own pages."""
-    for target, anchor in re.findall(r"\]\(([^)#]*)(#[^)]*)?\)", path.read_text()):
-        if "://" in target:
-            continue
-        page = (path.parent / target) if target else path
-        assert page.exists(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
-            slugs = {re.sub(r"[^\w -]", "", it.lower()).replace(" ", "-") for it in headings}
-            assert anchor[1:] in slugs, anchor

@@ -27,8 +27,8 @@ MISTAKES = {
     "unknown kind": (
         "kind: SecretAcount",
         (
-            "a.yaml, document 1: kind must be one of SecretAccount, SecretPolicy, Namespace;"
-            ' did you mean "SecretAccount"?'
+            "a.yaml, document 1: kind must be one of SecretAccount, SecretPolicy, Namespace."
+            ' Did you mean "SecretAccount"?'
         ),
     ),
     "twice": (
@@ -38,13 +38,16 @@ MISTAKES = {
     "missing account": (
         make.as_file(account(), policy(source("aws-sm:/x", account="prot"))),
         (
-            "a.yaml, document 2: spec.sources[0].account: there is no SecretAccount prot;"
-            ' did you mean "prod"?'
+            "a.yaml, document 2: spec.sources[0].account: there is no SecretAccount prot."
+            ' Did you mean "prod"?'
         ),
     ),
     "account of another provider": (
         make.as_file(account(), policy(source("file:/x"))),
-        "a.yaml, document 2: spec.sources[0].allow: account prod is of aws, not for file:/x",
+        (
+            "a.yaml, document 2: spec.sources[0].allow: account prod has provider aws, which cannot"
+            " serve file:/x"
+        ),
     ),
 }
 

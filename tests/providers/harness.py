@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.account import SecretAccount
-    from demo.provider import Provider
+    from demo.provider import DemoProvider
     from providers.protocol import FetchResult, Observer
 
 REGION = "ap-southeast-2"
@@ -99,7 +99,7 @@ class Store(Protocol):
 class AwsStore:
     """moto behind the proxy."""
 
-    provider: Provider
+    provider: DemoProvider
     source: Source
     prefix: str = ""
 

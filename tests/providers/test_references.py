@@ -52,32 +52,38 @@ def test_a_source_is_taken_apart(raw: str, parts: tuple[str | None, str, str | N
 
 
 SM = (
-    "is not a secret's name in Secrets Manager; allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ ! -"
+    "is not a valid name in Secrets Manager. Allowed: 1 to 512 characters of"
+    " A-Z a-z 0-9 / _ + = . @ ! -"
 )
-PATH = "is not a path; allowed are / and then 1 to 511 of A-Z a-z 0-9 / _ + = . @ ! -"
-KV = "is not a secret's path in Vault; allowed are 1 to 512 of A-Z a-z 0-9 / _ + = . @ ! -"
-SLASH = "starts with /; write the mount, / and the path"
-SEGMENT = 'has an empty, "." or ".." segment; write the path without it'
+PATH = "is not a valid path. Allowed: / and then 1 to 511 characters of A-Z a-z 0-9 / _ + = . @ ! -"
+KV = "is not a valid path in Vault. Allowed: 1 to 512 characters of A-Z a-z 0-9 / _ + = . @ ! -"
+SLASH = "starts with /. Write the mount, / and the path"
+SEGMENT = 'has an empty, "." or ".." segment. Remove it from the path'
 PROPERTY = (
-    "is not a property; allowed are up to 16 steps of 1 to 128 of A-Z a-z 0-9 _ . - with "
-    "/ between, no two dots together, no dot beside a /, 251 characters in all "
-    "with each / counted twice"
+    "is not a valid property. Allowed: up to 16 names with / between them, each 1 to 128 characters"
+    " of A-Z a-z 0-9 _ . -, without .. and without a dot next to a /, at most 251 characters in"
+    " total, where each / counts as two"
 )
-ACCOUNT = "is not an account's name; allowed are a-z, 0-9 and - inside"
-ARN = "an ARN is not accepted, the account is the admin's to choose"
+ACCOUNT = (
+    "is not a valid account name. Allowed: 1 to 63 characters of a-z, 0-9 and -, with a letter or"
+    " digit at both ends"
+)
+ARN = "an ARN is not allowed here: the SecretAccount decides the AWS account"
 ARN_OF = "aws-sm:arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
-OTHER_STORE = "leads to another store; name the secret itself"
+OTHER_STORE = "refers to another store. Use the name of the secret itself"
+
+PROVIDERS = "aws-sm, file, vault"
 
 REJECTED = {
-    "": '"" has no provider; write provider[@account]:reference[#property]',
-    "db": '"db" has no provider; write provider[@account]:reference[#property]',
-    ":db": '"" is not a provider; allowed: aws-sm, file, vault',
-    "aws-ms:db": '"aws-ms" is not a provider; allowed: aws-sm, file, vault; did you mean "aws-sm"?',
-    "AWS-SM:db": '"AWS-SM" is not a provider; allowed: aws-sm, file, vault; did you mean "aws-sm"?',
-    "files:/a": '"files" is not a provider; allowed: aws-sm, file, vault; did you mean "file"?',
-    "valut:a/b": '"valut" is not a provider; allowed: aws-sm, file, vault; did you mean "vault"?',
-    "arn:aws:x": '"arn" is not a provider; allowed: aws-sm, file, vault',
-    "\x1b[31m:x": '"\\x1b[31m" is not a provider; allowed: aws-sm, file, vault',
+    "": '"" has no provider. Allowed: provider[@account]:reference[#property]',
+    "db": '"db" has no provider. Allowed: provider[@account]:reference[#property]',
+    ":db": f'"" is not a valid provider. Allowed: {PROVIDERS}',
+    "aws-ms:db": f'"aws-ms" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "aws-sm"?',
+    "AWS-SM:db": f'"AWS-SM" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "aws-sm"?',
+    "files:/a": f'"files" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "file"?',
+    "valut:a/b": f'"valut" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "vault"?',
+    "arn:aws:x": f'"arn" is not a valid provider. Allowed: {PROVIDERS}',
+    "\x1b[31m:x": f'"\\x1b[31m" is not a valid provider. Allowed: {PROVIDERS}',
     "aws-sm@:db": f'"" {ACCOUNT}',
     "aws-sm@Prod:db": f'"Prod" {ACCOUNT}',
     "aws-sm@-a:db": f'"-a" {ACCOUNT}',
@@ -103,9 +109,9 @@ REJECTED = {
     "aws-sm:..": f'".." {SEGMENT}',
     "aws-sm:/aws/reference/secretsmanager/db": f'"/aws/reference/secretsmanager/db" {OTHER_STORE}',
     "aws-sm:AWS/Reference/x": f'"AWS/Reference/x" {OTHER_STORE}',
-    f"{ARN_OF}/prod/db-a1B2c3": f'{ARN}; did you mean "/prod/db"?',
-    f"{ARN_OF}rds!db-3ce19e76-a1B2c3#password": f'{ARN}; did you mean "rds!db-3ce19e76"?',
-    f"{ARN_OF}db#password": f'{ARN}; did you mean "db"?',
+    f"{ARN_OF}/prod/db-a1B2c3": f'{ARN}. Did you mean "/prod/db"?',
+    f"{ARN_OF}rds!db-3ce19e76-a1B2c3#password": f'{ARN}. Did you mean "rds!db-3ce19e76"?',
+    f"{ARN_OF}db#password": f'{ARN}. Did you mean "db"?',
     f"{ARN_OF}\x1b[31m": ARN,
     "file:": f'"" {PATH}',
     "file:a": f'"a" {PATH}',
@@ -117,8 +123,10 @@ REJECTED = {
     "vault:secret/a%2fb": f'"secret/a%2fb" {KV}',
     "vault:secret/a?version=1": f'"secret/a?version=1" {KV}',
     "vault:" + "s/" + "x" * 511: f'"{"s/" + "x" * 75}..." {KV}',
-    "vault:secret": '"secret" has no path; write the mount, / and the path, as "secret/app/db"',
-    "vault:/secret/db": f'"/secret/db" {SLASH}; did you mean "secret/db"?',
+    "vault:secret": (
+        '"secret" has no path. Write the mount, / and the path, for example "secret/app/db"'
+    ),
+    "vault:/secret/db": f'"/secret/db" {SLASH}. Did you mean "secret/db"?',
     "vault:/secret": f'"/secret" {SLASH}',
     "vault:secret/": f'"secret/" {SEGMENT}',
     "vault:secret/db/": f'"secret/db/" {SEGMENT}',
@@ -236,5 +244,5 @@ def test_the_nearest_spelling(word: str, expected: str | None) -> None:
     """The one allowed word most like it, as it is spelled."""
     allowed = ("mode", "bundle", "reload", "Payments")
     assert nearest(word, allowed) == expected
-    hint = "" if expected is None else f'; did you mean "{expected}"?'
+    hint = "" if expected is None else f'. Did you mean "{expected}"?'
     assert suggestion(word, allowed) == hint

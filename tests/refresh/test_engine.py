@@ -15,7 +15,7 @@ from contract.secret_bytes import SecretBytes
 from providers.protocol import Fetched, Material
 from refresh.budget import Budget
 from refresh.engine import THREADS, Engine
-from refresh.model import Wanted
+from refresh.model import OperatorSpec
 from tests.make import CANARY
 from tests.refresh.world import CLUSTER, Provider, Recorder, Store, demanded, snapshot
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from providers.protocol import FetchRequest, Source
     from refresh.model import SnapshotKey, SnapshotState
-    from refresh.sink import Data
+    from refresh.sink import Publication
 
 KEY = snapshot("a", "/s")
 
@@ -50,9 +50,9 @@ class Sink:
         self.store = store
         self.states: dict[SnapshotKey, SnapshotState] = {}
 
-    async def publish(self, key: SnapshotKey, data: Data, history: Data) -> None:
+    async def publish(self, key: SnapshotKey, publication: Publication) -> None:
         await asyncio.sleep(0)
-        self.store.write(key, data, history)
+        self.store.write(key, publication)
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
         self.store.note(namespace, entries)
@@ -141,7 +141,7 @@ def test_p12_an_operators_wish_is_published_while_the_provider_hangs() -> None:
         await _until(lambda: KEY in setup.store.snapshots)
         stuck = [demanded("b", f"/stuck/{n}") for n in range(2 * THREADS)]
         setup.engine.demand([demanded("a", "/s"), *stuck])
-        setup.engine.operate(KEY, Wanted(revoked=frozenset({"v1"})))
+        setup.engine.operate(KEY, OperatorSpec(revoked=frozenset({"v1"})))
         await _until(lambda: setup.store.snapshots[KEY]["value"] == b"")
         released.set()
 
@@ -241,7 +241,7 @@ def test_p2_a_version_that_no_object_can_name_is_not_served(version: str) -> Non
         setup.engine.demand([demanded("a", "/s")])
         await _until(lambda: bool(setup.store.snapshots))
         provider.rotate("/s", version, b"other")
-        setup.engine.operate(KEY, Wanted(refresh_requested=setup.clock.now()))
+        setup.engine.operate(KEY, OperatorSpec(refresh_requested=setup.clock.now()))
         await _until(lambda: setup.recorder.results[-1][2] == "version-name")
 
     setup.run(story)
@@ -286,7 +286,7 @@ def test_a_restored_snapshot_is_served_from_without_a_fetch() -> None:
     provider = _provider()
     setup = Setup(provider)
     entry = first.store.reports["a"][KEY.source.snapshot]
-    setup.engine.restore(KEY, first.store.snapshots[KEY], first.store.histories[KEY], entry)
+    setup.engine.restore(KEY, first.store.read(KEY), entry)
     setup.engine.forget(snapshot("z", "/z"))
 
     async def story() -> None:
@@ -345,7 +345,7 @@ def test_single_flight_holds_in_threads() -> None:
         for count in range(1, 8):
             setup.engine.demand([demanded(f"ns{n}", "/s") for n in range(count)])
             key = snapshot("ns0", "/s")
-            setup.engine.operate(key, Wanted(refresh_requested=setup.clock.now()))
+            setup.engine.operate(key, OperatorSpec(refresh_requested=setup.clock.now()))
             await asyncio.sleep(0.01)
         await _until(lambda: len(setup.store.snapshots) == 7)
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from contract.freshness import PROPAGATION_S
 from contract.reasons import FetchFailure
 from contract.snapshot import Quarantined
+from controller import conditions
 from refresh import judge, versions
 from refresh.events import AlarmKind, Arrived, FetchFailed, Rechecked, Unchanged, Weighed
-from refresh.hold import what_is_lost
+from refresh.held_versions import what_is_lost
 from refresh.model import Demanded, Identity, SnapshotState, Use
 from refresh.step import known_version, step
 from tests.refresh.steps import alarms, bad, served, state_after, value_of, wished
@@ -122,6 +123,63 @@ def test_rotations_do_not_prolong_a_hold() -> None:
     assert (served(state), state.held_since) == ("v6", None)
 
 
+def test_p2_an_older_version_that_lost_a_member_is_not_served_either() -> None:
+    """Of two that are held one after another the first stays held, whatever operators ask for."""
+    state = step(holding(), made(holding(), "v3", b"{}"), 3000.0)[0]
+    assert served(state_after(wished(), state=state, at=3100)) == "v1"
+    state = state_after(wished(quarantined=("v3",)), state=state, at=3100)
+    assert (served(state), state.held_until) == ("v1", 2000.0 + STEADY.budget_s)
+    assert served(weighed(state, 3200.0, UNUSED)) == "v2"
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted"),
+    [
+        pytest.param(2600.0, UNUSED, id="nobody uses it"),
+        pytest.param(2000.0 + STEADY.budget_s, USED, id="the time is over"),
+    ],
+)
+def test_a_newer_version_that_failed_its_checks_prolongs_no_hold(
+    now: float, wanted: Demanded
+) -> None:
+    """The held version is served in its time: one forgotten pod can't keep a dead password."""
+    state = state_after(bad("v3"), state=holding(), at=2500)
+    assert (served(state), state.lost, state.held_until) == ("v1", (USE,), 5600.0)
+    assert "version v2 lacks password" in str(conditions.hold(state))
+    after = weighed(state, now, wanted)
+    assert (served(after), after.reason, after.last_success) == (
+        "v2",
+        FetchFailure.INVALID,
+        2000.0,
+    )
+    assert after.quarantined == (Quarantined(version="v3", reason="not-json"),)
+    assert conditions.hold(after) is None
+
+
+def test_a_hold_is_told_in_a_short_sentence() -> None:
+    """However many members and pods tenants name, and however long."""
+    uses = tuple(
+        Use(f"m{number}" + "x" * 200, tuple(f"{name}" * 200 for name in "abcde"))
+        for number in range(256)
+    )
+    value = "{" + ",".join(f'"{use.member}":"x"' for use in uses) + "}"
+    wanted = replace(USED, used=uses)
+    state = state_after(made(SnapshotState(), "v1", value.encode()))
+    state, _ = step(state, made(state, "v2", b"{}", wanted), 2000.0)
+    said = str(conditions.hold(state))
+    assert len(said) < 800
+    assert said.endswith(", or until no pod uses what is missing")
+
+
+def test_a_provider_that_goes_back_ends_the_hold() -> None:
+    """By its word alone, or with the value."""
+    for event in (Unchanged("v1"), made(holding(), "v1", BOTH)):
+        state, _ = step(holding(), event, 3000.0)
+        assert (served(state), state.last_success, state.quarantined) == ("v1", 3000.0, ())
+        assert (state.lost, state.held_since, state.held_until) == ((), None, None)
+        assert judge.weighed(state, USED) is None
+
+
 @pytest.mark.parametrize("pin", ["v1", "v2"])
 def test_p12_a_pin_ends_the_hold(pin: str) -> None:
     """Somebody has decided: after it the provider's version is served."""
@@ -144,6 +202,13 @@ def test_a_failure_or_changed_checks_keep_what_is_held() -> None:
     state = state_after(Rechecked(), state=state, at=2200)
     state, _ = step(state, made(state, "v2", b"{}"), 2300.0)
     assert (served(state), state.held_until) == ("v1", 5600.0)
+
+
+def test_a_hold_that_ends_while_checks_changed_leaves_no_reason() -> None:
+    """Then it is not known which version is current until the next fetch."""
+    state = state_after(Rechecked(), state=holding(), at=2100)
+    state = weighed(state, 2200.0, UNUSED)
+    assert (served(state), state.reason, state.last_success) == ("v2", None, 2000.0)
 
 
 def test_a_declaration_counts_as_a_user() -> None:
@@ -198,7 +263,7 @@ def test_a_fleet_holds_and_serves_in_time_while_the_provider_is_down() -> None:
     world.run(10)
     provider.rotate("/a", "v2", b"{}")
     world.run(1000)
-    state = world.fleet.state(KEY)
+    state = world.fleet.states.get(KEY)
     assert state is not None
     assert (served(state), state.held_until is not None) == ("v1", True)
     provider.down = FetchFailure.UNAVAILABLE
@@ -207,7 +272,7 @@ def test_a_fleet_holds_and_serves_in_time_while_the_provider_is_down() -> None:
     again.wall, again.store = world.wall, world.store
     again.restore()
     again.fleet.demand([USED], again.at)
-    restored = again.fleet.state(KEY)
+    restored = again.fleet.states.get(KEY)
     assert restored is not None
     assert (served(restored), restored.held_until) == ("v1", state.held_until)
     again.run(STEADY.budget_s)

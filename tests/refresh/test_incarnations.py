@@ -14,11 +14,10 @@ from contract.snapshot import META, VALUE, Quarantined, from_wire
 from refresh import versions
 from refresh.events import Alarm, AlarmKind, Arrived, Publish, Unchanged
 from refresh.model import Identity, SnapshotState
-from refresh.sink import revealed
-from refresh.snapshot_data import data, entry, history_data, restored
+from refresh.snapshot_data import entry, history_data, publication, restored, secret_data
 from refresh.step import known_version, step
 from tests.refresh.steps import alarms, good, served, state_after, value_of, wished
-from tests.refresh.world import CLUSTER, Provider, demanded, governed, snapshot
+from tests.refresh.world import CLUSTER, Provider, demanded, governed, read, snapshot
 
 KEY = snapshot("a", "/a")
 
@@ -77,8 +76,7 @@ def test_p5_bytes_that_changed_in_place_are_asked_for_by_value_after_a_restart_t
     assert (state.last_success, state.reason) == (1000.0, FetchFailure.INVALID)
     again = restored(
         KEY,
-        revealed(data(KEY, state, (), CLUSTER)),
-        revealed(history_data(state)),
+        publication(KEY, state, (), CLUSTER),
         entry(state),
         cluster=CLUSTER,
         now=2000.0,
@@ -152,13 +150,13 @@ def test_p12_a_rollback_goes_to_the_incarnation_before() -> None:
 def test_the_record_has_every_incarnation_and_the_snapshot_its_own() -> None:
     """A restart knows all of them, and a reader of meta.json which it has."""
     state = state_after(made(b"one", "i1"), made(b"two", "i2"))
-    snapshot_data = revealed(data(KEY, state, (), CLUSTER))
-    meta = from_wire(snapshot_data[META])
-    assert (meta.version, meta.incarnation, snapshot_data[VALUE]) == ("v1", "i2", b"two")
+    written = secret_data(publication(KEY, state, (), CLUSTER))
+    meta = from_wire(written[META])
+    assert (meta.version, meta.incarnation, written[VALUE]) == ("v1", "i2", b"two")
     assert last_success(meta, entry(state)) == 1010.0
     assert last_success(meta.replace(incarnation="i1"), entry(state)) == 1000.0
-    history = revealed(history_data(state))
-    again = restored(KEY, snapshot_data, history, entry(state), cluster=CLUSTER, now=1e9)
+    history = history_data(publication(KEY, state, (), CLUSTER).history)
+    again = restored(KEY, read(written, history), entry(state), cluster=CLUSTER, now=1e9)
     assert again == replace(state, last_attempt=again.last_attempt, seen=None)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.reasons import FetchFailure
-from refresh import backoff
+from refresh import interval
 from refresh.breaker import OPENS_AFTER, PROBE_CAP_S, Breaker
 from refresh.budget import Bucket, Budget
 from tests.refresh.world import most_over
@@ -13,45 +13,16 @@ from tests.refresh.world import most_over
 DRAWS = st.floats(0, 1, exclude_max=True)
 
 
-@given(failures=st.integers(-5, 10**9), draw=DRAWS, cap_s=st.floats(1, 1e6))
-def test_a_delay_is_positive_and_never_above_its_cap(
-    failures: int, draw: float, cap_s: float
-) -> None:
-    """Any number of failures gives a finite delay; no exponent overflows."""
-    assert 0 < backoff.delay_s(failures, draw, cap_s=cap_s) <= cap_s
-
-
-def test_the_jitter_is_full_and_the_ceiling_doubles() -> None:
-    """A draw of a half waits half the ceiling, which is 1, 2, 4... times the base."""
-    delays = [backoff.delay_s(n, 0.5, base_s=2.0, cap_s=100.0) for n in range(1, 8)]
-    assert delays == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 50.0]
-
-
-@pytest.mark.parametrize(
-    ("asked_s", "least", "most"),
-    [
-        pytest.param(30.0, 30.0, 33.0, id="wins over the computed delay"),
-        pytest.param(1e9, backoff.MOST_ASKED_S, backoff.MOST_ASKED_S * 1.1, id="is bounded"),
-        pytest.param(0.0, backoff.LEAST_S, 1.0, id="nothing asked"),
-        pytest.param(-5.0, backoff.LEAST_S, 1.0, id="nonsense asked"),
-    ],
-)
-def test_the_providers_wish_wins(asked_s: float, least: float, most: float) -> None:
-    """Retry-After is kept up to a bound, with a little jitter above it."""
-    for draw in (0.0, 0.5, 0.999):
-        assert least <= backoff.delay_s(1, draw, asked_s=asked_s) <= most
-
-
 @given(draw=DRAWS)
 def test_the_next_refresh_comes_at_80_to_100_percent_of_the_interval(draw: float) -> None:
     """Interval jitter is as docs/contract.md says."""
-    assert 80 <= backoff.interval_s(100, draw) <= 100
+    assert 80 <= interval.interval_s(100, draw) <= 100
 
 
 @given(at=st.floats(0, 1e7), draw=DRAWS)
 def test_refreshes_of_one_interval_share_few_moments(at: float, draw: float) -> None:
     """A due time moves to one of 20 moments per interval, and stays within 80 to 100 % of it."""
-    due_at = backoff.on_slot(at + backoff.interval_s(100, draw), 100)
+    due_at = interval.on_slot(at + interval.interval_s(100, draw), 100)
     assert due_at == pytest.approx(round(due_at / 5) * 5)
     assert 80 - 1e-6 <= due_at - at <= 100
 
@@ -61,14 +32,14 @@ def test_p6_a_restart_spreads_refreshes_and_makes_no_fresh_value_stale(
     age: float, draw: float
 ) -> None:
     """A value within three quarters of its budget is refreshed before it leaves them."""
-    wait_s = backoff.spread_s(900, 3600, age, draw)
+    wait_s = interval.spread_s(900, 3600, age, draw)
     assert 0 <= wait_s <= 900
     assert age + wait_s <= max(age, 2700)
 
 
 def test_an_unknown_age_is_refreshed_at_once() -> None:
     """A restored backup waits for no spread."""
-    assert backoff.spread_s(900, 3600, None, 0.99) == 0
+    assert interval.spread_s(900, 3600, None, 0.99) == 0
 
 
 @given(

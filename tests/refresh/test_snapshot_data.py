@@ -10,15 +10,15 @@ from contract.snapshot import META, VALUE, from_wire
 from providers.protocol import Material
 from refresh import snapshot_data
 from refresh.events import Arrived, FetchFailed, Operated
-from refresh.model import SnapshotState, Wanted
+from refresh.model import OperatorSpec, SnapshotState
 from refresh.step import step
 from tests.make import CANARY
-from tests.refresh.world import CLUSTER, raw, snapshot
+from tests.refresh.world import CLUSTER, read, snapshot
 
 KEY = snapshot("payments", "/prod/db")
 
 
-def _state(*versions: str, wanted: Wanted | None = None) -> SnapshotState:
+def _state(*versions: str, wanted: OperatorSpec | None = None) -> SnapshotState:
     state = SnapshotState()
     for index, version in enumerate(versions):
         value = SecretBytes(b'{"password":"%b","n":{"x":1}}' % version.encode())
@@ -32,41 +32,42 @@ def _state(*versions: str, wanted: Wanted | None = None) -> SnapshotState:
 def _restored(
     state: SnapshotState, *, entry: Entry | None, now: float = 2000.0, cluster: str = CLUSTER
 ) -> SnapshotState:
-    data = snapshot_data.data(KEY, state, frozenset(), CLUSTER)
-    history = snapshot_data.history_data(state)
-    return snapshot_data.restored(
-        KEY,
-        {name: raw(value) for name, value in data.items()},
-        {name: raw(value) for name, value in history.items()},
-        entry,
-        cluster=cluster,
-        now=now,
-    )
+    """Written, and read again."""
+    written = snapshot_data.publication(KEY, state, frozenset(), CLUSTER)
+    data, history = _data(state), snapshot_data.history_data(written.history)
+    return snapshot_data.restored(KEY, read(data, history), entry, cluster=cluster, now=now)
+
+
+def _data(state: SnapshotState) -> dict[str, bytes]:
+    return snapshot_data.secret_data(snapshot_data.publication(KEY, state, (), CLUSTER))
 
 
 def test_a_snapshot_has_value_members_demanded_properties_and_meta() -> None:
     """Secret material is in the type that does not print."""
-    data = snapshot_data.data(KEY, _state("v1"), {"n/x"}, CLUSTER)
-    assert set(data) == {VALUE, META, "p.password", "p.n", "p.n..x"}
-    assert all(isinstance(value, SecretBytes) for name, value in data.items() if name != META)
-    meta = from_wire(raw(data[META]))
+    written = snapshot_data.publication(KEY, _state("v1"), {"n/x"}, CLUSTER)
+    assert set(written.values) == {VALUE, "p.password", "p.n", "p.n..x"}
+    assert all(isinstance(value, SecretBytes) for value in written.values.values())
+    data = snapshot_data.secret_data(written)
+    assert set(data) == {*written.values, META}
+    meta = from_wire(data[META])
+    assert meta == written.meta
     assert (meta.serving, meta.version, meta.cluster) == (Serving.SERVED, "v1", CLUSTER)
 
 
 def test_a_tombstone_has_an_empty_value_and_says_why() -> None:
     """Nothing of a revoked version is left, in the history neither."""
-    state = _state("v1", wanted=Wanted(revoked=frozenset({"v1"})))
-    data = snapshot_data.data(KEY, state, {"n/x"}, CLUSTER)
-    assert (set(data), raw(data[VALUE])) == ({VALUE, META}, b"")
-    meta = from_wire(raw(data[META]))
+    state = _state("v1", wanted=OperatorSpec(revoked=frozenset({"v1"})))
+    written = snapshot_data.publication(KEY, state, {"n/x"}, CLUSTER)
+    data, meta = snapshot_data.secret_data(written), written.meta
+    assert (set(data), data[VALUE]) == ({VALUE, META}, b"")
     assert (meta.serving, meta.version, meta.revoked) == (Serving.REVOKED, None, ("v1",))
-    assert set(snapshot_data.history_data(state)) == {META}
+    assert set(snapshot_data.history_data(written.history)) == {META}
     assert _restored(state, entry=None).serving is Serving.REVOKED
 
 
 def test_p5_a_restart_forgets_no_version_pin_quarantine_revocation_or_age() -> None:
     """All that was published comes back as it was."""
-    wanted = Wanted(pin="v1", quarantined=frozenset({"v2"}), revoked=frozenset({"v0"}))
+    wanted = OperatorSpec(pin="v1", quarantined=frozenset({"v2"}), revoked=frozenset({"v0"}))
     state = _state("v1", "v2", "v3", wanted=wanted)
     state, _ = step(state, FetchFailed(reason=FetchFailure.DENIED), 1500.0)
     again = _restored(state, entry=snapshot_data.entry(state))
@@ -139,8 +140,7 @@ def test_p5_another_clusters_backup_is_as_old_as_its_fetch() -> None:
     )
     again = _restored(_state("v1"), entry=entry, cluster="uid-2")
     assert (again.last_success, again.restored, again.last_attempt) == (1000.0, CLUSTER, None)
-    meta = from_wire(raw(snapshot_data.data(KEY, again, (), "uid-2")[META]))
-    assert meta.cluster == CLUSTER
+    assert snapshot_data.publication(KEY, again, (), "uid-2").meta.cluster == CLUSTER
 
 
 def test_an_unknown_age_is_written_as_one_that_every_class_calls_expired() -> None:
@@ -163,8 +163,8 @@ def test_an_unknown_age_is_written_as_one_that_every_class_calls_expired() -> No
 )
 def test_a_history_that_can_not_be_read_costs_no_served_value(history: dict[str, bytes]) -> None:
     """What is served does not depend on it."""
-    data = {k: raw(v) for k, v in snapshot_data.data(KEY, _state("v1"), (), CLUSTER).items()}
-    again = snapshot_data.restored(KEY, data, history, None, cluster=CLUSTER, now=2000.0)
+    written = read(_data(_state("v1")), history)
+    again = snapshot_data.restored(KEY, written, None, cluster=CLUSTER, now=2000.0)
     assert again.served is not None
     assert again.history == ()
 
@@ -172,9 +172,11 @@ def test_a_history_that_can_not_be_read_costs_no_served_value(history: dict[str,
 def test_a_version_whose_value_is_gone_from_history_is_not_held() -> None:
     """An empty value is never served."""
     state = _state("v1", "v2")
-    data = {k: raw(v) for k, v in snapshot_data.data(KEY, state, (), CLUSTER).items()}
-    history = {META: raw(snapshot_data.history_data(state)[META])}
-    again = snapshot_data.restored(KEY, data, history, None, cluster=CLUSTER, now=2000.0)
+    written = snapshot_data.publication(KEY, state, (), CLUSTER)
+    history = {META: snapshot_data.history_data(written.history)[META]}
+    again = snapshot_data.restored(
+        KEY, read(_data(state), history), None, cluster=CLUSTER, now=2000.0
+    )
     assert again.history == ()
 
 
@@ -187,25 +189,23 @@ def test_a_version_whose_value_is_gone_from_history_is_not_held() -> None:
 )
 def test_a_snapshot_that_can_not_be_read_says_why(change: dict[str, bytes], message: str) -> None:
     """The caller counts it as never synced; nothing is quoted."""
-    data = {k: raw(v) for k, v in snapshot_data.data(KEY, _state("v1"), (), CLUSTER).items()}
+    data = _data(_state("v1")) | change
     with pytest.raises(wire.WireError, match=message):
-        snapshot_data.restored(KEY, data | change, {}, None, cluster=CLUSTER, now=2000.0)
+        snapshot_data.restored(KEY, read(data, {}), None, cluster=CLUSTER, now=2000.0)
 
 
 def test_p13_a_snapshot_of_another_source_is_not_taken_over() -> None:
     """The name is a hash that could be written by hand; meta.json has to agree."""
-    data = {k: raw(v) for k, v in snapshot_data.data(KEY, _state("v1"), (), CLUSTER).items()}
+    written, other = read(_data(_state("v1")), {}), snapshot("payments", "/prod/other")
     with pytest.raises(wire.WireError, match="another source"):
-        snapshot_data.restored(
-            snapshot("payments", "/prod/other"), data, {}, None, cluster=CLUSTER, now=2000.0
-        )
+        snapshot_data.restored(other, written, None, cluster=CLUSTER, now=2000.0)
 
 
 def test_p8_states_and_entries_show_no_value() -> None:
     """`repr` of all that the core hands around."""
     event = Arrived(material=Material(version="v1", value=SecretBytes(CANARY)))
     state, effects = step(SnapshotState(), event, 1000.0)
-    data = snapshot_data.data(KEY, state, (), CLUSTER)
-    shown = repr((event, state, effects, data, snapshot_data.history_data(state)))
+    written = snapshot_data.publication(KEY, state, (), CLUSTER)
+    shown = repr((event, state, effects, written))
     assert CANARY.decode() not in shown
     assert CANARY.decode() not in ages.to_wire(snapshot_data.entry(state))

@@ -13,11 +13,16 @@ from providers.protocol import Failed, Material, NotModified, Unversioned
 from refresh import naming
 from refresh.events import Arrived, FetchFailed, Unchanged
 from refresh.model import SnapshotState
-from refresh.sink import revealed
-from refresh.snapshot_data import data, entry, history_data, restored
+from refresh.snapshot_data import (
+    entry,
+    history_data,
+    publication,
+    restored,
+    secret_data,
+)
 from refresh.step import step
 from tests.refresh.steps import BAD, served, state_after, wished
-from tests.refresh.world import CLUSTER, snapshot
+from tests.refresh.world import CLUSTER, read, snapshot
 
 KEY = snapshot("a", "/a")
 AT = 1_795_671_721.461
@@ -48,10 +53,10 @@ def after(*values: bytes) -> SnapshotState:
 
 def again(state: SnapshotState, now: float) -> SnapshotState:
     """The state after a restart of the controller."""
+    written = publication(KEY, state, (), CLUSTER)
     return restored(
         KEY,
-        revealed(data(KEY, state, [], CLUSTER)),
-        revealed(history_data(state)),
+        read(secret_data(written), history_data(written.history)),
         entry(state),
         cluster=CLUSTER,
         now=now,
@@ -101,8 +106,9 @@ def test_p8_the_digest_of_a_revoked_value_stays_in_the_record() -> None:
     """It is in no object that more people may read than the values."""
     state = state_after(wished(revoked=(FIRST,)), state=after(b"one"), at=AT + 20)
     [spent] = state.spent
-    assert spent.digest.encode() in revealed(history_data(state))["meta.json"]
-    assert spent.digest.encode() not in b"".join(revealed(data(KEY, state, [], CLUSTER)).values())
+    written = publication(KEY, state, (), CLUSTER)
+    assert spent.digest.encode() in history_data(written.history)["meta.json"]
+    assert spent.digest.encode() not in b"".join(secret_data(written).values())
     assert spent.digest not in repr(entry(state))
 
 

@@ -10,22 +10,25 @@ from typing import TYPE_CHECKING
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
+from contract.snapshot import META, VALUE, from_wire
 from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 from refresh.budget import Budget
-from refresh.fleet import Fleet
+from refresh.manager import SnapshotManager
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
 from refresh.observer import Silent
+from refresh.snapshot_data import history_data, published, secret_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult
+    from refresh.account_queue import Work
     from refresh.events import Alarm
-    from refresh.model import Task, Use, Wanted
+    from refresh.model import OperatorSpec, Task, Use
     from refresh.observer import Observer
-    from refresh.schedule import Work
-    from refresh.sink import Data
+    from refresh.sink import Publication
+    from refresh.write_queue import Job, WriteParts
 
 CLUSTER = "uid-1"
 STEADY = FreshnessClass(
@@ -56,7 +59,7 @@ def demanded(
     checks: Checks = CHECKS,
     properties: frozenset[str] = frozenset(),
     whole: bool = False,
-    wanted: Wanted | None = None,
+    wanted: OperatorSpec | None = None,
     used: tuple[Use, ...] = (),
     hold_s: float | None = None,
 ) -> Demanded:
@@ -172,11 +175,15 @@ class Store:
     report_writes: int = 0
     statuses: int = 0
 
-    def write(self, key: SnapshotKey, data: Data, history: Data) -> None:
+    def write(self, key: SnapshotKey, publication: Publication) -> None:
         self._fail()
         self.writes += 1
-        self.snapshots[key] = {name: raw(value) for name, value in data.items()}
-        self.histories[key] = {name: raw(value) for name, value in history.items()}
+        self.snapshots[key] = secret_data(publication)
+        self.histories[key] = history_data(publication.history)
+
+    def read(self, key: SnapshotKey) -> Publication:
+        """What was written, as a restart reads it."""
+        return read(self.snapshots[key], self.histories.get(key, {}))
 
     def note(self, namespace: str, entries: Mapping[str, Entry]) -> None:
         self._fail()
@@ -188,9 +195,9 @@ class Store:
             raise OSError("the simulated sink is down")
 
 
-def raw(value: bytes | SecretBytes) -> bytes:
-    """The bytes as a store holds them."""
-    return value.reveal() if isinstance(value, SecretBytes) else value
+def read(data: Mapping[str, bytes], history: Mapping[str, bytes]) -> Publication:
+    """What was written, from the keys of a snapshot and of its history. WireError."""
+    return published(from_wire(data[META]), data[VALUE], history)
 
 
 class World:
@@ -215,7 +222,7 @@ class World:
         self.draw = draw
         self.latency_s = latency_s
         self.call_times: list[float] = []
-        self.fleet = Fleet(
+        self.fleet = SnapshotManager(
             cluster=cluster,
             sources=lambda *_: provider,
             draw=draw,
@@ -233,26 +240,26 @@ class World:
         """The wall clock is set; as the engine does, a step back is told."""
         self.wall += seconds
         if seconds < -1:
-            self.fleet.rewind(-seconds, self.at)
+            self.fleet.states.rewind(-seconds, self.at)
 
     def restore(self) -> None:
         """As after a restart: takes over what the store holds."""
-        for key, data in self.store.snapshots.items():
+        for key in self.store.snapshots:
             entry = self.store.reports.get(key.namespace, {}).get(key.source.snapshot)
-            self.fleet.restore(key, data, self.store.histories.get(key, {}), entry, self.at)
+            self.fleet.restore(key, self.store.read(key), entry, self.at)
 
     def run(self, seconds: float) -> None:
         """Lets time pass."""
         end = self.mono + seconds
         while True:
-            self.fleet.tick(self.at)
+            self.fleet.states.tick(self.at)
             self._start()
             self.flush()
             next_at = min(
                 [
                     self._flying[0][0] if self._flying else float("inf"),
-                    self.fleet.outbox.next_at(),
-                    self.fleet.ticks_at(self.at),
+                    self.fleet.states.writes.next_at(),
+                    self.fleet.states.ticks_at(self.at),
                     *(self._next_at(account) for account in self.fleet.accounts),
                 ]
             )
@@ -268,26 +275,24 @@ class World:
 
     def flush(self, until: float | None = None) -> None:
         """Writes what is due; until: by then (None: now)."""
-        outbox = self.fleet.outbox
-        while (taken := outbox.take(self.mono if until is None else until)) is not None:
-            job, publish, status = taken
+        writes = self.fleet.states.writes
+        while (taken := writes.take(self.mono if until is None else until)) is not None:
+            job, parts = taken
             try:
-                self._write(job.key, job.namespace, publish=publish, status=status)
+                self._write(job, parts)
             except OSError:
-                outbox.failed(job, self.mono, self.draw())
+                writes.failed(job, self.mono, self.draw())
             else:
-                outbox.done(job, self.mono)
+                writes.done(job, self.mono)
 
-    def _write(
-        self, key: SnapshotKey | None, namespace: str | None, *, publish: bool, status: bool
-    ) -> None:
-        if namespace is not None:
-            self.store.note(namespace, self.fleet.entries(namespace))
-        elif key is not None:
-            publication = self.fleet.publication(key) if publish else None
+    def _write(self, job: Job, parts: WriteParts) -> None:
+        if job.namespace is not None:
+            self.store.note(job.namespace, self.fleet.states.entries(job.namespace))
+        elif job.key is not None:
+            publication = self.fleet.states.publication(job.key) if parts.publish else None
             if publication is not None:
-                self.store.write(key, *publication)
-            self.store.statuses += status
+                self.store.write(job.key, publication)
+            self.store.statuses += parts.status
 
     def _next_at(self, account: str) -> float:
         busy = sum(flying[2] == account for flying in self._flying) >= self._threads
@@ -345,5 +350,5 @@ def governed(provider: Provider, budget: Budget = BUDGET, seed: int = 1) -> Worl
 
 def served(world: World, key: SnapshotKey) -> str | None:
     """The version that a snapshot serves."""
-    state = world.fleet.state(key)
+    state = world.fleet.states.get(key)
     return None if state is None or state.served is None else state.served.version

@@ -17,7 +17,7 @@ from refresh.validate import check
 from tests import make
 from tests.webhook.given import CONFIG, admitted, written
 from webhook.admit import MOST_ANNOTATIONS, admit
-from webhook.verdict import MOST_MISTAKES, Outcome, Reason
+from webhook.verdict import MOST_MISTAKES, Denial, Outcome
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMTIz\n-----END EC PRIVATE KEY-----\n"
 GOOD = make.asking(db="aws-sm:/prod/payments/db#password")
@@ -30,56 +30,56 @@ PATTERNS = (
     "aws-sm:/prod/payments/*, aws-sm:/both/*, aws-sm:/prod/payments/signing/*, aws-sm:/test/**"
 )
 SIGNAL = (
-    "lastgood.dev/reload: a signal needs spec.shareProcessNamespace true and one runAsUser, not 0,"
-    " for all containers that get the files, because only a process of the same UID may send it;"
-    " set both, or write http://127.0.0.1:PORT/PATH"
+    "lastgood.dev/reload: a signal requires spec.shareProcessNamespace: true, and one runAsUser"
+    " other than 0 for all containers that get the files, because only a process with the same UID"
+    " may send it. Set both, or use http://127.0.0.1:PORT/PATH"
 )
 
 ANNOTATIONS = {
     "unknown": (
         {"mod": "follow"},
-        f'mod: unknown annotation; did you mean "lastgood.dev/mode"?; allowed are {KEYS}',
+        f'mod: unknown annotation. Did you mean "lastgood.dev/mode"? Allowed: {KEYS}',
     ),
     "unknown with a name": (
         {"secrets.x": "y"},
-        f'secrets.x: unknown annotation; did you mean "lastgood.dev/secret.x"?; allowed are {KEYS}',
+        f'secrets.x: unknown annotation. Did you mean "lastgood.dev/secret.x"? Allowed: {KEYS}',
     ),
-    "unknown, nothing near": ({"zzz": "y"}, f"zzz: unknown annotation; allowed are {KEYS}"),
+    "unknown, nothing near": ({"zzz": "y"}, f"zzz: unknown annotation. Allowed: {KEYS}"),
     "env-value of nothing": (
         {"env-value.X": "dbx"},
         (
-            'env-value.X: there is no lastgood.dev/secret.<name> with the name "dbx";'
-            ' did you mean "db"?'
+            'env-value.X: there is no annotation lastgood.dev/secret.<name> with the name "dbx".'
+            ' Did you mean "db"?'
         ),
     ),
     "env-value, not allowed": (
         {"env-value.X": "db"},
         (
-            "env-value.X: policy payments does not allow values in variables (allowEnvValue);"
-            " write lastgood.dev/env.X: db for the path of its file"
+            "env-value.X: policy payments does not allow values in environment variables"
+            " (allowEnvValue). Use lastgood.dev/env.X: db to get the path of the file instead"
         ),
     ),
     "bundle": (
         {"bundle": "jsn"},
-        'bundle: "jsn" is not a form of a bundle; allowed: json, dotenv; did you mean "json"?',
+        'bundle: "jsn" is not a valid bundle format. Allowed: json, dotenv. Did you mean "json"?',
     ),
     "bundle in mount": (
         {"bundle": "json", "mode": "mount"},
         (
-            "bundle: a bundle needs mode follow: in mode mount the kubelet writes the files, each"
-            " from one key of a Secret, and nothing puts them together; write lastgood.dev/mode:"
-            " follow, or leave the bundle out"
+            "bundle: a bundle requires mode follow. In mode mount the kubelet writes each file from"
+            " one key of a Secret, and nothing combines them. Set lastgood.dev/mode: follow, or"
+            " remove the bundle"
         ),
     ),
     "bundle is a file": (
         {"bundle": "json", "file.db": "bundle.json"},
-        'file.db: "bundle.json" is the bundle; choose another file name',
+        'file.db: "bundle.json" is the file of the bundle. Choose another file name',
     ),
     "variable of a shell": (
         {"bundle": "dotenv", "secret.path": "aws-sm:/prod/payments/x"},
         (
-            "secret.path: the bundle's variable PATH is a shell's own; choose another name, or"
-            " lastgood.dev/bundle: json"
+            "secret.path: the bundle's variable PATH is reserved by shells. Choose another name,"
+            " or set lastgood.dev/bundle: json"
         ),
     ),
     "two of one variable": (
@@ -89,173 +89,191 @@ ANNOTATIONS = {
             "secret.a.b": "aws-sm:/prod/payments/y",
         },
         (
-            "secret.a.b: the bundle's variable A_B is that of a-b too; choose another name, or"
-            " lastgood.dev/bundle: json"
+            "secret.a.b: the bundle's variable A_B is also that of a-b. Choose another name,"
+            " or set lastgood.dev/bundle: json"
         ),
     ),
     "variable with a digit": (
         {"bundle": "dotenv", "secret.2fa": "aws-sm:/prod/payments/x"},
         (
-            "secret.2fa: the bundle's variable 2FA would start with a digit; choose another name,"
-            " or lastgood.dev/bundle: json"
+            "secret.2fa: the bundle's variable 2FA would start with a digit. Choose another name,"
+            " or set lastgood.dev/bundle: json"
         ),
     ),
     "bad name": (
         {"secret.DB": "aws-sm:/prod/payments/db"},
-        'secret.DB: "DB" is not a name; allowed are 1 to 50 of a-z, 0-9 and, inside, - and .',
+        (
+            'secret.DB: "DB" is not a valid name. Allowed: 1 to 50 characters of a-z, 0-9, - and .,'
+            " with a letter or digit at both ends"
+        ),
     ),
     "no provider": (
         {"secret.x": "/prod/payments/db"},
         (
-            'secret.x: "/prod/payments/db" has no provider; write'
+            'secret.x: "/prod/payments/db" has no provider. Allowed:'
             " provider[@account]:reference[#property]"
         ),
     ),
     "unknown provider": (
         {"secret.x": "aws-sn:/prod/payments/db"},
         (
-            'secret.x: "aws-sn" is not a provider; allowed: aws-sm, file, vault;'
-            ' did you mean "aws-sm"?'
+            'secret.x: "aws-sn" is not a valid provider. Allowed: aws-sm, file, vault.'
+            ' Did you mean "aws-sm"?'
         ),
     ),
     "not allowed": (
         {"secret.x": "aws-sm:/prod/orders/db"},
         (
-            "secret.x: policy payments does not allow it in namespace payments;"
-            f" allowed are {PATTERNS}"
+            "secret.x: policy payments does not allow this secret in namespace payments."
+            f" Allowed: {PATTERNS}"
         ),
     ),
     "deeper than allowed": (
         {"secret.x": "aws-sm:/prod/payments/a/b"},
         (
-            "secret.x: policy payments does not allow it in namespace payments;"
-            f" allowed are {PATTERNS}"
+            "secret.x: policy payments does not allow this secret in namespace payments."
+            f" Allowed: {PATTERNS}"
         ),
     ),
     "nothing of the provider": (
         {"secret.x": "file:/etc/x"},
         (
-            "secret.x: policy payments does not allow it in namespace payments;"
-            " it allows nothing of file"
+            "secret.x: policy payments does not allow this secret in namespace payments."
+            " It allows nothing of file"
         ),
     ),
     "unknown account": (
         {"secret.x": "aws-sm@aws-prot:/prod/payments/db"},
         (
-            "secret.x: policy payments has no account aws-prot; it has aws-prod, aws-test;"
-            ' did you mean "aws-prod"?'
+            "secret.x: policy payments has no account aws-prot. Allowed: aws-prod, aws-test."
+            ' Did you mean "aws-prod"?'
         ),
     ),
     "two accounts": (
         {"secret.x": "aws-sm:/both/x"},
         (
-            "secret.x: policy payments allows it from the accounts aws-prod, aws-test; write"
-            ' "aws-sm@aws-prod:/both/x" or "aws-sm@aws-test:/both/x"'
+            "secret.x: policy payments allows it from the accounts aws-prod, aws-test. Name"
+            ' one of them: "aws-sm@aws-prod:/both/x" or "aws-sm@aws-test:/both/x"'
         ),
     ),
     "file of no secret": (
         {"file.dbs": "x"},
-        'file.dbs: there is no lastgood.dev/secret.dbs; did you mean "db"?',
+        'file.dbs: there is no annotation lastgood.dev/secret.dbs. Did you mean "db"?',
     ),
     "bad file": (
         {"file.db": "../x"},
         (
-            'file.db: "../x" is not a file name; allowed are up to 200 of A-Z a-z 0-9 . _ -'
-            " without a leading ."
+            'file.db: "../x" is not a valid file name. Allowed: 1 to 200 characters of'
+            " A-Z a-z 0-9 . _ -, not starting with ."
         ),
     ),
     "reserved file": (
         {"file.db": "status.json"},
-        'file.db: "status.json" is reserved; choose another file name',
+        'file.db: "status.json" is reserved. Choose another file name',
     ),
     "file twice": (
         {"secret.x": "aws-sm:/prod/payments/x", "file.x": "db"},
-        'file.x: "db" is already the file of lastgood.dev/secret.db',
+        ('file.x: "db" is already the file of lastgood.dev/secret.db. Choose another file name'),
     ),
     "bad variable": (
         {"env.A-B": "db"},
-        'env.A-B: "A-B" is not a variable; allowed are A-Z a-z 0-9 _ without a leading digit',
+        (
+            'env.A-B: "A-B" is not a valid variable name. Allowed: A-Z a-z 0-9 _, not starting with'
+            " a digit"
+        ),
     ),
     "variable of no secret": (
         {"env.X": "dbs"},
-        'env.X: there is no lastgood.dev/secret.<name> with the name "dbs"; did you mean "db"?',
+        (
+            'env.X: there is no annotation lastgood.dev/secret.<name> with the name "dbs".'
+            ' Did you mean "db"?'
+        ),
     ),
     "variable is set": (
         {"env.TAKEN": "db"},
-        "env.TAKEN: container app already sets TAKEN; remove one of the two",
+        "env.TAKEN: container app already sets TAKEN. Remove one of the two",
     ),
     "empty container": (
         {"containers": "app,,x"},
-        'containers: write names of containers, divided by commas, for example "app,worker"',
+        'containers: must be names of containers, separated by commas, for example "app,worker"',
     ),
     "container twice": ({"containers": "app, app"}, "containers: a container is named twice"),
     "unknown container": (
         {"containers": "ap"},
-        'containers: there is no container "ap"; allowed: app, migrate; did you mean "app"?',
+        'containers: there is no container "ap". Allowed: app, migrate. Did you mean "app"?',
     ),
     "container before the gate": (
         {"containers": "app,istio-init"},
-        "containers: istio-init runs before the secrets are there, as meshes need; leave it out",
+        (
+            "containers: istio-init starts before the secrets are there, as a mesh proxy must."
+            " Remove it"
+        ),
     ),
     "relative path": (
         {"mount-path": "secrets"},
         (
-            'mount-path: "secrets" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
-            ' without "." or ".." steps, a trailing / or more than 1024 characters'
+            'mount-path: "secrets" is not a valid path. Allowed: an absolute path of'
+            ' A-Z a-z 0-9 / _ . @ -, without "." or ".." segments or a trailing /, at most 1024'
+            " characters"
         ),
     ),
     "path with ..": (
         {"mount-path": "/a/../b"},
         (
-            'mount-path: "/a/../b" is not a path; write an absolute one of A-Z a-z 0-9 / _ . @ -'
-            ' without "." or ".." steps, a trailing / or more than 1024 characters'
+            'mount-path: "/a/../b" is not a valid path. Allowed: an absolute path of'
+            ' A-Z a-z 0-9 / _ . @ -, without "." or ".." segments or a trailing /, at most 1024'
+            " characters"
         ),
     ),
     "path of the system": (
         {"mount-path": "/var/run/secrets"},
         (
-            'mount-path: "/var/run/secrets" meets /var/run/secrets/kubernetes.io/serviceaccount,'
-            " which belongs to the system; choose another path"
+            'mount-path: "/var/run/secrets" overlaps with'
+            " /var/run/secrets/kubernetes.io/serviceaccount, which is a system path. Choose another"
+            " path"
         ),
     ),
     "path of the system by its other name": (
         {"mount-path": "/run/secrets"},
         (
-            'mount-path: "/run/secrets" meets /var/run/secrets/kubernetes.io/serviceaccount,'
-            " which belongs to the system; choose another path"
+            'mount-path: "/run/secrets" overlaps with'
+            " /var/run/secrets/kubernetes.io/serviceaccount, which is a system path. Choose another"
+            " path"
         ),
     ),
     "path is mounted": (
         {"mount-path": "/data/secrets"},
-        "mount-path: container app already mounts /data; choose another path",
+        "mount-path: container app already mounts /data. Choose another path",
     ),
     "mode": (
         {"mode": "folow"},
-        'mode: "folow" is not a mode; allowed: follow, mount; did you mean "follow"?',
+        'mode: "folow" is not a valid mode. Allowed: follow, mount. Did you mean "follow"?',
     ),
     "reload": (
         {"reload": "http://app/reload"},
         (
-            'reload: "http://app/reload" is not a reload; write http://127.0.0.1:PORT/PATH,'
+            'reload: "http://app/reload" is not a valid reload. Allowed:'
+            " http://127.0.0.1:PORT/PATH,"
             " http://[::1]:PORT/PATH or signal:HUP"
         ),
     ),
     "reload port": (
         {"reload": "http://127.0.0.1:70000/"},
         (
-            'reload: "http://127.0.0.1:70000/" is not a reload; write http://127.0.0.1:PORT/PATH,'
+            'reload: "http://127.0.0.1:70000/" is not a valid reload. Allowed:'
+            " http://127.0.0.1:PORT/PATH,"
             " http://[::1]:PORT/PATH or signal:HUP"
         ),
     ),
     "reload of the agent": (
         {"reload": "http://127.0.0.1:9465/x"},
-        "reload: port 9465 is the agent's own; write the app's",
+        "reload: port 9465 is used by lastgood's agent. Use the port of the app",
     ),
     "signal": (
         {"reload": "signal:SIGHUP"},
         (
-            'reload: "SIGHUP" is not a signal; allowed: signal:HUP, signal:USR1, signal:USR2;'
-            ' did you mean "HUP"?'
+            'reload: "SIGHUP" is not a valid signal. Allowed: signal:HUP, signal:USR1, signal:USR2.'
+            ' Did you mean "HUP"?'
         ),
     ),
     "signal across UIDs": ({"reload": "signal:HUP"}, SIGNAL.removeprefix("lastgood.dev/")),
@@ -303,13 +321,17 @@ def test_all_mistakes_come_at_once() -> None:
 
 
 NAMESPACES = {
-    "bare": "namespace bare has no label lastgood.dev/policy; an admin has to choose its policy",
-    "unknown": (
-        "namespace unknown has no label lastgood.dev/policy; an admin has to choose its policy"
+    "bare": (
+        "namespace bare has no label lastgood.dev/policy. An admin must set it to the name of a"
+        " SecretPolicy"
     ),
-    "lost": "namespace lost names the policy payment, which does not exist",
+    "unknown": (
+        "namespace unknown has no label lastgood.dev/policy. An admin must set it to the name of a"
+        " SecretPolicy"
+    ),
+    "lost": "namespace lost selects the policy payment, which does not exist",
     "other": (
-        "policy payments does not list namespace other; an admin has to add it to spec.namespaces"
+        "policy payments does not list namespace other. An admin must add it to spec.namespaces"
     ),
 }
 
@@ -319,7 +341,7 @@ def test_p7_without_policy_nothing_is_injected(namespace: str, message: str) -> 
     """Label and policy must both name the other, or an opted-in pod is refused once, not bare."""
     verdict = admitted(make.pod(namespace=None), namespace)
     assert verdict.message == f"metadata.namespace: {message}"
-    assert verdict.mistakes[0].reason is Reason.NO_POLICY
+    assert verdict.mistakes[0].reason is Denial.NO_POLICY
 
 
 def test_the_requests_namespace_decides() -> None:
@@ -332,7 +354,7 @@ def test_the_requests_namespace_decides() -> None:
     same = admitted(make.pod(namespace="payments"))
     assert verdict.plan == same.plan
     denied = admitted(make.pod(namespace="payments"), "bare")
-    assert denied.mistakes[0].reason is Reason.NO_POLICY
+    assert denied.mistakes[0].reason is Denial.NO_POLICY
 
 
 def test_a_property_of_what_must_be_pem_is_refused() -> None:
@@ -341,15 +363,15 @@ def test_a_property_of_what_must_be_pem_is_refused() -> None:
     found = load_texts({"policy.yaml": written(sources=[pem])})
     pod = make.pod(annotations=GOOD)
     assert admit(pod, "payments", found, CONFIG).message == (
-        "lastgood.dev/secret.db: policy payments accepts PEM only here (validate: pem), and PEM has"
-        " no property password; take the whole value, without #password"
+        "lastgood.dev/secret.db: policy payments accepts only PEM here (validate: pem), and PEM has"
+        " no property password. Remove #password to get the whole value"
     )
     whole = make.pod(annotations=make.asking(db="aws-sm:/prod/payments/db"))
     assert admit(whole, "payments", found, CONFIG).outcome is Outcome.INJECTED
 
 
 @pytest.mark.parametrize(
-    ("check_", "what"), [({"pem": True}, "PEM"), ({"requiredKeys": ["user"]}, "objects")]
+    ("check_", "what"), [({"pem": True}, "PEM"), ({"requiredKeys": ["user"]}, "JSON objects")]
 )
 def test_a_line_for_what_has_no_line_is_refused(check_: dict[str, object], what: str) -> None:
     """No such value fits into dotenv, so the pod would wait without end. JSON carries it."""
@@ -358,9 +380,9 @@ def test_a_line_for_what_has_no_line_is_refused(check_: dict[str, object], what:
     asked = make.asking(db="aws-sm:/prod/payments/db")
     pod = make.pod(annotations={**asked, "lastgood.dev/bundle": "dotenv"})
     assert admit(pod, "payments", found, CONFIG).message == (
-        f"lastgood.dev/secret.db: policy payments accepts {what} only here, and no line of"
-        " lastgood.dev/bundle: dotenv carries one; write lastgood.dev/bundle: json, or leave the"
-        " bundle out"
+        f"lastgood.dev/secret.db: policy payments accepts only {what} here, and"
+        " lastgood.dev/bundle: dotenv cannot contain them. Set lastgood.dev/bundle: json, or remove"
+        " the bundle"
     )
     pod = make.pod(annotations={**asked, "lastgood.dev/bundle": "json"})
     assert admit(pod, "payments", found, CONFIG).outcome is Outcome.INJECTED
@@ -379,13 +401,17 @@ def test_too_many_secrets_are_refused() -> None:
     """The policy's secretsPerPod holds."""
     many = make.asking(**{f"s{at}": f"aws-sm:/prod/payments/s{at}" for at in range(5)})
     message = admitted(make.pod(annotations=many)).message
-    assert message == "lastgood.dev/secret.<name>: there are 5; policy payments allows 4 per pod"
+    assert message == (
+        "lastgood.dev/secret.<name>: the pod has 5 secrets, but policy payments allows 4 per pod"
+    )
 
 
 def test_annotations_without_a_secret_are_refused() -> None:
     """A pod that asks for nothing but uses our keys has a mistake somewhere."""
     message = admitted(make.pod(annotations={"lastgood.dev/mode": "follow"})).message
-    assert message == "lastgood.dev/secret.<name>: there is none, so there is nothing to inject"
+    assert message == (
+        "lastgood.dev/secret.<name>: no secret is requested, so there is nothing to inject"
+    )
 
 
 TAKEN: dict[str, tuple[dict[str, Any], str]] = {
@@ -399,14 +425,14 @@ def test_our_names_are_ours(spec: dict[str, Any], field: str) -> None:
     """A user's own container or volume with a name of ours is refused."""
     (name,) = (item["name"] for items in spec.values() for item in items)
     message = admitted(make.pod(**spec)).message
-    assert message == f'{field}: "{name}" is a name of lastgood\'s own; rename yours'
+    assert message == f'{field}: "{name}" is a reserved name of lastgood. Choose another name'
 
 
 def test_a_mark_alone_does_not_make_a_container_ours() -> None:
     """A container of our name without a plan is the user's, whatever the pod's mark says."""
     pod = make.pod(initContainers=[make.container("lastgood-gate")])
     pod["metadata"]["annotations"][INJECTED] = "0.1.0"
-    assert admitted(pod).mistakes[0].reason is Reason.COLLISION
+    assert admitted(pod).mistakes[0].reason is Denial.COLLISION
 
 
 def test_pod_level_resources_that_are_none_are_refused() -> None:
@@ -420,7 +446,7 @@ def test_p10_a_prefix_in_other_letters_does_not_start_bare(prefix: str) -> None:
     """The API server takes the prefix of a key in any case; so do we, and name the right one."""
     verdict = admitted(make.pod(annotations={prefix + "secret.db": "aws-sm:/prod/payments/db"}))
     assert verdict.outcome is Outcome.DENIED
-    assert f'{prefix}secret.db: unknown annotation; did you mean "lastgood.dev/secret.db"?' in (
+    assert f'{prefix}secret.db: unknown annotation. Did you mean "lastgood.dev/secret.db"?' in (
         verdict.message
     )
 
@@ -431,7 +457,7 @@ def test_p13_of_very_many_mistakes_some_are_told() -> None:
     verdict = admitted(pod)
     assert len(verdict.mistakes) == MOST_MISTAKES
     assert str(verdict.mistakes[-1]) == (
-        "metadata.annotations: there are more mistakes; correct these first"
+        "metadata.annotations: there are more mistakes. Correct these first"
     )
 
 
@@ -442,5 +468,5 @@ def test_p13_very_many_annotations_are_not_read() -> None:
     verdict = admitted(make.pod(annotations=many | GOOD))
     assert verdict.outcome is Outcome.DENIED
     assert verdict.message == (
-        "metadata.annotations: there are 2049; a pod that opts in may have 2048"
+        "metadata.annotations: the pod has 2049 annotations. Allowed with lastgood: 2048"
     )

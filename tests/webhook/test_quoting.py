@@ -71,4 +71,4 @@ def test_a_denial_says_what_a_template_left(key: str, value: str, written: str, 
         assert verdict.allowed
         return
     (mistake,) = (item for item in verdict.mistakes if item.field == key)
-    assert f"; the value {said}" in mistake.message
+    assert f". The value {said}" in mistake.message

@@ -159,8 +159,8 @@ def test_a_mistake_is_a_denial_with_a_status(webhook: Running) -> None:
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "no JSON": (b"{", "the body is not JSON, or nested too deep"),
-    "too deep": (b"[" * 5000 + b"]" * 5000, "the body is not JSON, or nested too deep"),
+    "no JSON": (b"{", "the body is not JSON, or is nested too deeply"),
+    "too deep": (b"[" * 5000 + b"]" * 5000, "the body is not JSON, or is nested too deeply"),
     "no object": (b"[]", "the body is not a JSON object"),
     "an older version": (
         review(POD).replace(b"admission.k8s.io/v1", b"admission.k8s.io/v1beta1"),
@@ -324,7 +324,7 @@ def test_policies_are_followed_and_a_broken_file_keeps_the_last_good(tmp_path: P
     with running(tmp_path) as webhook:
         policy = tmp_path / "policy/policy.yaml"
         policy.write_text("kind: SecretPolice", encoding="utf-8")
-        assert 'did you mean "SecretPolicy"?' in webhook.event("policies.kept_last_good")["problem"]
+        assert 'Did you mean "SecretPolicy"?' in webhook.event("policies.kept_last_good")["problem"]
         assert webhook.post(review(POD)).json()["response"]["allowed"] is True
         policy.write_text(POLICY.replace("{namespace}", "nobody"), encoding="utf-8")
         webhook.event("policies.loaded")
@@ -353,7 +353,7 @@ def test_it_does_not_start_without_what_it_needs() -> None:
     )
     assert ended.returncode == 1
     assert ended.stderr.decode().splitlines() == [
-        'webhook: LASTGOOD_WEBHOOK_LISTN is unknown; did you mean "LISTEN"?',
+        'webhook: LASTGOOD_WEBHOOK_LISTN is unknown. Did you mean "LISTEN"?',
         "LASTGOOD_WEBHOOK_AGENT_IMAGE must be set",
         (
             "LASTGOOD_WEBHOOK_NAMESPACE must be set, for our own CA;"

@@ -48,7 +48,7 @@ WRONG = {
     "AGENT_IMAGE": ("", "AGENT_IMAGE must be set"),
     "KEY_FILE": ("", "KEY_FILE must be set: a certificate needs its key"),
     "SETTLE_S": ("5m", "SETTLE_S must be a number of seconds"),
-    "AGENT_IMAG": ("x", 'AGENT_IMAG is unknown; did you mean "AGENT_IMAGE"?'),
+    "AGENT_IMAG": ("x", 'AGENT_IMAG is unknown. Did you mean "AGENT_IMAGE"?'),
 }
 
 

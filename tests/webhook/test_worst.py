@@ -15,8 +15,8 @@ from tests import make
 from tests.webhook import given
 from tests.webhook.given import admitted, answered
 from webhook import cost, patch
-from webhook.verdict import MOST_MISTAKES, Outcome, Reason
-from webhook.wishes import read
+from webhook.annotations import read
+from webhook.verdict import MOST_MISTAKES, Denial, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -106,7 +106,7 @@ LIMITED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         (
             "lastgood.dev/env.<VAR>: 500 variables and a mount path of 1001 characters in 200"
-            " containers make a patch of up to 113810200 bytes; allowed are 1048576"
+            " containers make a patch of up to 113810200 bytes. Allowed: 1048576"
         ),
     ),
     "a long path in many containers": (
@@ -117,16 +117,16 @@ LIMITED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         (
             "lastgood.dev/env.<VAR>: 0 variables and a mount path of 1001 characters in 1000"
-            " containers make a patch of up to 1161000 bytes; allowed are 1048576"
+            " containers make a patch of up to 1161000 bytes. Allowed: 1048576"
         ),
     ),
     "many containers": (
         make.pod(None, *_all(1000), annotations=PASSWORD, initContainers=_all(25)),
-        "spec.containers: there are 1025 with the init containers; allowed are 1024",
+        "spec.containers: the pod has 1025 containers, with init containers. Allowed: 1024",
     ),
     "long annotations": (
         make.pod(annotations=PASSWORD | {"example.org/x": "x" * (256 << 10)}),
-        "metadata.annotations: they have 262212 characters; allowed are 262144",
+        "metadata.annotations: the annotations have 262212 characters. Allowed: 262144",
     ),
 }
 
@@ -140,11 +140,15 @@ def test_p10_a_costly_pod_is_denied_before_anything_is_built(
     def built(*_: object, **__: object) -> None:
         raise AssertionError("built")
 
-    for place in ("webhook.admit.inject", "webhook.intent._variables", "webhook.intent._request"):
+    for place in (
+        "webhook.admit.inject",
+        "webhook.injection_plan._variables",
+        "webhook.injection_plan._request",
+    ):
         monkeypatch.setattr(place, built)
     verdict = admitted(pod)
     assert verdict.message == message
-    assert verdict.mistakes[0].reason is Reason.LIMIT
+    assert verdict.mistakes[0].reason is Denial.LIMIT
 
 
 def test_p10_the_estimate_is_never_below_the_patch() -> None:
@@ -188,12 +192,12 @@ def test_p10_many_values_are_not_parsed() -> None:
     status, answer, log = answered(body)
     assert (status, answer["response"]["uid"]) == (200, "u-1")
     assert answer["response"]["status"]["message"] == (
-        f"request: the review has up to {cost.values(body)} JSON values; allowed are 100000"
+        f"request: the review has up to {cost.values(body)} JSON values. Allowed: 100000"
     )
     assert len(log) < 1000
     status, answer, _ = answered(given.review(pod))
     assert status == 413
-    assert answer["message"].endswith("JSON values; allowed are 100000")
+    assert answer["message"].endswith("JSON values. Allowed: 100000")
 
 
 documents = st.recursive(
@@ -225,7 +229,7 @@ def test_p10_a_patch_with_much_of_the_users_own_is_denied() -> None:
     moved = {**pod, "spec": {**pod["spec"], "initContainers": inits}}
     status, answer, _ = answered(given.review(moved))
     assert status == 200
-    assert "bytes; allowed are 1048576" in answer["response"]["status"]["message"]
+    assert "bytes. Allowed: 1048576" in answer["response"]["status"]["message"]
 
 
 def test_p8_a_log_line_is_short_whatever_is_sent() -> None:

@@ -11,7 +11,7 @@ from contract import layout
 from tests import make
 from tests.make.strangers import stranger
 from tests.webhook.given import admitted, answered, review
-from webhook.verdict import Outcome, Reason
+from webhook.verdict import Denial, Outcome
 from webhook.wellformed import malformed
 
 SAME_NAME = {
@@ -43,7 +43,7 @@ def test_containers_of_one_name_stay() -> None:
     assert all(item["volumeMounts"] for item in left)
 
 
-NOTHING = "spec.containers: there is no container of yours; a pod needs at least one"
+NOTHING = "spec.containers: the pod has no container of its own. At least one is required"
 
 
 @pytest.mark.parametrize("containers", [[], None])
@@ -85,8 +85,8 @@ def test_a_mount_of_our_volume_is_refused(member: str, mount: dict[str, Any]) ->
     pod["spec"][member][0]["volumeMounts"] = [mount]
     name, volume = pod["spec"][member][0]["name"], mount["name"]
     assert admitted(pod).message == (
-        f'spec.{member}: container {name} mounts "{volume}", a volume of lastgood\'s own;'
-        " remove the mount, lastgood adds it"
+        f'spec.{member}: container {name} mounts "{volume}", a reserved volume of lastgood.'
+        " Remove the mount, because lastgood adds it itself"
     )
 
 
@@ -99,7 +99,7 @@ def test_a_mount_of_our_volume_in_an_injected_pod_is_ours_or_refused(
     """Known by its shape; another one was added since, or changed."""
     pod = copy.deepcopy(admitted(make.pod()).pod)
     pod["spec"]["containers"][0]["volumeMounts"][0] |= change
-    assert admitted(pod).mistakes[0].reason is Reason.COLLISION
+    assert admitted(pod).mistakes[0].reason is Denial.COLLISION
 
 
 HOST_PROCESS = {"securityContext": {"windowsOptions": {"hostProcess": True}}}
@@ -130,7 +130,7 @@ def test_windows_is_refused(spec: dict[str, Any], field: str) -> None:
     """Gate and agent are Linux programs, whatever says that the pod is none."""
     pod = make.pod()
     pod["spec"] |= spec
-    assert admitted(pod).message == f"{field}: windows is not supported; allowed: linux"
+    assert admitted(pod).message == f"{field}: Windows is not supported. Allowed: linux"
 
 
 def test_other_options_of_windows_say_nothing() -> None:

@@ -5,7 +5,7 @@
 {{- range $key, $value := .root.Values.commonLabels }}
 {{- /* Of two with one key the last would count. In the schema's words a refusal would not say why. */ -}}
 {{- if or (hasKey (fromYaml $own) $key) (hasPrefix "rbac.authorization.k8s.io/" $key) }}
-{{- fail (printf "commonLabels may not have %s: selectors, Helm or the cluster's roles go by it. Any label may stand there that does not begin with rbac.authorization.k8s.io/ and is none of %s" $key (fromYaml $own | keys | sortAlpha | join ", ")) }}
+{{- fail (printf "commonLabels may not have %s: selectors, Helm or the cluster's roles depend on it. Allowed: any label that does not start with rbac.authorization.k8s.io/ and is not one of %s" $key (fromYaml $own | keys | sortAlpha | join ", ")) }}
 {{- end }}
 {{ dict $key $value | toYaml }}
 {{- end }}

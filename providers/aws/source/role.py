@@ -41,12 +41,12 @@ class Role:
     """Asks STS for a role's credentials, a later region when those before are unavailable."""
 
     operation = ASSUME
-    trouble = "its role can't be assumed"
+    trouble = "its role cannot be assumed"
     advice = {  # noqa: RUF012 - of the class, and never changed
-        FetchFailure.DENIED: "the role must trust the controller's own identity (and its"
-        " externalID), which must be allowed sts:AssumeRole on it",
-        FetchFailure.THROTTLED: "STS asked us to slow down; it is tried again",
-        FetchFailure.UNAVAILABLE: "STS does not answer; it is tried again",
+        FetchFailure.DENIED: "The role must trust the controller's own identity (and its"
+        " externalID), which must have the permission sts:AssumeRole on it",
+        FetchFailure.THROTTLED: "STS limits the request rate. The call is retried",
+        FetchFailure.UNAVAILABLE: "STS does not respond. The call is retried",
     }
 
     def __init__(

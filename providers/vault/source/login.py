@@ -30,13 +30,13 @@ class VaultLogin:
     """Asks the account's addresses for a token, a later one when those before are unavailable."""
 
     operation = "Login"
-    trouble = "it can't log in to Vault"
+    trouble = "it cannot log in to Vault"
     advice = {  # noqa: RUF012 - of the class, and never changed
-        FetchFailure.DENIED: "the role of the auth method must exist and accept the controller's"
-        " service account and the token's audience; see docs/providers/vault.md",
-        FetchFailure.THROTTLED: "Vault asked us to slow down; it is tried again",
-        FetchFailure.UNAVAILABLE: "Vault does not answer, or a file that the account names can't be"
-        " read; it is tried again",
+        FetchFailure.DENIED: "The role of the auth method must exist, and must accept the"
+        " controller's service account and the token's audience (docs/providers/vault.md)",
+        FetchFailure.THROTTLED: "Vault limits the request rate. The call is retried",
+        FetchFailure.UNAVAILABLE: "Vault does not respond, or a file that the account names cannot"
+        " be read. The call is retried",
     }
 
     def __init__(self, auth: Auth, folder: Path, servers: Sequence[Server], http: Http) -> None:

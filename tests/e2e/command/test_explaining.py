@@ -41,9 +41,11 @@ def test_a_pod_that_waits_for_what_was_never_fetched(commanded: Commanded) -> No
     commanded.controlled.lead()
     until("the Event", lambda: commanded.controlled.events("SecretNotSynced"), PATIENCE_S)
     said = commanded.here("explain", "web-1")
-    assert "web-1 is held by its gate since" in said
-    assert "it waits for db" in said
-    assert "db: never fetched; absent: create it at the provider" in said
+    assert "web-1 waits in its gate for db" in said
+    assert (
+        "db: never fetched. Reason: absent: the provider has no such secret. Create it there"
+        in said
+    )
     assert "Event SecretNotSynced" in said
     shown = commanded.shown("explain", "pod/web-1")
     assert shown["verdict"] == "held"
@@ -66,9 +68,9 @@ def test_a_pod_whose_source_policy_refuses(commanded: Commanded) -> None:
     commanded.controlled.lead()
     until("the Event", lambda: commanded.controlled.events("SecretNotSynced"), PATIENCE_S)
     said = commanded.here("explain", "web-1")
-    assert "there is no SecretSnapshot of it" in said
-    assert "unknown-account; " in said
-    assert "policy does not allow it" not in said
+    assert "its SecretSnapshot does not exist" in said
+    assert "Reason: unknown-account. " in said
+    assert "policy does not allow" not in said
 
 
 def test_a_pod_that_asks_for_nothing_and_one_that_is_not_there(commanded: Commanded) -> None:
@@ -76,10 +78,10 @@ def test_a_pod_that_asks_for_nothing_and_one_that_is_not_there(commanded: Comman
     spec = {"containers": [{"name": "app", "image": "a"}], "nodeSelector": {"a/b": "none"}}
     plain = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"}, "spec": spec}
     commanded.controlled.create(plain)
-    assert "asks for no secret" in commanded.here("explain", "plain")
+    assert "requests no secret" in commanded.here("explain", "plain")
     said = commanded.here("explain", "plane", code=1)
-    assert "there is no pod plane in namespace" in said
-    assert 'did you mean "plain"?' in said
+    assert "pod plane not found in namespace" in said
+    assert 'Did you mean "plain"?' in said
 
 
 def test_a_workload_whose_pods_were_refused(commanded: Commanded) -> None:

@@ -154,7 +154,7 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
     [
         (("revoke", SOURCE, "nope"), 'version "nope" not found. Nothing was changed. Known'),
         (("unpin", SOURCE), "the snapshot is not pinned. Nothing was changed"),
-        (("rollback", "aws-sm:/prod/bd"), f'did you mean "{SOURCE}"?'),
+        (("rollback", "aws-sm:/prod/bd"), f'Did you mean "{SOURCE}"?'),
         (("pin", SOURCE, "v" * 129), "a version must be 1 to 128 printable ASCII characters"),
     ],
     ids=["no such version", "not pinned", "no such snapshot", "no version"],
@@ -183,7 +183,7 @@ def test_another_namespace_is_suggested(commanded: Commanded) -> None:
     commanded.controlled.declare(DB)
     near = commanded.namespace[:-1] + "x"
     said = commanded.lastgood("status", SOURCE, "-n", near, code=1).stderr
-    assert f'no snapshots found in namespace {near}; did you mean "{commanded.namespace}"?' in said
+    assert f'no snapshots found in namespace {near}. Did you mean "{commanded.namespace}"?' in said
 
 
 def test_what_is_named_otherwise_than_its_source_is_told_and_not_counted(

@@ -28,11 +28,11 @@ def test_p7_render_decides_by_the_clusters_policies_and_the_namespaces_label(
     assert [item["name"] for item in rendered["spec"]["initContainers"]] == [layout.GATE]
     refused = POD.format(source="aws-sm:/other/db")
     said = commanded.lastgood(*words, *here, stdin=refused, code=1).stderr
-    assert f"policy {commanded.namespace} does not allow it in namespace" in said
+    assert f"policy {commanded.namespace} does not allow this secret in namespace" in said
     said = commanded.lastgood(*words, "-n", "default", stdin=MANIFEST, code=1).stderr
     assert "namespace default has no label lastgood.dev/policy" in said
     said = commanded.lastgood(*words, "-n", "not-there", stdin=MANIFEST, code=1).stderr
-    assert "there is no Namespace not-there yet" in said
+    assert "Namespace not-there does not exist yet" in said
 
 
 def test_presync_prints_what_will_be_needed_once_and_without_our_mark(
@@ -51,7 +51,7 @@ def test_presync_prints_what_will_be_needed_once_and_without_our_mark(
     commanded.controlled.kubectl("apply", "-f", "-", stdin=printed)
     plain = MANIFEST.replace("lastgood.dev/secret.db", "team")
     done = commanded.lastgood(*words, stdin=plain)
-    assert (done.stdout, done.stderr) == ("", "no pod in them asks for a secret\n")
+    assert (done.stdout, done.stderr) == ("", "no pod in the manifests requests a secret\n")
 
 
 def test_presync_applied_waits_until_each_has_a_value(commanded: Commanded) -> None:

@@ -131,7 +131,7 @@ def _is_told(name: str) -> bool:
     """Whether an Event of its only pod says which source has expired, that its class refuses it,
     the provider's last error and what to do.
     """
-    words = (f"aws-sm:{STRICT}", "class strict refuses", "absent", "create it at the provider")
+    words = (f"aws-sm:{STRICT}", "class strict refuses", "absent", "Create it there")
     return any(
         said.startswith("SecretExpired: ") and all(word in said for word in words)
         for said in events_of(one(name))

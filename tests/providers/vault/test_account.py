@@ -34,7 +34,7 @@ def test_p4_a_burst_pays_for_every_address_and_a_check() -> None:
 WRONG = {
     "an unknown login": (
         {"auth": {"kubernets": {"role": "a"}}},
-        'auth.kubernets: unknown field; did you mean "kubernetes"?',
+        'auth.kubernets: unknown field. Did you mean "kubernetes"?',
     ),
     "no login": ({"auth": {}}, "auth: auth must have exactly one of"),
     "a version that is none": (

@@ -141,7 +141,7 @@ def test_a_login_that_is_refused_is_a_denial(
     assert [given.once("secret/login/a") for _ in range(3)] == [denied] * 3
     assert len(given.calls) == (1 if code.startswith("Http") else 0)
     [told] = given.troubles
-    assert told.startswith(f"it can't log in to Vault ({code}); the role of the auth method")
+    assert told.startswith(f"it cannot log in to Vault ({code}). The role of the auth method")
     assert token not in told
 
 

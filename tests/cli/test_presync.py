@@ -1,0 +1,98 @@
+"""`lastgood presync --apply` on a cluster: what it writes into SecretSnapshots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from apiserver.faults import Fault, Rule
+from controller.snapshots import MADE_FOR
+from kube.resources import SECRET_SNAPSHOTS
+from tests import make
+from tests.make.cluster import snapshot_of
+from tests.make.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from subprocess import CompletedProcess
+
+    from tests.make.cluster import World
+
+DB = "/prod/payments/db"
+BOTH = b'{"username":"u","password":"p"}'
+
+
+def _applied(world: World, folder: Path, *members: str) -> str:
+    """Of a Deployment that takes these members: what was done."""
+    done = _presync(world, folder, *members)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[0].partition(": ")[2]
+
+
+def _presync(world: World, folder: Path, *members: str) -> CompletedProcess[str]:
+    sources = {member: f"file:{DB}#{member}" for member in members} or {"db": f"file:{DB}"}
+    manifest = make.deployment(annotations=make.asking(**sources))
+    manifest["spec"]["template"]["spec"]["securityContext"] = {"fsGroup": 2000}
+    path = folder / "manifest.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    return world.command("presync", "-f", str(path), "-n", "payments", "--apply", "--wait", "20")
+
+
+def _spec(world: World) -> dict[str, Any]:
+    return dict(world.snapshot(DB)["spec"])
+
+
+def test_presync_declares_the_members_that_manifests_take(world: World, tmp_path: Path) -> None:
+    """Once, and more as manifests take more; a rotation that loses one is held before any pod."""
+    world.secret(DB, BOTH)
+    world.start()
+    assert _applied(world, tmp_path, "password") == "created"
+    assert _spec(world)["properties"] == ["password"]
+    assert _applied(world, tmp_path, "password") == "unchanged"
+    said = _applied(world, tmp_path, "username")
+    assert said == "configured: its properties now include username"
+    assert _spec(world)["properties"] == ["password", "username"]
+    assert _applied(world, tmp_path) == "unchanged"
+    world.secret(DB, b'{"username":"u2"}')
+    world.refresh(DB)
+    until("the hold", lambda: "a declaration uses" in str(world.shown(DB).get("message")))
+    assert world.volume(DB)["value"] == BOTH
+
+
+def test_presync_keeps_what_operators_wrote(world: World, tmp_path: Path) -> None:
+    """One that was made for pods becomes declared; its pin, and members that it had, stay."""
+    world.secret(DB, BOTH)
+    world.pod("api-1", DB)
+    world.start()
+    world.serves(DB, BOTH)
+    version = world.version(DB)
+    spec = {"spec": {"pin": version, "properties": ["username"]}}
+    world.server.patch(SECRET_SNAPSHOTS, snapshot_of(DB), spec, namespace="payments")
+    assert MADE_FOR in world.snapshot(DB)["metadata"]["annotations"]
+    said = "configured: the controller had created it for pods, and now it is kept without them"
+    assert _applied(world, tmp_path, "password") == said
+    assert _spec(world)["properties"] == ["password", "username"]
+    assert _spec(world)["pin"] == version
+    assert MADE_FOR not in (world.snapshot(DB)["metadata"].get("annotations") or {})
+
+
+@pytest.mark.parametrize("times", [2, float("inf")])
+def test_presync_writes_again_what_others_wrote_meanwhile(
+    world: World, tmp_path: Path, times: float
+) -> None:
+    """As the controller does with each status; it says so where that never ends."""
+    world.secret(DB, BOTH)
+    world.start()
+    _applied(world, tmp_path, "username")
+    path = SECRET_SNAPSHOTS.path("payments", snapshot_of(DB))
+    world.server.break_requests(
+        Rule(fault=Fault.STATUS, method="PATCH", path=path, code=409, times=times)
+    )
+    done = _presync(world, tmp_path, "password")
+    if times > 2:
+        assert "other clients keep changing payments/" in done.stderr
+        assert (done.returncode, _spec(world)["properties"]) == (1, ["username"])
+    else:
+        assert _spec(world)["properties"] == ["password", "username"]
