@@ -36,6 +36,21 @@ def binary() -> Path:
     return Path(spec.origin).parent / "bin" / "bao"
 
 
+def asked(
+    address: str, method: str, path: str, body: object, headers: dict[str, str]
+) -> tuple[int, dict[str, Any]]:
+    """Status and answer of one request."""
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        raw = None if body is None else json.dumps(body).encode()
+        connection.request(method, f"/v1/{path}", raw, headers)
+        response = connection.getresponse()
+        text = response.read()
+    finally:
+        connection.close()
+    return response.status, json.loads(text) if text else {}
+
+
 class Bao:
     """The dev server: unsealed, with KV version 2 at `secret` and version 1 at `legacy`."""
 
@@ -76,18 +91,10 @@ class Bao:
         self, method: str, path: str, body: object = None, *, token: str = ROOT, namespace: str = ""
     ) -> tuple[int, dict[str, Any]]:
         """The same with any status."""
-        connection = http.client.HTTPConnection(self.address, timeout=10)
         headers = {"X-Vault-Token": token}
         if namespace:
             headers["X-Vault-Namespace"] = namespace
-        try:
-            raw = None if body is None else json.dumps(body).encode()
-            connection.request(method, f"/v1/{path}", raw, headers)
-            response = connection.getresponse()
-            text = response.read()
-        finally:
-            connection.close()
-        return response.status, json.loads(text) if text else {}
+        return asked(self.address, method, path, body, headers)
 
     def put(self, reference: str, members: dict[str, Any], *, namespace: str = "") -> str:
         """Write a version of KV version 2, and answer what we call it."""
