@@ -57,7 +57,7 @@ HOLD_S = 1.0
 
 
 class LostError(Exception):
-    """Leadership was lost: the process ends and starts anew. Caught by main."""
+    """Leadership was lost: the process ends and starts again. Caught by main."""
 
 
 class ControllerProcess:

@@ -153,7 +153,7 @@ class AccountQueue:
             heappush(self._timers, (plan.due_at, self._generation, task))
 
     def remove(self, task: Task) -> None:
-        """Forgets a task. A fetch that is under way is still settled with `done`."""
+        """Forgets a task. A fetch that is in progress is still settled with `done`."""
         self._items.pop(task, None)
         self._dear.pop(task, None)
 
@@ -163,7 +163,7 @@ class AccountQueue:
         return None if item is None else item.plan
 
     def pick(self, now: float, wall_now: float) -> Work | None:
-        """The next fetch that may be made now, reserved and marked as under way; None: none."""
+        """The next fetch that may be made now, reserved and marked as in progress; None: none."""
         self._ripen(now)
         allowed = self.breaker.allows(now, self._in_flight)
         if allowed == 0 or self.bucket.ready_at(self._short_of, now) > now:

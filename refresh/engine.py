@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from workqueue.clock import Clock
 
 THREADS = 4
-"""Fetches under way per account; why so many: docs/design/005."""
+"""Fetches in progress per account; why so many: docs/design/005."""
 WRITERS = 4
-"""Writes under way at once."""
+"""Writes in progress at once."""
 CLOCK_STEP_S = 1.0
 """The wall clock counts as set back when it lost more than this against the monotonic one."""
 
@@ -124,7 +124,7 @@ class Engine:
         return self._fleet.states.all
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop` is set; then starts nothing more, waits for the fetches under way,
+        """Works until `stop` is set; then starts nothing more, waits for the fetches in progress,
         writes what they brought, and closes the sources.
         """
         writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]

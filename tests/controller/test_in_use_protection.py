@@ -262,7 +262,7 @@ class World:
         async with asyncio.timeout(60):
             while not await self._created(body):  # noqa: ASYNC110 - the API server sets no event
                 await asyncio.sleep(0.05)
-            while not await self._knows_needs():  # noqa: ASYNC110 - likewise
+            while not await self._knows_needs():  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
 
     async def _created(self, body: dict[str, Any]) -> bool:

@@ -91,7 +91,7 @@ class World:
         self.statuses.show(KEY, self.states[KEY])
         await self.at(passed_s)
 
-    def knows(self, **changes: Any) -> None:  # noqa: ANN401 - likewise
+    def knows(self, **changes: Any) -> None:  # noqa: ANN401 - as above
         """The engine knows it otherwise."""
         self.states[KEY] = replace(self.states[KEY], **changes)
 

@@ -123,7 +123,7 @@ def test_batches_are_of_one_kind_and_a_task_alone_or_by_name_is_in_none() -> Non
 
 
 def test_a_task_of_many_namespaces_is_picked_once() -> None:
-    """Whoever's turn comes first pays; single flight by source."""
+    """The one whose turn comes first pays; single flight by source."""
     schedule = _schedule(limit=10)
     schedule.put(_task("/s"), _plan("a", "b", "c"))
     work = schedule.pick(0.0, 1000.0)

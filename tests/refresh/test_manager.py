@@ -177,7 +177,7 @@ def test_p2_a_withdrawn_source_is_removed_alarmed_and_comes_back_when_allowed() 
 
 
 def test_a_result_for_what_is_no_longer_demanded_is_passed_over() -> None:
-    """Demand and account may go while a fetch is under way."""
+    """Demand and account may go while a fetch is in progress."""
     provider = Provider(default=plain)
     world = governed(provider)
     world.fleet.demand([demanded("a", "/s")], world.at)
