@@ -54,11 +54,11 @@ class World:
         )
         self._items = {("payments", NAME): seen}
         self._watching: list[Callable[[Change[WatchedSnapshot]], None]] = []
-        copies = SimpleNamespace(
+        informers = SimpleNamespace(
             snapshots=SimpleNamespace(items=self._items, subscribe=self._watching.append),
             namespaces=SimpleNamespace(items={("", "payments"): SimpleNamespace(uid="u")}),
         )
-        self.statuses = writers(self, copies, clock=self, events=self).statuses
+        self.statuses = writers(self, informers, clock=self, events=self).statuses
 
     def now(self) -> float:
         return BEGAN + self.passed_s
