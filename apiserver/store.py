@@ -1,6 +1,6 @@
 """Objects with their resource versions, and the changes that watches are told. Pure.
 
-Objects are never changed in place: whoever reads one may keep it.
+Objects are never changed in place: anyone who reads one may keep it.
 """
 
 from __future__ import annotations

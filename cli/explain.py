@@ -33,7 +33,7 @@ OURS = "lastgood"
 """In the component of our Events, and in the webhook's name, which a refusal quotes."""
 _EVENTS_SHOWN = 5
 _MOST_SAID = 1024
-"""Characters of an Event; whoever may write Events there has written it."""
+"""Characters of an Event; anyone who may write Events there has written it."""
 _PREFIXES = ("pod/", "pods/")
 
 

@@ -79,7 +79,7 @@ class Controller:
         self._next_change = float("-inf")
         self._behind = True
         self._rests_until = float("-inf")
-        self._verdicts = PolicyCache(namespaces=namespaces)
+        self._policy_cache = PolicyCache(namespaces=namespaces)
         self._names: dict[SnapshotKey, Name] = {}
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
@@ -179,28 +179,28 @@ class Controller:
         self._behind |= bool(gone)  # in a namespace that was made again it is another snapshot
         keys = (wanted.keys() | self._known.keys()) - gone
         self._names = {key: self._names.get(key) or _name(key) for key in keys}
-        if policies is not self._verdicts.policies:
-            self._verdicts = PolicyCache(policies, self._namespaces)
-        wishes = self._wishes(keys, policies)
+        if policies is not self._policy_cache.policies:
+            self._policy_cache = PolicyCache(policies, self._namespaces)
+        operator_specs = self._operator_specs(keys, policies)
         known = {key: self._as_known(key) for key in keys}
         parts = {key: taken for key, taken in wanted.items() if key in keys}
         decided = reconcile(
             parts=parts,
             known=known,
-            verdicts=self._verdicts,
-            wishes=wishes,
+            policy_cache=self._policy_cache,
+            operator_specs=operator_specs,
             now=now,
             used=used(self._pods.current()),
         )
-        self._verdicts.keep(decided)
+        self._policy_cache.keep(decided)
         self._tell_changes(decided)
         self._engine.govern(self._accounts.govern(policies.accounts))
         self._engine.demand(
             [item.demanded for item in decided.values() if item.demanded is not None]
         )
         for key, item in decided.items():
-            if item.demanded is None and item.known.synced and key in wishes:
-                self._engine.operate(key, wishes[key])
+            if item.demanded is None and item.known.synced and key in operator_specs:
+                self._engine.operate(key, operator_specs[key])
             if item.withdraw:
                 self._engine.withdraw(key)
         asked = {key: specs.get(self._names[key]) for key in decided}
@@ -221,11 +221,11 @@ class Controller:
         for key in self.decided:
             self._statuses.write(key, self._engine.state(key))
 
-    def _wishes(
+    def _operator_specs(
         self, keys: Iterable[SnapshotKey], policies: PolicySet
     ) -> dict[SnapshotKey, OperatorSpec]:
         specs = self._specs.current()
-        wishes = {
+        operator_specs = {
             key: operator_spec(
                 key,
                 specs.get(self._names[key]),
@@ -235,7 +235,7 @@ class Controller:
             )
             for key in keys
         }
-        return {key: wanted for key, wanted in wishes.items() if wanted is not None}
+        return {key: wanted for key, wanted in operator_specs.items() if wanted is not None}
 
     def _as_known(self, key: SnapshotKey) -> Known:
         """What is remembered, and whether the engine has served it since."""

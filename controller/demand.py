@@ -74,7 +74,7 @@ class Demand:
 
 class NotADemandError(ValueError):
     """A manifest that asks for nothing that can be used; the message says why and quotes nothing.
-    Caught by whoever reads pods.
+    Caught by the code that reads pods.
     """
 
 
@@ -117,7 +117,7 @@ def from_pod(pod: object) -> Demand | None:
 
 
 def plan_of(pod: Mapping[str, Any]) -> plan.Plan | None:
-    """What a pod asked for, whoever wrote it; None: it was not injected. NotADemandError."""
+    """What a pod asked for, no matter who wrote it; None: it was not injected. NotADemandError."""
     found = _plan(_object(dict(pod), "metadata"), _object(dict(pod), "spec"))
     return None if found is None else found[0]
 

@@ -75,7 +75,7 @@ class EventReporter:
     def __init__(
         self,
         events: EventRecorder,
-        copies: Informers,
+        informers: Informers,
         observer: Observer,
         clock: Clock,
         counted: Callable[[], None],
@@ -83,7 +83,7 @@ class EventReporter:
         """`counted` is told of each pod that started stale, once by each leader."""
         self._events = events
         self._clock = clock
-        self._copies = copies
+        self._informers = informers
         self._observer = observer
         self._counted = counted
         self._alarms: WorkQueue[_Raised] = WorkQueue()
@@ -94,7 +94,7 @@ class EventReporter:
             tuple[SnapshotKey, DemandedParts, str | None], tuple[Kept, PendingReason | None]
         ] = {}
         """What was found wrong with a served value."""
-        copies.pods.subscribe(self._pod)
+        informers.pods.subscribe(self._pod)
 
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
         self._observer.refreshed(task, reason, code)
@@ -138,7 +138,7 @@ class EventReporter:
     async def _tell_alarm(self, key: SnapshotKey, alarm: Alarm) -> bool:
         """False: there is no object to regard."""
         name = key.source.snapshot
-        seen = self._copies.snapshots.items.get((key.namespace, name))
+        seen = self._informers.snapshots.items.get((key.namespace, name))
         if seen is None:
             return False
         reason, note = alarm_note(alarm.kind, alarm.version, alarm.code, alarm.detail)
@@ -164,7 +164,7 @@ class EventReporter:
                     if waits is not None:
                         yield waits
 
-        pods = self._copies.pods.items.values()
+        pods = self._informers.pods.items.values()
         waiting = [pod for pod in pods if pod.waiting and not pod.ending]
         for number, pod in enumerate(waiting):
             regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
@@ -210,7 +210,7 @@ class EventReporter:
             self._decided_at = now
         found = []
         while (start := self._starts.get(now)) is not None:
-            pod = self._copies.pods.items.get((start.namespace, start.pod))
+            pod = self._informers.pods.items.get((start.namespace, start.pod))
             if pod is not None and pod.uid == start.uid:
                 keys = pod.demand.parts
                 known = all(key in decided and engine.state(key) is not None for key in keys)

@@ -48,7 +48,7 @@ class GarbageCollector:
         self,
         api: Api,
         *,
-        copies: Informers,
+        informers: Informers,
         records: Records,
         secrets: Secrets,
         snapshots: SnapshotWriter,
@@ -59,7 +59,7 @@ class GarbageCollector:
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
         self._api = api
-        self._copies = copies
+        self._informers = informers
         self._records = records
         self._secrets = secrets
         self._snapshots = snapshots
@@ -72,12 +72,12 @@ class GarbageCollector:
         self._unused: AbstractSet[SnapshotKey] = frozenset()
         self._snapshots_due: WorkQueue[SnapshotKey] = WorkQueue()
         """Unused snapshots."""
-        copies.snapshots.subscribe(self._changed)
+        informers.snapshots.subscribe(self._changed)
 
     def vanished(self, key: SnapshotKey) -> bool:
         """Whether the namespace that the snapshot was published in is gone, or was made again."""
         held = self._records.get(key)
-        found = self._copies.namespaces.items.get(("", key.namespace))
+        found = self._informers.namespaces.items.get(("", key.namespace))
         return found is None or (held is not None and held.namespace_uid != found.uid)
 
     def forget(self, key: SnapshotKey) -> None:
@@ -171,7 +171,7 @@ class GarbageCollector:
         """Removes the object of a snapshot that was made for pods. ApiError, FencedError: it may be
         there still.
         """
-        seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
+        seen = self._informers.snapshots.items.get((key.namespace, key.source.snapshot))
         if seen is None or seen.declared:
             return
         with suppress(NotFoundError):
@@ -186,7 +186,7 @@ class GarbageCollector:
 
     async def _ignore(self, name: Name) -> None:
         """Says in the status of an object with a wrong name that it is ignored."""
-        seen = self._copies.snapshots.items.get((name.namespace, name.snapshot))
+        seen = self._informers.snapshots.items.get((name.namespace, name.snapshot))
         if seen is None or seen.named:
             return
         document = ignored(seen, self._clock.now())

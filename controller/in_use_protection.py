@@ -151,7 +151,7 @@ class InUseProtection:
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
         self._api = api
-        self._copies = {SECRET_ACCOUNTS: accounts, SECRET_POLICIES: policies}
+        self._informers = {SECRET_ACCOUNTS: accounts, SECRET_POLICIES: policies}
         self._clock = clock
         self._draw = draw
         self._queue: WorkQueue[tuple[Resource, str]] = WorkQueue()
@@ -163,13 +163,13 @@ class InUseProtection:
         process is known: what is not named is released. Asks nothing when nothing has changed. What
         could not be written is tried again at a later call. FencedError.
         """
-        if not all(copy.synced for copy in self._copies.values()):
+        if not all(copy.synced for copy in self._informers.values()):
             return
         wanted = {
             SECRET_ACCOUNTS: now_used,
             SECRET_POLICIES: Used(accounts=dict.fromkeys(now_used.policies, 0.0)),
         }
-        accounts, policies = (copy.revision for copy in self._copies.values())
+        accounts, policies = (copy.revision for copy in self._informers.values())
         seen = (accounts, policies, now_used)
         if seen != self._seen:
             self._seen = seen
@@ -180,12 +180,12 @@ class InUseProtection:
             await self._write(*key, wanted[key[0]])
 
     def _changes(self, resource: Resource, used: Used) -> list[tuple[ProtectedObject, Change]]:
-        items = self._copies[resource].items.values()
+        items = self._informers[resource].items.values()
         return changes(list(items), used.accounts, used.bursts)
 
     async def _write(self, resource: Resource, name: str, used: Used) -> None:
         key, kind = (resource, name), resource.plural
-        item = self._copies[resource].items.get(("", name))
+        item = self._informers[resource].items.get(("", name))
         found = [] if item is None else changes([item], used.accounts, used.bursts)
         for seen, change in found:
             body = {"metadata": {"resourceVersion": seen.version}, STATUS: change}

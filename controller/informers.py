@@ -264,8 +264,10 @@ def pod_of(content: Json) -> Pod | None:
 class PolicyInformer:
     """Policies, accounts and namespaces."""
 
-    def __init__(self, copies: Informers) -> None:
-        self._watched = WatchedPolicies(copies.accounts, copies.policies, copies.namespaces)
+    def __init__(self, informers: Informers) -> None:
+        self._watched = WatchedPolicies(
+            informers.accounts, informers.policies, informers.namespaces
+        )
         self._last: PolicySet | None = None
 
     def refresh(self) -> bool:
@@ -281,13 +283,13 @@ class PolicyInformer:
 class DemandInformer:
     """What pods demand and what is declared. Other changes of either are passed over."""
 
-    def __init__(self, copies: Informers) -> None:
-        self._pods = copies.pods
-        self._snapshots = copies.snapshots
+    def __init__(self, informers: Informers) -> None:
+        self._pods = informers.pods
+        self._snapshots = informers.snapshots
         self._changed = True
         self._demands: tuple[Demand, ...] = ()
-        copies.pods.subscribe(self._pod)
-        copies.snapshots.subscribe(self._snapshot)
+        informers.pods.subscribe(self._pod)
+        informers.snapshots.subscribe(self._snapshot)
 
     def refresh(self) -> bool:
         changed, self._changed = self._changed, False
@@ -322,10 +324,10 @@ class DemandInformer:
 class SpecInformer:
     """What operators ask for, by snapshot. Statuses are passed over."""
 
-    def __init__(self, copies: Informers) -> None:
+    def __init__(self, informers: Informers) -> None:
         self._specs: dict[Name, Spec] = {}
         self._changed = True
-        copies.snapshots.subscribe(self._snapshot)
+        informers.snapshots.subscribe(self._snapshot)
 
     def refresh(self) -> bool:
         changed, self._changed = self._changed, False

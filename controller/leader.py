@@ -1,4 +1,4 @@
-"""Takes part in the election on a cluster, and runs the work of whoever leads."""
+"""Takes part in the election on a cluster, and runs the work of the leader."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Leader:
-    """One candidate; leads at most once. Who has lost ends the process and starts anew, because
+    """One candidate; leads at most once. Who has lost ends the process and starts again, because
     what it knows may be old.
     """
 

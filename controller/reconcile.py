@@ -91,8 +91,8 @@ def reconcile(
     *,
     parts: Mapping[SnapshotKey, DemandedParts],
     known: Mapping[SnapshotKey, Known],
-    verdicts: PolicyCache,
-    wishes: Mapping[SnapshotKey, OperatorSpec],
+    policy_cache: PolicyCache,
+    operator_specs: Mapping[SnapshotKey, OperatorSpec],
     now: float,
     used: Mapping[SnapshotKey, tuple[Use, ...]] | None = None,
 ) -> dict[SnapshotKey, Decided]:
@@ -109,7 +109,7 @@ def reconcile(
         if key not in parts and not before.synced:
             continue
         count = counts.get(key.namespace, 0) + 1
-        verdict = _verdict(key, verdicts, count)
+        verdict = _verdict(key, policy_cache, count)
         if before.synced or isinstance(verdict, Allowed):
             counts[key.namespace] = count
         else:
@@ -117,7 +117,7 @@ def reconcile(
             if refused[key.namespace] > MOST_REFUSED:
                 continue
         known_now = _known(parts.get(key), before, verdict, now)
-        decided = _decided(key, known_now, verdict, wishes.get(key), now=now)
+        decided = _decided(key, known_now, verdict, operator_specs.get(key), now=now)
         found[key] = _with_uses(decided, None if used is None else used.get(key))
     return found
 
@@ -221,18 +221,18 @@ def _rank(
     return (not known.get(key, Known()).synced, key not in parts, key)
 
 
-def _verdict(key: SnapshotKey, verdicts: PolicyCache, count: int) -> Allowed | Refused | _No:
-    verdict, source = verdicts.of(key), key.source
+def _verdict(key: SnapshotKey, policy_cache: PolicyCache, count: int) -> Allowed | Refused | _No:
+    verdict, source = policy_cache.of(key), key.source
     if not isinstance(verdict, Allowed):
         return verdict
-    if not verdicts.reaches(key.namespace):
+    if not policy_cache.reaches(key.namespace):
         message = f"lastgood was installed without permissions in namespace {key.namespace}"
         return _No(RefusedSource.NO_RIGHTS, message)
     if verdict.identity != source.identity:
         return _No(
             RefusedSource.IDENTITY, f"policy {verdict.policy} gives identity {verdict.identity}"
         )
-    policy = verdicts.policies.policies[verdict.policy]
+    policy = policy_cache.policies.policies[verdict.policy]
     limit = policy.spec.limits.snapshots_per_namespace
     if count > limit:
         message = f"policy {verdict.policy} allows {limit} snapshots in namespace {key.namespace}"

@@ -57,7 +57,7 @@ HOLD_S = 1.0
 
 
 class LostError(Exception):
-    """Leadership was lost: the process ends and starts anew. Caught by main."""
+    """Leadership was lost: the process ends and starts again. Caught by main."""
 
 
 class ControllerProcess:
@@ -99,8 +99,8 @@ class ControllerProcess:
         cluster = await self._begin(stop)
         if cluster is None:
             return
-        copies = Informers(self._api, clock, rng, _passed_over)
-        self._registry.register(Staleness(lambda: copies.staleness_s(clock.monotonic())))
+        informers = Informers(self._api, clock, rng, _passed_over)
+        self._registry.register(Staleness(lambda: informers.staleness_s(clock.monotonic())))
 
         def candidate(api: Api) -> Leader:
             return Leader(
@@ -115,10 +115,10 @@ class ControllerProcess:
         leader = self._renewal = Renewal(self._connect, candidate, clock.monotonic)
 
         async def work(ending: asyncio.Event) -> None:
-            if await unless(ending, copies.wait_synced()):
-                await self._work(ending, copies, self._api.fenced(leader.remaining_s), cluster)
+            if await unless(ending, informers.wait_synced()):
+                await self._work(ending, informers, self._api.fenced(leader.remaining_s), cluster)
 
-        async with _beside(*copies.runs(stop)):
+        async with _beside(*informers.runs(stop)):
             if not await lead(leader, stop, work):
                 raise LostError("another replica leads now")
 
@@ -127,7 +127,7 @@ class ControllerProcess:
         came first.
         """
         settings = self._settings
-        elsewhere = NamespaceRights(
+        namespace_rights = NamespaceRights(
             self._api, settings.namespace, sorted(settings.namespaces or ())
         )
         while not stop.is_set():
@@ -137,7 +137,7 @@ class ControllerProcess:
                     await selfcheck.check(
                         self._api, self._attempts, settings.namespace, settings.pod
                     )
-                    await elsewhere.check(report=settings.reports_reads)
+                    await namespace_rights.check(report=settings.reports_reads)
                 return str(found["metadata"]["uid"])
             except TemporaryError as error:
                 say(logging.WARNING, "controller.waits", why=str(error), decision="tried again")
@@ -145,20 +145,22 @@ class ControllerProcess:
                 await asyncio.wait_for(stop.wait(), AGAIN_S)
         return None
 
-    async def _work(self, ending: asyncio.Event, copies: Informers, api: Api, cluster: str) -> None:
+    async def _work(
+        self, ending: asyncio.Event, informers: Informers, api: Api, cluster: str
+    ) -> None:
         """What a leader does, until `ending`."""
         clock, rng = self._clock, self._rng
         events = EventRecorder(api, clock, self._settings.identity, rng.random)
-        nudges = Nudges(api, clock, copies.is_awake)
-        watchman = EventReporter(
-            events, copies, self._telemetry, clock, self._telemetry.started_stale
+        nudges = Nudges(api, clock, informers.is_awake)
+        reporter = EventReporter(
+            events, informers, self._telemetry, clock, self._telemetry.started_stale
         )
         freshness = FreshnessMaps(api)
-        records = Records(api, self._settings.namespace, copies.namespace_uid, self._salt)
+        records = Records(api, self._settings.namespace, informers.namespace_uid, self._salt)
         secrets = Secrets(api)
         statuses = StatusWriter(
             api,
-            copies=copies,
+            informers=informers,
             records=records,
             secrets=secrets,
             freshness=freshness,
@@ -168,7 +170,7 @@ class ControllerProcess:
         )
         snapshots = SnapshotWriter(
             api,
-            copies=copies,
+            informers=informers,
             records=records,
             secrets=secrets,
             freshness=freshness,
@@ -178,7 +180,7 @@ class ControllerProcess:
         )
         garbage = GarbageCollector(
             api,
-            copies=copies,
+            informers=informers,
             records=records,
             secrets=secrets,
             snapshots=snapshots,
@@ -200,26 +202,28 @@ class ControllerProcess:
             clock=clock,
             rng=rng,
             cluster=cluster,
-            observer=watchman,
+            observer=reporter,
         )
         controller = self._controller = Controller(
-            restore=Restore(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
+            restore=Restore(
+                records, freshness, informers.snapshots, informers.namespace_uid, cluster
+            ),
             statuses=statuses,
             garbage=garbage,
-            policies=PolicyInformer(copies),
-            pods=DemandInformer(copies),
-            specs=SpecInformer(copies),
+            policies=PolicyInformer(informers),
+            pods=DemandInformer(informers),
+            specs=SpecInformer(informers),
             accounts=accounts,
             engine=engine,
             clock=clock,
             namespaces=self._settings.namespaces,
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
-        watching = watchman.run(engine, statuses, lambda: controller.decided)
-        holds = InUseProtection(
-            api, copies.held_accounts, copies.held_policies, clock=clock, draw=rng.random
+        watching = reporter.run(engine, statuses, lambda: controller.decided)
+        protection = InUseProtection(
+            api, informers.held_accounts, informers.held_policies, clock=clock, draw=rng.random
         )
-        holding = _hold(holds, controller, copies, engine)
+        holding = _hold(protection, controller, informers, engine)
         keeping = RecordChecks(records, engine, freshness, clock, rng.random).run(
             lambda: controller.settled
         )
@@ -229,10 +233,10 @@ class ControllerProcess:
 
 
 async def _hold(
-    holds: InUseProtection, controller: Controller, copies: Informers, engine: Engine
+    protection: InUseProtection, controller: Controller, informers: Informers, engine: Engine
 ) -> None:
     """Keeps what is in use from vanishing, until cancelled."""
-    feed = PolicyInformer(copies)
+    informer = PolicyInformer(informers)
     decided: Mapping[SnapshotKey, Decided] = {}
     policies, now_used = PolicySet(), Used()
     bursts: Mapping[str, int] = {}
@@ -241,11 +245,11 @@ async def _hold(
         if not controller.settled:
             continue
         before = decided, policies, bursts
-        decided, policies, bursts = controller.decided, feed.current(), engine.smallest_bursts()
+        decided, policies, bursts = controller.decided, informer.current(), engine.smallest_bursts()
         if decided is not before[0] or policies is not before[1] or bursts != before[2]:
             now_used = _used(decided, policies, bursts)
         with suppress(FencedError):  # leadership is lost: the process is about to end
-            await holds.hold(now_used)
+            await protection.hold(now_used)
 
 
 def _used(

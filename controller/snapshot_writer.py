@@ -45,7 +45,7 @@ class SnapshotWriter:
         self,
         api: Api,
         *,
-        copies: Informers,
+        informers: Informers,
         records: Records,
         secrets: Secrets,
         freshness: FreshnessMaps,
@@ -54,7 +54,7 @@ class SnapshotWriter:
         clock: Clock,
     ) -> None:
         self._api = api
-        self._copies = copies
+        self._informers = informers
         self._records = records
         self._secrets = secrets
         self._freshness = freshness
@@ -130,7 +130,7 @@ class SnapshotWriter:
             self._statuses.found(key, found)
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
-        if ("", namespace) not in self._copies.namespaces.items:
+        if ("", namespace) not in self._informers.namespaces.items:
             return
         unrecorded = {name for name in entries if self._records.is_doubtful(namespace, name)}
         try:

@@ -54,7 +54,7 @@ class StatusWriter:
         self,
         api: Api,
         *,
-        copies: Informers,
+        informers: Informers,
         records: Records,
         secrets: Secrets,
         freshness: FreshnessMaps,
@@ -64,7 +64,7 @@ class StatusWriter:
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
         self._api = api
-        self._copies = copies
+        self._informers = informers
         self._records = records
         self._secrets = secrets
         self._freshness = freshness
@@ -85,7 +85,7 @@ class StatusWriter:
         self._shown: dict[SnapshotKey, ReportedStatus] = {}
         self._ages_late: set[str] = set()
         """Namespaces whose pods see ages from before."""
-        copies.snapshots.subscribe(self._changed)
+        informers.snapshots.subscribe(self._changed)
 
     def published(self, key: SnapshotKey, meta: Meta) -> Meta | None:
         """Pods are given this now, by this process or by the one before. What they were given
@@ -213,11 +213,11 @@ class StatusWriter:
         self._queue.done(key)
 
     def _is_gone(self, namespace: str) -> bool:
-        return ("", namespace) not in self._copies.namespaces.items
+        return ("", namespace) not in self._informers.namespaces.items
 
     async def _show_now(self, key: SnapshotKey, shown: ReportedStatus, decided: Decided) -> bool:
         """Whether anything was written."""
-        seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
+        seen = self._informers.snapshots.items.get((key.namespace, key.source.snapshot))
         if seen is None:
             return await self._make(key, shown, decided)
         before = shown.written

@@ -229,9 +229,9 @@ def _revoked(cast: Cast) -> Row:
     return row
 
 
-def mended(cast: Cast) -> Iterable[Row]:
+def repaired(cast: Cast) -> Iterable[Row]:
     """The provider is back, and then has a password that works."""
-    yield _rotate(cast, "v3", "provider back, mended rotation")
+    yield _rotate(cast, "v3", "provider back, repaired rotation")
 
 
 def leaks(cast: Cast) -> Iterable[Row]:
@@ -316,6 +316,6 @@ STEPS: tuple[tuple[str, Callable[[Cast], Iterable[Row]]], ...] = (
     ("the provider answers an empty value", refused("empty", "empty")),
     ("a rotation arrives in running pods", rotation),
     ("a bad rotation is rolled back and revoked, the provider being down", bad_rotation),
-    ("the provider is back, with a password that works", mended),
+    ("the provider is back, with a password that works", repaired),
     ("secret values are sought where none belongs", leaks),
 )

@@ -92,7 +92,7 @@ class PolicySet:
     unreadable_accounts: frozenset[str] = frozenset()
     """Names of accounts that are there but could never be read."""
     unreadable_policies: frozenset[str] = frozenset()
-    """Likewise of policies."""
+    """The same of policies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ Key = tuple[str, str]
 
 
 class NotYetError(Exception):
-    """Nothing is known yet. Caught by whoever asks for the current policies."""
+    """Nothing is known yet. Caught by the code that asks for the current policies."""
 
 
 class LocalCopy(Protocol[T_co]):
@@ -117,7 +117,7 @@ def labelled(content: Mapping[str, Any]) -> Labelled:
 
 
 class WatchedPolicies:
-    """All that admins said, put together anew only when one of the copies has changed."""
+    """All that admins said, put together again only when one of the copies has changed."""
 
     def __init__(
         self,

@@ -115,7 +115,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees sockets. Nothing may be under way."""
+        """Frees sockets. Nothing may be in progress."""
         ...
 
 

@@ -109,7 +109,7 @@ class AccountQueue:
         self._items: dict[Task, _Item] = {}
         self._timers: list[tuple[float, int, Task]] = []
         self._generation = 0
-        self._lanes = {share: FairQueue(self._is_live) for share in Share}
+        self._fair_queues = {share: FairQueue(self._is_live) for share in Share}
         self._passed = dict.fromkeys(Share, 0.0)
         """Calls by weight that each lane has had; the least goes next (stride scheduling)."""
         self._in_flight = 0
@@ -153,7 +153,7 @@ class AccountQueue:
             heappush(self._timers, (plan.due_at, self._generation, task))
 
     def remove(self, task: Task) -> None:
-        """Forgets a task. A fetch that is under way is still settled with `done`."""
+        """Forgets a task. A fetch that is in progress is still settled with `done`."""
         self._items.pop(task, None)
         self._dear.pop(task, None)
 
@@ -163,7 +163,7 @@ class AccountQueue:
         return None if item is None else item.plan
 
     def pick(self, now: float, wall_now: float) -> Work | None:
-        """The next fetch that may be made now, reserved and marked as under way; None: none."""
+        """The next fetch that may be made now, reserved and marked as in progress; None: none."""
         self._ripen(now)
         allowed = self.breaker.allows(now, self._in_flight)
         if allowed == 0 or self.bucket.ready_at(self._short_of, now) > now:
@@ -208,7 +208,7 @@ class AccountQueue:
         self._in_flight -= 1
         excess = (calls - work.reserved) / len(work.tasks)
         for namespace, share in work.payers:
-            self._lanes[share].charge(namespace, excess)
+            self._fair_queues[share].charge(namespace, excess)
         for task in work.tasks:
             item = self._items.get(task)
             if item is not None:
@@ -219,7 +219,7 @@ class AccountQueue:
         """Whether something is ready that only the budget holds."""
         self._ripen(now)
         return (
-            any(self._lanes.values())
+            any(self._fair_queues.values())
             and self.breaker.until is None
             and self.bucket.ready_at(self._short_of, now) > now
         )
@@ -227,7 +227,7 @@ class AccountQueue:
     def next_at(self, now: float) -> float:
         """When `pick` may next answer; infinity: not before something else happens."""
         self._ripen(now)
-        if not any(self._lanes.values()):
+        if not any(self._fair_queues.values()):
             return self._timers[0][0] if self._timers else float("inf")
         if self.breaker.until is not None:
             if self._in_flight:
@@ -251,7 +251,7 @@ class AccountQueue:
     def _make_ready(self, task: Task, item: _Item) -> None:
         plan = item.plan
         for namespace, budget_s in plan.namespaces.items():
-            self._lanes[plan.share].add(
+            self._fair_queues[plan.share].add(
                 namespace,
                 task,
                 kind=item.kind,
@@ -262,7 +262,7 @@ class AccountQueue:
 
     def _put_back(self, one: _Picked, due_at: float) -> None:
         """Undoes a pick: the task is ready again in all its namespaces, and nobody pays."""
-        self._lanes[one.share].charge(one.namespace, -one.charged)
+        self._fair_queues[one.share].charge(one.namespace, -one.charged)
         self._generation += 1
         item = self._items[one.task]
         item.generation, item.in_flight = self._generation, False
@@ -294,18 +294,18 @@ class AccountQueue:
         self, share: Share, wall_now: float, kind: WorkKind | None, calls: float
     ) -> _Picked | None:
         """Pops a task, held so that another of its namespaces does not pick it as well."""
-        found = self._lanes[share].pop(wall_now, kind)
+        found = self._fair_queues[share].pop(wall_now, kind)
         if found is None:
             return None
         namespace, task, kind = found
         self._items[task].in_flight = True
-        self._lanes[share].charge(namespace, calls)
+        self._fair_queues[share].charge(namespace, calls)
         return _Picked(namespace, task, kind, share, calls)
 
     def _turns(self) -> list[Share]:
         """The lanes with work, the one whose turn it is first."""
         return sorted(
-            (share for share, lane in self._lanes.items() if lane),
+            (share for share, fair_queue in self._fair_queues.items() if fair_queue),
             key=lambda share: (self._passed[share], -share),
         )
 
@@ -325,7 +325,7 @@ class AccountQueue:
             self._dear.pop(one.task, None)
         self._pass(picked[0].share, reserved)
         for one in picked:
-            self._lanes[one.share].charge(one.namespace, reserved / len(picked) - one.charged)
+            self._fair_queues[one.share].charge(one.namespace, reserved / len(picked) - one.charged)
         return Work(
             kind=kind,
             tasks=tuple(one.task for one in picked),
@@ -337,6 +337,6 @@ class AccountQueue:
         """Notes what a lane had. One without work saves nothing up: it comes back level."""
         self._passed[share] += calls / share
         level = self._passed[share]
-        for other, lane in self._lanes.items():
-            if not lane:
+        for other, fair_queue in self._fair_queues.items():
+            if not fair_queue:
                 self._passed[other] = max(self._passed[other], level)

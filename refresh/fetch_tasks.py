@@ -65,20 +65,23 @@ class FetchTasks:
         self._demanded = demanded
         self._draw = draw
         self._tasks: dict[Task, FetchTask] = {}
-        self._schedules: dict[str, AccountQueue] = {}
+        self._account_queues: dict[str, AccountQueue] = {}
 
     @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts that have a budget."""
-        return tuple(self._schedules)
+        return tuple(self._account_queues)
 
-    def schedule(self, account: str) -> AccountQueue | None:
+    def account_queue(self, account: str) -> AccountQueue | None:
         """The account's schedule; None: it has no budget."""
-        return self._schedules.get(account)
+        return self._account_queues.get(account)
 
     def smallest_bursts(self) -> dict[str, int]:
         """By account whose burst is too small for some source: one that is enough for all."""
-        found = ((name, schedule.smallest_burst) for name, schedule in self._schedules.items())
+        found = (
+            (name, account_queue.smallest_burst)
+            for name, account_queue in self._account_queues.items()
+        )
         return {name: burst for name, burst in found if burst is not None}
 
     def get(self, task: Task) -> FetchTask | None:
@@ -87,14 +90,14 @@ class FetchTasks:
 
     def govern(self, budgets: Mapping[str, Budget], at: Moment) -> None:
         """Sets which accounts may be called, and how much. The whole; what is not in it rests."""
-        for account in set(self._schedules) - set(budgets):
-            del self._schedules[account]
+        for account in set(self._account_queues) - set(budgets):
+            del self._account_queues[account]
         for account, budget in budgets.items():
-            schedule = self._schedules.get(account)
-            if schedule is None:
+            account_queue = self._account_queues.get(account)
+            if account_queue is None:
                 self._open(account, budget, at)
-            elif schedule.bucket.budget != budget:
-                schedule.change(budget, at.mono)
+            elif account_queue.bucket.budget != budget:
+                account_queue.change(budget, at.mono)
 
     def add(self, task: Task, key: SnapshotKey, asked: FetchTask) -> FetchTask:
         """Notes that `key` demands the task; `asked` is what is known of it if it is new."""
@@ -110,9 +113,9 @@ class FetchTasks:
             self.put(task)
             return
         del self._tasks[task]
-        schedule = self._schedules.get(task.source.account)
-        if schedule is not None:
-            schedule.remove(task)
+        account_queue = self._account_queues.get(task.source.account)
+        if account_queue is not None:
+            account_queue.remove(task)
 
     def hurry(self, task: Task, at: Moment) -> None:
         """Asks as soon as turn and budget allow."""
@@ -129,8 +132,8 @@ class FetchTasks:
 
     def put(self, task: Task) -> None:
         """Plans a task by what is known now."""
-        schedule = self._schedules.get(task.source.account)
-        if schedule is None:
+        account_queue = self._account_queues.get(task.source.account)
+        if account_queue is None:
             return
         known = self._tasks[task]
         states = [self._states[key] for key in known.keys.values()]
@@ -144,14 +147,14 @@ class FetchTasks:
             share=_share(task, known, states),
             alone=known.alone,
         )
-        schedule.put(task, plan)
+        account_queue.put(task, plan)
 
     def settle(self, account: str, work: Work, fetched: Fetched, at: Moment) -> list[FetchResult]:
         """Settles the account for one fetch; the results as they are to be taken."""
         results = [_no_more_alone(result, work) for result in fetched.results]
-        schedule = self._schedules.get(account)
-        if schedule is not None:
-            schedule.done(
+        account_queue = self._account_queues.get(account)
+        if account_queue is not None:
+            account_queue.done(
                 work,
                 fetched.calls,
                 [_outcome(result) for result in results if not isinstance(result, Alone | Again)],
@@ -176,8 +179,8 @@ class FetchTasks:
         if isinstance(result, Failed):
             known.failures += 1
             known.refused |= result.reason in REFUSALS
-            schedule = self._schedules.get(task.source.account)
-            down = schedule is not None and schedule.breaker.until is not None
+            account_queue = self._account_queues.get(task.source.account)
+            down = account_queue is not None and account_queue.breaker.until is not None
             cap_s = min(PROBE_CAP_S if down else retry.CAP_S, refresh_s)
             asked_s, draw = result.delay_s, self._draw()
             wait_s = retry.delay_s(known.failures, draw, cap_s=cap_s, asked_s=asked_s)
@@ -196,7 +199,7 @@ class FetchTasks:
         def batch_limit(kind: WorkKind) -> int:
             return self._sources(account, kind.identity, kind.provider).batch_limit
 
-        self._schedules[account] = AccountQueue(
+        self._account_queues[account] = AccountQueue(
             budget, at.mono, most_calls=most_calls, batch_limit=batch_limit
         )
         for task in self._tasks:

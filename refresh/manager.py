@@ -55,9 +55,9 @@ class SnapshotManager:
         """The version whose bytes came from the provider to this process, or were compared with
         those. What was only restored is not in it: a Secret can be changed while nothing of ours
         guards it, and its namespace's bytes must not become another's."""
-        self._wishes: dict[SnapshotKey, OperatorSpec] = {}
+        self._operator_specs: dict[SnapshotKey, OperatorSpec] = {}
         self._pins: dict[SnapshotKey, Task] = {}
-        self._asks = FetchTasks(
+        self._fetch_tasks = FetchTasks(
             sources=sources,
             request=self._request,
             states=self.states.all,
@@ -68,11 +68,11 @@ class SnapshotManager:
     @property
     def accounts(self) -> tuple[str, ...]:
         """The accounts that have a budget."""
-        return self._asks.accounts
+        return self._fetch_tasks.accounts
 
     def govern(self, budgets: Mapping[str, Budget], at: Moment) -> None:
         """Sets which accounts may be called, and how much. The whole; what is not in it rests."""
-        self._asks.govern(budgets, at)
+        self._fetch_tasks.govern(budgets, at)
 
     def restore(
         self, key: SnapshotKey, written: Publication, entry: Entry | None, at: Moment
@@ -84,7 +84,7 @@ class SnapshotManager:
     def forget(self, key: SnapshotKey, at: Moment) -> None:
         """Drops the state of a snapshot that is not demanded, after its objects were deleted."""
         if self.states.forget(key, at):
-            self._wishes.pop(key, None)
+            self._operator_specs.pop(key, None)
             self._received.pop(key, None)
 
     def demand(self, demanded: Iterable[Demanded], at: Moment) -> None:
@@ -92,7 +92,7 @@ class SnapshotManager:
         wanted = {item.key: item for item in demanded}
         for key in [key for key in self._demanded if key not in wanted]:
             self._unpin(key)
-            self._asks.drop(Task(key.source), key)
+            self._fetch_tasks.drop(Task(key.source), key)
             del self._demanded[key]
         for key, item in wanted.items():
             before = self._demanded.get(key)
@@ -104,40 +104,40 @@ class SnapshotManager:
 
     def operate(self, key: SnapshotKey, wanted: OperatorSpec, at: Moment) -> None:
         """Applies what operators want of a snapshot, demanded or not."""
-        before = self._wishes.get(key)
+        before = self._operator_specs.get(key)
         if before == wanted:
             return
-        self._wishes[key] = wanted
+        self._operator_specs[key] = wanted
         self.states.apply(key, Operated(wanted), at)
         asked = wanted.refresh_requested
         if wanted.refresh_done:
             self._handled(key)
         elif asked not in {None, self.states.all[key].refresh_handled, _asked(before)}:
-            self._asks.hurry(Task(key.source), at)
+            self._fetch_tasks.hurry(Task(key.source), at)
         self.states.writes.write(key, at.mono, publish=False, status=True)
 
     def pick(self, account: str, at: Moment) -> Work | None:
         """The next fetch of an account, already paid; None: nothing is due, or the budget is."""
-        schedule = self._asks.schedule(account)
-        if schedule is None:
+        account_queue = self._fetch_tasks.account_queue(account)
+        if account_queue is None:
             return None
-        work = schedule.pick(at.mono, at.wall)
-        for task in schedule.take_put_off():
+        work = account_queue.pick(at.mono, at.wall)
+        for task in account_queue.take_put_off():
             self._unaffordable(task, at)
         if work is not None:
-            self._asks.begun(work)
-        elif schedule.waits_for_budget(at.mono):
+            self._fetch_tasks.begun(work)
+        elif account_queue.waits_for_budget(at.mono):
             self._observer.exhausted(account)
         return work
 
     def smallest_bursts(self) -> dict[str, int]:
         """By account whose burst is too small for some source: one that is enough for all."""
-        return self._asks.smallest_bursts()
+        return self._fetch_tasks.smallest_bursts()
 
     def next_at(self, account: str, at: Moment) -> float:
         """When to pick next, in monotonic seconds; infinity: not before something happens."""
-        schedule = self._asks.schedule(account)
-        return float("inf") if schedule is None else schedule.next_at(at.mono)
+        account_queue = self._fetch_tasks.account_queue(account)
+        return float("inf") if account_queue is None else account_queue.next_at(at.mono)
 
     def requests(self, work: Work) -> list[FetchRequest]:
         """What to ask for this work."""
@@ -145,7 +145,7 @@ class SnapshotManager:
 
     def finish(self, account: str, work: Work, fetched: Fetched, at: Moment) -> None:
         """Takes the results of one fetch, in the order of the work's tasks."""
-        results = self._asks.settle(account, work, fetched, at)
+        results = self._fetch_tasks.settle(account, work, fetched, at)
         for task, result in zip(work.tasks, results, strict=True):
             self._finish(task, result, at)
 
@@ -153,8 +153,8 @@ class SnapshotManager:
         if key not in self.states.all:
             self.states.remember(key, SnapshotState())
         task = Task(key.source)
-        known_before = self._asks.get(task)
-        known = self._asks.add(task, key, FetchTask(due_at=at.mono))
+        known_before = self._fetch_tasks.get(task)
+        known = self._fetch_tasks.add(task, key, FetchTask(due_at=at.mono))
         if item.wanted is not None:
             self.operate(key, item.wanted, at)
         self._pin(key, at)
@@ -165,7 +165,7 @@ class SnapshotManager:
             if known_before is None and not known.urgent:
                 known.due_at = due_at
             known.due_at = min(known.due_at, due_at)
-        self._asks.put(task)
+        self._fetch_tasks.put(task)
         if self.states.all[key].serving is not None:
             self.states.aged(key.namespace, at)
 
@@ -186,20 +186,20 @@ class SnapshotManager:
             self.states.writes.write(key, at.mono, publish=True, status=False)
         if (before.checks, before.whole) != (item.checks, item.whole):
             self.states.apply(key, Rechecked(), at)
-            self._asks.hurry(task, at)
+            self._fetch_tasks.hurry(task, at)
         self.states.weigh(key, at)
-        known = self._asks.get(task)
+        known = self._fetch_tasks.get(task)
         if known is not None and item.rules.refresh_s < before.rules.refresh_s:
             soonest_s = interval.interval_s(item.rules.refresh_s, self._draw())
             soonest_at = interval.on_slot(at.mono + soonest_s, item.rules.refresh_s)
             known.due_at = min(known.due_at, soonest_at)
-        self._asks.put(task)
+        self._fetch_tasks.put(task)
 
     def _share(self, key: SnapshotKey, item: Demanded, at: Moment) -> bool:
         """Gives a newly demanding namespace what another was given by the provider, if that is
         fresh by its rules.
         """
-        known = self._asks.get(Task(key.source))
+        known = self._fetch_tasks.get(Task(key.source))
         if known is None or self.states.all[key].served is not None:
             return False
         for other in known.keys.values():
@@ -224,11 +224,11 @@ class SnapshotManager:
         return False
 
     def _finish(self, task: Task, result: FetchResult, at: Moment) -> None:
-        known = self._asks.get(task)
+        known = self._fetch_tasks.get(task)
         if known is None:
             return
         asked = known.urgent
-        self._asks.replan(task, known, result, at)
+        self._fetch_tasks.replan(task, known, result, at)
         if not isinstance(result, Alone | Again):
             keys = list(known.keys.values())
             for number, key in enumerate(keys):
@@ -243,19 +243,19 @@ class SnapshotManager:
                     self._handled(key)
                 if asked:  # what somebody removed from the sink comes back
                     self.states.writes.write(key, at.mono, publish=True, status=True)
-        if self._asks.get(task) is known:
-            self._asks.put(task)
+        if self._fetch_tasks.get(task) is known:
+            self._fetch_tasks.put(task)
 
     def _unaffordable(self, task: Task, at: Moment) -> None:
         reason = FetchFailure.BUDGET_TOO_SMALL
         self._observer.refreshed(task, reason, "burst")
-        known = self._asks.get(task)
+        known = self._fetch_tasks.get(task)
         for key in [] if known is None else list(known.keys.values()):
             self.states.apply(key, FetchFailed(reason=reason, current=not task.by_name), at)
 
     def _handled(self, key: SnapshotKey) -> None:
         """Notes that what operators asked for, as known so far, has been answered."""
-        wanted = self._wishes.get(key)
+        wanted = self._operator_specs.get(key)
         if wanted is not None and wanted.refresh_requested is not None:
             state = self.states.all[key]
             handled = replace(state, refresh_handled=wanted.refresh_requested)
@@ -296,19 +296,19 @@ class SnapshotManager:
         self._unpin(key)
         if task is not None:
             self._pins[key] = task
-            self._asks.add(task, key, FetchTask(urgent=True, alone=True, due_at=at.mono))
-            self._asks.put(task)
+            self._fetch_tasks.add(task, key, FetchTask(urgent=True, alone=True, due_at=at.mono))
+            self._fetch_tasks.put(task)
 
     def _unpin(self, key: SnapshotKey) -> None:
         task = self._pins.pop(key, None)
         if task is not None:
-            self._asks.drop(task, key)
+            self._fetch_tasks.drop(task, key)
 
     def _request(self, task: Task) -> FetchRequest:
         reference = task.source.reference
         if task.by_name:
             return FetchRequest(reference=reference, version=task.version)
-        known = self._asks.get(task)
+        known = self._fetch_tasks.get(task)
         keys = () if known is None else known.keys.values()
         held = {known_version(self.states.all[key]) for key in keys}
         version = held.pop() if len(held) == 1 else None

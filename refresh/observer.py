@@ -1,4 +1,4 @@
-"""What the engine tells whoever counts and logs. Nothing here carries a value."""
+"""What the engine tells the code that counts and logs. Nothing here carries a value."""
 
 from __future__ import annotations
 

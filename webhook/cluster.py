@@ -40,7 +40,7 @@ class Watched:
         self._policies: Reflector[LastGoodObject[SecretPolicy]] = Reflector(
             api,
             SECRET_POLICIES,
-            ObjectReader(SecretPolicy, lambda key: self._policies.items.get(key)),  # noqa: PLW0108 - likewise
+            ObjectReader(SecretPolicy, lambda key: self._policies.items.get(key)),  # noqa: PLW0108 - as above
             clock=clock,
             rng=rng,
             problem=problem,

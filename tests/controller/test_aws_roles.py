@@ -152,14 +152,14 @@ def test_p2_p8_credentials_are_renewed_under_way_and_are_nowhere(
     script.say("DescribeSecret", {"__type": "ExpiredTokenException"}, 400)
     script.say("GetSecretValue", {"__type": "ExpiredTokenException"}, 400)
 
-    def mend(operation: str) -> None:
+    def repair(operation: str) -> None:
         if operation == "AssumeRole":
             script.say(
                 "DescribeSecret", {"Name": NAME, "VersionIdsToStages": {"b": ["AWSCURRENT"]}}
             )
             script.say("GetSecretValue", answer("b", "second"))
 
-    script.before = mend
+    script.before = repair
     said = world.lastgood("refresh", f"aws-sm@one:{NAME}").stdout
     assert value(world, "one") == b"second"
     assert counted(world, "AssumeRole", "one") == 2

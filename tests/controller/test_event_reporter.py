@@ -93,13 +93,15 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
     """A backup of Secrets alone: the object is made only when pods demand the source."""
     events, clock = Events(), Clock()
     snapshots: dict[tuple[str, str], SimpleNamespace] = {}
-    copies = SimpleNamespace(snapshots=SimpleNamespace(items=snapshots), pods=Pods())
-    watchman = EventReporter(cast("Any", events), cast("Any", copies), Silent(), clock, _uncounted)
+    informers = SimpleNamespace(snapshots=SimpleNamespace(items=snapshots), pods=Pods())
+    reporter = EventReporter(
+        cast("Any", events), cast("Any", informers), Silent(), clock, _uncounted
+    )
 
     async def run() -> None:
         unused = cast("Any", None)
-        watchman.alarmed(KEY, Alarm(AlarmKind.RESTORED, "v1"))
-        running = asyncio.create_task(watchman.run(unused, unused, dict))
+        reporter.alarmed(KEY, Alarm(AlarmKind.RESTORED, "v1"))
+        running = asyncio.create_task(reporter.run(unused, unused, dict))
         clock.mono = late_s
         await asyncio.sleep(1.2 * TURN_S)
         assert events.said == []
@@ -137,10 +139,10 @@ class World:
         self.pods = Pods(*pods)
         self.decided: dict[SnapshotKey, Decided] = {}
         self.states: dict[SnapshotKey, SnapshotState] = {KEY: STALE}
-        copies = SimpleNamespace(snapshots=SimpleNamespace(items={}), pods=self.pods)
-        self.watchman = EventReporter(
+        informers = SimpleNamespace(snapshots=SimpleNamespace(items={}), pods=self.pods)
+        self.reporter = EventReporter(
             cast("Any", self.events),
-            cast("Any", copies),
+            cast("Any", informers),
             Silent(),
             self.clock,
             partial(self.counted.append, 1),
@@ -161,7 +163,7 @@ class World:
             await asyncio.sleep(1.2 * TURN_S)
 
         async def run() -> None:
-            running = asyncio.create_task(self.watchman.run(engine, statuses, lambda: self.decided))
+            running = asyncio.create_task(self.reporter.run(engine, statuses, lambda: self.decided))
             await scenario(look)
             running.cancel()
 

@@ -149,9 +149,9 @@ def test_a_wrong_name_is_marked_and_one_that_went_is_not_asked_for() -> None:
     async def say(*_: object) -> None: ...
 
     async def run() -> None:
-        copies = made()
-        copies.snapshots = SimpleNamespace(items=objects, subscribe=watching.append)
-        garbage = writers(Marking(), copies, events=SimpleNamespace(say=say)).garbage
+        informers = made()
+        informers.snapshots = SimpleNamespace(items=objects, subscribe=watching.append)
+        garbage = writers(Marking(), informers, events=SimpleNamespace(say=say)).garbage
         for name in ("gone", "wrong"):
             seen = WatchedSnapshot(
                 namespace="payments", name=name, uid="1", key=KEY, declared=True, spec=Spec()

@@ -185,7 +185,7 @@ def test_p4_a_status_that_cant_be_written_backs_off_and_stops_no_other() -> None
     )
     server = Server(bad=3)
     some = cast("Any", server)
-    holds = InUseProtection(
+    protection = InUseProtection(
         some, cast("Any", accounts), cast("Any", Copy()), clock=some, draw=lambda: 0.5
     )
 
@@ -193,7 +193,7 @@ def test_p4_a_status_that_cant_be_written_backs_off_and_stops_no_other() -> None
         for number in range(16):
             server.mono = number / 2
             accounts.revision += number == 4
-            await holds.hold(Used(accounts={"good": 0.0, "bad": 0.0}))
+            await protection.hold(Used(accounts={"good": 0.0, "bad": 0.0}))
             if number == 0:
                 known = ProtectedObject(name="good", version="2", in_use=True)
                 accounts.items["", "good"] = known
@@ -227,7 +227,7 @@ class World:
             clock=clock,
             rng=rng,
         )
-        self.holds = InUseProtection(
+        self.protection = InUseProtection(
             api, self.accounts, self.policies, clock=clock, draw=rng.random
         )
 
@@ -262,7 +262,7 @@ class World:
         async with asyncio.timeout(60):
             while not await self._created(body):  # noqa: ASYNC110 - the API server sets no event
                 await asyncio.sleep(0.05)
-            while not await self._knows_needs():  # noqa: ASYNC110 - likewise
+            while not await self._knows_needs():  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
 
     async def _created(self, body: dict[str, Any]) -> bool:
@@ -284,7 +284,7 @@ class World:
         wanted = (needed is not None, needed or 0.0)
         async with asyncio.timeout(20):
             while self._seen() != wanted:
-                await self.holds.hold(used)
+                await self.protection.hold(used)
                 await asyncio.sleep(0.05)
 
     def _seen(self) -> tuple[bool, float] | None:

@@ -127,27 +127,27 @@ def test_each_kind_is_listed_once_and_a_status_changes_no_policy() -> None:
 
     async def run() -> None:
         server, stop = Server(), asyncio.Event()
-        copies = Informers(cast("Api", server), SystemClock(), Random(1), lambda *_: None)
-        running = [asyncio.create_task(it) for it in copies.runs(stop)]
-        await copies.wait_synced()
+        informers = Informers(cast("Api", server), SystemClock(), Random(1), lambda *_: None)
+        running = [asyncio.create_task(it) for it in informers.runs(stop)]
+        await informers.wait_synced()
         kinds = {"secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots"}
         assert server.asked == dict.fromkeys(kinds, 1)
-        feed = PolicyInformer(copies)
-        feed.refresh()
+        informer = PolicyInformer(informers)
+        informer.refresh()
 
         async def told(**status: object) -> None:
-            before = copies.held_accounts.revision
+            before = informers.held_accounts.revision
             content = {**ACCOUNT, "status": status}
             await server.changes["secretaccounts"].put(Event(kind="MODIFIED", object=content))
-            while copies.held_accounts.revision == before:  # noqa: ASYNC110 - a View sets no event
+            while informers.held_accounts.revision == before:  # noqa: ASYNC110 - a View sets no event
                 await asyncio.sleep(0.001)
 
         await told()
-        assert feed.refresh()
-        assert set(feed.current().accounts) == {"one"}
+        assert informer.refresh()
+        assert set(informer.current().accounts) == {"one"}
         await told(inUse=True)
-        assert copies.held_accounts.items["", "one"].in_use
-        assert not feed.refresh()
+        assert informers.held_accounts.items["", "one"].in_use
+        assert not informer.refresh()
         stop.set()
         await asyncio.gather(*running)
 

@@ -89,12 +89,14 @@ def checked(
         async with serving() as server:
             server.instead = cluster.answer
             async with Api(server.configuration()) as api:
-                elsewhere = NamespaceRights(api, SYSTEM, served, most=most, within_s=within_s)
+                namespace_rights = NamespaceRights(
+                    api, SYSTEM, served, most=most, within_s=within_s
+                )
                 for _ in range(tries - 1):
                     with pytest.raises(UnavailableError):
-                        await elsewhere.check(report=report)
+                        await namespace_rights.check(report=report)
                     cluster.instead.clear()
-                await elsewhere.check(report=report)
+                await namespace_rights.check(report=report)
 
     try:
         asyncio.run(scenario())

@@ -70,7 +70,7 @@ def test_p6_a_pod_that_is_held_for_an_expired_value_is_told_so() -> None:
     ],
 )
 def test_what_is_no_cause_is_not_said(state: SnapshotState | None, rules: FreshnessClass) -> None:
-    """The pod waits for something else, or the first fetch is under way."""
+    """The pod waits for something else, or the first fetch is in progress."""
     assert _why(state, rules) is None
 
 

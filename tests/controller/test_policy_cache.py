@@ -55,20 +55,20 @@ def test_it_says_what_policy_says_however_often(
     policies: PolicySet, namespace: str, reference: str
 ) -> None:
     """Also of a second source of the namespace, for which its policy is known by then."""
-    verdicts = PolicyCache(policies)
-    verdicts.of(key(namespace, "/team-a/first"))
+    policy_cache = PolicyCache(policies)
+    policy_cache.of(key(namespace, "/team-a/first"))
     said = decided(
         policies, namespace=namespace, provider="aws-sm", account="aws", reference=reference
     )
     for _ in range(2):
-        assert verdicts.of(key(namespace, reference)) == said
+        assert policy_cache.of(key(namespace, reference)) == said
 
 
 def test_it_looks_once_and_forgets_what_nobody_wants_any_more(policies: PolicySet) -> None:
     """One tenant's passing sources leave nothing in memory."""
-    verdicts = PolicyCache(policies)
+    policy_cache = PolicyCache(policies)
     stays, goes = key("team-a", "/team-a/stays"), key("team-a", "/team-a/goes")
-    first, second = verdicts.of(stays), verdicts.of(goes)
-    verdicts.keep({stays})
-    assert verdicts.of(stays) is first
-    assert verdicts.of(goes) is not second
+    first, second = policy_cache.of(stays), policy_cache.of(goes)
+    policy_cache.keep({stays})
+    assert policy_cache.of(stays) is first
+    assert policy_cache.of(goes) is not second

@@ -272,7 +272,7 @@ def test_p2_only_our_policys_own_answer_makes_a_secret_foreign(
             path: str,
             body: Mapping[str, Any],  # noqa: ARG002 - as Writes has it
             *,
-            dry_run: bool = False,  # noqa: ARG002 - likewise
+            dry_run: bool = False,  # noqa: ARG002 - as above
         ) -> dict[str, Any]:
             raise of_status(status, reason=reason, method="PUT", path=path)
 

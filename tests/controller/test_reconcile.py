@@ -54,8 +54,8 @@ def _one(
     found = reconcile(
         parts={} if parts is None else {key: parts},
         known={} if known is None else {key: known},
-        verdicts=PolicyCache(policies),
-        wishes={},
+        policy_cache=PolicyCache(policies),
+        operator_specs={},
         now=now,
     )
     return found[key]
@@ -162,8 +162,13 @@ def test_a_snapshot_outlives_its_pods_for_a_week() -> None:
 
 def test_what_was_never_served_is_forgotten_with_its_pods() -> None:
     """A typo in an annotation leaves nothing behind."""
-    verdicts = PolicyCache(POLICIES)
-    assert reconcile(parts={}, known={DB: Known()}, verdicts=verdicts, wishes={}, now=NOW) == {}
+    policy_cache = PolicyCache(POLICIES)
+    assert (
+        reconcile(
+            parts={}, known={DB: Known()}, policy_cache=policy_cache, operator_specs={}, now=NOW
+        )
+        == {}
+    )
 
 
 def test_p13_a_namespace_at_its_limit_keeps_what_is_served() -> None:
@@ -174,8 +179,8 @@ def test_p13_a_namespace_at_its_limit_keeps_what_is_served() -> None:
     found = reconcile(
         parts=dict.fromkeys([*served, *new, other], WHOLE),
         known=served,
-        verdicts=PolicyCache(POLICIES),
-        wishes={},
+        policy_cache=PolicyCache(POLICIES),
+        operator_specs={},
         now=NOW,
     )
     refused = {key for key, item in found.items() if item.refusal == RefusedSource.LIMIT}
@@ -204,8 +209,8 @@ def test_p7_nothing_is_demanded_that_policy_does_not_allow(
     found = reconcile(
         parts=dict.fromkeys(keys, WHOLE),
         known={},
-        verdicts=PolicyCache(POLICIES),
-        wishes={},
+        policy_cache=PolicyCache(POLICIES),
+        operator_specs={},
         now=NOW,
     )
     for key, item in found.items():
@@ -265,8 +270,8 @@ def test_p13_what_a_namespace_demands_in_vain_is_bounded() -> None:
     found = reconcile(
         parts={**vain, DB: WHOLE, served: WHOLE},
         known={served: SERVED},
-        verdicts=PolicyCache(POLICIES),
-        wishes={},
+        policy_cache=PolicyCache(POLICIES),
+        operator_specs={},
         now=NOW,
     )
     assert len(found) == MOST_REFUSED + 2

@@ -54,11 +54,11 @@ class World:
         )
         self._items = {("payments", NAME): seen}
         self._watching: list[Callable[[Change[WatchedSnapshot]], None]] = []
-        copies = SimpleNamespace(
+        informers = SimpleNamespace(
             snapshots=SimpleNamespace(items=self._items, subscribe=self._watching.append),
             namespaces=SimpleNamespace(items={("", "payments"): SimpleNamespace(uid="u")}),
         )
-        self.statuses = writers(self, copies, clock=self, events=self).statuses
+        self.statuses = writers(self, informers, clock=self, events=self).statuses
 
     def now(self) -> float:
         return BEGAN + self.passed_s
@@ -91,7 +91,7 @@ class World:
         self.statuses.show(KEY, self.states[KEY])
         await self.at(passed_s)
 
-    def knows(self, **changes: Any) -> None:  # noqa: ANN401 - likewise
+    def knows(self, **changes: Any) -> None:  # noqa: ANN401 - as above
         """The engine knows it otherwise."""
         self.states[KEY] = replace(self.states[KEY], **changes)
 

@@ -77,7 +77,7 @@ def test_p1_pods_start_with_no_provider_call_while_store_and_controller_are_away
 
 
 def test_p4_more_pods_make_no_more_calls(cast: Cast) -> None:
-    """All that reaches the store is what the controller counts as its own, whoever starts."""
+    """All that reaches the store is what the controller counts as its own, no matter who starts."""
     _started(cast, cast.start(cast.deployment, 3))
     assert cast.unexplained() == 0
     assert cast.calls() > 0

@@ -201,7 +201,7 @@ def test_an_expired_leaf_is_not_ready_and_is_renewed(place: Place) -> None:
             way.cut()
             until("the leaf's end", lambda: not replica.ready())
             assert "does not trust our certificate" in replica.get("/readyz").text
-            way.mend()
+            way.repair()
             admission.admitted(place, replica)
 
 

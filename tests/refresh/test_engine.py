@@ -166,7 +166,7 @@ def test_a_failing_sink_is_tried_again_until_it_takes_the_state() -> None:
 
 
 def test_what_was_fetched_when_it_was_stopped_is_still_written() -> None:
-    """A fetch under way is not cancelled, and its result is not lost."""
+    """A fetch in progress is not cancelled, and its result is not lost."""
     provider = _provider()
     started = threading.Event()
 

@@ -35,14 +35,14 @@ def test_what_was_to_be_asked_is_asked_again_at_once_and_as_it_was() -> None:
     """The same batch, without a failure and without a wait; only the call is paid."""
     provider = LogsIn(default=plain)
     world = governed(provider)
-    world.fleet.demand([demanded("a", f"/s/{n}") for n in range(3)], world.at)
-    first = world.fleet.pick("aws", world.at)
+    world.manager.demand([demanded("a", f"/s/{n}") for n in range(3)], world.at)
+    first = world.manager.pick("aws", world.at)
     assert first is not None
     assert len(first.tasks) == 3
-    fetched = provider.fetch(world.fleet.requests(first))
-    world.fleet.finish("aws", first, fetched, world.at)
+    fetched = provider.fetch(world.manager.requests(first))
+    world.manager.finish("aws", first, fetched, world.at)
     assert world.recorder.results == []
-    second = world.fleet.pick("aws", world.at)
+    second = world.manager.pick("aws", world.at)
     assert second is not None
     assert set(second.tasks) == set(first.tasks)
 
@@ -51,20 +51,20 @@ def test_a_login_closes_no_breaker_and_opens_none() -> None:
     """It says nothing of the provider."""
     provider = LogsIn(default=plain)
     world = governed(provider)
-    world.fleet.demand([demanded("a", "/s")], world.at)
+    world.manager.demand([demanded("a", "/s")], world.at)
     for _ in range(10):
-        work = world.fleet.pick("aws", world.at)
+        work = world.manager.pick("aws", world.at)
         assert work is not None
-        world.fleet.finish("aws", work, Fetched(results=(Again(),), calls=0), world.at)
+        world.manager.finish("aws", work, Fetched(results=(Again(),), calls=0), world.at)
 
 
 def test_p4_logins_are_within_the_budget() -> None:
     """However often there is one, and everything is served all the same."""
     provider = LogsIn(default=plain, batch_limit=1)
     world = governed(provider, Budget(calls_per_second=1, burst=2))
-    world.fleet.demand([demanded("a", f"/s/{n}") for n in range(60)], world.at)
+    world.manager.demand([demanded("a", f"/s/{n}") for n in range(60)], world.at)
     world.run(200)
     assert provider.logins >= 20
-    assert len(world.fleet.states.all) == 60
-    assert all(state.served is not None for state in world.fleet.states.all.values())
+    assert len(world.manager.states.all) == 60
+    assert all(state.served is not None for state in world.manager.states.all.values())
     assert most_over(world.call_times, rate=1, burst=2) <= 1e-6

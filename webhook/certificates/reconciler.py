@@ -119,7 +119,7 @@ class CertificateReconciler(ServingCertificate):
             await asyncio.gather(looking, *tasks, return_exceptions=True)
 
     def _watches(self) -> list[Reflector[str]]:
-        """They only wake us: what is decided on is read anew."""
+        """They only wake us: what is decided on is read again."""
         places: list[tuple[Resource, str | None, str]] = [
             (SECRETS, self._place.namespace, secret.NAME),
             (MUTATING_WEBHOOKS, None, self._place.configuration),

@@ -34,7 +34,7 @@ class Access:
     endpoint: str | None = None
     """For every region; None: AWS's own. Neither environment nor files of the SDK add another."""
     sts_endpoint: str | None = None
-    """Likewise, of the service that gives a role's credentials."""
+    """The same, of the service that gives a role's credentials."""
     keys: Keys | None = None
     """None: the SDK's standard chain."""
     connect_timeout_s: float = 2.0
@@ -152,7 +152,7 @@ def _keys(keys: Keys | None) -> dict[str, str]:
 def quiet_sdk() -> None:
     """Lets nothing below WARNING out of the SDK: at DEBUG it logs answers and session tokens.
 
-    By a filter on each logger, because whoever configures logging sets levels, also of others.
+    By a filter on each logger, because anyone who configures logging sets levels, also of others.
     """
     for name in (
         "botocore.parsers",
