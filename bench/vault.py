@@ -77,8 +77,8 @@ def _measure(bao: Bao, folder: Path, mount: str) -> None:
     )
     simulated.fetch = source.fetch  # type: ignore[method-assign]
     simulated.most_calls = source.most_calls  # type: ignore[method-assign]
-    world.fleet.govern({"aws": Budget(calls_per_second=20, burst=40)}, world.at)
-    world.fleet.demand([demanded("ns", f"{mount}/{n}") for n in range(SECRETS)], world.at)
+    world.manager.govern({"aws": Budget(calls_per_second=20, burst=40)}, world.at)
+    world.manager.demand([demanded("ns", f"{mount}/{n}") for n in range(SECRETS)], world.at)
     world.run(STEADY.refresh_s)
     calls.clear()
     started = time.process_time()
