@@ -12,7 +12,7 @@ from random import Random
 
 from contract.reasons import FetchFailure
 from refresh.budget import Budget
-from refresh.observer import Silent
+from refresh.observer import Observer
 from tests.refresh.world import STEADY, Provider, World, demanded, most_over
 
 SECRETS = 10_000
@@ -38,7 +38,7 @@ def _world(batch_limit: int, secrets: int = SECRETS) -> World:
     provider = Provider(
         batch_limit=batch_limit, default=lambda name: ("v1", b'{"name":"%b"}' % name.encode())
     )
-    world = World(provider, draw=Random(1).random, observer=Silent())
+    world = World(provider, draw=Random(1).random, observer=Observer())
     world.manager.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
     world.manager.demand(
         [demanded(f"ns{n % NAMESPACES}", f"/prod/{n}") for n in range(secrets)], world.at

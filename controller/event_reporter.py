@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from controller.event_recorder import alarm_note, regarding_pod, regarding_snapshot
 from controller.pending_reasons import pending_reason, unusable
 from controller.stale_starts import REASON, StartedSource, started_stale
+from refresh.observer import Observer
 from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from contract.reasons import FetchFailure
     from controller.demand import Demand, DemandedParts
     from controller.event_recorder import EventRecorder
     from controller.informers import Informers, Pod
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from kube.reflector import Change
     from refresh.engine import Engine
     from refresh.events import Alarm
-    from refresh.model import Kept, SnapshotKey, Task
-    from refresh.observer import Observer
+    from refresh.model import Kept, SnapshotKey
     from workqueue.clock import Clock
 
     Decisions = Mapping[SnapshotKey, Decided]
@@ -69,14 +68,13 @@ class _Start(NamedTuple):
     """Monotonic."""
 
 
-class EventReporter:
-    """Looks at waiting pods each second. Stands between the engine and who counts for it."""
+class EventReporter(Observer):
+    """Looks at waiting pods each second, and takes alarms from the engine."""
 
     def __init__(
         self,
         events: EventRecorder,
         informers: Informers,
-        observer: Observer,
         clock: Clock,
         counted: Callable[[], None],
     ) -> None:
@@ -84,7 +82,6 @@ class EventReporter:
         self._events = events
         self._clock = clock
         self._informers = informers
-        self._observer = observer
         self._counted = counted
         self._alarms: WorkQueue[_Raised] = WorkQueue()
         self._starts: WorkQueue[_Start] = WorkQueue()
@@ -96,19 +93,9 @@ class EventReporter:
         """What was found wrong with a served value."""
         informers.pods.subscribe(self._pod)
 
-    def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
-        self._observer.refreshed(task, reason, code)
-
     def alarmed(self, key: SnapshotKey, alarm: Alarm) -> None:
-        self._observer.alarmed(key, alarm)
         now = self._clock.monotonic()
         self._alarms.add(_Raised(key, alarm, now), now)
-
-    def exhausted(self, account: str) -> None:
-        self._observer.exhausted(account)
-
-    def sink_failed(self, what: str, error: str) -> None:
-        self._observer.sink_failed(what, error)
 
     async def run(
         self,

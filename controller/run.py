@@ -36,6 +36,7 @@ from kube.resources import NAMESPACES
 from kube.run_until import unless
 from policy.match import PolicySet
 from refresh.engine import Engine
+from refresh.observer import Observers
 
 if TYPE_CHECKING:
     import random
@@ -152,9 +153,7 @@ class ControllerProcess:
         clock, rng = self._clock, self._rng
         events = EventRecorder(api, clock, self._settings.identity, rng.random)
         nudges = Nudges(api, clock, informers.is_awake)
-        reporter = EventReporter(
-            events, informers, self._telemetry, clock, self._telemetry.started_stale
-        )
+        reporter = EventReporter(events, informers, clock, self._telemetry.started_stale)
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, informers.namespace_uid, self._salt)
         secrets = Secrets(api)
@@ -202,7 +201,7 @@ class ControllerProcess:
             clock=clock,
             rng=rng,
             cluster=cluster,
-            observer=reporter,
+            observer=Observers(self._telemetry, reporter),
         )
         controller = self._controller = Controller(
             restore=Restore(

@@ -12,7 +12,7 @@ from contract.snapshot import is_incarnation, is_version
 from providers.protocol import Failed, Fetched, Material, NotModified
 from refresh.manager import SnapshotManager
 from refresh.model import Moment
-from refresh.observer import Silent
+from refresh.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from refresh.account_queue import Work
     from refresh.budget import Budget
     from refresh.model import Demanded, OperatorSpec, SnapshotKey, SnapshotState
-    from refresh.observer import Observer
     from refresh.sink import Publication, Sink
     from refresh.write_queue import Job, WriteParts
     from workqueue.clock import Clock
@@ -58,7 +57,7 @@ class Engine:
         self._sink = sink
         self._clock = clock
         self._draw = rng.random
-        self._observer: Observer = Silent() if observer is None else observer
+        self._observer = Observer() if observer is None else observer
         self._manager = SnapshotManager(
             cluster=cluster, sources=self._source, draw=rng.random, observer=self._observer
         )

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import held_versions, spent, validate, versions
+from refresh import effects, held_versions, spent, validate, versions
 from refresh.events import (
     Alarm,
     AlarmKind,
     Arrived,
     FetchFailed,
     Operated,
-    Publish,
     Rechecked,
     Report,
     Rewound,
@@ -66,7 +65,7 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
         case _:  # pragma: no cover - the type checker shows that there is none
             assert_never(event)
     after = held_versions.ended(after)
-    return after, [*_changes(state, after), *alarms]
+    return after, [*effects.of_changes(state, after), *alarms]
 
 
 def known_version(state: SnapshotState) -> Identity | None:
@@ -326,21 +325,7 @@ def _operated(
     settled = _confirmed(_settled(operated, now), state.answered_at)
     ended = state.reason is FetchFailure.LOST_MEMBER and versions.held_back(settled) is None
     after = replace(settled, reason=None if ended else state.reason)
-    return after, _alarms_of_wishes(state, after)
-
-
-def _alarms_of_wishes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
-    alarms: list[Effect] = []
-    if after.serving is Serving.REVOKED and before.serving is not Serving.REVOKED:
-        alarms.append(Alarm(AlarmKind.REVOKED, _version(before.served)))
-    if versions.is_refused_pin(after):
-        alarms.append(Alarm(AlarmKind.PIN_NOT_SERVED, after.pin))
-    served = after.served
-    if served is None or served.version == after.pin:
-        return alarms
-    if versions.is_rolled_back(after, served.identity):
-        alarms.append(Alarm(AlarmKind.NOTHING_OLDER, served.version))
-    return alarms
+    return after, effects.of_requests(state, after)
 
 
 def _version(kept: Kept | None) -> str | None:
@@ -407,38 +392,3 @@ def _confirmed(state: SnapshotState, answered_at: float | None) -> SnapshotState
         return state
     last_success = max(answered_at, known_or_old(state.last_success))
     return replace(state, last_success=last_success, reason=None, restored=None)
-
-
-def _changes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
-    effects: list[Effect] = []
-    if _published(before) != _published(after):
-        effects.append(Publish())
-    if _reported(before) != _reported(after):
-        effects.append(Report())
-    return effects
-
-
-def _published(state: SnapshotState) -> tuple[object, ...]:
-    return (
-        state.serving,
-        state.served and (state.served.identity, state.served.rank),
-        tuple((kept.identity, kept.rank) for kept in state.history),
-        state.current,
-        state.pin,
-        state.quarantined,
-        state.revoked,
-        state.spent,
-        state.restored,
-    )
-
-
-def _reported(state: SnapshotState) -> tuple[object, ...]:
-    return (
-        state.serving,
-        state.served and state.served.identity,
-        state.prior and (state.prior.version, state.prior.incarnation),
-        state.reason,
-        state.pin,
-        state.quarantined,
-        state.revoked,
-    )

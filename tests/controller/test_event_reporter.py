@@ -20,7 +20,6 @@ from controller.reconcile import Decided, Known
 from kube.reflector import Change
 from refresh.events import Alarm, AlarmKind
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
-from refresh.observer import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,9 +93,7 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
     events, clock = Events(), Clock()
     snapshots: dict[tuple[str, str], SimpleNamespace] = {}
     informers = SimpleNamespace(snapshots=SimpleNamespace(items=snapshots), pods=Pods())
-    reporter = EventReporter(
-        cast("Any", events), cast("Any", informers), Silent(), clock, _uncounted
-    )
+    reporter = EventReporter(cast("Any", events), cast("Any", informers), clock, _uncounted)
 
     async def run() -> None:
         unused = cast("Any", None)
@@ -143,7 +140,6 @@ class World:
         self.reporter = EventReporter(
             cast("Any", self.events),
             cast("Any", informers),
-            Silent(),
             self.clock,
             partial(self.counted.append, 1),
         )

@@ -15,7 +15,7 @@ from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 from refresh.budget import Budget
 from refresh.manager import SnapshotManager
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
-from refresh.observer import Silent
+from refresh.observer import Observer
 from refresh.snapshot_data import history_data, published, secret_data
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from refresh.account_queue import Work
     from refresh.events import Alarm
     from refresh.model import OperatorSpec, Task, Use
-    from refresh.observer import Observer
     from refresh.sink import Publication
     from refresh.write_queue import Job, WriteParts
 
@@ -141,7 +140,7 @@ class Provider:
         return Material(version=version, value=SecretBytes(value), incarnation=mark)
 
 
-class Recorder(Silent):
+class Recorder(Observer):
     """Remembers what an observer is told."""
 
     def __init__(self) -> None:
