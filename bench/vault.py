@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from controller.accounts import opening_of
 from providers.opening import open_source
 from refresh.budget import Budget
-from refresh.observer import Silent
+from refresh.observer import Observer
 from tests.providers.vault.bao import Bao, account
 from tests.refresh.world import STEADY, Provider, World, demanded
 
@@ -64,7 +64,7 @@ def _measure(bao: Bao, folder: Path, mount: str) -> None:
     auth = {"appRole": {"roleID": role, "secretIDFile": "secret-id"}}
     calls: Counter[str] = Counter()
     simulated = Provider(batch_limit=1)
-    world = World(simulated, draw=Random(1).random, observer=Silent())
+    world = World(simulated, draw=Random(1).random, observer=Observer())
     source = open_source(
         "vault",
         opening_of(
