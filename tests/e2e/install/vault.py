@@ -35,7 +35,14 @@ words = ["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token", "-l
 os.execv(bao, [bao, *words, "-dev-listen-address=127.0.0.1:{own}"])
 """
 API = """
-import json, os, urllib.request
+import json, os, socket, time, urllib.request
+until = time.monotonic() + 60
+while time.monotonic() < until:
+    try:
+        socket.create_connection(("127.0.0.1", {own})).close()
+        break
+    except OSError:
+        time.sleep(0.2)
 for verb, path, body in json.loads({calls!r}):
     host = "https://" + os.environ["KUBERNETES_SERVICE_HOST"] + ":443"
     raw = json.dumps(body).replace("API-SERVER", host).encode()
@@ -87,7 +94,7 @@ class Vault:
                 "name": "proxy",
                 **common,
                 "command": proxy,
-                "readinessProbe": {"httpGet": {"port": PORT, "path": "/v1/sys/health"}},
+                "readinessProbe": {"tcpSocket": {"port": PORT}},
             },
         ]
         spec = {
