@@ -40,7 +40,7 @@ def asked(
     address: str, method: str, path: str, body: object, headers: dict[str, str]
 ) -> tuple[int, dict[str, Any]]:
     """Status and answer of one request."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=60)
     try:
         raw = None if body is None else json.dumps(body).encode()
         connection.request(method, f"/v1/{path}", raw, headers)
