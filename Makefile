@@ -33,7 +33,7 @@ STAMP := .venv/.installed
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make .venv with everything that the other targets need
+setup: $(STAMP) ## create .venv with everything that the other targets need
 
 # The steps are quiet when nothing changed: the stamp is younger than what they read.
 $(STAMP): pyproject.toml locks/all.txt
@@ -51,15 +51,15 @@ $(STAMP): pyproject.toml locks/all.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-lock: ## renew locks/*.txt, which setup and images install from: make lock LOCK_AGE='3 days'
+lock: ## update locks/*.txt, from which setup and images install: make lock LOCK_AGE='3 days'
 	@$(PYTHON) -m venv .venv/lock
 	@.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" locks/renew $(LOCK_ARGS) --exclude-newer '$(LOCK_AGE)'
 
-demo: setup ## the story on this machine: starts while the secret store is down
+demo: setup ## run the demo on this machine: pods start while the secret store is down
 	@$(BIN)/python -m cli demo
 
-test: setup ## every test but e2e; fuzz and bench have targets of their own
+test: setup ## run every test that needs no cluster
 	@! command -v go >/dev/null || $(MAKE) --no-print-directory helm \
 	  || echo "helm could not be built, so the chart's tests are skipped" >&2
 	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not e2e' $(PYTEST_ARGS)
@@ -73,37 +73,37 @@ on-a-cluster:
 	@[ -n "$$KUBECONFIG" ] || { echo "KUBECONFIG is not set: it names the cluster, which is the tests' alone" >&2; exit 1; }
 	@command -v kubectl >/dev/null || { echo "kubectl is needed" >&2; exit 1; }
 
-e2e: on-a-cluster setup helm ## the story on the cluster of KUBECONFIG: images, chart, pods that start while the provider is down
+e2e: on-a-cluster setup helm ## test the images and the chart on the cluster of KUBECONFIG
 	@tests/e2e/images
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
 
-e2e-bare: on-a-cluster setup helm ## every other test of a cluster, which the chart is not installed on: API server, policies, pods without the webhook
+e2e-bare: on-a-cluster setup helm ## run all other cluster tests, on the cluster of KUBECONFIG without the chart
 	@tests/e2e/images
 	@LASTGOOD_E2E_AGENT_IMAGE=$(E2E_REPOSITORY)agent:$(E2E_TAG) \
 	  $(BIN)/python -m pytest -m e2e --ignore tests/e2e/install $(PYTEST_ARGS)
 
-e2e-versions: setup helm ## what depends on the API server, on the oldest and the newest Kubernetes: VERSIONS='v1.30.14', as root
+e2e-versions: setup helm ## run tests that depend on the API server, on the oldest and newest Kubernetes, as root: VERSIONS='v1.30.14'
 	@tests/e2e/versions $(VERSIONS)
 
-bench-cluster: on-a-cluster setup helm ## ratios measured on the cluster of KUBECONFIG, 40 minutes: BENCH_ARGS='start --rounds 5'
+bench-cluster: on-a-cluster setup helm ## measure ratios on the cluster of KUBECONFIG, 40 minutes: BENCH_ARGS='start --rounds 5'
 	@tests/e2e/images base
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m bench.cluster $(BENCH_ARGS)
 
-check: setup ## format, lint, types, layers and links
+check: setup ## check format, lint, types, layers and links
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/links.py
 
-bench: setup ## ratios measured in one run, one line each
+bench: setup ## measure ratios on this machine, one line each
 	@$(BIN)/python -m bench
 
-fuzz: setup ## every property with many more examples: FUZZ_EXAMPLES=1000
+fuzz: setup ## test properties with many more examples: FUZZ_EXAMPLES=1000
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n $(WORKERS) \
 	  -m 'hypothesis and not e2e' --timeout 3600 $(PYTEST_ARGS)
 
-helm: ## build helm with go, where it is not on the PATH
+helm: ## build helm with go, unless it is on the PATH
 	@command -v helm >/dev/null || [ -x "$(HELM)" ] || GOFLAGS=-mod=mod go install helm.sh/helm/v3/cmd/helm@v3.22.0
 
 images: ## build the three images with buildah or docker
@@ -128,7 +128,7 @@ push: ## push the three images: make images push REPOSITORY=registry.example.com
 	      | sed -n "s|^$$image@||p" > dist/digests/$$name; \
 	  else $(BUILDER) push $(PUSH_ARGS) --digestfile dist/digests/$$name $$image:$(TAG); fi; done
 
-chart: setup helm ## package the chart with the digests of what was pushed: make chart REPOSITORY=registry.example.com/lastgood-
+chart: setup helm ## package the chart with the digests of the pushed images: make chart REPOSITORY=registry.example.com/lastgood-
 	@$(BIN)/python charts/pin_images.py --repository $(REPOSITORY) --digests dist/digests --to dist/lastgood
 	@$$(command -v helm || echo $(HELM)) lint --quiet --strict dist/lastgood
 	@$$(command -v helm || echo $(HELM)) package --destination dist dist/lastgood

@@ -29,8 +29,8 @@ class Budget(Model):
     calls_per_second: Annotated[float, Field(gt=0, le=10_000)]
     """Sustained rate, in calls per second (refill rate of the token bucket)."""
     burst: Annotated[int, Field(ge=1, le=10_000)]
-    """Maximum number of calls in a burst (size of the token bucket). For provider aws, at least two
-    per region."""
+    """Maximum number of calls in a burst (size of the token bucket). At least the
+    number of calls that one fetch can need."""
 
 
 class Revoked(Model):

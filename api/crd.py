@@ -297,4 +297,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv[1:]) != 1 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python -m api.crd FOLDER, for example charts/lastgood/crds")
     main(Path(sys.argv[1]))

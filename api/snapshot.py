@@ -208,7 +208,7 @@ class Status(_Model):
     unused_since: datetime | None = None
     """Time when the last pod stopped using the snapshot. Unset: it is in use."""
     refused_since: datetime | None = None
-    """Time since when the policy does not allow the source. Unset: it allows the source."""
+    """Time when the policy stopped allowing the source. Unset: it allows the source."""
     conditions: tuple[Condition, ...] = ()
     """Conditions Ready and Fresh. Held and Restored are present only while they apply."""
 

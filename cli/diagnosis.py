@@ -117,7 +117,7 @@ def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> S
 def _running(found: list[Secret]) -> Standing:
     wrong = [item for item in found if item.why is not None]
     if not wrong:
-        sentence = "has passed its gate, and its secrets are in order"
+        sentence = "has passed its gate, and its secrets have no problem"
         return Standing(verdict="running", sentence=sentence)
     states = ", ".join(f"{item.name} is {item.state}" for item in wrong)
     return Standing(verdict="running", sentence=f"has passed its gate, and {states}")
@@ -198,7 +198,7 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
     if status is None:
         return (
             "its SecretSnapshot does not exist. Either the controller has not seen the pod yet, or"
-            " it refused the secret. Then an Event of the pod gives the reason"
+            " the policy does not allow the secret. Then an Event of the pod gives the reason"
         )
     tried = None if status.reason is None else explained(status.reason, status.message)
     if state in listing.NOT_GIVEN:

@@ -24,12 +24,15 @@ NOT_GIVEN = {
     Found.FOREIGN_SECRET: (
         "Foreign",
         "ForeignSecret",
-        "a Secret with this name exists and does not belong to lastgood. Delete it",
+        (
+            "a Secret with this name exists and does not belong to lastgood. Delete it, or create"
+            " it under another name"
+        ),
     ),
     Found.NO_RIGHTS: (
         "NotWritten",
         "NoRights",
-        "lastgood may not write Secrets in this namespace. See controller.namespaces in its chart",
+        "lastgood may not write Secrets in this namespace. See controller.namespaces of the chart",
     ),
     Found.WRITE_REFUSED: (
         "NotWritten",
@@ -86,7 +89,7 @@ def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) ->
     message = (
         f"the value is {_AGES[freshness_]} of class {status.rules.name}{why}"
         if status.rules is not None
-        else f"the value has no class{why}"
+        else f"the policy assigns no class to the value{why}"
     )
     return _condition("Fresh", "True" if well else "False", STATES[freshness_], message)
 

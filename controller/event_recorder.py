@@ -37,7 +37,7 @@ _ALARMS = {
     ),
     AlarmKind.SUSPICIOUS: (
         "SuspiciousChange",
-        "a new version is served that is unlike the previous one",
+        "the new version differs much from the previous one in size or structure. It is served",
     ),
     AlarmKind.PIN_NOT_SERVED: ("PinNotServed", "the pinned version cannot be served"),
     AlarmKind.NOTHING_OLDER: (
@@ -46,7 +46,7 @@ _ALARMS = {
     ),
     AlarmKind.HELD: (
         "VersionHeld",
-        "a new version lacks a member that is in use. The previous version stays served for a time",
+        "a new version lacks a member that is in use. The previous version stays served for now",
     ),
     AlarmKind.REVOKED: (
         "Revoked",

@@ -164,7 +164,7 @@ class EventReporter(Observer):
     def _unusable(
         self, key: SnapshotKey, served: Kept, taken: DemandedParts, bundle: str | None
     ) -> PendingReason | None:
-        """As `waits.unusable`, which reads the value: once for pods that take the same."""
+        """As `pending_reasons.unusable`, which reads the value: once for equal needs."""
         asked = (key, taken, bundle)
         known = self._usable.get(asked)
         if known is None or known[0] is not served:

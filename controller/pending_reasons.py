@@ -98,11 +98,11 @@ def unusable(
     missing = sorted(name for name in taken.properties if data_key(name) not in data)
     if missing:
         names = shown(", ".join(missing), MOST_NAMES)
-        what = f"has no property {names}, or null or an empty text there"
+        what = f"has no property {names}, or the property is null or empty"
         return _unusable(key, served, Holding.PROPERTY_MISSING, what)
     keys = {data_key(name) for name in taken.properties} | ({VALUE} if taken.whole else set())
     if bundle is not None and not all(fits(bundle, "x", SecretBytes(data[name])) for name in keys):
-        what = f"does not fit into a bundle of form {bundle}"
+        what = f"cannot be stored in a bundle of format {bundle}"
         return _unusable(key, served, Holding.UNFIT_FOR_BUNDLE, what)
     return None
 

@@ -12,7 +12,7 @@ _WHAT_TO_DO = {
         "the provider has no such secret. Create it there, or correct the annotation"
     ),
     FetchFailure.DENIED.value: (
-        "the account's role may not read it. Ask the owner of the SecretAccount"
+        "the account's identity may not read it. Ask the owner of the SecretAccount"
     ),
     FetchFailure.THROTTLED.value: "the provider limits the request rate. The fetch is retried",
     FetchFailure.UNAVAILABLE.value: "the provider does not respond. The fetch is retried",
@@ -38,7 +38,7 @@ _WHAT_TO_DO = {
         " create it under another name"
     ),
     Found.NO_RIGHTS.value: (
-        "lastgood may not write Secrets in this namespace. Ask who installed lastgood to add the"
+        "lastgood may not write Secrets in this namespace. Ask the cluster's admin to add the"
         " namespace to controller.namespaces in the chart's values"
     ),
     Found.WRITE_REFUSED.value: (

@@ -50,49 +50,48 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
     """The settings of a command line; ends the process with a message when it is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m controller",
-        description="Keeps the snapshots of a cluster fresh.",
+        description="Fetch secrets in the background and keep the snapshots of a cluster fresh.",
         epilog="example: python -m controller --kubeconfig ~/.kube/config --listen 127.0.0.1:9466",
     )
     parser.add_argument(
         "--kubeconfig",
         metavar="FILE",
         type=Path,
-        help="how to reach the cluster; default: as the pod that this runs in",
+        help="kubeconfig (default: the service account of the pod)",
     )
     parser.add_argument(
         "--namespace",
         metavar="NAME",
         default=NAMESPACE,
-        help=f"the release's namespace; default: {NAMESPACE}",
+        help=f"release namespace, where records are stored (default: {NAMESPACE})",
     )
     parser.add_argument(
         "--only-namespaces",
         metavar="NAME,…",
         type=_names,
-        help="the namespaces in which the controller may write; default: all",
+        help="namespaces in which the controller may write (default: all)",
     )
     parser.add_argument(
         "--without-self-check",
         action="store_true",
-        help="start on a cluster that does not refuse what the controller must not do; for tests",
+        help="do not check that the API server refuses forbidden actions (for tests)",
     )
     parser.add_argument(
         "--report-reads-elsewhere",
         action="store_true",
-        help="log a right to read Secrets in another namespace, instead of not starting",
+        help="log permission to read Secrets in other namespaces, instead of exiting",
     )
     parser.add_argument(
         "--with-file-accounts",
         action="store_true",
-        help="serve accounts of provider file, from the files here; for tests",
+        help="accept accounts of provider file, with files on this machine (for tests)",
     )
     parser.add_argument(
         "--listen",
         metavar="HOST:PORT",
         type=_address,
         default=("127.0.0.1", 9466),
-        help="where /metrics and /healthz are served; port 0 is any free one; "
-        "default: 127.0.0.1:9466",
+        help="address of /metrics and /healthz, port 0 for any free port (default: 127.0.0.1:9466)",
     )
     arguments = parser.parse_args(argv)
     host, port = arguments.listen

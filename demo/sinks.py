@@ -24,7 +24,7 @@ SHOWN = 3
 
 def look(cast: Cast) -> Row:
     """One row: every password of the story, sought in every sink."""
-    row = Row(step="no value where none belongs", pods=0)
+    row = Row(step="no value in logs or objects", pods=0)
     values = [password.reveal() for password in cast.passwords.values()]
     sought = [*_files(cast), *_objects(cast), *_processes(cast.world.processes())]
     found = [name for name, content in sought if any(value in content for value in values)]

@@ -121,7 +121,7 @@ def healthy(cast: Cast) -> Iterable[Row]:
     yield from _counted(cast, [_started(cast, "secrets never fetched before", first)])
     ours, theirs = cast.start(cast.deployment, MANY), cast.start(cast.fetching, MANY)
     cast.world.need("pods", lambda: _all_ready([*ours, *theirs]), START_S)
-    [row], asked = _counted(cast, [_started(cast, "provider well", ours)]), cast.calls()
+    [row], asked = _counted(cast, [_started(cast, "provider healthy", ours)]), cast.calls()
     row.check("P4", f"{asked} calls for 2 secrets and 23 pods", kept=0 < asked <= FEW)
     yield row
     yield _fetched(cast, theirs)
@@ -315,7 +315,7 @@ STEPS: tuple[tuple[str, Callable[[Cast], Iterable[Row]]], ...] = (
     ("the provider answers something malformed", refused("malformed", "invalid")),
     ("the provider answers an empty value", refused("empty", "empty")),
     ("a rotation arrives in running pods", rotation),
-    ("a bad rotation is rolled back and revoked, the provider being down", bad_rotation),
+    ("a bad rotation is rolled back and revoked, while the provider is down", bad_rotation),
     ("the provider is back, with a password that works", repaired),
-    ("secret values are sought where none belongs", leaks),
+    ("logs, objects and processes are searched for secret values", leaks),
 )

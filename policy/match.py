@@ -325,7 +325,9 @@ def _not_allowed(
         )
     patterns = [allow.replace(NAMESPACE, namespace) for source in sources for allow in source.allow]
     shown = [pattern for pattern in dict.fromkeys(patterns) if pattern.startswith(provider + ":")]
-    allowed = f". Allowed: {_few(shown)}" if shown else f". It allows nothing of {provider}"
+    allowed = (
+        f". Allowed: {_few(shown)}" if shown else f". It allows no secrets of provider {provider}"
+    )
     outline = f"policy {policy.name} does not allow this secret in namespace {namespace}"
     return Refused(reason=Reason.NOT_ALLOWED, message=outline + allowed, brief=outline + ASK)
 

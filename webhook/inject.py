@@ -1,4 +1,4 @@
-"""(pod, intent, config) -> the pod with ours in it. Pure; what does not change is shared with the
+"""(pod, plan, config) -> the pod with ours in it. Pure; what does not change is shared with the
 pod that came in.
 
 Injecting into an injected pod changes nothing, and after another injector it converges: our parts
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def inject(pod: Pod, intent: InjectionPlan, config: Injection) -> Pod:
+def inject(pod: Pod, plan: InjectionPlan, config: Injection) -> Pod:
     """The injected pod; `pod` itself when that is what it already is.
 
     ValueError: the pod's own resources can't be raised.
     """
-    spec, parts, native = pod["spec"], intent.parts, intent.native
+    spec, parts, native = pod["spec"], plan.parts, plan.native
     gate, agent = parts.gate, parts.agent
     changed: Json = {
         "volumes": _named(spec.get("volumes"), layout.VOLUMES, parts.volumes),
         "initContainers": _inits(
-            spec, intent, parts, [item for item in (gate, agent if native else None) if item]
+            spec, plan, parts, [item for item in (gate, agent if native else None) if item]
         ),
-        "containers": _mains(spec, intent, parts, None if native else agent),
+        "containers": _mains(spec, plan, parts, None if native else agent),
     }
     added: dict[str, str] = {}
     if spec.get("resources"):
         needs = (parts.gate_needs if gate else None, parts.agent_needs if agent else None)
         fitted = resources.fit(spec["resources"], *needs, podspec.added_before(pod))
         changed["resources"], added = fitted.resources, fitted.added
-    annotated = _marked(pod, intent, podspec.mark(config.version, added))
+    annotated = _marked(pod, plan, podspec.mark(config.version, added))
     metadata = _with(pod["metadata"], {"annotations": annotated})
     return _with(pod, {"metadata": metadata, "spec": _with(spec, changed)})
 
@@ -59,12 +59,12 @@ def strip(pod: Pod) -> Pod:
     return {**pod, "metadata": {**pod["metadata"], "annotations": kept}}
 
 
-def _marked(pod: Pod, intent: InjectionPlan, mark: str) -> dict[str, str]:
+def _marked(pod: Pod, plan: InjectionPlan, mark: str) -> dict[str, str]:
     """The annotations with our mark. A pod without any container of ours carries its plan here."""
     found = podspec.annotations_of(pod)
     marked = {key: text for key, text in found.items() if key != keys.PLAN}
     marked[keys.INJECTED] = mark
-    request = intent.request
+    request = plan.request
     if not (request.gate or request.agent):
         marked[keys.PLAN] = request.wire
     return marked
@@ -82,11 +82,11 @@ def _with(owner: Json, changes: Json) -> Json:
     return {**owner, **different} if different else owner
 
 
-def _inits(spec: Json, intent: InjectionPlan, parts: InjectedParts, ours: list[Json]) -> list[Json]:
+def _inits(spec: Json, plan: InjectionPlan, parts: InjectedParts, ours: list[Json]) -> list[Json]:
     """Leading mesh containers, ours, the user's."""
     present = {item["name"]: item for item in podspec.items(spec, "initContainers")}
     users = [
-        _mounted(item, intent, parts)
+        _mounted(item, plan, parts)
         for item in podspec.items(spec, "initContainers")
         if item["name"] not in layout.CONTAINERS
     ]
@@ -97,9 +97,7 @@ def _inits(spec: Json, intent: InjectionPlan, parts: InjectedParts, ours: list[J
     return [*users[:lead], *merged, *users[lead:]]
 
 
-def _mains(
-    spec: Json, intent: InjectionPlan, parts: InjectedParts, agent: Json | None
-) -> list[Json]:
+def _mains(spec: Json, plan: InjectionPlan, parts: InjectedParts, agent: Json | None) -> list[Json]:
     """The user's, and the agent where it is already, else last."""
     found: list[Json] = []
     for item in podspec.items(spec, "containers"):
@@ -107,17 +105,17 @@ def _mains(
             found.append(_merged(item, agent))
             agent = None
         elif item["name"] not in layout.CONTAINERS:
-            found.append(_mounted(item, intent, parts))
+            found.append(_mounted(item, plan, parts))
     return found if agent is None else [*found, agent]
 
 
-def _mounted(container: Json, intent: InjectionPlan, parts: InjectedParts) -> Json:
+def _mounted(container: Json, plan: InjectionPlan, parts: InjectedParts) -> Json:
     """A user's container with the mount and variables, if it is a chosen one, and with no other
     mount of ours.
     """
     mounts = podspec.items(container, "volumeMounts")
     variables = podspec.items(container, "env")
-    if container["name"] not in intent.chosen:
+    if container["name"] not in plan.chosen:
         kept = [item for item in mounts if not _is_mine(item)]
         return _with(container, {"volumeMounts": kept}) if len(kept) != len(mounts) else container
     mine = parts.mount
@@ -125,7 +123,7 @@ def _mounted(container: Json, intent: InjectionPlan, parts: InjectedParts) -> Js
     if ours != [mine]:
         mounts = [*(item for item in mounts if not _is_mine(item)), mine]
     names = {item["name"] for item in variables}
-    missing = [item for item in intent.variables if item["name"] not in names]
+    missing = [item for item in plan.variables if item["name"] not in names]
     # Before the user's: `$(VAR)` in a value means a variable that comes earlier (corev1 EnvVar).
     return _with(container, {"volumeMounts": mounts, "env": [*missing, *variables]})
 

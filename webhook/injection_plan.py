@@ -1,4 +1,4 @@
-"""Annotations, policy and pod come to one intent: all that injecting needs to know, or every
+"""Annotations, policy and pod make one injection plan: all that injecting needs, or every
 mistake at once. Pure.
 """
 
@@ -105,7 +105,7 @@ def decide(
     *,
     known: bool,
 ) -> InjectionPlan | list[Mistake]:
-    """The intent for an opted-in pod, or every mistake. `known`: as in `admit`."""
+    """The plan for an opted-in pod, or every mistake. `known`: as in `admit`."""
     pairs = ours(podspec.annotations_of(pod))
     template = cache.template(pairs)
     asked, misread = template.call(read, pairs)
@@ -303,7 +303,7 @@ def _choose(spec: Pod, asked: PodAnnotations) -> tuple[frozenset[str], list[Mist
     mistakes: list[Mistake] = []
     for name in asked.containers:
         if name in early:
-            message = f"{name} starts before the secrets are there, as a mesh proxy must. Remove it"
+            message = f"{name} is a mesh proxy, which starts before the secrets exist. Remove it"
         elif name not in allowed:
             hint = quick_suggestion(name, allowed) if len(mistakes) < MOST_HINTS else ""
             message = f'there is no container "{shown(name)}". Allowed: {_few(allowed)}{hint}'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from re._constants import (  # type: ignore[import-not-found]
     BRANCH,
@@ -29,6 +31,21 @@ CHART = Path(__file__).parents[2] / "charts/lastgood/crds"
 def test_the_chart_holds_what_is_generated() -> None:
     """Anyone who changes a model runs `python -m api.crd charts/lastgood/crds`."""
     assert {path.name: path.read_text() for path in CHART.glob("*.yaml")} == files()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["a", "b"]], ids=str)
+def test_the_generator_writes_into_a_named_folder_only(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    """`--help` and a missing folder get the usage, and no folder of that name."""
+    command = [sys.executable, "-m", "api.crd", *arguments]
+    path = {"PYTHONPATH": str(CHART.parents[2])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.startswith("usage: python -m api.crd FOLDER")
+    assert done.returncode == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda it: it.plural)

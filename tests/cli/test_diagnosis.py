@@ -165,7 +165,7 @@ ENDED_12 = {
     [
         (_pod("Pending", RUNNING), NEVER, "held", "waits in its gate for db (for 1m 5s so far)"),
         (_pod("Pending", RUNNING), SERVED, "held", "and is about to pass"),
-        (_pod("Running", PASSED), SERVED, "running", "its secrets are in order"),
+        (_pod("Running", PASSED), SERVED, "running", "its secrets have no problem"),
         (
             _pod("Running", PASSED),
             replace(SERVED, last_success=NOW - 600),

@@ -88,11 +88,11 @@ def test_a_pod_is_told_that_it_waits_for_what_the_value_lacks(world: World) -> N
     _pod(world, "unfit", "password", "dotenv")
     world.start()
     (said,) = until("the Event", lambda: world.told("SecretNotUsable", "lacks"))
-    assert "has no property token, or null or an empty text there. Reason: property-" in said
+    assert "has no property token, or the property is null or empty. Reason: property-" in said
     (said,) = until("the Event", lambda: world.told("SecretNotUsable", "unfit"))
-    assert "does not fit into a bundle of form dotenv. Reason: unfit-for-bundle. " in said
+    assert "cannot be stored in a bundle of format dotenv. Reason: unfit-for-bundle. " in said
     assert world.told("SecretNotUsable", "good") == []
-    assert "does not fit" in world.lastgood("explain", "unfit").stdout
+    assert "cannot be stored in a bundle" in world.lastgood("explain", "unfit").stdout
     assert "p w" not in said + world.log()
 
 

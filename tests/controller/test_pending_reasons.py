@@ -134,7 +134,7 @@ def test_a_refusal_says_the_sentence_that_decided_it() -> None:
             DemandedParts(properties=frozenset({"a"})),
             "dotenv",
             Holding.UNFIT_FOR_BUNDLE,
-            "Version v1 does not fit into a bundle of form dotenv. Reason: unfit-for-bundle",
+            "Version v1 cannot be stored in a bundle of format dotenv. Reason: unfit-for-bundle",
         ),
         (b"plain", DemandedParts(whole=True), "dotenv", None, ""),
         (
@@ -142,21 +142,21 @@ def test_a_refusal_says_the_sentence_that_decided_it() -> None:
             DemandedParts(whole=True),
             "dotenv",
             Holding.UNFIT_FOR_BUNDLE,
-            "bundle of form",
+            "bundle of format",
         ),
         (
             b"\xff",
             DemandedParts(whole=True),
             "json",
             Holding.UNFIT_FOR_BUNDLE,
-            "bundle of form json",
+            "bundle of format json",
         ),
         (
             b'{"a":"","b":null}',
             DemandedParts(properties=frozenset({"a", "b", "c"})),
             None,
             Holding.PROPERTY_MISSING,
-            "Version v1 has no property a, b, c, or null or an empty text there. Reason: prop",
+            "Version v1 has no property a, b, c, or the property is null or empty. Reason: prop",
         ),
         (
             b"text",

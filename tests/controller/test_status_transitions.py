@@ -53,7 +53,7 @@ def test_a_change_is_told_once(
         (
             "refuse",
             "denied",
-            "Pods that start must wait. Reason: denied. The account's role may not read it",
+            "Pods that start must wait. Reason: denied. The account's identity may not read it",
         ),
     ],
 )

@@ -228,7 +228,7 @@ EXEC = {"exec": {"command": ["sh", "-c", "cat /lastgood/cache/files/*"]}}
         (_secure(appArmorProfile={"type": "Unconfined"}), "securityContext was loosened"),
         (_with(layout.GATE, restartPolicy="Always"), "an init container that ends"),
         (_gate_late, "before every other one that mounts"),
-        (_squatted, "lastgood's volumes are as lastgood made them"),
+        (_squatted, "lastgood's volumes must be as lastgood made them"),
     ],
 )
 def test_p10_what_changes_gate_and_agent_is_refused(
@@ -321,8 +321,8 @@ def test_p1_what_other_injectors_add_is_let_in(
         (_other_command, "as lastgood made them"),
         (_other_verb, "as lastgood made them"),
         (_on_disk, "lastgood-cache in memory"),
-        (_other_secret, "lastgood's volumes are as lastgood made them"),
-        (_other_ages, "lastgood's volumes are as lastgood made them"),
+        (_other_secret, "lastgood's volumes must be as lastgood made them"),
+        (_other_ages, "lastgood's volumes must be as lastgood made them"),
         (_mounting(layout.CACHE_VOLUME, readOnly=True), "mounts a volume of lastgood's"),
         (_mounting(layout.CACHE_VOLUME, subPath="files"), "mounts a volume of lastgood's"),
         (_mounting(layout.SNAPSHOTS_VOLUME, readOnly=True), "mounts a volume of lastgood's"),

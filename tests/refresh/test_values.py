@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.policy import Validation
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from refresh import validate
 from refresh.model import Checks
 from refresh.select import MOST_BYTES, MOST_LEVELS, MalformedValueError, members, selected, size
 from tests.make import CANARY
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 NESTED = b"[" * 100_000 + b"]" * 100_000
 PEM = b"-----BEGIN EC PRIVATE KEY-----\nMTIzNDU2Nzg5MDEy\n-----END EC PRIVATE KEY-----\n"
@@ -200,6 +205,14 @@ def test_p2_a_value_that_fails_a_check_gets_a_reason_and_a_word(
 ) -> None:
     """Each check of the policy, passed and failed."""
     assert _verdict(raw, validation) == verdict
+
+
+@pytest.mark.parametrize("field", Validation.model_fields.values(), ids=Validation.model_fields)
+def test_every_check_that_a_policy_may_name_is_known(field: FieldInfo) -> None:
+    """A field of the CRD without its check would stop the controller at the first value."""
+    assert field.alias is not None
+    verdict = _verdict(b"x", {field.alias: True})
+    assert verdict is None or verdict[0] is INVALID
 
 
 def test_an_object_is_asked_for_only_where_it_is_needed() -> None:

@@ -139,7 +139,7 @@ ANNOTATIONS = {
         {"secret.x": "file:/etc/x"},
         (
             "secret.x: policy payments does not allow this secret in namespace payments."
-            " It allows nothing of file"
+            " It allows no secrets of provider file"
         ),
     ),
     "unknown account": (
@@ -205,7 +205,7 @@ ANNOTATIONS = {
     "container before the gate": (
         {"containers": "app,istio-init"},
         (
-            "containers: istio-init starts before the secrets are there, as a mesh proxy must."
+            "containers: istio-init is a mesh proxy, which starts before the secrets exist."
             " Remove it"
         ),
     ),
