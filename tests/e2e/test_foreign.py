@@ -41,7 +41,7 @@ def _told(world: Installed) -> Json:
     until("the Event", lambda: world.events("SecretNotSynced"), PATIENCE_S)
     (event,) = world.events("SecretNotSynced")
     assert event["involvedObject"]["name"] == "web-1"
-    for words in (f"file:{DB}", "foreign-secret", "remove or rename"):
+    for words in (f"file:{DB}", "foreign-secret", "create it under another name"):
         assert words in event["message"]
     assert world.status(DB)["state"] == "Foreign"
     (ready,) = [it for it in world.status(DB)["conditions"] if it["type"] == "Ready"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.replica import Webhook
 
 pytestmark = pytest.mark.e2e
-REASON = "another webhook added them after its turn"
+REASON = "another webhook added them after lastgood was called"
 
 
 def annotating(pod: Json) -> list[Json]:

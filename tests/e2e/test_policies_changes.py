@@ -227,7 +227,7 @@ EXEC = {"exec": {"command": ["sh", "-c", "cat /lastgood/cache/files/*"]}}
         (_secure(allowPrivilegeEscalation=None), "securityContext was loosened"),
         (_secure(appArmorProfile={"type": "Unconfined"}), "securityContext was loosened"),
         (_with(layout.GATE, restartPolicy="Always"), "an init container that ends"),
-        (_gate_late, "before every other one that mounts"),
+        (_gate_late, "before all others that mount"),
         (_squatted, "lastgood's volumes must be as lastgood made them"),
     ],
 )

@@ -28,7 +28,7 @@ def test_a_foreign_secret_is_told_of_though_the_provider_gives_nothing(
     controlled.lead()
     until("the Event", lambda: controlled.events("SecretNotSynced"), PATIENCE_S)
     until("its state", lambda: controlled.status(DB).get("state") == "Foreign", PATIENCE_S)
-    assert "remove or rename" in controlled.events("SecretNotSynced")[-1]["message"]
+    assert "create it under another name" in controlled.events("SecretNotSynced")[-1]["message"]
 
 
 def test_a_foreign_secret_is_never_adopted_and_says_so(controlled: Controlled) -> None:
@@ -45,7 +45,7 @@ def test_a_foreign_secret_is_never_adopted_and_says_so(controlled: Controlled) -
         PATIENCE_S,
     )
     until("the Event", lambda: controlled.events("SecretNotSynced"), PATIENCE_S)
-    assert "remove or rename" in controlled.events("SecretNotSynced")[0]["message"]
+    assert "create it under another name" in controlled.events("SecretNotSynced")[0]["message"]
     assert set(controlled.keys(DB)) == {"mine"}
     controlled.kubectl("delete", "secret", name)
     controlled.serves(DB, ONE)

@@ -76,7 +76,7 @@ def test_p8_a_value_in_a_variable_is_a_reference_where_policy_allows_it(
     asked = {"env-value.PASSWORD": "db"}
     refused = place.create(place.opted_in(**asked))
     assert refused.status == 403
-    assert "write lastgood.dev/env.PASSWORD: db" in refused.message
+    assert "Use lastgood.dev/env.PASSWORD: db" in refused.message
     kubectl("apply", "-f", "-", given=as_list(admission.admins(place, allow_env_value=True)))
     until("the new policy", lambda: place.create(place.opted_in(**asked)).status == 201)
     app = place.create(place.opted_in(**asked)).body["spec"]["containers"][0]
