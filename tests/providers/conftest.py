@@ -11,9 +11,11 @@ from tests.providers.harness import (
     AwsStore,
     FileStore,
     Scripted,
+    SsmStore,
     Store,
     aws_source,
     scripted_server,
+    ssm_source,
 )
 
 if TYPE_CHECKING:
@@ -59,14 +61,18 @@ def given(script: Scripted) -> Iterator[Given]:
     given.source.close()
 
 
-@pytest.fixture(params=["aws-sm", "file"])
+@pytest.fixture(params=["aws-sm", "aws-ssm", "aws-ssm-plain", "file"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Each kind of provider, for the conformance tests. A new source gets a line here."""
     if request.param == "file":
         store: Store = FileStore(root=tmp_path)
     else:
         proxy: Proxy = request.getfixturevalue("proxy")
-        source = aws_source(proxy.addresses["default"])
-        store = AwsStore(provider=request.getfixturevalue("provider"), source=source)
+        address, moto = proxy.addresses["default"], request.getfixturevalue("provider")
+        if request.param == "aws-sm":
+            store = AwsStore(provider=moto, source=aws_source(address))
+        else:
+            kind = "String" if request.param == "aws-ssm-plain" else "SecureString"
+            store = SsmStore(provider=moto, source=ssm_source(address), kind=kind)
     yield store
     store.source.close()
