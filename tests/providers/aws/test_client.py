@@ -6,12 +6,20 @@ import traceback
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import botocore.loaders
 import botocore.session
 import pytest
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
-from providers.aws.source.client import Access, Keys, open_clients, open_sts
+from providers.aws.source.client import (
+    Access,
+    Keys,
+    _loader,
+    open_clients,
+    open_ssm,
+    open_sts,
+)
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.protocol import Failed, FetchRequest, Material
 from tests.providers.harness import CANARY, REGION, aws_source, one
@@ -215,3 +223,30 @@ def test_p4_clients_of_the_chain_are_bounded_too(
     for config in configs.values():
         assert config.retries["total_max_attempts"] == 1
         assert (config.connect_timeout, config.read_timeout) == (2.0, 5.0)
+
+
+def test_accounts_share_what_the_sdk_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further account reads no file of AWS's models, and makes no list longer. No variable of
+    the SDK adds a folder of models.
+    """
+    monkeypatch.setenv("AWS_DATA_PATH", "/nowhere")
+    access = Access(regions=(REGION,), keys=Keys(access_key="a", secret_key="b"))
+    read: list[str] = []
+    load = botocore.loaders.JSONFileLoader.load_file
+
+    def counted(self: botocore.loaders.JSONFileLoader, path: str) -> Any:  # noqa: ANN401 - JSON
+        read.append(path)
+        return load(self, path)
+
+    def opened() -> list[str]:
+        clients: list[Any] = [*open_clients(access), *open_ssm(access), *open_sts(access)]
+        for client in clients:
+            client.close()
+        return list(_loader().search_paths)
+
+    monkeypatch.setattr(botocore.loaders.JSONFileLoader, "load_file", counted)
+    before = opened()
+    read.clear()
+    assert opened() == before
+    assert read == []
+    assert "/nowhere" not in before
