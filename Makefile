@@ -12,6 +12,8 @@ PYTEST_ARGS ?=
 # More options for a push by buildah, for example --tls-verify=false
 PUSH_ARGS ?=
 FUZZ_EXAMPLES ?= 1000
+# Tests wait more than they compute, so there are half as many workers again as cores.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 BENCH_ARGS ?=
 VERSIONS ?=
 # What writes the lock files, and how: make lock LOCK_ARGS= keeps each version that still fits.
@@ -60,7 +62,7 @@ demo: setup ## the story on this machine: starts while the secret store is down
 test: setup ## every test but e2e; fuzz and bench have targets of their own
 	@! command -v go >/dev/null || $(MAKE) --no-print-directory helm \
 	  || echo "helm could not be built, so the chart's tests are skipped" >&2
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not e2e' $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not e2e' $(PYTEST_ARGS)
 
 # The images that tests/e2e/images has built, and where the nodes find them.
 E2E_REPOSITORY = $(or $(LASTGOOD_E2E_REPOSITORY),localhost/lastgood-)
@@ -98,7 +100,7 @@ bench: setup ## ratios measured in one run, one line each
 	@$(BIN)/python -m bench
 
 fuzz: setup ## every property with many more examples: FUZZ_EXAMPLES=1000
-	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n auto --maxprocesses 4 \
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n $(WORKERS) \
 	  -m 'hypothesis and not e2e' --timeout 3600 $(PYTEST_ARGS)
 
 helm: ## build helm with go, where it is not on the PATH

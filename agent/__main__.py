@@ -11,7 +11,7 @@ import sys
 
 from agent.clock import Clock
 from agent.log import Log
-from agent.turn import Folders
+from agent.sync import Folders
 from contract import plan as plans
 from contract.plan import FOLLOW, NEEDS_BUNDLE
 from contract.wire import WireError

@@ -31,7 +31,7 @@ import os
 from fcntl import LOCK_EX, LOCK_NB, flock
 
 from agent import files
-from agent.decide import Copy
+from agent.decide import CachedSnapshot
 from contract import plan as plans
 from contract import snapshot, status, wire
 from contract.layout import DATA, FILES, LOCK, STATUS
@@ -84,7 +84,7 @@ class Cache:
         name = files.link(DATA, self._files)
         return name if name is not None and _number(name) else None
 
-    def copies(self) -> dict[str, Copy]:
+    def copies(self) -> dict[str, CachedSnapshot]:
         """What the current revision holds, by snapshot. WireError: its manifest can't be read."""
         revision = self.revision
         return {} if revision is None else self._copies(revision)
@@ -107,7 +107,7 @@ class Cache:
 
     def apply(
         self,
-        copies: Mapping[str, Copy],
+        copies: Mapping[str, CachedSnapshot],
         bundle: Mapping[str, SecretBytes],
         new_status: Callable[[str | None], Status],
         allows: Callable[[str, str | None], bool],
@@ -133,7 +133,7 @@ class Cache:
         yield 12
 
     def _publish(
-        self, copies: Mapping[str, Copy], bundle: Mapping[str, SecretBytes]
+        self, copies: Mapping[str, CachedSnapshot], bundle: Mapping[str, SecretBytes]
     ) -> Iterator[int]:
         name = f"..r{1 + max(map(_number, os.listdir(self._files)), default=0)}"
         try:
@@ -149,7 +149,7 @@ class Cache:
         yield 7
 
     def _write(
-        self, name: str, copies: Mapping[str, Copy], bundle: Mapping[str, SecretBytes]
+        self, name: str, copies: Mapping[str, CachedSnapshot], bundle: Mapping[str, SecretBytes]
     ) -> Iterator[int]:
         # 3. Make the directory.
         folder = files.make_directory(name + UNFINISHED, self._directory_mode, self._files)
@@ -231,7 +231,7 @@ class Cache:
         metas = wire.mapping(wire.decode(raw, MANIFEST), "snapshots")
         return {name: snapshot.from_wire(wire.text(metas, name)) for name in metas}
 
-    def _copies(self, revision: str) -> dict[str, Copy]:
+    def _copies(self, revision: str) -> dict[str, CachedSnapshot]:
         metas = self._metas(revision)
         copies = {}
         for planned in self._plan.snapshots:
@@ -240,7 +240,7 @@ class Cache:
             values = {name: SecretBytes(raw) for name, raw in found.items() if raw is not None}
             meta = metas.get(planned.snapshot)
             if meta is not None and len(values) == len(names):
-                copies[planned.snapshot] = Copy(meta=meta, values=values)
+                copies[planned.snapshot] = CachedSnapshot(meta=meta, values=values)
         return copies
 
     def _rename(self, old: str, new: str) -> None:

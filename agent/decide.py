@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contract.snapshot import Meta
 
 
-class Verdict(StrEnum):
+class PodVerdict(StrEnum):
     """The gate's answer for the whole pod."""
 
     START = "start"
@@ -40,14 +40,14 @@ class Mounted(Record):
     """By data key. A key that is not there is missing."""
 
 
-class Copy(Record):
+class CachedSnapshot(Record):
     """One version of a snapshot, with the bytes of all files that the pod takes from it."""
 
     meta: Meta
     values: dict[str, SecretBytes]
     """By the file's name."""
 
-    def same(self, other: Copy | None) -> bool:
+    def same(self, other: CachedSnapshot | None) -> bool:
         """Whether the files would be the same, and named by the same version."""
         return (
             other is not None
@@ -60,7 +60,7 @@ class Choice(Record):
     """What the pod gets from one snapshot, and how old it is. Times in seconds since the epoch."""
 
     planned: PlannedSnapshot
-    copy: Copy | None
+    copy: CachedSnapshot | None
     """None: no file."""
     holding: Holding | None
     """Why this is not simply what is mounted; None: it is."""
@@ -87,17 +87,17 @@ class Decision(Record):
     """For all snapshots of the plan, in its order."""
 
     choices: tuple[Choice, ...]
-    cached: Mapping[str, Copy]
+    cached: Mapping[str, CachedSnapshot]
     revoked: Mapping[str, tuple[str, ...] | None]
     """By snapshot: versions that may not stay anywhere; None: no version may."""
     form: str | None = None
     """Of the bundle; None: the pod asks for none."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> PodVerdict:
         if any(choice.holding is Holding.FOREIGN for choice in self.choices):
-            return Verdict.MISCONFIGURED
-        return Verdict.WAIT if self.waiting else Verdict.START
+            return PodVerdict.MISCONFIGURED
+        return PodVerdict.WAIT if self.waiting else PodVerdict.START
 
     @property
     def waiting(self) -> dict[str, str]:
@@ -129,7 +129,7 @@ class Decision(Record):
         }
 
     @property
-    def copies(self) -> dict[str, Copy]:
+    def copies(self) -> dict[str, CachedSnapshot]:
         """What the cache should hold, by snapshot."""
         return {
             choice.planned.snapshot: choice.copy
@@ -183,7 +183,7 @@ class Decision(Record):
 def decide(
     plan: Plan,
     mounted: Mapping[str, Mounted],
-    cached: Mapping[str, Copy],
+    cached: Mapping[str, CachedSnapshot],
     entries: Mapping[str, Entry],
     now: float,
 ) -> Decision:
@@ -200,7 +200,7 @@ def decide(
     return Decision(choices=tuple(choices), cached=cached, revoked=revoked, form=plan.bundle)
 
 
-def files_of(copies: Mapping[str, Copy]) -> dict[str, SecretBytes]:
+def files_of(copies: Mapping[str, CachedSnapshot]) -> dict[str, SecretBytes]:
     """The bytes of the files that these copies make, by name."""
     return {file: value for copy in copies.values() for file, value in copy.values.items()}
 
@@ -242,7 +242,7 @@ def oldest_age_s(decision: Decision, now: float) -> float | None:
 
 def _choice(
     planned: PlannedSnapshot,
-    copy: Copy | None,
+    copy: CachedSnapshot | None,
     holding: Holding | None,
     entry: Entry | None,
     now: float,
@@ -263,8 +263,11 @@ def _choice(
 
 
 def _copy(
-    planned: PlannedSnapshot, mounted: Mounted | None, cached: Copy | None, form: str | None
-) -> tuple[Copy | None, Holding | None]:
+    planned: PlannedSnapshot,
+    mounted: Mounted | None,
+    cached: CachedSnapshot | None,
+    form: str | None,
+) -> tuple[CachedSnapshot | None, Holding | None]:
     """Which copy the pod gets, and why it is not the mounted one."""
     if mounted is None:
         return cached, Holding.NEVER_SYNCED if cached is None else Holding.MISSING
@@ -282,10 +285,10 @@ def _copy(
         return _unrevoked(cached, meta), Holding.PROPERTY_MISSING
     if form is not None and not _fit(form, planned, values):
         return _unrevoked(cached, meta), Holding.UNFIT_FOR_BUNDLE
-    return Copy(meta=meta, values=values), None
+    return CachedSnapshot(meta=meta, values=values), None
 
 
-def _unrevoked(cached: Copy | None, meta: Meta) -> Copy | None:
+def _unrevoked(cached: CachedSnapshot | None, meta: Meta) -> CachedSnapshot | None:
     """What stays while the mounted version can't be used."""
     revoked = cached is not None and cached.meta.version in meta.revoked
     return None if revoked else cached

@@ -10,14 +10,14 @@ from __future__ import annotations
 from agent import metrics
 from agent.log import fault
 from agent.reload import Reloader
-from agent.turn import Turn, Watch, take
+from agent.sync import SyncResult, VolumeWatch, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.clock import Clock
     from agent.log import Log
     from agent.serve import Server
-    from agent.turn import Folders
+    from agent.sync import Folders
     from contract.plan import Plan
     from contract.secret_bytes import SecretBytes
 
@@ -35,13 +35,13 @@ class Follow:
         self._folders = folders
         self._clock = clock
         self._log = log
-        self._watch = Watch(folders)
+        self._watch = VolumeWatch(folders)
         self._in_a_row = 0
         self._files: dict[str, SecretBytes] | None = None
         self._held: dict[str, str] = {}
         self.reloader = Reloader(plan.reload, clock, log)
         self.counts = metrics.Counts()
-        self.turn: Turn | None = None
+        self.turn: SyncResult | None = None
 
     def step(self) -> None:
         """Look if a look is due, and reload if a reload is. Raises nothing that is an Exception."""
@@ -67,7 +67,7 @@ class Follow:
         if self._changed(turn):
             self.reloader.ask()
 
-    def _changed(self, turn: Turn) -> bool:
+    def _changed(self, turn: SyncResult) -> bool:
         """Whether the app's files have other bytes than it may have read. Another version alone is
         no change: the app may take a part of the secret that stayed the same.
         """
@@ -84,7 +84,7 @@ class Follow:
         self._files = kept | turn.seen
         return before is not None and before != self._files
 
-    def _report(self, turn: Turn) -> None:
+    def _report(self, turn: SyncResult) -> None:
         held = turn.decision.holding
         if held != self._held:
             self._held = held

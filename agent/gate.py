@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 import os
 
-from agent.decide import Decision, Verdict, counts, oldest_age_s
+from agent.decide import Decision, PodVerdict, counts, oldest_age_s
 from agent.log import fault
-from agent.turn import Turn, Unreadable, Watch, take
+from agent.sync import SyncResult, Unreadable, VolumeWatch, take
 from contract.layout import GATE_MISCONFIGURED
 from contract.wire import WireError
 
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.clock import Clock
     from agent.log import Log
-    from agent.turn import Folders
+    from agent.sync import Folders
     from contract.plan import Plan, PlannedSnapshot
 
 POLL_S = 0.1
@@ -36,11 +36,11 @@ def gate(plan: Plan, folders: Folders, clock: Clock, log: Log, termination_log: 
     begun = clock.monotonic()
     waiting = Waiting(clock, log)
     turn = _attempt(plan, folders, clock, waiting)
-    if turn is None or turn.decision.verdict is Verdict.WAIT:
+    if turn is None or turn.decision.verdict is PodVerdict.WAIT:
         decision = _wait(plan, folders, clock, waiting)
     else:
         decision = turn.decision
-    if decision.verdict is Verdict.MISCONFIGURED:
+    if decision.verdict is PodVerdict.MISCONFIGURED:
         names = [planned.snapshot for planned in _foreign(decision)]
         return misconfigured(
             f"the mounted snapshot {', '.join(names)} is of another source or identity than the "
@@ -87,26 +87,26 @@ def say(termination_log: str, outcome: dict[str, object]) -> None:
 
 
 def _wait(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> Decision:
-    watch = Watch(folders)
+    watch = VolumeWatch(folders)
     while True:
         now = clock.now()
         if watch.stirred(now):
             turn = _attempt(plan, folders, clock, waiting)
-            if turn is not None and turn.decision.verdict is not Verdict.WAIT:
+            if turn is not None and turn.decision.verdict is not PodVerdict.WAIT:
                 return turn.decision
             watch.wake_at(now + RETRY_S if turn is None else turn.decision.next_change)
         waiting.remind()
         clock.sleep(POLL_S)
 
 
-def _attempt(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> Turn | None:
+def _attempt(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> SyncResult | None:
     """One look; None: it failed, and said so."""
     try:
         turn = take(plan, folders, clock.now(), starting=True)
     except (OSError, WireError, Unreadable) as error:
         waiting.say(fault(error))
         return None
-    if turn.decision.verdict is Verdict.WAIT:
+    if turn.decision.verdict is PodVerdict.WAIT:
         waiting.say({"secrets": turn.decision.waiting})
     return turn
 

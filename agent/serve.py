@@ -58,7 +58,7 @@ class Server:
         self.last_error: OSError | None = None
 
     def wait(self, seconds: float) -> None:
-        """Answer whoever asks within that time, and return when it is over. OSError only if the
+        """Answer anyone who asks within that time, and return when it is over. OSError only if the
         system can't poll.
         """
         until = self._clock.monotonic() + seconds

@@ -69,7 +69,7 @@ class Validation(Model):
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
-class Source(Model):
+class SourceRule(Model):
     """Secrets of one account that pods in the policy's namespaces may use."""
 
     account: Label
@@ -199,7 +199,7 @@ class PolicySpec(Model):
     namespaces: Annotated[tuple[NamespaceGlob, ...], LIST, Field(max_length=256), SOME]
     """Namespaces that may select this policy with their label lastgood.dev/policy. "*" matches any
     characters."""
-    sources: Annotated[tuple[Source, ...], LIST, Field(max_length=128)]
+    sources: Annotated[tuple[SourceRule, ...], LIST, Field(max_length=128)]
     """Secrets that pods may use. If several patterns match, the most specific one applies."""
     classes: Annotated[dict[Label, Class], Field(max_length=64)]
     """Freshness classes by name."""

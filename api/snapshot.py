@@ -33,7 +33,7 @@ class _Model(BaseModel):
     )
 
 
-class Source(_Model):
+class SnapshotSource(_Model):
     """The secret that the snapshot keeps."""
 
     model_config = rules(
@@ -62,7 +62,7 @@ class Spec(_Model):
         }
     )
 
-    source: Source
+    source: SnapshotSource
     """The secret that the snapshot keeps. The object's name is derived from it."""
     pin: Version | None = None
     """Version to serve until it is unpinned. Default: the newest good version."""
@@ -87,7 +87,7 @@ class Quarantined(_Model):
     """Validation that rejected the version, or rolled-back."""
 
 
-class Held(_Model):
+class HistoryVersion(_Model):
     """A stored version other than the served one."""
 
     version: str
@@ -201,7 +201,7 @@ class Status(_Model):
     """Versions that are not served, with the reasons."""
     revoked: tuple[str, ...] = ()
     """Versions that are never served again."""
-    history: tuple[Held, ...] = ()
+    history: tuple[HistoryVersion, ...] = ()
     """Other stored versions, newest first."""
     consumers: int = 0
     """Number of pods that use the snapshot."""

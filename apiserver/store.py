@@ -1,6 +1,6 @@
 """Objects with their resource versions, and the changes that watches are told. Pure.
 
-Objects are never changed in place: whoever reads one may keep it.
+Objects are never changed in place: anyone who reads one may keep it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StoredChange:
     """One write."""
 
     version: int
@@ -40,7 +40,7 @@ class Store:
         self.version = 1
         """Of the last write. One counter for all kinds, as in etcd."""
         self._objects: dict[str, dict[Key, Json]] = {}
-        self._changes: deque[Change] = deque()
+        self._changes: deque[StoredChange] = deque()
         self._compacted = 0
         """The newest change that is forgotten."""
 
@@ -55,14 +55,14 @@ class Store:
         self.version += 1
         after = _stamped(content, self.version)
         objects[key] = after
-        self._changed(Change(self.version, kind, key, before, after))
+        self._changed(StoredChange(self.version, kind, key, before, after))
         return after
 
     def remove(self, kind: str, key: Key) -> Json:
         """Removes an object that is there. It is answered with the version of its removal."""
         before = self._objects[kind].pop(key)
         self.version += 1
-        self._changed(Change(self.version, kind, key, before, None))
+        self._changed(StoredChange(self.version, kind, key, before, None))
         return _stamped(before, self.version)
 
     def keys(self, namespace: str | None) -> list[tuple[str, Key]]:
@@ -87,7 +87,7 @@ class Store:
                     found[change.key] = change.before
         return sorted(found.items(), key=lambda item: "/".join(item[0]))
 
-    def since(self, kind: str, version: int) -> Iterator[Change]:
+    def since(self, kind: str, version: int) -> Iterator[StoredChange]:
         """The changes after `version`, oldest first. Refusal 410: some are forgotten."""
         if version < self._compacted:
             raise Refusal(410, f"too old resource version: {version} ({self._compacted + 1})")
@@ -99,7 +99,7 @@ class Store:
         self._compacted = self.version
         self._changes.clear()
 
-    def _changed(self, change: Change) -> None:
+    def _changed(self, change: StoredChange) -> None:
         self._changes.append(change)
         if len(self._changes) > _KEPT:
             self._compacted = self._changes.popleft().version

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from apiserver.registry import Target
-    from apiserver.store import Change, Store
+    from apiserver.store import Store, StoredChange
 
 Json = dict[str, Any]
 BOOKMARK_S = 60.0
@@ -91,7 +91,7 @@ class Watch:
                 yield event
         self.at = self.store.version
 
-    def _event(self, change: Change) -> Json | None:
+    def _event(self, change: StoredChange) -> Json | None:
         """None: it is not for this watch."""
         if self.target.namespace not in {"", change.key[0]}:
             return None

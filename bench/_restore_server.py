@@ -13,7 +13,7 @@ from aiohttp import web
 from contract.ages import Confirmed, Entry, to_wire
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from controller.record import Record, Written, to_secret
+from controller.record import SnapshotRecord, Written, to_secret
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import history_data, publication, secret_data
 
@@ -82,7 +82,7 @@ def _record(number: int, namespaces: int) -> dict[str, Any]:
     mine, state = key(number, namespaces), _state()
     written = publication(mine, state, (), CLUSTER)
     snapshot = secret_data(written)
-    record = Record(
+    record = SnapshotRecord(
         namespace=mine.namespace,
         namespace_uid=uid(mine.namespace),
         snapshot=mine.source.snapshot,

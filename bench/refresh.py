@@ -12,7 +12,7 @@ from random import Random
 
 from contract.reasons import FetchFailure
 from refresh.budget import Budget
-from refresh.observer import Silent
+from refresh.observer import Observer
 from tests.refresh.world import STEADY, Provider, World, demanded, most_over
 
 SECRETS = 10_000
@@ -44,9 +44,9 @@ def _world(batch_limit: int, secrets: int = SECRETS) -> World:
     provider = Provider(
         batch_limit=batch_limit, default=lambda name: ("v1", b'{"name":"%b"}' % name.encode())
     )
-    world = World(provider, draw=Random(1).random, observer=Silent())
-    world.fleet.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
-    world.fleet.demand(
+    world = World(provider, draw=Random(1).random, observer=Observer())
+    world.manager.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
+    world.manager.demand(
         [demanded(f"ns{n % NAMESPACES}", f"/prod/{n}") for n in range(secrets)], world.at
     )
     return world
@@ -89,14 +89,14 @@ def _recover(world: World, batch_limit: int) -> tuple[int, float, float]:
     since = world.wall
     overdue = [
         key
-        for key, state in world.fleet.states.all.items()
+        for key, state in world.manager.states.all.items()
         if state.last_success is None or since - state.last_success > STEADY.refresh_s
     ]
     began = world.mono
     waiting = set(overdue)
     while waiting and world.mono - began < FAILING_S:
         world.run(1)
-        states = world.fleet.states.all
+        states = world.manager.states.all
         waiting = {key for key in waiting if (states[key].last_success or 0.0) < since}
     return len(overdue), len(overdue) / (RATE * batch_limit), world.mono - began
 
@@ -105,7 +105,7 @@ def _oldest_s(world: World) -> float:
     """The greatest age; infinity when a secret was never synced, so that none starves unseen."""
     return max(
         float("inf") if state.last_success is None else world.wall - state.last_success
-        for state in world.fleet.states.all.values()
+        for state in world.manager.states.all.values()
     )
 
 

@@ -21,7 +21,7 @@ from kubernetes.aio.client.configuration import Configuration
 from bench._restore_server import CLUSTER, FETCHED_AT, NAMESPACE, key, names, uid
 from controller.accounts import Accounts
 from controller.controller import Controller
-from controller.demand import Demand, Parts
+from controller.demand import Demand, DemandedParts
 from controller.freshness import FreshnessMaps
 from controller.records import Records
 from controller.restore import Restore
@@ -168,7 +168,8 @@ def _demand() -> tuple[Demand, ...]:
     """A pod of each snapshot."""
     keys = (key(number, NAMESPACES) for number in range(SNAPSHOTS))
     return tuple(
-        Demand(namespace=it.namespace, pod="web", parts={it: Parts(whole=True)}) for it in keys
+        Demand(namespace=it.namespace, pod="web", parts={it: DemandedParts(whole=True)})
+        for it in keys
     )
 
 

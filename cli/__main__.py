@@ -63,8 +63,8 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
         from cli.explain import explain
 
         return explain(arguments, settings, clock, terminal)
-    from cli.sessions import opened
-    from cli.verbs import carry_out
+    from cli.commands import carry_out
+    from cli.open_cluster import opened
 
     with opened(arguments, settings, clock, terminal) as session:
         return carry_out(arguments, session)

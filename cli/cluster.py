@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cli import heartbeat
+from cli.api_errors import EDIT
 from cli.errors import CommandError
-from cli.refusals import EDIT
 from contract import ages
 from contract.wire import WireError
 from controller.demand import NotADemandError, from_pod
@@ -21,7 +21,7 @@ from kube.resources import CONFIG_MAPS, LEASES, PODS, SECRET_SNAPSHOTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from cli.heartbeat import Heartbeat
     from controller.snapshots import Snapshot
     from controller.spec import Name, Spec
@@ -35,13 +35,13 @@ _TRIES = 20
 _IGNORED_SHOWN = 4
 
 
-class Cluster:
+class ClusterSnapshots:
     """One namespace's snapshots, or all."""
 
     poll_s = 0.2
 
     def __init__(
-        self, connection: Connection, namespace: str | None, system: str | None, clock: Clock
+        self, connection: ApiConnection, namespace: str | None, system: str | None, clock: Clock
     ) -> None:
         """`namespace` None: all. `system`: where lastgood is installed; None: it is looked for."""
         self._connection = connection

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cli.api_errors import VIEW, refused
 from cli.errors import CommandError
-from cli.refusals import VIEW, refused
 from kube.api import Api
 from kube.config import ConfigError, locate
 from kube.errors import ApiError, ForbiddenError, NotFoundError
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 
-class Connection:
+class ApiConnection:
     """Every method raises CommandError, `UnreachableError` where later it may be granted."""
 
     def __init__(self, runner: asyncio.Runner, api: Api, place: Place, clock: Clock) -> None:
@@ -98,7 +98,7 @@ def moment(date: str | None) -> float | None:
 
 
 @contextmanager
-def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Iterator[Connection]:
+def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Iterator[ApiConnection]:
     """The API server that kubeconfigs name, or, without any, that of the pod we run in."""
     with asyncio.Runner() as runner:
         try:
@@ -107,7 +107,7 @@ def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Itera
             raise CommandError(_help(str(error), files)) from None
         api = Api(place.configuration, user_agent="lastgood-cli")
         try:
-            yield Connection(runner, api, place, clock)
+            yield ApiConnection(runner, api, place, clock)
         finally:
             runner.run(api.close())
 

@@ -27,4 +27,4 @@ class CommandError(Exception):
 
 
 class UnreachableError(CommandError):
-    """Caught where a wish that is recorded is waited for, until the time is over."""
+    """Caught where a change that is recorded is waited for, until the time is over."""

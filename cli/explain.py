@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cli import fleet
-from cli.cluster import Cluster
+from cli import listing
+from cli.cluster import ClusterSnapshots
+from cli.diagnosis import Secret, Standing, is_of, secrets, standing
 from cli.errors import CommandError, Exit
-from cli.findings import Secret, Standing, is_of, secrets, standing
+from cli.open_cluster import connected
 from cli.output import MACHINE, written
-from cli.sessions import connected
 from cli.terminal import plain
 from contract import layout
 from contract.quoted import shown
@@ -21,7 +21,7 @@ from kube.resources import CORE_EVENTS, PODS
 if TYPE_CHECKING:
     import argparse
 
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from cli.settings import Settings
     from cli.terminal import Terminal
     from contract.plan import Plan
@@ -33,7 +33,7 @@ OURS = "lastgood"
 """In the component of our Events, and in the webhook's name, which a refusal quotes."""
 _EVENTS_SHOWN = 5
 _MOST_SAID = 1024
-"""Characters of an Event; whoever may write Events there has written it."""
+"""Characters of an Event; anyone who may write Events there has written it."""
 _PREFIXES = ("pod/", "pods/")
 
 
@@ -57,10 +57,10 @@ def explain(
 
 
 class _Explainer:
-    def __init__(self, connection: Connection, namespace: str, clock: Clock) -> None:
+    def __init__(self, connection: ApiConnection, namespace: str, clock: Clock) -> None:
         self._connection = connection
         self._namespace = namespace
-        self._cluster = Cluster(connection, namespace, None, clock)
+        self._cluster = ClusterSnapshots(connection, namespace, None, clock)
 
     def explain(self, name: str) -> Json:
         """All that is known, for programs. CommandError: there is nothing of that name."""
@@ -137,7 +137,7 @@ class _Explainer:
         running = self._cluster.controlled()
         notes = list(self._cluster.notes)
         if running is False:
-            notes.append(fleet.NO_CONTROLLER)
+            notes.append(listing.NO_CONTROLLER)
         return {
             "namespace": self._namespace,
             "pod": name,
@@ -188,10 +188,10 @@ def _text(document: Json) -> str:
     lines = [f"{document['namespace']}/{document['pod']} {document['sentence']}"]
     found = document["secrets"]
     if found:
-        lines.append(fleet.table(HEADINGS, [_row(item) for item in found]))
+        lines.append(listing.table(HEADINGS, [_row(item) for item in found]))
     lines += [f"{item['name']}: {item['why']}" for item in found if item["why"] is not None]
     lines += [
-        f"Event {event['reason']}, {fleet.duration(event['age_s'])} ago: {event['message']}"
+        f"Event {event['reason']}, {listing.duration(event['age_s'])} ago: {event['message']}"
         for event in document["events"]
     ]
     return "\n".join(lines)
@@ -203,6 +203,6 @@ def _row(item: Json) -> tuple[str, ...]:
         item["source"],
         item["class"],
         item["state"],
-        fleet.duration(item["age_s"]),
-        fleet.short(item["version"]),
+        listing.duration(item["age_s"]),
+        listing.short(item["version"]),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from controller.lease import Record
+from controller.lease import LeaseRecord
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Heartbeat:
 
     version: str
     """Its resource version; empty: there is none."""
-    record: Record
+    record: LeaseRecord
     renewed_at: float | None
     """As it says, in seconds since the epoch; None: it does not."""
     since: float
@@ -44,7 +44,7 @@ def saw(before: Heartbeat | None, lease: Mapping[str, Any] | None, at: float) ->
     spec = {} if lease is None else lease.get("spec") or {}
     return Heartbeat(
         version=version,
-        record=Record.from_wire(spec),
+        record=LeaseRecord.from_wire(spec),
         renewed_at=seconds(spec.get("renewTime")),
         since=at,
         beat=before is not None,

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from api.account import SecretAccount
 from api.policy import SecretPolicy
+from cli.api_errors import POLICIES
 from cli.errors import CommandError
-from cli.refusals import POLICIES
 from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.load import PolicyError, load_folder
 from policy.match import PolicySet
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from kube.resources import Resource
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,7 +43,7 @@ def in_folder(folder: Path) -> Said:
         raise CommandError(str(error)) from error
 
 
-def on_cluster(connection: Connection, namespaces: Iterable[str]) -> Said:
+def on_cluster(connection: ApiConnection, namespaces: Iterable[str]) -> Said:
     """With the labels of these namespaces. CommandError."""
     problems: list[str] = []
     accounts = _objects(connection, SECRET_ACCOUNTS, SecretAccount, problems)
@@ -62,7 +62,7 @@ def on_cluster(connection: Connection, namespaces: Iterable[str]) -> Said:
 
 
 def _objects(
-    connection: Connection, resource: Resource, model: type[M], problems: list[str]
+    connection: ApiConnection, resource: Resource, model: type[M], problems: list[str]
 ) -> dict[str, M]:
     kind = model.__name__
     what = f"list {resource.plural}"

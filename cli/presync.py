@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cli import fleet, manifests, policies, templates
-from cli.cluster import Cluster
+from cli import listing, manifests, policies, templates
+from cli.api_errors import EDIT
+from cli.cluster import ClusterSnapshots
 from cli.errors import CommandError, Exit
 from cli.manifests import namespace_of, namespaces
+from cli.open_cluster import connected
 from cli.output import JSON, NAME, YAML, name_of, written
-from cli.refusals import EDIT
 from cli.render import NOTHING, renderings_of
-from cli.sessions import connected
 from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
 from controller.snapshots import MADE_FOR, declaration
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Iterable
 
-    from cli.connection import Connection
+    from cli.connection import ApiConnection
     from cli.render import Renderer
     from cli.settings import Settings
     from cli.templates import Manifest
@@ -48,7 +48,7 @@ def presync(
 
 def _presync(
     arguments: argparse.Namespace,
-    connection: Connection | None,
+    connection: ApiConnection | None,
     clock: BlockingClock,
     terminal: Terminal,
 ) -> int:
@@ -77,7 +77,7 @@ def _presync(
         print(f"{name.namespace}/{name.snapshot}: {what}", file=progress, flush=True)
     if arguments.output is not None:
         terminal.out.write(documents)
-    cluster = Cluster(connection, None, arguments.system_namespace, clock)
+    cluster = ClusterSnapshots(connection, None, arguments.system_namespace, clock)
     return _await(cluster, list(wanted), arguments.wait, clock, replace(terminal, out=progress))
 
 
@@ -113,7 +113,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
     return dict(sorted(found.items()))
 
 
-def _declare(connection: Connection, name: Name, body: dict[str, Any]) -> str:
+def _declare(connection: ApiConnection, name: Name, body: dict[str, Any]) -> str:
     """What was done. One that was made for pods becomes a declared one, which outlives them. One
     that is there counts on the members of the manifests too, and on no fewer than before.
     """
@@ -162,7 +162,11 @@ def _joined(found: dict[str, Any], members: Iterable[str]) -> tuple[dict[str, An
 
 
 def _await(
-    cluster: Cluster, names: list[Name], wait_s: float, clock: BlockingClock, terminal: Terminal
+    cluster: ClusterSnapshots,
+    names: list[Name],
+    wait_s: float,
+    clock: BlockingClock,
+    terminal: Terminal,
 ) -> int:
     """Until each has been decided on and fetched once, or the time is over."""
     deadline = clock.monotonic() + wait_s
@@ -176,7 +180,7 @@ def _await(
     now = cluster.now()
     known = {name: status for name, status in statuses.items() if status is not None}
     if known:
-        print(fleet.overview(known, now), file=terminal.out)
+        print(listing.overview(known, now), file=terminal.out)
     for note in cluster.notes:
         terminal.tell(f"note: {note}")
     if not waiting:

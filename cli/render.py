@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cli import manifests, policies, templates
 from cli.arguments import IMAGE
 from cli.errors import Exit
-from cli.sessions import connected
+from cli.open_cluster import connected
 from contract.quoted import shown
 from webhook.admit import admit
 from webhook.config import Injection

@@ -36,7 +36,7 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 def _expanded(part: str) -> Path:
     """A `~user` whom nobody knows stays as it is: the file that it names can't be read, which is
-    said by whoever needs it.
+    reported by the code that needs it.
     """
     try:
         return Path(part).expanduser()

@@ -19,7 +19,7 @@ class Terminal:
     """What the user should know besides."""
 
     def tell(self, text: str) -> None:
-        """A line on `err`, whoever's words are in it."""
+        """A line on `err`, no matter whose words are in it."""
         print(plain(text), file=self.err)
 
 

@@ -31,7 +31,7 @@ that does not know the argument or one of its words refuses to work, and the pod
 
 DIRECTORY_MODES = {"owner": 0o700, "group": 0o750, "world": 0o755}
 FILE_MODES = {"owner": 0o400, "group": 0o440, "world": 0o444}
-"""File mode by who may read: the app's UID alone, its fsGroup, or whoever has the volume mounted
+"""File mode by who may read: the app's UID alone, its fsGroup, or anyone who has the volume mounted
 (docs/contract.md, "Who may read the files").
 """
 
@@ -219,7 +219,7 @@ def _snapshot_from_wire(
 
 
 def _path_element(item: dict[str, Any], member: str) -> str:
-    """A name that becomes a path element: whoever wrote the plan, it never leads out of our
+    """A name that becomes a path element: no matter who wrote the plan, it never leads out of our
     folders.
     """
     name = wire.text(item, member)

@@ -30,7 +30,7 @@ def suggestion(word: str, allowed: Iterable[str]) -> str:
 
 
 def quick_suggestion(word: str, allowed: Iterable[str]) -> str:
-    """Likewise, among the first MOST_WORDS of no more than MOST_LETTERS: comparing takes time, and
+    """The same, among the first MOST_WORDS of no more than MOST_LETTERS: comparing takes time, and
     what a tenant writes can be of any length and number.
     """
     if len(word) > MOST_LETTERS:

@@ -25,8 +25,8 @@ MOST = 1e15
 
 
 class WireError(ValueError):
-    """A document that this version can't use. Caught by whoever reads one: it names the document's
-    fault in one sentence.
+    """A document that this version can't use. Caught by the code that reads one: it names the
+    document's fault in one sentence.
     """
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from controller.records import UntakenRecordError
-from controller.run import Cluster, LostError
+from controller.run import ControllerProcess, LostError
 from controller.selfcheck import NotRefusedError
 from controller.serve import serve
 from controller.settings import from_arguments
@@ -62,7 +62,7 @@ async def _run(settings: Settings) -> None:
 
     reached = await load(settings.kubeconfig)
     async with await connect() as api, Attempts(reached, user_agent=agent) as tries:
-        replica = Cluster(
+        replica = ControllerProcess(
             api,
             settings,
             connect=connect,

@@ -111,7 +111,7 @@ class Accounts:
 
 class Following:
     """A source that is opened again when its account is another. Old ones are closed at the end,
-    for a fetch may be under way.
+    for a fetch may be in progress.
     """
 
     def __init__(

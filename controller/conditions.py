@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from contract.quoted import shown
 from contract.reasons import Found, Freshness
-from controller.advice import explained
+from controller.remediation import explained
 from controller.times import rfc3339
-from refresh.hold import what_is_lost
+from refresh.held_versions import what_is_lost
 from refresh.versions import held_back
 
 if TYPE_CHECKING:

@@ -9,34 +9,34 @@ from typing import TYPE_CHECKING
 
 from contract.wire import WireError
 from controller.demand import consumers, parts, used
+from controller.policy_cache import PolicyCache
 from controller.reconcile import (
     RETENTION_S,
     Decided,
     Known,
     next_change,
+    operator_spec,
     reconcile,
-    wish,
     within,
 )
 from controller.spec import Name
 from controller.telemetry import say
-from controller.verdicts import Verdicts
-from kube.race import unless
+from kube.run_until import unless
 from refresh.engine import CLOCK_STEP_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from controller.accounts import Accounts
-    from controller.demand import Demand, Parts
-    from controller.feeds import Feed
+    from controller.demand import Demand, DemandedParts
     from controller.garbage_collector import GarbageCollector
+    from controller.informers import Informer
     from controller.restore import Restore, Restored
     from controller.spec import Spec
     from controller.status_writer import StatusWriter
     from policy.match import PolicySet
     from refresh.engine import Engine
-    from refresh.model import SnapshotKey, Wanted
+    from refresh.model import OperatorSpec, SnapshotKey
     from workqueue.clock import Clock
 
 REST_SHARE = 3.0
@@ -54,9 +54,9 @@ class Controller:
         restore: Restore,
         statuses: StatusWriter,
         garbage: GarbageCollector,
-        policies: Feed[PolicySet],
-        pods: Feed[Sequence[Demand]],
-        specs: Feed[Mapping[Name, Spec]],
+        policies: Informer[PolicySet],
+        pods: Informer[Sequence[Demand]],
+        specs: Informer[Mapping[Name, Spec]],
         accounts: Accounts,
         engine: Engine,
         clock: Clock,
@@ -79,7 +79,7 @@ class Controller:
         self._next_change = float("-inf")
         self._behind = True
         self._rests_until = float("-inf")
-        self._verdicts = Verdicts(namespaces=namespaces)
+        self._policy_cache = PolicyCache(namespaces=namespaces)
         self._names: dict[SnapshotKey, Name] = {}
         self._turned_at = clock.monotonic()
         self._offset_s = clock.now() - self._turned_at
@@ -171,7 +171,7 @@ class Controller:
         self._known.pop(key, None)
         self._handled.pop(key, None)
 
-    def _decide(self, wanted: Mapping[SnapshotKey, Parts], now: float) -> set[SnapshotKey]:
+    def _decide(self, wanted: Mapping[SnapshotKey, DemandedParts], now: float) -> set[SnapshotKey]:
         """Decides on all snapshots, and tells the engine. Those that are forgotten."""
         policies = self._policies.current()
         specs = self._specs.current()
@@ -179,28 +179,28 @@ class Controller:
         self._behind |= bool(gone)  # in a namespace that was made again it is another snapshot
         keys = (wanted.keys() | self._known.keys()) - gone
         self._names = {key: self._names.get(key) or _name(key) for key in keys}
-        if policies is not self._verdicts.policies:
-            self._verdicts = Verdicts(policies, self._namespaces)
-        wishes = self._wishes(keys, policies)
+        if policies is not self._policy_cache.policies:
+            self._policy_cache = PolicyCache(policies, self._namespaces)
+        operator_specs = self._operator_specs(keys, policies)
         known = {key: self._as_known(key) for key in keys}
         parts = {key: taken for key, taken in wanted.items() if key in keys}
         decided = reconcile(
             parts=parts,
             known=known,
-            verdicts=self._verdicts,
-            wishes=wishes,
+            policy_cache=self._policy_cache,
+            operator_specs=operator_specs,
             now=now,
             used=used(self._pods.current()),
         )
-        self._verdicts.keep(decided)
+        self._policy_cache.keep(decided)
         self._tell_changes(decided)
         self._engine.govern(self._accounts.govern(policies.accounts))
         self._engine.demand(
             [item.demanded for item in decided.values() if item.demanded is not None]
         )
         for key, item in decided.items():
-            if item.demanded is None and item.known.synced and key in wishes:
-                self._engine.operate(key, wishes[key])
+            if item.demanded is None and item.known.synced and key in operator_specs:
+                self._engine.operate(key, operator_specs[key])
             if item.withdraw:
                 self._engine.withdraw(key)
         asked = {key: specs.get(self._names[key]) for key in decided}
@@ -221,12 +221,12 @@ class Controller:
         for key in self.decided:
             self._statuses.write(key, self._engine.state(key))
 
-    def _wishes(
+    def _operator_specs(
         self, keys: Iterable[SnapshotKey], policies: PolicySet
-    ) -> dict[SnapshotKey, Wanted]:
+    ) -> dict[SnapshotKey, OperatorSpec]:
         specs = self._specs.current()
-        wishes = {
-            key: wish(
+        operator_specs = {
+            key: operator_spec(
                 key,
                 specs.get(self._names[key]),
                 policies,
@@ -235,7 +235,7 @@ class Controller:
             )
             for key in keys
         }
-        return {key: wanted for key, wanted in wishes.items() if wanted is not None}
+        return {key: wanted for key, wanted in operator_specs.items() if wanted is not None}
 
     def _as_known(self, key: SnapshotKey) -> Known:
         """What is remembered, and whether the engine has served it since."""

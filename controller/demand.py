@@ -38,17 +38,19 @@ _IDENTITY = re.compile(rf"[ -~]{{1,{MOST_IDENTITY}}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class DemandedParts:
     """What is taken of one source."""
 
     properties: frozenset[str] = frozenset()
     whole: bool = False
     """Whether somebody takes the whole value."""
 
-    def __or__(self, other: Parts) -> Parts:
-        return Parts(properties=self.properties | other.properties, whole=self.whole or other.whole)
+    def __or__(self, other: DemandedParts) -> DemandedParts:
+        return DemandedParts(
+            properties=self.properties | other.properties, whole=self.whole or other.whole
+        )
 
-    def __le__(self, other: Parts) -> bool:
+    def __le__(self, other: DemandedParts) -> bool:
         return self.properties <= other.properties and self.whole <= other.whole
 
     def __bool__(self) -> bool:
@@ -62,7 +64,7 @@ class Demand:
     namespace: str
     pod: str
     """Empty: a snapshot that was declared ahead of pods."""
-    parts: Mapping[SnapshotKey, Parts]
+    parts: Mapping[SnapshotKey, DemandedParts]
     runs: bool = False
     """Whether it uses properties now: a pod that has started and does not end. Of one that takes no
     property it is not asked."""
@@ -72,7 +74,7 @@ class Demand:
 
 class NotADemandError(ValueError):
     """A manifest that asks for nothing that can be used; the message says why and quotes nothing.
-    Caught by whoever reads pods.
+    Caught by the code that reads pods.
     """
 
 
@@ -95,13 +97,13 @@ def from_pod(pod: object) -> Demand | None:
     wanted, confirmed = found
     if len(wanted.snapshots) > MOST_SNAPSHOTS:
         raise NotADemandError(f"its plan names more than {MOST_SNAPSHOTS} sources")
-    parts: dict[SnapshotKey, Parts] = {}
+    parts: dict[SnapshotKey, DemandedParts] = {}
     for planned in wanted.snapshots:
         asked = _asked(str(namespace), planned)
         keys = None if confirmed is None else confirmed.get(asked.source.snapshot, frozenset())
         taken = _parts(planned, keys)
         if taken:
-            parts[asked] = parts.get(asked, Parts()) | taken
+            parts[asked] = parts.get(asked, DemandedParts()) | taken
     started = status.get("phase") not in {None, "Pending"}
     runs = started and metadata.get("deletionTimestamp") is None
     takes = any(taken.properties for taken in parts.values())
@@ -115,7 +117,7 @@ def from_pod(pod: object) -> Demand | None:
 
 
 def plan_of(pod: Mapping[str, Any]) -> plan.Plan | None:
-    """What a pod asked for, whoever wrote it; None: it was not injected. NotADemandError."""
+    """What a pod asked for, no matter who wrote it; None: it was not injected. NotADemandError."""
     found = _plan(_object(dict(pod), "metadata"), _object(dict(pod), "spec"))
     return None if found is None else found[0]
 
@@ -150,9 +152,9 @@ def _use(member: str, pods: set[str]) -> Use:
     return Use(member, tuple(names[:MOST_NAMED]), max(0, len(names) - MOST_NAMED))
 
 
-def parts(demands: Iterable[Demand]) -> dict[SnapshotKey, Parts]:
+def parts(demands: Iterable[Demand]) -> dict[SnapshotKey, DemandedParts]:
     """What all pods together take of each source."""
-    found: dict[SnapshotKey, Parts] = {}
+    found: dict[SnapshotKey, DemandedParts] = {}
     for demand in demands:
         for asked, taken in demand.parts.items():
             held = found.setdefault(asked, taken)
@@ -225,13 +227,13 @@ def _asked(namespace: str, planned: plan.PlannedSnapshot) -> SnapshotKey:
     )
 
 
-def _parts(planned: plan.PlannedSnapshot, keys: frozenset[str] | None) -> Parts:
+def _parts(planned: plan.PlannedSnapshot, keys: frozenset[str] | None) -> DemandedParts:
     """What the pod takes of one source; with `keys`, only what the spec projects."""
     named = {file.property for file in planned.files}
     if len(named) > MOST_PROPERTIES or not all(name is None or is_property(name) for name in named):
         raise NotADemandError("its plan names a property that is none, or too many")
     taken = {name for name in named if keys is None or snapshot.data_key(name) in keys}
-    return Parts(
+    return DemandedParts(
         properties=frozenset(name for name in taken if name is not None), whole=None in taken
     )
 

@@ -9,7 +9,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from controller.events import regarding_snapshot
+from controller.event_recorder import regarding_snapshot
 from controller.secrets import ForeignSecretError
 from controller.snapshots import ignored
 from controller.spec import Name
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from collections.abc import Set as AbstractSet
 
-    from controller.events import Events
-    from controller.feeds import Copies
+    from controller.event_recorder import EventRecorder
+    from controller.informers import Informers
     from controller.records import Records
     from controller.secrets import Secrets
     from controller.snapshot_writer import SnapshotWriter
-    from controller.snapshots import Seen
+    from controller.snapshots import WatchedSnapshot
     from controller.status_writer import StatusWriter
     from kube.api import Api
     from kube.reflector import Change
@@ -48,18 +48,18 @@ class GarbageCollector:
         self,
         api: Api,
         *,
-        copies: Copies,
+        informers: Informers,
         records: Records,
         secrets: Secrets,
         snapshots: SnapshotWriter,
         statuses: StatusWriter,
-        events: Events,
+        events: EventRecorder,
         clock: Clock,
         draw: Callable[[], float],
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
         self._api = api
-        self._copies = copies
+        self._informers = informers
         self._records = records
         self._secrets = secrets
         self._snapshots = snapshots
@@ -72,12 +72,12 @@ class GarbageCollector:
         self._unused: AbstractSet[SnapshotKey] = frozenset()
         self._snapshots_due: WorkQueue[SnapshotKey] = WorkQueue()
         """Unused snapshots."""
-        copies.snapshots.subscribe(self._changed)
+        informers.snapshots.subscribe(self._changed)
 
     def vanished(self, key: SnapshotKey) -> bool:
         """Whether the namespace that the snapshot was published in is gone, or was made again."""
         held = self._records.get(key)
-        found = self._copies.namespaces.items.get(("", key.namespace))
+        found = self._informers.namespaces.items.get(("", key.namespace))
         return found is None or (held is not None and held.namespace_uid != found.uid)
 
     def forget(self, key: SnapshotKey) -> None:
@@ -161,7 +161,7 @@ class GarbageCollector:
         else:
             self._objects.done(key)
 
-    def _changed(self, change: Change[Seen]) -> None:
+    def _changed(self, change: Change[WatchedSnapshot]) -> None:
         """An object came whose name is not the one that its source gives."""
         seen = change.after
         if seen is not None and not seen.named:
@@ -171,7 +171,7 @@ class GarbageCollector:
         """Removes the object of a snapshot that was made for pods. ApiError, FencedError: it may be
         there still.
         """
-        seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
+        seen = self._informers.snapshots.items.get((key.namespace, key.source.snapshot))
         if seen is None or seen.declared:
             return
         with suppress(NotFoundError):
@@ -186,7 +186,7 @@ class GarbageCollector:
 
     async def _ignore(self, name: Name) -> None:
         """Says in the status of an object with a wrong name that it is ignored."""
-        seen = self._copies.snapshots.items.get((name.namespace, name.snapshot))
+        seen = self._informers.snapshots.items.get((name.namespace, name.snapshot))
         if seen is None or seen.named:
             return
         document = ignored(seen, self._clock.now())

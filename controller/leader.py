@@ -1,4 +1,4 @@
-"""Takes part in the election on a cluster, and runs the work of whoever leads."""
+"""Takes part in the election on a cluster, and runs the work of the leader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from controller import lease
-from controller.lease import Act, Record, State, Times
+from controller.lease import LeaseAct, LeaseRecord, LeaseTimes, State
 from controller.telemetry import say
 from kube.errors import ApiError, NotFoundError
 from kube.resources import LEASES
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Leader:
-    """One candidate; leads at most once. Who has lost ends the process and starts anew, because
+    """One candidate; leads at most once. Who has lost ends the process and starts again, because
     what it knows may be old.
     """
 
@@ -35,14 +35,14 @@ class Leader:
         identity: str,
         clock: Clock,
         rng: random.Random,
-        times: Times | None = None,
+        times: LeaseTimes | None = None,
     ) -> None:
         """`identity` must be new for each process: the pod's name with a random part."""
         self._api = api
         self._collection = LEASES.path(namespace)
         self._path = LEASES.path(namespace, name)
         self._name = name
-        self._times = times or Times()
+        self._times = times or LeaseTimes()
         self._clock = clock
         self._rng = rng
         self._state = State(identity=identity)
@@ -57,9 +57,9 @@ class Leader:
         """Until leadership is lost; cancel it to leave the election earlier."""
         while True:
             act = lease.decide(self._state, self._times, self._clock.monotonic())
-            if act is Act.LOST:
+            if act is LeaseAct.LOST:
                 return
-            if act is Act.WAIT:
+            if act is LeaseAct.WAIT:
                 await self._wait()
             else:
                 await self._try(act)
@@ -80,11 +80,11 @@ class Leader:
         spread = 1.0 if self._state.held_since is not None else 1.0 + self._rng.random() / 5
         await asyncio.sleep(self._times.retry_s / 4 * spread)  # noqa: TID251 - Times gives its length
 
-    async def _try(self, act: Act) -> None:
+    async def _try(self, act: LeaseAct) -> None:
         sent = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._request_s(sent)):
-                if act is Act.READ:
+                if act is LeaseAct.READ:
                     await self._read()
                 else:
                     self._wrote(await self._write(act), sent)
@@ -107,13 +107,13 @@ class Leader:
             found: Json | None = await self._api.get(self._path)
         except NotFoundError:
             found = None
-        record = None if found is None else Record.from_wire(found.get("spec") or {})
+        record = None if found is None else LeaseRecord.from_wire(found.get("spec") or {})
         now = self._clock.monotonic()
         self._state = lease.saw(self._state, record, _version(found), now)
 
-    async def _write(self, act: Act) -> Json:
+    async def _write(self, act: LeaseAct) -> Json:
         spec = lease.desired(self._state, self._times, self._clock.now())
-        if act is Act.CREATE:
+        if act is LeaseAct.CREATE:
             body = {
                 "apiVersion": LEASES.api_version,
                 "kind": "Lease",
@@ -127,7 +127,7 @@ class Leader:
     def _wrote(self, answer: Json, sent: float) -> None:
         self._state = lease.wrote(
             self._state,
-            Record.from_wire(answer.get("spec") or {}),
+            LeaseRecord.from_wire(answer.get("spec") or {}),
             _version(answer),
             times=self._times,
             sent=sent,
@@ -136,7 +136,7 @@ class Leader:
 
 
 class Candidate(Protocol):
-    """What `lead` needs of one: a `Leader`, or a `controller.renewal.Renewal` of one."""
+    """What `lead` needs of one: a `Leader`, or a `controller.lease_renewal.Renewal` of one."""
 
     elected: asyncio.Event
 
@@ -152,7 +152,7 @@ class Candidate(Protocol):
 async def lead(
     leader: Candidate, stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[None]]
 ) -> bool:
-    """Runs `work` once `leader` leads. True: ended, as `stop` or the work wished, and the Lease is
+    """Runs `work` once `leader` leads. True: ended, as `stop` or the work asked, and the Lease is
     free; False: leadership was lost, and the work was cancelled.
 
     `work` gets an event that tells it to end; it has as long as it takes, the Lease being renewed

@@ -24,7 +24,7 @@ LEASE = "lastgood-controller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class LeaseTimes:
     """In seconds. The same in every replica, or a Lease's own where it says so."""
 
     duration_s: int = 15
@@ -37,7 +37,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class LeaseRecord:
     """The Lease's spec, as far as we use it."""
 
     holder: str
@@ -47,19 +47,19 @@ class Record:
     transitions: int = 0
 
     @staticmethod
-    def from_wire(spec: dict[str, Any]) -> Record:
+    def from_wire(spec: dict[str, Any]) -> LeaseRecord:
         """Whatever stands there; what is no value of its field counts as absent."""
         holder = spec.get("holderIdentity")
         duration_s = spec.get("leaseDurationSeconds")
         transitions = spec.get("leaseTransitions")
-        return Record(
+        return LeaseRecord(
             holder=holder if isinstance(holder, str) else "",
             duration_s=duration_s if isinstance(duration_s, int) and duration_s > 0 else None,
             transitions=transitions if isinstance(transitions, int) else 0,
         )
 
 
-class Act(Enum):
+class LeaseAct(Enum):
     """What to do next."""
 
     READ = "read"
@@ -78,7 +78,7 @@ class State:
 
     identity: str
     """Of this process alone, not of its pod: one that starts again is another one."""
-    record: Record | None = None
+    record: LeaseRecord | None = None
     """None: there is no Lease, or it was not read yet."""
     version: str = ""
     """The Lease's resource version."""
@@ -92,40 +92,40 @@ class State:
     """Not before, although it is held."""
 
 
-def remaining_s(state: State, times: Times, now: float) -> float:
+def remaining_s(state: State, times: LeaseTimes, now: float) -> float:
     """For how long this process may still write; 0: not now."""
     if state.held_since is None or now < state.leads_from:
         return 0.0
     return max(0.0, state.held_since + times.renew_deadline_s - now)
 
 
-def decide(state: State, times: Times, now: float) -> Act:
+def decide(state: State, times: LeaseTimes, now: float) -> LeaseAct:
     """The next act."""
     if state.held_since is not None:
         return _decide_held(state, state.held_since, times, now)
     if state.looked_at is None or now - state.looked_at >= times.retry_s:
-        return Act.READ
+        return LeaseAct.READ
     if state.record is None:
-        return Act.CREATE
+        return LeaseAct.CREATE
     if state.record.holder in {"", state.identity}:
-        return Act.TAKE
+        return LeaseAct.TAKE
     wait_s = max(state.record.duration_s or 0, times.duration_s)
-    return Act.TAKE if now - state.unchanged_since >= wait_s else Act.WAIT
+    return LeaseAct.TAKE if now - state.unchanged_since >= wait_s else LeaseAct.WAIT
 
 
-def _decide_held(state: State, held_since: float, times: Times, now: float) -> Act:
+def _decide_held(state: State, held_since: float, times: LeaseTimes, now: float) -> LeaseAct:
     if now - held_since >= times.renew_deadline_s:
-        return Act.LOST
+        return LeaseAct.LOST
     if state.looked_at is None:
-        return Act.READ
+        return LeaseAct.READ
     if state.record is None:
-        return Act.CREATE
+        return LeaseAct.CREATE
     if state.record.holder != state.identity:
-        return Act.LOST
-    return Act.RENEW if now - held_since >= times.retry_s else Act.WAIT
+        return LeaseAct.LOST
+    return LeaseAct.RENEW if now - held_since >= times.retry_s else LeaseAct.WAIT
 
 
-def saw(state: State, record: Record | None, version: str, now: float) -> State:
+def saw(state: State, record: LeaseRecord | None, version: str, now: float) -> State:
     """After a read that was answered at `now`."""
     same = state.version == version
     return replace(
@@ -138,7 +138,7 @@ def saw(state: State, record: Record | None, version: str, now: float) -> State:
 
 
 def wrote(
-    state: State, record: Record, version: str, *, times: Times, sent: float, now: float
+    state: State, record: LeaseRecord, version: str, *, times: LeaseTimes, sent: float, now: float
 ) -> State:
     """After a CREATE, TAKE or RENEW that was sent at `sent` and granted."""
     new = state.held_since is None
@@ -155,7 +155,7 @@ def unknown(state: State) -> State:
     return replace(state, looked_at=None)
 
 
-def desired(state: State, times: Times, now_wall: float) -> dict[str, Any]:
+def desired(state: State, times: LeaseTimes, now_wall: float) -> dict[str, Any]:
     """The spec to write. `now_wall` is in seconds since the epoch."""
     stamp = datetime.fromtimestamp(now_wall, UTC).isoformat(timespec="microseconds")
     stamp = stamp.replace("+00:00", "Z")

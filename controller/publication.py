@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from contract.snapshot import Meta
-    from controller.records import Held, Records
+    from controller.records import KnownRecord, Records
     from controller.secrets import Secrets
     from refresh.model import SnapshotKey
     from refresh.sink import Publication
@@ -56,7 +56,7 @@ async def publish(
     return True
 
 
-def is_held_back(held: Held | None, entry: Entry | None, meta: Meta) -> bool:
+def is_held_back(held: KnownRecord | None, entry: Entry | None, meta: Meta) -> bool:
     """Whether a backup's record must not be written over what pods have, which may be newer: until
     the provider confirms it, unless pods have this version by the ages, or a revoked one, or an
     operator has pinned it.

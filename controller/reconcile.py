@@ -1,4 +1,4 @@
-"""Demand, policy and operators' wishes -> what the engine keeps fresh. Pure.
+"""Demand, policy and operators' requests -> what the engine keeps fresh. Pure.
 
 Policy decides again on every source, whatever the webhook decided when the pod came: a plan is
 something that a tenant wrote.
@@ -12,16 +12,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from contract.reasons import Found
-from controller.demand import Parts
+from controller.demand import DemandedParts
 from policy.match import Allowed, Reason, Refused, policy_of
-from refresh.model import Checks, Demanded, SnapshotState, Wanted
+from refresh.model import Checks, Demanded, OperatorSpec, SnapshotState
 from refresh.versions import ROLLED_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from controller.policy_cache import PolicyCache
     from controller.spec import Spec
-    from controller.verdicts import Verdicts
     from policy.match import PolicySet
     from refresh.model import SnapshotKey, Use
 
@@ -42,7 +42,7 @@ NUDGE = "nudge"
 """A class's `propagation` that does not wait for the kubelet."""
 
 
-class Refusal(StrEnum):
+class RefusedSource(StrEnum):
     """Why a source is not fetched, beside the reasons of `policy.match.Reason`."""
 
     IDENTITY = "identity"
@@ -57,7 +57,7 @@ class Refusal(StrEnum):
 class Known:
     """What is remembered of a snapshot between two looks. Times in seconds since the epoch."""
 
-    parts: Parts = field(default_factory=Parts)
+    parts: DemandedParts = field(default_factory=DemandedParts)
     """What pods took of it last."""
     synced: bool = False
     """Whether it was ever served."""
@@ -89,10 +89,10 @@ class Decided:
 
 def reconcile(
     *,
-    parts: Mapping[SnapshotKey, Parts],
+    parts: Mapping[SnapshotKey, DemandedParts],
     known: Mapping[SnapshotKey, Known],
-    verdicts: Verdicts,
-    wishes: Mapping[SnapshotKey, Wanted],
+    policy_cache: PolicyCache,
+    operator_specs: Mapping[SnapshotKey, OperatorSpec],
     now: float,
     used: Mapping[SnapshotKey, tuple[Use, ...]] | None = None,
 ) -> dict[SnapshotKey, Decided]:
@@ -109,7 +109,7 @@ def reconcile(
         if key not in parts and not before.synced:
             continue
         count = counts.get(key.namespace, 0) + 1
-        verdict = _verdict(key, verdicts, count)
+        verdict = _verdict(key, policy_cache, count)
         if before.synced or isinstance(verdict, Allowed):
             counts[key.namespace] = count
         else:
@@ -117,14 +117,16 @@ def reconcile(
             if refused[key.namespace] > MOST_REFUSED:
                 continue
         known_now = _known(parts.get(key), before, verdict, now)
-        decided = _decided(key, known_now, verdict, wishes.get(key), now=now)
+        decided = _decided(key, known_now, verdict, operator_specs.get(key), now=now)
         found[key] = _with_uses(decided, None if used is None else used.get(key))
     return found
 
 
 def within(
-    parts: Mapping[SnapshotKey, Parts], known: Mapping[SnapshotKey, Known], policies: PolicySet
-) -> Mapping[SnapshotKey, Parts]:
+    parts: Mapping[SnapshotKey, DemandedParts],
+    known: Mapping[SnapshotKey, Known],
+    policies: PolicySet,
+) -> Mapping[SnapshotKey, DemandedParts]:
     """The same without what is too much of any one namespace: new sources beyond what its policy
     allows it and MOST_REFUSED are passed over before anything is asked or kept of them. What is
     known stays.
@@ -169,14 +171,14 @@ def next_change(decided: Iterable[Decided], now: float) -> float:
     return min(ends, default=float("inf"))
 
 
-def wish(
+def operator_spec(
     key: SnapshotKey,
     spec: Spec | None,
     policies: PolicySet,
     *,
     state: SnapshotState | None,
     handled: float | None,
-) -> Wanted | None:
+) -> OperatorSpec | None:
     """What operators and the account's admin want; None: nobody said anything, what is recorded
     holds.
 
@@ -191,7 +193,7 @@ def wish(
     if spec is None:
         return _joined(state or SnapshotState(), revoked) if revoked else None
     asked = spec.refresh_requested
-    return Wanted(
+    return OperatorSpec(
         pin=spec.pin,
         quarantined=frozenset(spec.quarantined),
         revoked=frozenset(spec.revoked) | revoked,
@@ -200,10 +202,10 @@ def wish(
     )
 
 
-def _joined(state: SnapshotState, revoked: frozenset[str]) -> Wanted:
-    """What the snapshot has recorded of operators' wishes, and an admin's revocations."""
+def _joined(state: SnapshotState, revoked: frozenset[str]) -> OperatorSpec:
+    """What the snapshot has recorded of operators' requests, and an admin's revocations."""
     rolled_back = (item.version for item in state.quarantined if item.reason == ROLLED_BACK)
-    return Wanted(pin=state.pin, quarantined=frozenset(rolled_back), revoked=revoked)
+    return OperatorSpec(pin=state.pin, quarantined=frozenset(rolled_back), revoked=revoked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,31 +215,33 @@ class _No:
 
 
 def _rank(
-    key: SnapshotKey, parts: Mapping[SnapshotKey, Parts], known: Mapping[SnapshotKey, Known]
+    key: SnapshotKey, parts: Mapping[SnapshotKey, DemandedParts], known: Mapping[SnapshotKey, Known]
 ) -> tuple[bool, bool, SnapshotKey]:
     """Within a limit: what is served and demanded, then what is served, then what is new."""
     return (not known.get(key, Known()).synced, key not in parts, key)
 
 
-def _verdict(key: SnapshotKey, verdicts: Verdicts, count: int) -> Allowed | Refused | _No:
-    verdict, source = verdicts.of(key), key.source
+def _verdict(key: SnapshotKey, policy_cache: PolicyCache, count: int) -> Allowed | Refused | _No:
+    verdict, source = policy_cache.of(key), key.source
     if not isinstance(verdict, Allowed):
         return verdict
-    if not verdicts.reaches(key.namespace):
+    if not policy_cache.reaches(key.namespace):
         message = f"lastgood was installed without permissions in namespace {key.namespace}"
-        return _No(Refusal.NO_RIGHTS, message)
+        return _No(RefusedSource.NO_RIGHTS, message)
     if verdict.identity != source.identity:
-        return _No(Refusal.IDENTITY, f"policy {verdict.policy} gives identity {verdict.identity}")
-    policy = verdicts.policies.policies[verdict.policy]
+        return _No(
+            RefusedSource.IDENTITY, f"policy {verdict.policy} gives identity {verdict.identity}"
+        )
+    policy = policy_cache.policies.policies[verdict.policy]
     limit = policy.spec.limits.snapshots_per_namespace
     if count > limit:
         message = f"policy {verdict.policy} allows {limit} snapshots in namespace {key.namespace}"
-        return _No(Refusal.LIMIT, message)
+        return _No(RefusedSource.LIMIT, message)
     return verdict
 
 
 def _known(
-    parts: Parts | None, before: Known, verdict: Allowed | Refused | _No, now: float
+    parts: DemandedParts | None, before: Known, verdict: Allowed | Refused | _No, now: float
 ) -> Known:
     undemanded = None if parts is not None else _since(before.undemanded_since, now)
     refused = _refused_since(before, verdict, now)
@@ -255,7 +259,7 @@ def _decided(
     key: SnapshotKey,
     known: Known,
     verdict: Allowed | Refused | _No,
-    wanted: Wanted | None,
+    wanted: OperatorSpec | None,
     *,
     now: float,
 ) -> Decided:
@@ -302,7 +306,9 @@ def _since(before: float | None, now: float) -> float:
     return now if before is None else min(before, now)
 
 
-def _demanded(key: SnapshotKey, parts: Parts, verdict: Allowed, wanted: Wanted | None) -> Demanded:
+def _demanded(
+    key: SnapshotKey, parts: DemandedParts, verdict: Allowed, wanted: OperatorSpec | None
+) -> Demanded:
     return Demanded(
         key=key,
         rules=verdict.rules,

@@ -27,7 +27,8 @@ RECORD = "record.json"
 HISTORY = "history.json"
 VERSION_PREFIX = "v."
 SECRET_KEY_PREFIX = "k."
-"""Before a key that a newer version of lastgood put into the snapshot's Secret, see `Record.extra`.
+"""Before a key that a newer version of lastgood put into the snapshot's Secret, see
+`SnapshotRecord.extra`.
 """
 MOST_BYTES = 1 << 20
 """Of a Secret's values together (MaxSecretSize in Kubernetes' core/v1)."""
@@ -46,7 +47,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class SnapshotRecord:
     """One record. Bytes are secret values and must not be printed."""
 
     namespace: str
@@ -91,13 +92,13 @@ def record_name(namespace: str, snapshot: str) -> str:
     return f"lgr-{namespace}-{sha256(told.encode()).hexdigest()[:32]}"
 
 
-def with_extra(record: Record, extra: Mapping[str, bytes]) -> Record:
+def with_extra(record: SnapshotRecord, extra: Mapping[str, bytes]) -> SnapshotRecord:
     """The same with a newer version's keys."""
     made = replace(record, extra=extra)
     return replace(made, keys=tuple(sorted({*record.keys, *made.secret_extra})))
 
 
-def fitted(record: Record) -> Record:
+def fitted(record: SnapshotRecord) -> SnapshotRecord:
     """The same without the kept versions that do not fit into one Secret, the largest first."""
     history = dict(record.history)
     over = sum(map(len, _contents(record).values())) - MOST_BYTES
@@ -108,12 +109,12 @@ def fitted(record: Record) -> Record:
     return replace(record, history=history)
 
 
-def is_too_large(record: Record) -> bool:
+def is_too_large(record: SnapshotRecord) -> bool:
     """Whether the API server would refuse it for its size."""
     return sum(map(len, _contents(record).values())) > MOST_BYTES
 
 
-def to_secret(record: Record) -> dict[str, Any]:
+def to_secret(record: SnapshotRecord) -> dict[str, Any]:
     """The Secret, without a resource version."""
     return {
         "apiVersion": "v1",
@@ -124,7 +125,7 @@ def to_secret(record: Record) -> dict[str, Any]:
     }
 
 
-def _contents(record: Record) -> dict[str, bytes]:
+def _contents(record: SnapshotRecord) -> dict[str, bytes]:
     document = {
         **record.unknown,
         "namespace": record.namespace,
@@ -153,7 +154,7 @@ def _meta(snapshot: str, data: Mapping[str, bytes]) -> Meta:
     return meta
 
 
-def from_secret(content: Mapping[str, Any]) -> Record:
+def from_secret(content: Mapping[str, Any]) -> SnapshotRecord:
     """The record of a Secret as the API server answers with it. WireError: it is none that this
     version can read.
     """
@@ -166,7 +167,7 @@ def from_secret(content: Mapping[str, Any]) -> Record:
     history = {key: value for key, value in data.items() if key.startswith(VERSION_PREFIX)}
     if HISTORY in data:
         history[META] = data[HISTORY]
-    return Record(
+    return SnapshotRecord(
         namespace=namespace,
         namespace_uid=wire.text(document, "namespace_uid"),
         snapshot=snapshot,

@@ -13,7 +13,7 @@ from contract.snapshot import META, VALUE
 from contract.wire import WireError
 from controller.record import (
     RECORD_TYPE,
-    Record,
+    SnapshotRecord,
     Written,
     fitted,
     from_secret,
@@ -36,7 +36,7 @@ _TRIES = 3
 """Of one write, each after another answer."""
 
 
-class Writes(Protocol):
+class RecordWrites(Protocol):
     """What is asked of the API server: `kube.api.Api`, fenced."""
 
     async def get(self, path: str) -> Json:
@@ -75,7 +75,7 @@ class _Orphan(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class KnownRecord:
     """What is known of one record as it stands there, without secret values."""
 
     resource_version: str
@@ -110,7 +110,7 @@ class Records:
     """
 
     def __init__(
-        self, api: Writes, namespace: str, namespace_uid: Callable[[str], str], salt: bytes
+        self, api: RecordWrites, namespace: str, namespace_uid: Callable[[str], str], salt: bytes
     ) -> None:
         self._api = api
         self.folder = SECRETS.path(namespace)
@@ -118,7 +118,7 @@ class Records:
         self._namespace = namespace
         self._namespace_uid = namespace_uid
         self._salt = salt
-        self._held: dict[tuple[str, str], Held] = {}
+        self._held: dict[tuple[str, str], KnownRecord] = {}
         self._orphans: dict[str, _Orphan] = {}
         """By name, records whose namespace is gone."""
         self.untaken: str | None = None
@@ -131,10 +131,10 @@ class Records:
         async for page in self._api.pages(path, field_selector=f"type={RECORD_TYPE}"):
             yield page.get("items") or []
 
-    def hold(self, record: Record, content: Json) -> None:
+    def hold(self, record: SnapshotRecord, content: Json) -> None:
         """Takes over a record, and how it stands there."""
         metadata = content["metadata"]
-        self._held[record.namespace, record.snapshot] = Held(
+        self._held[record.namespace, record.snapshot] = KnownRecord(
             resource_version=str(metadata["resourceVersion"]),
             digest=self._digest(content),
             uid=str(metadata["uid"]),
@@ -147,7 +147,7 @@ class Records:
             extra_of=_extra_of(record.meta),
         )
 
-    def abandon(self, record: Record, content: Json) -> None:
+    def abandon(self, record: SnapshotRecord, content: Json) -> None:
         """The record's namespace is gone: the record goes with `remove_orphan`."""
         place = record.namespace, record.snapshot
         uid = str(content["metadata"]["uid"])
@@ -188,7 +188,7 @@ class Records:
             self._orphans[name] = orphan
             raise
 
-    async def is_of_its_namespace(self, record: Record) -> bool:
+    async def is_of_its_namespace(self, record: SnapshotRecord) -> bool:
         """Whether the record's namespace is still the one that it was made for."""
         return await self._uid(record.namespace) == record.namespace_uid
 
@@ -200,7 +200,7 @@ class Records:
             return ""
         return str(found["metadata"]["uid"])
 
-    def get(self, key: SnapshotKey) -> Held | None:
+    def get(self, key: SnapshotKey) -> KnownRecord | None:
         """What is known of a record; None: there is none."""
         return self._held.get(_place(key))
 
@@ -215,7 +215,7 @@ class Records:
         meta: Meta,
         data: Mapping[str, bytes],
         history: Mapping[str, bytes],
-    ) -> Record:
+    ) -> SnapshotRecord:
         """Records what is to be served and kept, and that the snapshot's Secret is not known to be
         so. `data` has `meta` as its meta.json. Nothing is sent where that is recorded already. A
         record belongs to one namespace by its UID, so nothing of it reaches one that was made
@@ -227,7 +227,7 @@ class Records:
             path = NAMESPACES.path(name=key.namespace)
             raise NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
         keep = held is not None and held.extra_of == _extra_of(meta)
-        whole = Record(
+        whole = SnapshotRecord(
             namespace=key.namespace,
             namespace_uid=there,
             snapshot=key.source.snapshot,
@@ -248,7 +248,7 @@ class Records:
             record = replace(record, written=replace(record.written, whole=False))
         return await self._write(record)
 
-    async def written(self, record: Record, resource_version: str) -> None:
+    async def written(self, record: SnapshotRecord, resource_version: str) -> None:
         """Records that the snapshot's Secret is as `record` says, and where that is told.
         NotFoundError: the record was given up meanwhile.
         """
@@ -276,7 +276,7 @@ class Records:
         with suppress(NotFoundError):
             await self._api.delete(SECRETS.path(self._namespace, name), uid=uid)
 
-    async def _write(self, record: Record) -> Record:
+    async def _write(self, record: SnapshotRecord) -> SnapshotRecord:
         """One that somebody else changed is written over: nobody but the leader may write it, and
         while we may write, we are that. What is written is the truth, so it is no backup's.
         """
@@ -301,7 +301,7 @@ class Records:
                 return record
         raise self._conflict(record)
 
-    async def _once(self, record: Record, version: str | None) -> Json:
+    async def _once(self, record: SnapshotRecord, version: str | None) -> Json:
         body = to_secret(record)
         folder = SECRETS.path(self._namespace)
         if version is None:
@@ -309,7 +309,9 @@ class Records:
         body["metadata"] = {**body["metadata"], "resourceVersion": version}
         return await self._api.replace(f"{folder}/{body['metadata']['name']}", body)
 
-    async def _found(self, record: Record, *, is_new: bool) -> tuple[str, str | None] | None:
+    async def _found(
+        self, record: SnapshotRecord, *, is_new: bool
+    ) -> tuple[str, str | None] | None:
         """Resource version and UID of the record that is there; None: none is any more.
 
         ConflictError: it must not be written over. It can't be read by this version, or it is of a
@@ -331,7 +333,7 @@ class Records:
         metadata = found["metadata"]
         return str(metadata["resourceVersion"]), str(metadata["uid"])
 
-    def _conflict(self, record: Record) -> ConflictError:
+    def _conflict(self, record: SnapshotRecord) -> ConflictError:
         path = f"{self.folder}/{record_name(record.namespace, record.snapshot)}"
         return ConflictError(status=409, reason="Conflict", method="PUT", path=path)
 
@@ -344,7 +346,7 @@ class Records:
         return told.digest()
 
 
-def _given_up(record: Record) -> NotFoundError:
+def _given_up(record: SnapshotRecord) -> NotFoundError:
     path = NAMESPACES.path(name=record.namespace)
     return NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contract.snapshot import VALUE
 from contract.wire import WireError
-from controller.demand import Parts
+from controller.demand import DemandedParts
 from controller.reconcile import Known
 from controller.record import from_secret
 from controller.telemetry import say
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from contract import ages
     from controller.freshness import FreshnessMaps
-    from controller.record import Record
+    from controller.record import SnapshotRecord
     from controller.records import Records
-    from controller.snapshots import Seen
+    from controller.snapshots import WatchedSnapshot
     from kube.api import Json
     from kube.reflector import Reflector
     from refresh.sink import Publication
@@ -59,7 +59,7 @@ class Restored:
         names = (key.removeprefix("p.") for key in self.keys if key.startswith("p."))
         deeper = frozenset(name.replace("..", "/") for name in names if ".." in name)
         return Known(
-            parts=Parts(properties=deeper, whole=True),
+            parts=DemandedParts(properties=deeper, whole=True),
             synced=True,
             undemanded_since=self.undemanded_since,
             refused_since=self.refused_since,
@@ -73,7 +73,7 @@ class Restore:
         self,
         records: Records,
         freshness: FreshnessMaps,
-        snapshots: Reflector[Seen],
+        snapshots: Reflector[WatchedSnapshot],
         namespace_uid: Callable[[str], str],
         cluster: str,
     ) -> None:
@@ -109,7 +109,7 @@ class Restore:
         self._taken |= {item["metadata"]["name"] for item in new}
         return [self._remembered(record) for record in records]
 
-    def _taken_over(self, content: Json) -> Record | None:
+    def _taken_over(self, content: Json) -> SnapshotRecord | None:
         """None: it can't be read, or its namespace is gone."""
         try:
             record = from_secret(content)
@@ -142,7 +142,7 @@ class Restore:
 
         await asyncio.gather(*(load(namespace) for namespace in namespaces))
 
-    def _remembered(self, record: Record) -> Restored:
+    def _remembered(self, record: SnapshotRecord) -> Restored:
         namespace, name, meta = record.namespace, record.snapshot, record.meta
         source = SourceKey(meta.account, meta.identity, meta.provider, meta.reference)
         seen = self._snapshots.items.get((namespace, name))

@@ -12,30 +12,31 @@ from typing import TYPE_CHECKING
 from controller import selfcheck
 from controller.accounts import Accounts
 from controller.controller import Controller
-from controller.elsewhere import Elsewhere
-from controller.events import Events
-from controller.feeds import Copies, DemandFeed, PolicyFeed, SpecFeed
+from controller.event_recorder import EventRecorder
+from controller.event_reporter import EventReporter
 from controller.freshness import FreshnessMaps
 from controller.garbage_collector import GarbageCollector
-from controller.holds import Holds, Used, used
+from controller.in_use_protection import InUseProtection, Used, used
+from controller.informers import DemandInformer, Informers, PolicyInformer, SpecInformer
 from controller.leader import Leader, lead
 from controller.lease import LEASE
-from controller.needs import needed_calls_per_second
+from controller.lease_renewal import Renewal
+from controller.namespace_rights import NamespaceRights
 from controller.nudges import Nudges
+from controller.record_checks import RecordChecks
 from controller.records import Records
-from controller.renewal import Renewal
+from controller.required_rate import needed_calls_per_second
 from controller.restore import Restore
 from controller.secrets import Secrets
 from controller.snapshot_writer import SnapshotWriter
 from controller.status_writer import StatusWriter
 from controller.telemetry import Ages, Staleness, Telemetry, say
-from controller.upkeep import Upkeep
-from controller.watchman import Watchman
 from kube.errors import FencedError, TemporaryError
-from kube.race import unless
 from kube.resources import NAMESPACES
+from kube.run_until import unless
 from policy.match import PolicySet
 from refresh.engine import Engine
+from refresh.observer import Observers
 
 if TYPE_CHECKING:
     import random
@@ -57,10 +58,10 @@ HOLD_S = 1.0
 
 
 class LostError(Exception):
-    """Leadership was lost: the process ends and starts anew. Caught by main."""
+    """Leadership was lost: the process ends and starts again. Caught by main."""
 
 
-class Cluster:
+class ControllerProcess:
     """One replica."""
 
     def __init__(
@@ -99,8 +100,8 @@ class Cluster:
         cluster = await self._begin(stop)
         if cluster is None:
             return
-        copies = Copies(self._api, clock, rng, _passed_over)
-        self._registry.register(Staleness(lambda: copies.staleness_s(clock.monotonic())))
+        informers = Informers(self._api, clock, rng, _passed_over)
+        self._registry.register(Staleness(lambda: informers.staleness_s(clock.monotonic())))
 
         def candidate(api: Api) -> Leader:
             return Leader(
@@ -115,10 +116,10 @@ class Cluster:
         leader = self._renewal = Renewal(self._connect, candidate, clock.monotonic)
 
         async def work(ending: asyncio.Event) -> None:
-            if await unless(ending, copies.wait_synced()):
-                await self._work(ending, copies, self._api.fenced(leader.remaining_s), cluster)
+            if await unless(ending, informers.wait_synced()):
+                await self._work(ending, informers, self._api.fenced(leader.remaining_s), cluster)
 
-        async with _beside(*copies.runs(stop)):
+        async with _beside(*informers.runs(stop)):
             if not await lead(leader, stop, work):
                 raise LostError("another replica leads now")
 
@@ -127,7 +128,9 @@ class Cluster:
         came first.
         """
         settings = self._settings
-        elsewhere = Elsewhere(self._api, settings.namespace, sorted(settings.namespaces or ()))
+        namespace_rights = NamespaceRights(
+            self._api, settings.namespace, sorted(settings.namespaces or ())
+        )
         while not stop.is_set():
             try:
                 found = await self._api.get(NAMESPACES.path(name="kube-system"))
@@ -135,7 +138,7 @@ class Cluster:
                     await selfcheck.check(
                         self._api, self._attempts, settings.namespace, settings.pod
                     )
-                    await elsewhere.check(report=settings.reports_reads)
+                    await namespace_rights.check(report=settings.reports_reads)
                 return str(found["metadata"]["uid"])
             except TemporaryError as error:
                 say(logging.WARNING, "controller.waits", why=str(error), decision="tried again")
@@ -143,18 +146,20 @@ class Cluster:
                 await asyncio.wait_for(stop.wait(), AGAIN_S)
         return None
 
-    async def _work(self, ending: asyncio.Event, copies: Copies, api: Api, cluster: str) -> None:
+    async def _work(
+        self, ending: asyncio.Event, informers: Informers, api: Api, cluster: str
+    ) -> None:
         """What a leader does, until `ending`."""
         clock, rng = self._clock, self._rng
-        events = Events(api, clock, self._settings.identity, rng.random)
-        nudges = Nudges(api, clock, copies.is_awake)
-        watchman = Watchman(events, copies, self._telemetry, clock, self._telemetry.started_stale)
+        events = EventRecorder(api, clock, self._settings.identity, rng.random)
+        nudges = Nudges(api, clock, informers.is_awake)
+        reporter = EventReporter(events, informers, clock, self._telemetry.started_stale)
         freshness = FreshnessMaps(api)
-        records = Records(api, self._settings.namespace, copies.namespace_uid, self._salt)
+        records = Records(api, self._settings.namespace, informers.namespace_uid, self._salt)
         secrets = Secrets(api)
         statuses = StatusWriter(
             api,
-            copies=copies,
+            informers=informers,
             records=records,
             secrets=secrets,
             freshness=freshness,
@@ -164,7 +169,7 @@ class Cluster:
         )
         snapshots = SnapshotWriter(
             api,
-            copies=copies,
+            informers=informers,
             records=records,
             secrets=secrets,
             freshness=freshness,
@@ -174,7 +179,7 @@ class Cluster:
         )
         garbage = GarbageCollector(
             api,
-            copies=copies,
+            informers=informers,
             records=records,
             secrets=secrets,
             snapshots=snapshots,
@@ -195,25 +200,29 @@ class Cluster:
             clock=clock,
             rng=rng,
             cluster=cluster,
-            observer=watchman,
+            observer=Observers(self._telemetry, reporter),
         )
         controller = self._controller = Controller(
-            restore=Restore(records, freshness, copies.snapshots, copies.namespace_uid, cluster),
+            restore=Restore(
+                records, freshness, informers.snapshots, informers.namespace_uid, cluster
+            ),
             statuses=statuses,
             garbage=garbage,
-            policies=PolicyFeed(copies),
-            pods=DemandFeed(copies),
-            specs=SpecFeed(copies),
+            policies=PolicyInformer(informers),
+            pods=DemandInformer(informers),
+            specs=SpecInformer(informers),
             accounts=accounts,
             engine=engine,
             clock=clock,
             namespaces=self._settings.namespaces,
         )
         self._registry.register(Ages(engine.states, lambda: controller.decided))
-        watching = watchman.run(engine, statuses, lambda: controller.decided)
-        holds = Holds(api, copies.held_accounts, copies.held_policies, clock=clock, draw=rng.random)
-        holding = _hold(holds, controller, copies, engine)
-        keeping = Upkeep(records, engine, freshness, clock, rng.random).run(
+        watching = reporter.run(engine, statuses, lambda: controller.decided)
+        protection = InUseProtection(
+            api, informers.held_accounts, informers.held_policies, clock=clock, draw=rng.random
+        )
+        holding = _hold(protection, controller, informers, engine)
+        keeping = RecordChecks(records, engine, freshness, clock, rng.random).run(
             lambda: controller.settled
         )
         writing = statuses.run(engine.states())
@@ -221,9 +230,11 @@ class Cluster:
             await controller.run(ending, self._settings.poll_s)
 
 
-async def _hold(holds: Holds, controller: Controller, copies: Copies, engine: Engine) -> None:
+async def _hold(
+    protection: InUseProtection, controller: Controller, informers: Informers, engine: Engine
+) -> None:
     """Keeps what is in use from vanishing, until cancelled."""
-    feed = PolicyFeed(copies)
+    informer = PolicyInformer(informers)
     decided: Mapping[SnapshotKey, Decided] = {}
     policies, now_used = PolicySet(), Used()
     bursts: Mapping[str, int] = {}
@@ -232,11 +243,11 @@ async def _hold(holds: Holds, controller: Controller, copies: Copies, engine: En
         if not controller.settled:
             continue
         before = decided, policies, bursts
-        decided, policies, bursts = controller.decided, feed.current(), engine.smallest_bursts()
+        decided, policies, bursts = controller.decided, informer.current(), engine.smallest_bursts()
         if decided is not before[0] or policies is not before[1] or bursts != before[2]:
             now_used = _used(decided, policies, bursts)
         with suppress(FencedError):  # leadership is lost: the process is about to end
-            await holds.hold(now_used)
+            await protection.hold(now_used)
 
 
 def _used(

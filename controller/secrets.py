@@ -27,7 +27,7 @@ _TRIES = 4
 """Of one write, each after another answer."""
 
 
-class Writes(Protocol):
+class SecretWrites(Protocol):
     """What is asked of the API server: `kube.api.Api`, fenced."""
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Json:
@@ -50,7 +50,7 @@ class ForeignSecretError(Exception):
 class Secrets:
     """Calls for one Secret must not overlap."""
 
-    def __init__(self, api: Writes) -> None:
+    def __init__(self, api: SecretWrites) -> None:
         self._api = api
 
     async def write(

@@ -14,7 +14,7 @@ from kube.resources import PODS, SECRETS
 
 if TYPE_CHECKING:
     from kube.api import Api
-    from kube.attempt import Attempts, Outcome
+    from kube.attempt import AttemptOutcome, Attempts
 
 PROBE = "lastgood-self-check"
 """A Secret of another type in the release namespace that the chart makes."""
@@ -46,7 +46,7 @@ class NotRefusedError(Exception):
 
 async def check(api: Api, attempts: Attempts, namespace: str, pod: str | None) -> None:
     """Asks for each right to read where every cluster has Secrets. Then tries each forbidden act as
-    a dry run in our own namespace. `controller.elsewhere` asks for other namespaces.
+    a dry run in our own namespace. `controller.namespace_rights` asks for other namespaces.
     NotRefusedError, TemporaryError.
     """
     for where in ELSEWHERE:
@@ -135,7 +135,7 @@ async def _lets(attempts: Attempts, attempt: Attempt) -> bool:
 
 async def _probe_is_there(attempts: Attempts, namespace: str) -> None:
     get = Attempt(method="GET", path=SECRETS.path(namespace, PROBE))
-    outcome: Outcome = await attempts.make(get, _SOUGHT)
+    outcome: AttemptOutcome = await attempts.make(get, _SOUGHT)
     if not outcome.found:
         raise NotRefusedError(
             f"Secret {namespace}/{PROBE} with the chart's content not found (the API server"

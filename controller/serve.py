@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from serving.get import TEXT, Answer, Get
-from serving.limits import Limits
+from serving.get import TEXT, Get, GetAnswer
+from serving.limits import ClientLimits
 from serving.listener import Listener, bind
 from serving.page import Page
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-LIMITS = Limits(
+LIMITS = ClientLimits(
     connections=64,
     per_address=32,
     held_bytes=16 * 1024 * 1024,
@@ -50,19 +50,19 @@ def serve(
     """
     page = Page(lambda: generate_latest(registry), monotonic)
 
-    def health() -> Answer:
+    def health() -> GetAnswer:
         if healthy():
-            return Answer(b"ok\n", TEXT)
-        return Answer(b"the loop stands still\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
+            return GetAnswer(b"ok\n", TEXT)
+        return GetAnswer(b"the loop stands still\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
 
-    pages = {"/metrics": lambda: Answer(page(), CONTENT_TYPE_LATEST), "/healthz": health}
+    pages = {"/metrics": lambda: GetAnswer(page(), CONTENT_TYPE_LATEST), "/healthz": health}
     return Server(bind(host, port), pages)
 
 
 class Server:
     """The thread."""
 
-    def __init__(self, bound: socket.socket, pages: Mapping[str, Callable[[], Answer]]) -> None:
+    def __init__(self, bound: socket.socket, pages: Mapping[str, Callable[[], GetAnswer]]) -> None:
         self.port: int = bound.getsockname()[1]
         self._bound = bound
         self._pages = pages

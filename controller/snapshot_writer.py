@@ -11,10 +11,10 @@ from weakref import WeakValueDictionary
 from contract.reasons import Found, Serving
 from contract.snapshot import META
 from controller.publication import is_held_back, publish
-from controller.refusals import is_lasting, why_not
+from controller.reported_status import Late
 from controller.secrets import ForeignSecretError
-from controller.shown import Late
 from controller.telemetry import say
+from controller.write_errors import is_lasting, why_not
 from kube.errors import ApiError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from contract.snapshot import Meta
-    from controller.feeds import Copies
     from controller.freshness import FreshnessMaps
+    from controller.informers import Informers
     from controller.nudges import Nudges
     from controller.records import Records
     from controller.secrets import Secrets
@@ -45,7 +45,7 @@ class SnapshotWriter:
         self,
         api: Api,
         *,
-        copies: Copies,
+        informers: Informers,
         records: Records,
         secrets: Secrets,
         freshness: FreshnessMaps,
@@ -54,7 +54,7 @@ class SnapshotWriter:
         clock: Clock,
     ) -> None:
         self._api = api
-        self._copies = copies
+        self._informers = informers
         self._records = records
         self._secrets = secrets
         self._freshness = freshness
@@ -130,7 +130,7 @@ class SnapshotWriter:
             self._statuses.found(key, found)
 
     async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
-        if ("", namespace) not in self._copies.namespaces.items:
+        if ("", namespace) not in self._informers.namespaces.items:
             return
         unrecorded = {name for name in entries if self._records.is_doubtful(namespace, name)}
         try:

@@ -52,7 +52,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
-class Seen:
+class WatchedSnapshot:
     """What is kept of one SecretSnapshot."""
 
     namespace: str
@@ -100,7 +100,7 @@ def read(content: Mapping[str, Any]) -> Snapshot:
     )
 
 
-def project(content: Mapping[str, Any]) -> Seen | None:
+def project(content: Mapping[str, Any]) -> WatchedSnapshot | None:
     """None: it is being deleted. ValueError: it is none that this version can read."""
     metadata = content["metadata"]
     if metadata.get("deletionTimestamp") is not None:
@@ -110,7 +110,7 @@ def project(content: Mapping[str, Any]) -> Seen | None:
         spec.source.account, spec.source.identity, spec.source.provider, spec.source.reference
     )
     notes = metadata.get("annotations") or {}
-    return Seen(
+    return WatchedSnapshot(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -156,7 +156,9 @@ def declaration(
 
 
 def made(key: SnapshotKey, state: SnapshotState | None) -> dict[str, Any]:
-    """A new SecretSnapshot. What the snapshot itself has recorded of operators' wishes goes on."""
+    """A new SecretSnapshot. What the snapshot itself has recorded of operators' requests goes
+    on.
+    """
     source = key.source
     body = declaration(
         key.namespace,
@@ -197,7 +199,7 @@ def patch(before: Snapshot, after: Spec) -> dict[str, Any]:
     return {"metadata": metadata, "spec": spec}
 
 
-def ignored(seen: Seen, now: float) -> dict[str, Any]:
+def ignored(seen: WatchedSnapshot, now: float) -> dict[str, Any]:
     """The status of an object whose name is not the one that its source gives."""
     message = f"this object is ignored: the name for its source is {seen.key.source.snapshot}"
     condition = {"type": "Ready", "status": "False", "reason": "WrongName", "message": message}

@@ -24,8 +24,8 @@ class Spec:
     """What operators ask of one snapshot."""
 
     generation: int = 0
-    """Grows with each change, so that a status can say which wish it has seen; 0: nobody asked for
-    anything.
+    """Grows with each change, so that a status can say which request it has seen; 0: nobody asked
+    for anything.
     """
     pin: str | None = None
     """None: the newest good version."""

@@ -32,7 +32,7 @@ TIMES = ("lastSuccess", "lastAttempt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class StoredVersion:
     """A version that the controller holds, without its value."""
 
     version: str
@@ -79,7 +79,7 @@ class Status:
     pin: str | None
     quarantined: tuple[Quarantined, ...]
     revoked: tuple[str, ...]
-    history: tuple[Held, ...]
+    history: tuple[StoredVersion, ...]
     """Other versions held, newest first."""
     consumers: tuple[str, ...]
     """Names of pods that demand it, sorted."""
@@ -193,7 +193,8 @@ def status_of(
         quarantined=state.quarantined,
         revoked=state.revoked,
         history=tuple(
-            Held(version=item.version, fetched_at=item.fetched_at) for item in state.history
+            StoredVersion(version=item.version, fetched_at=item.fetched_at)
+            for item in state.history
         ),
         consumers=consumers,
         undemanded_since=decided.known.undemanded_since,
@@ -283,7 +284,8 @@ def from_wire(source: Mapping[str, Any], found: Mapping[str, Any]) -> Status:
         ),
         revoked=tuple(_list(found, "revoked")),
         history=tuple(
-            Held(version=version, fetched_at=fetched_at or 0.0) for version, fetched_at in history
+            StoredVersion(version=version, fetched_at=fetched_at or 0.0)
+            for version, fetched_at in history
         ),
         consumers=(),
         undemanded_since=seconds(found.get("unusedSince")),

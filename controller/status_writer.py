@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from contract.reasons import Found
 from controller.conditions import not_given
-from controller.events import regarding_snapshot
-from controller.shown import Shown, as_pods_see
+from controller.event_recorder import regarding_snapshot
+from controller.reported_status import ReportedStatus, as_pods_see
 from controller.snapshots import made
 from controller.status import TIMES, is_written, next_turn, status_of, timeless, to_wire
+from controller.status_transitions import transitions
 from controller.telemetry import say
 from controller.times import seconds
-from controller.turns import turns
 from kube.errors import ApiError, FencedError
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from contract.snapshot import Meta
-    from controller.events import Events
-    from controller.feeds import Copies
+    from controller.event_recorder import EventRecorder
     from controller.freshness import FreshnessMaps
+    from controller.informers import Informers
     from controller.reconcile import Decided
     from controller.records import Records
     from controller.secrets import Secrets
-    from controller.snapshots import Seen
+    from controller.snapshots import WatchedSnapshot
     from kube.api import Api
     from kube.reflector import Change
     from refresh.model import SnapshotKey
@@ -54,17 +54,17 @@ class StatusWriter:
         self,
         api: Api,
         *,
-        copies: Copies,
+        informers: Informers,
         records: Records,
         secrets: Secrets,
         freshness: FreshnessMaps,
-        events: Events,
+        events: EventRecorder,
         clock: Clock,
         draw: Callable[[], float],
     ) -> None:
         """`draw` gives a random number in [0, 1)."""
         self._api = api
-        self._copies = copies
+        self._informers = informers
         self._records = records
         self._secrets = secrets
         self._freshness = freshness
@@ -82,10 +82,10 @@ class StatusWriter:
         self._consumers: Mapping[SnapshotKey, tuple[str, ...]] = {}
         self._altered: set[SnapshotKey] = set()
         self._published: dict[SnapshotKey, Meta] = {}
-        self._shown: dict[SnapshotKey, Shown] = {}
+        self._shown: dict[SnapshotKey, ReportedStatus] = {}
         self._ages_late: set[str] = set()
         """Namespaces whose pods see ages from before."""
-        copies.snapshots.subscribe(self._changed)
+        informers.snapshots.subscribe(self._changed)
 
     def published(self, key: SnapshotKey, meta: Meta) -> Meta | None:
         """Pods are given this now, by this process or by the one before. What they were given
@@ -132,7 +132,7 @@ class StatusWriter:
 
     def found(self, key: SnapshotKey, found: Found | None) -> None:
         """Why pods are not given what is known of a snapshot; None: they are."""
-        shown = self._shown.setdefault(key, Shown())
+        shown = self._shown.setdefault(key, ReportedStatus())
         if shown.found is not found:
             shown.found = found
             self._queue.add(key, self._clock.monotonic())
@@ -188,8 +188,8 @@ class StatusWriter:
             due.append(key)
         return due
 
-    def _note(self, key: SnapshotKey, state: SnapshotState) -> Shown:
-        shown = self._shown.setdefault(key, Shown())
+    def _note(self, key: SnapshotKey, state: SnapshotState) -> ReportedStatus:
+        shown = self._shown.setdefault(key, ReportedStatus())
         shown.state = state
         self._queue.add(key, self._clock.monotonic())
         return shown
@@ -213,11 +213,11 @@ class StatusWriter:
         self._queue.done(key)
 
     def _is_gone(self, namespace: str) -> bool:
-        return ("", namespace) not in self._copies.namespaces.items
+        return ("", namespace) not in self._informers.namespaces.items
 
-    async def _show_now(self, key: SnapshotKey, shown: Shown, decided: Decided) -> bool:
+    async def _show_now(self, key: SnapshotKey, shown: ReportedStatus, decided: Decided) -> bool:
         """Whether anything was written."""
-        seen = self._copies.snapshots.items.get((key.namespace, key.source.snapshot))
+        seen = self._informers.snapshots.items.get((key.namespace, key.source.snapshot))
         if seen is None:
             return await self._make(key, shown, decided)
         before = shown.written
@@ -240,12 +240,12 @@ class StatusWriter:
         self._says(key, shown, document)
         shown.times = False
         regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
-        for turn, note in turns(before, document):
+        for turn, note in transitions(before, document):
             about = f"{turn} {document['version']}"
             await self._events.say(regarded, about, turn, note, severity=turn.severity)
         return True
 
-    def _says(self, key: SnapshotKey, shown: Shown, document: dict[str, Any]) -> None:
+    def _says(self, key: SnapshotKey, shown: ReportedStatus, document: dict[str, Any]) -> None:
         """Notes what the status says now."""
         shown.written = document
         if self._shown.get(key) is shown:
@@ -255,7 +255,7 @@ class StatusWriter:
     def _document(
         self,
         key: SnapshotKey,
-        shown: Shown,
+        shown: ReportedStatus,
         before: Mapping[str, Any],
         decided: Decided,
         now: float,
@@ -279,7 +279,7 @@ class StatusWriter:
             return not_given(document, shown.found, before, now)
         return document
 
-    async def _probe(self, key: SnapshotKey, shown: Shown) -> None:
+    async def _probe(self, key: SnapshotKey, shown: ReportedStatus) -> None:
         """Checks once whether another Secret stands where one that was never served is to be, for
         what to do then is not the provider's.
         """
@@ -290,7 +290,7 @@ class StatusWriter:
                 shown.found = Found.FOREIGN_SECRET
             shown.probed = True
 
-    async def _make(self, key: SnapshotKey, shown: Shown, decided: Decided) -> bool:
+    async def _make(self, key: SnapshotKey, shown: ReportedStatus, decided: Decided) -> bool:
         """Makes the object for a snapshot that policy allows or that is served; a plan alone makes
         none. AlreadyExistsError: one is there that is not seen, as while it hangs in its deletion.
         """
@@ -302,7 +302,7 @@ class StatusWriter:
         shown.written = None
         return True
 
-    def _changed(self, change: Change[Seen]) -> None:
+    def _changed(self, change: Change[WatchedSnapshot]) -> None:
         """An object went, or says something else than we wrote: it is written again."""
         seen = change.after or change.before
         if seen is None or not seen.named:

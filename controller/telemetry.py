@@ -34,8 +34,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contract.quoted import shown
-from controller.needs import needed_calls_per_second
+from controller.required_rate import needed_calls_per_second
 from refresh.events import AlarmKind
+from refresh.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +57,7 @@ _DECISIONS = {
 _KEPT = "the last good version stays"
 
 
-class Telemetry:
+class Telemetry(Observer):
     """The engine's observer, and the counters behind it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from apiserver.running import Running
     from demo.database import Database
-    from demo.pods import Pod
-    from demo.provider import Provider, Proxy
+    from demo.pods import PodProcesses
+    from demo.provider import DemoProvider, Proxy
     from demo.runner import Node
     from demo.workloads import Workloads
     from demo.world import World
@@ -45,7 +45,7 @@ class Cast:
     cluster: Running
     api: Workloads
     database: Database
-    provider: Provider
+    provider: DemoProvider
     proxy: Proxy
     deployment: Manifest
     fetching: Manifest
@@ -57,12 +57,12 @@ class Cast:
     """Every password that there ever was, by its label."""
 
     @property
-    def ours(self) -> list[Pod]:
+    def ours(self) -> list[PodProcesses]:
         """The pods of the payments Deployment that run."""
         name = self.deployment["metadata"]["name"]
         return [pod for pod in self.node.pods.values() if pod.name.rpartition("-")[0] == name]
 
-    def start(self, workload: Manifest, count: int) -> list[Pod]:
+    def start(self, workload: Manifest, count: int) -> list[PodProcesses]:
         """Create `count` more pods of a workload; their time runs from before their admission."""
         found = []
         for _ in range(count):
@@ -72,13 +72,13 @@ class Cast:
             found.append(pod)
         return found
 
-    def stop(self, pods: Sequence[Pod]) -> None:
+    def stop(self, pods: Sequence[PodProcesses]) -> None:
         """End pods and forget them."""
         self.node.remove([pod.name for pod in pods])
         for pod in pods:
             self.api.delete(pod)
 
-    def deleted(self) -> list[Pod]:
+    def deleted(self) -> list[PodProcesses]:
         """The pods that somebody else deletes, or deleted already."""
         pods, objects = self.node.pods.values(), self.world.objects
         found = [(pod, objects and objects.pods.get(pod.namespace, pod.name)) for pod in pods]
@@ -150,7 +150,7 @@ def provider_requests(metrics: str) -> int:
     )
 
 
-def events(pod: Pod, container: str | None = None) -> list[dict[str, Any]]:
+def events(pod: PodProcesses, container: str | None = None) -> list[dict[str, Any]]:
     """What the app of a pod printed, line by line; lines that are not JSON are passed over."""
     found = []
     for line in pod.log(container or pod.containers[0].spec["name"]).splitlines():
@@ -161,18 +161,18 @@ def events(pod: Pod, container: str | None = None) -> list[dict[str, Any]]:
     return [event for event in found if isinstance(event, dict) and "event" in event]
 
 
-def ready_at(pod: Pod) -> float | None:
+def ready_at(pod: PodProcesses) -> float | None:
     """When its app had logged in for the first time, in seconds since the epoch; None: not yet."""
     return next((event["at"] for event in events(pod) if event["event"] == "ready"), None)
 
 
-def last_login(pod: Pod) -> tuple[str, float] | None:
+def last_login(pod: PodProcesses) -> tuple[str, float] | None:
     """The database's last word to a pod's app, and when; None: none yet."""
     logins = [event for event in events(pod) if "login" in event]
     return (logins[-1]["login"], logins[-1]["at"]) if logins else None
 
 
-def status_of(pod: Pod) -> cache_status.Status:
+def status_of(pod: PodProcesses) -> cache_status.Status:
     """The pod's own status.json, as its app sees it."""
     files = pod.volume(layout.CACHE_VOLUME) / layout.FILES
     return cache_status.from_wire((files / layout.STATUS).read_bytes())

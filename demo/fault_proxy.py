@@ -53,7 +53,7 @@ PHRASES = {200: "OK", 400: "Bad Request", 500: "Internal Server Error", 503: "Se
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ProxyFault:
     """What is wrong now."""
 
     mode: str = "pass"
@@ -120,7 +120,7 @@ def answer(status: int, document: object, headers: dict[str, str] | None = None)
     )
 
 
-def refusal(fault: Fault) -> Message:
+def refusal(fault: ProxyFault) -> Message:
     """The error answer of a whole request."""
     status, code = ERRORS[fault.mode]
     wait = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
@@ -132,7 +132,7 @@ def bad_version(version: str, mode: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{mode} {version}"))
 
 
-def spoiled(document: dict[str, Any], fault: Fault) -> dict[str, Any]:
+def spoiled(document: dict[str, Any], fault: ProxyFault) -> dict[str, Any]:
     """The answer as if its secrets had been rotated to the bad value of `fault.mode`."""
     if "Parameter" in document:
         return document | {"Parameter": _overwritten(document["Parameter"], fault)}
@@ -157,14 +157,14 @@ def spoiled(document: dict[str, Any], fault: Fault) -> dict[str, Any]:
     return document | {"VersionId": version, "SecretString": VALUES[fault.mode]}
 
 
-def _overwritten(parameter: dict[str, Any], fault: Fault) -> dict[str, Any]:
+def _overwritten(parameter: dict[str, Any], fault: ProxyFault) -> dict[str, Any]:
     """A parameter as if somebody had overwritten it with the bad value."""
     if not fault.hits_one(parameter.get("Name")):
         return parameter
     return parameter | {"Version": parameter["Version"] + 1, "Value": VALUES[fault.mode]}
 
 
-def refused_items(document: dict[str, Any], fault: Fault) -> dict[str, Any]:
+def refused_items(document: dict[str, Any], fault: ProxyFault) -> dict[str, Any]:
     """A batch's answer in which the hit secrets are denied, each by itself."""
     values = document.get("SecretValues", [])
     denied = [
@@ -181,7 +181,7 @@ class FaultProxy:
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self.upstream = upstream
-        self.fault = Fault()
+        self.fault = ProxyFault()
         self.counts: Counter[tuple[str, str]] = Counter()
         self._open = 0
 
@@ -228,14 +228,14 @@ class FaultProxy:
                 await asyncio.sleep(fault.seconds)
             response = await self._faulty(fault, operation, request)
         else:
-            fault, response = Fault(), await self._forward(request)
+            fault, response = ProxyFault(), await self._forward(request)
         raw = response.to_wire()
         cut = len(response.body) // 2 if fault.mode == "truncated" else 0
         writer.write(raw[: len(raw) - cut])
         await writer.drain()
         return not cut
 
-    async def _faulty(self, fault: Fault, operation: str, request: Message) -> Message:
+    async def _faulty(self, fault: ProxyFault, operation: str, request: Message) -> Message:
         per_item = fault.mode == "access-denied" and bool(fault.secrets)
         if fault.mode in ERRORS and not (per_item and operation == "BatchGetSecretValue"):
             return refusal(fault)
@@ -297,15 +297,15 @@ class FaultProxy:
         return callers
 
 
-def fault_from_wire(raw: bytes) -> Fault:
+def fault_from_wire(raw: bytes) -> ProxyFault:
     """The fault of a JSON object with fields of Fault, or a ValueError that says what is wrong."""
     given = json.loads(raw)
-    allowed = [field.name for field in fields(Fault)]
+    allowed = [field.name for field in fields(ProxyFault)]
     if not isinstance(given, dict):
         raise ValueError(f"a fault is a JSON object with {', '.join(allowed)}")  # noqa: TRY004 - input
     for name in set(given) - set(allowed):
         raise ValueError(f"a fault has no {name}{suggestion(name, allowed)}")
-    fault = Fault(**given | {"secrets": tuple(given.get("secrets", ()))})
+    fault = ProxyFault(**given | {"secrets": tuple(given.get("secrets", ()))})
     if fault.mode not in MODES:
         hint = suggestion(str(fault.mode), MODES)
         raise ValueError(f"{fault.mode} is no mode; allowed: {', '.join(MODES)}{hint}")

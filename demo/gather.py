@@ -25,7 +25,7 @@ from demo.cast import CALLERS, CONTROLLER, FETCHING, NAMESPACE, Cast
 from demo.database import Database
 from demo.image import build_agent_image
 from demo.objects import Objects
-from demo.provider import KEYS, Provider, Proxy
+from demo.provider import KEYS, DemoProvider, Proxy
 from demo.runner import Node
 from demo.workloads import Workloads
 from demo.world import ANSWERS_S, ROOT, World
@@ -45,7 +45,7 @@ REFRESH = {"refreshInterval": "20s", "freshnessBudget": "150s", "maxAge": "15m"}
 def gather(world: World) -> Cast:
     """Everybody, ready to play; what was started is ended by `world.close`."""
     region: str = _load("admin", "account")["spec"]["aws"]["regions"][0]
-    provider = Provider(log=world.logs / "provider.log", region=region)
+    provider = DemoProvider(log=world.logs / "provider.log", region=region)
     world.on_close(provider.stop)
     proxy = Proxy(log=world.logs / "proxy.log", upstream=provider.address, callers=CALLERS)
     world.on_close(proxy.stop)

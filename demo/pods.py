@@ -36,7 +36,7 @@ class Container:
 
 
 @dataclass
-class Pod:
+class PodProcesses:
     """One pod of the node. `phase` is Pending, Running, Succeeded or Failed, as in the API."""
 
     manifest: Mapping[str, Any]

@@ -73,7 +73,7 @@ def _first_line(process: Process, module: str, log: Path, within_s: float) -> di
     raise NotStartedError(f"{module} said nothing for {within_s:.0f} s; see {log}")
 
 
-class Provider:
+class DemoProvider:
     """The store, reached directly: what an admin does here is neither faulty nor counted."""
 
     def __init__(self, *, log: Path, region: str) -> None:
@@ -140,7 +140,7 @@ class Proxy:
         self._control: str = self._server.said["control"]
 
     def set(self, mode: str, **fields: object) -> None:
-        """Switch the fault, or ValueError; `fields` as in `fault_proxy.Fault`."""
+        """Switch the fault, or ValueError; `fields` as in `fault_proxy.ProxyFault`."""
         self._ask("PUT", "/fault", {"mode": mode, **fields})
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract import layout
-from demo.pods import Container, Pod
+from demo.pods import Container, PodProcesses
 from demo.processes import end, start
 from demo.volumes import NotYet, mounted, prepare, project, rewrite
 
@@ -46,7 +46,7 @@ class Node:
         folder: Path,
         *,
         read: Read,
-        report: Callable[[Pod], None],
+        report: Callable[[PodProcesses], None],
         image: Path,
         entrypoints: Mapping[str, Sequence[str]],
     ) -> None:
@@ -59,15 +59,17 @@ class Node:
         self._image = image
         self._entrypoints = entrypoints
         self._network = f"127.{64 + os.getpid() % 128}"
-        self.pods: dict[str, Pod] = {}
+        self.pods: dict[str, PodProcesses] = {}
         self._made = 0
 
-    def add(self, manifest: Mapping[str, Any]) -> Pod:
+    def add(self, manifest: Mapping[str, Any]) -> PodProcesses:
         """Take on a pod, which has a name; its processes start with the next `sync`."""
         self._made += 1
         name = manifest["metadata"]["name"]
         ip = f"{self._network}.{self._made // 250}.{self._made % 250 + 1}"
-        pod = Pod(manifest=manifest, folder=self._folder / name, ip=ip, created=time.time())
+        pod = PodProcesses(
+            manifest=manifest, folder=self._folder / name, ip=ip, created=time.time()
+        )
         init = manifest["spec"].get("initContainers", [])
         pod.init = [Container(spec, sidecar=spec.get("restartPolicy") == "Always") for spec in init]
         pod.containers = [Container(spec) for spec in manifest["spec"]["containers"]]
@@ -101,7 +103,7 @@ class Node:
         end(each.process for pod in self.pods.values() for each in (*pod.containers, *pod.init))
         self.pods.clear()
 
-    def _sync(self, pod: Pod, now: float) -> None:
+    def _sync(self, pod: PodProcesses, now: float) -> None:
         if now - pod.synced >= SYNC_S:
             pod.synced = now
             self._volumes(pod)
@@ -120,7 +122,7 @@ class Node:
             pod.phase = "Failed" if any(codes) else "Succeeded"
             end(each.process for each in pod.init)
 
-    def _volumes(self, pod: Pod) -> None:
+    def _volumes(self, pod: PodProcesses) -> None:
         """Make or refresh the pod's volumes; a required object that is missing makes it wait, a
         running pod keeps what it has.
         """
@@ -134,7 +136,7 @@ class Node:
         else:
             pod.volumes_ready, pod.waiting = True, None
 
-    def _keep(self, pod: Pod, container: Container, now: float) -> None:
+    def _keep(self, pod: PodProcesses, container: Container, now: float) -> None:
         """Start a container that has not run, and restart one that ended and should not have."""
         if container.process is None:
             self._start(pod, container)
@@ -150,7 +152,7 @@ class Node:
             container.restarts, container.not_before = container.restarts + 1, None
             self._start(pod, container)
 
-    def _start(self, pod: Pod, container: Container) -> None:
+    def _start(self, pod: PodProcesses, container: Container) -> None:
         spec = container.spec
         paths = {
             mount["mountPath"]: mounted(pod.volume(mount["name"]), mount)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from demo.cast import Cast
-    from demo.pods import Pod
+    from demo.pods import PodProcesses
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - secret values are written to memory only
 BLACK_HOLE_S = 10.0
@@ -149,7 +149,7 @@ def black_hole(cast: Cast) -> Iterable[Row]:
     yield row
 
 
-def _job(cast: Cast, job: Sequence[Pod]) -> Row:
+def _job(cast: Cast, job: Sequence[PodProcesses]) -> Row:
     """The Job's pod starts, does its work and ends, although an agent runs beside it."""
     cast.world.wait(lambda: job[0].phase == "Succeeded", START_S)
     row = Row(step="  a Job starts, works and ends", pods=1, seconds=_seconds(job))
@@ -229,9 +229,9 @@ def _revoked(cast: Cast) -> Row:
     return row
 
 
-def mended(cast: Cast) -> Iterable[Row]:
+def repaired(cast: Cast) -> Iterable[Row]:
     """The provider is back, and then has a password that works."""
-    yield _rotate(cast, "v3", "provider back, mended rotation")
+    yield _rotate(cast, "v3", "provider back, repaired rotation")
 
 
 def leaks(cast: Cast) -> Iterable[Row]:
@@ -247,7 +247,7 @@ def _rotate(cast: Cast, label: str, step: str) -> Row:
     return _followed(cast, step, f"ok {label}", began)
 
 
-def _started(cast: Cast, step: str, pods: Sequence[Pod], login: str = "ok v1") -> Row:
+def _started(cast: Cast, step: str, pods: Sequence[PodProcesses], login: str = "ok v1") -> Row:
     """The row of pods of ours that were started."""
     row = Row(step=step, pods=len(pods), seconds=_seconds(pods))
     row.age_s, row.state = cast.age()
@@ -267,7 +267,7 @@ def _counted(cast: Cast, rows: Sequence[Row]) -> Sequence[Row]:
     return rows
 
 
-def _fetched(cast: Cast, pods: Sequence[Pod], already: int = 0) -> Row:
+def _fetched(cast: Cast, pods: Sequence[PodProcesses], already: int = 0) -> Row:
     """The row of the same app, fetching at start; its pods end here."""
     cast.stop(pods)
     calls = cast.calls(FETCHING) - already
@@ -290,7 +290,7 @@ def _followed(cast: Cast, step: str, login: str, began: float) -> Row:
     return row
 
 
-def _all_ready(pods: Sequence[Pod]) -> bool:
+def _all_ready(pods: Sequence[PodProcesses]) -> bool:
     return all(ready_at(pod) is not None for pod in pods)
 
 
@@ -298,11 +298,11 @@ def _all_say(cast: Cast, login: str) -> bool:
     return all((last_login(pod) or ("", 0.0))[0] == login for pod in cast.ours)
 
 
-def _before(pods: Sequence[Pod], moment: float) -> bool:
+def _before(pods: Sequence[PodProcesses], moment: float) -> bool:
     return any((ready_at(pod) or moment) < moment for pod in pods)
 
 
-def _seconds(pods: Sequence[Pod]) -> list[float]:
+def _seconds(pods: Sequence[PodProcesses]) -> list[float]:
     """From each pod's creation to its app's first login; a pod without one is left out."""
     return [at - pod.created for pod in pods if (at := ready_at(pod)) is not None]
 
@@ -316,6 +316,6 @@ STEPS: tuple[tuple[str, Callable[[Cast], Iterable[Row]]], ...] = (
     ("the provider answers an empty value", refused("empty", "empty")),
     ("a rotation arrives in running pods", rotation),
     ("a bad rotation is rolled back and revoked, the provider being down", bad_rotation),
-    ("the provider is back, with a password that works", mended),
+    ("the provider is back, with a password that works", repaired),
     ("secret values are sought where none belongs", leaks),
 )

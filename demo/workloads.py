@@ -12,7 +12,7 @@ from kube.resources import PODS
 
 if TYPE_CHECKING:
     from apiserver.client import Client
-    from demo.pods import Container, Pod
+    from demo.pods import Container, PodProcesses
 
     Manifest = dict[str, Any]
 
@@ -45,13 +45,13 @@ class Workloads:
         except ApiError as error:
             raise Denied("; ".join(error.__notes__)) from None
 
-    def delete(self, pod: Pod) -> None:
+    def delete(self, pod: PodProcesses) -> None:
         """At once: its processes have ended. It may be gone already."""
         path = PODS.path(pod.namespace, pod.name)
         with suppress(NotFoundError):
             self._client.call("DELETE", path, {"gracePeriodSeconds": 0})
 
-    def report(self, pod: Pod) -> None:
+    def report(self, pod: PodProcesses) -> None:
         """The pod's status as its kubelet writes it."""
         status = {
             "phase": pod.phase,

@@ -21,7 +21,7 @@ _CORE = frozenset({"", "*"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class ResourceRules:
     """What is allowed in one namespace, as far as authorizers can list it."""
 
     rules: tuple[Mapping[str, Any], ...]
@@ -53,7 +53,7 @@ async def may(api: Api, verb: str, resource: str, namespace: str | None) -> bool
     return (answer.get("status") or {}).get("allowed") is True
 
 
-async def rules(api: Api, namespace: str) -> Rules:
+async def rules(api: Api, namespace: str) -> ResourceRules:
     """What is allowed in a namespace, by one request; rights in all namespaces are among it.
     ApiError.
     """
@@ -65,7 +65,7 @@ async def rules(api: Api, namespace: str) -> Rules:
     try:
         answer = await api.create(SELF_RULES_REVIEWS.path(), review)
     except ForbiddenError:
-        return Rules(rules=(), whole=False)
+        return ResourceRules(rules=(), whole=False)
     status = answer.get("status") or {}
     failed = status.get("incomplete") is not False or bool(status.get("evaluationError"))
-    return Rules(rules=tuple(status.get("resourceRules") or ()), whole=not failed)
+    return ResourceRules(rules=tuple(status.get("resourceRules") or ()), whole=not failed)

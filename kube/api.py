@@ -19,8 +19,8 @@ from kube.errors import (
     UnavailableError,
     of_status,
 )
-from kube.lines import Lines, TooLongError
-from kube.reading import parsed
+from kube.ndjson import Lines, TooLongError
+from kube.safe_json import parsed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -131,7 +131,7 @@ class Api(Client):
         field_selector: str | None = None,
     ) -> Listing:
         """Every page, as of one resource version. When that grows too old on the way, the list
-        begins anew without pages.
+        begins again without pages.
         """
         selected = {"label_selector": label_selector, "field_selector": field_selector}
         try:
@@ -157,7 +157,7 @@ class Api(Client):
     ) -> AsyncGenerator[Json, None]:
         """The pages of a list, one in memory at a time; all have one resource version. `limit` 0:
         one page; else fewer objects are asked for where they are so large that a page would not
-        fit. GoneError on the way: begin anew.
+        fit. GoneError on the way: begin again.
         """
         continue_: str | None = None
         asked = limit

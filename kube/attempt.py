@@ -32,7 +32,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """All that is kept of an answer."""
 
     status: int
@@ -45,7 +45,7 @@ class Outcome:
 class Attempts(Client):
     """Makes them. None is repeated here."""
 
-    async def make(self, attempt: Attempt, sought: Collection[bytes]) -> Outcome:
+    async def make(self, attempt: Attempt, sought: Collection[bytes]) -> AttemptOutcome:
         """The status, and whether any of `sought` was in the answer. TemporaryError."""
         reason = "TimedOut"
         try:
@@ -57,7 +57,7 @@ class Attempts(Client):
             reason = type(error).__name__
         raise UnavailableError(status=0, reason=reason, method=attempt.method, path=attempt.path)
 
-    async def _made(self, attempt: Attempt, sought: Collection[bytes]) -> Outcome:
+    async def _made(self, attempt: Attempt, sought: Collection[bytes]) -> AttemptOutcome:
         answer = await self._http.send(
             attempt.method,
             attempt.path,
@@ -72,4 +72,4 @@ class Attempts(Client):
         found = any(text in whole for text in sought)
         if not found and (answer.status == _THROTTLED or answer.status >= _SERVER_ERROR):
             raise of_status(answer.status, reason="", method=attempt.method, path=attempt.path)
-        return Outcome(answer.status, found)
+        return AttemptOutcome(answer.status, found)

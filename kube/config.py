@@ -12,8 +12,8 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import incluster_config
 
 from kube import kubeconfig as files_
+from kube.exec_credential import credential
 from kube.kubeconfig import ConfigError
-from kube.plugin import credential
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

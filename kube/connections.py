@@ -11,7 +11,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
 from kube.errors import TooLargeError
-from kube.lines import MOST_BYTES
+from kube.ndjson import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kube.errors import ApiError, GoneError, MalformedError
-from kube.race import unless
+from kube.run_until import unless
 from workqueue import retry
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Pace:
 
     watch_least_s: float = 240.0
     watch_most_s: float = 300.0
-    """A watch lasts between these, drawn anew each time."""
+    """A watch lasts between these, drawn again each time."""
     relist_s: float = 1800.0
     """A list at least this often, up to a tenth earlier, however well the watch is."""
     backoff_s: float = 0.5

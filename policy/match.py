@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from api.account import SecretAccount
-    from api.policy import SecretPolicy, Source
+    from api.policy import SecretPolicy, SourceRule
     from contract.freshness import FreshnessClass
 
 CONTROLLER = "controller"
@@ -92,12 +92,12 @@ class PolicySet:
     unreadable_accounts: frozenset[str] = frozenset()
     """Names of accounts that are there but could never be read."""
     unreadable_policies: frozenset[str] = frozenset()
-    """Likewise of policies."""
+    """The same of policies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Match:
-    source: Source
+    source: SourceRule
     rank: tuple[int, ...]
 
 
@@ -246,7 +246,7 @@ def _wild(pattern: Sequence[str], text: Sequence[str]) -> bool:
 class _Heads:
     """A policy's patterns of one provider, by what stands before their first wildcard."""
 
-    patterns: dict[str, list[tuple[int, Source, str]]]
+    patterns: dict[str, list[tuple[int, SourceRule, str]]]
     """With their source and its place in the policy; the namespace is put in."""
     lengths: tuple[int, ...]
 
@@ -258,7 +258,7 @@ class _Heads:
 
 def _heads(policy: SecretPolicy, namespace: str, provider: str) -> _Heads:
     prefix = provider + ":"
-    patterns: dict[str, list[tuple[int, Source, str]]] = {}
+    patterns: dict[str, list[tuple[int, SourceRule, str]]] = {}
     for order, source in enumerate(policy.spec.sources):
         for allow in source.allow:
             if allow.startswith(prefix):
@@ -275,7 +275,7 @@ def _rank(pattern: str) -> tuple[int, int, int, int]:
     return (-len(pattern.partition("*")[0]), many, one, -len(pattern.replace("*", "")))
 
 
-def _allowed(policy: SecretPolicy, source: Source) -> Allowed:
+def _allowed(policy: SecretPolicy, source: SourceRule) -> Allowed:
     rules = policy.spec.classes[source.rules]
     return Allowed(
         account=source.account,

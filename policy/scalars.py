@@ -158,8 +158,8 @@ class Loader(yaml.SafeLoader):
         "<": [(_MERGE, re.compile("<<$"))],
         None: [(_PLAIN, re.compile(""))],
     }
-    yaml_constructors = {}  # noqa: RUF012 - likewise
-    yaml_multi_constructors = {None: _construct}  # noqa: RUF012 - likewise
+    yaml_constructors = {}  # noqa: RUF012 - as above
+    yaml_multi_constructors = {None: _construct}  # noqa: RUF012 - as above
 
     def compose_scalar_node(self, anchor: dict[Any, yaml.Node]) -> yaml.ScalarNode:
         """`! 1` is text; to PyYAML it is as if the `!` were not there."""

@@ -33,10 +33,10 @@ Key = tuple[str, str]
 
 
 class NotYetError(Exception):
-    """Nothing is known yet. Caught by whoever asks for the current policies."""
+    """Nothing is known yet. Caught by the code that asks for the current policies."""
 
 
-class Copy(Protocol[T_co]):
+class LocalCopy(Protocol[T_co]):
     """A local copy of one kind of objects: `kube.reflector.Reflector`."""
 
     @property
@@ -56,7 +56,7 @@ class Copy(Protocol[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Generic[T]):
+class LastGoodObject(Generic[T]):
     """One object of an admin's."""
 
     good: T | None
@@ -74,25 +74,25 @@ class Labelled:
     """Another one means that a namespace of the same name was made again."""
 
 
-class Objects(Generic[M]):
+class ObjectReader(Generic[M]):
     """Reads one kind of an admin's objects. `before` gives what was held of an object."""
 
-    def __init__(self, model: type[M], before: Callable[[Key], Held[M] | None]) -> None:
+    def __init__(self, model: type[M], before: Callable[[Key], LastGoodObject[M] | None]) -> None:
         self._model = model
         self._before = before
 
-    def __call__(self, content: Mapping[str, Any]) -> Held[M]:
+    def __call__(self, content: Mapping[str, Any]) -> LastGoodObject[M]:
         """The object as it is now, or else its last good form with what is wrong."""
         found = parsed(self._model, content)
         if not isinstance(found, str):
-            return Held(found)
+            return LastGoodObject(found)
         problem, kind = found, self._model.__name__
         name = str((content.get("metadata") or {}).get("name"))
         before = self._before(("", name))
         if before is None or before.problem != problem:
             fields = {"kind": kind, "name": name, "problem": problem}
             _LOG.error("policies.kept_last_good", extra={"fields": fields})
-        return Held(None if before is None else before.good, problem)
+        return LastGoodObject(None if before is None else before.good, problem)
 
 
 def parsed(model: type[M], content: Mapping[str, Any]) -> M | str:
@@ -117,13 +117,13 @@ def labelled(content: Mapping[str, Any]) -> Labelled:
 
 
 class WatchedPolicies:
-    """All that admins said, put together anew only when one of the copies has changed."""
+    """All that admins said, put together again only when one of the copies has changed."""
 
     def __init__(
         self,
-        accounts: Copy[Held[SecretAccount]],
-        policies: Copy[Held[SecretPolicy]],
-        namespaces: Copy[Labelled],
+        accounts: LocalCopy[LastGoodObject[SecretAccount]],
+        policies: LocalCopy[LastGoodObject[SecretPolicy]],
+        namespaces: LocalCopy[Labelled],
     ) -> None:
         self._accounts = accounts
         self._policies = policies
@@ -160,9 +160,9 @@ class WatchedPolicies:
         return self._current
 
 
-def _good(copy: Copy[Held[M]]) -> dict[str, M]:
+def _good(copy: LocalCopy[LastGoodObject[M]]) -> dict[str, M]:
     return {name: held.good for (_, name), held in copy.items.items() if held.good is not None}
 
 
-def _unreadable(copy: Copy[Held[M]]) -> frozenset[str]:
+def _unreadable(copy: LocalCopy[LastGoodObject[M]]) -> frozenset[str]:
     return frozenset(name for (_, name), held in copy.items.items() if held.good is None)

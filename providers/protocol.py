@@ -104,7 +104,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees sockets. Nothing may be under way."""
+        """Frees sockets. Nothing may be in progress."""
         ...
 
 

@@ -44,8 +44,8 @@ class Breaker:
     ) -> Breaker:
         """The breaker after one fetch; an outcome is None for an answer, else the failure.
 
-        Anything but *unavailable* and *throttled* is an answer. A provider's wish to be left alone
-        (`asked_s`) is kept at once, without waiting for more failures.
+        Anything but *unavailable* and *throttled* is an answer. A provider's request to be left
+        alone (`asked_s`) is kept at once, without waiting for more failures.
         """
         seen = list(outcomes)
         if not seen:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from contract.reasons import FetchFailure
 from contract.snapshot import is_incarnation, is_version
 from providers.protocol import Failed, Fetched, Material, NotModified
-from refresh.fleet import Fleet
+from refresh.manager import SnapshotManager
 from refresh.model import Moment
-from refresh.observer import Silent
+from refresh.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult, Source
+    from refresh.account_queue import Work
     from refresh.budget import Budget
-    from refresh.model import Demanded, SnapshotKey, SnapshotState, Wanted
-    from refresh.observer import Observer
-    from refresh.schedule import Work
+    from refresh.model import Demanded, OperatorSpec, SnapshotKey, SnapshotState
     from refresh.sink import Publication, Sink
-    from refresh.write_queue import Job, Parts
+    from refresh.write_queue import Job, WriteParts
     from workqueue.clock import Clock
 
 THREADS = 4
-"""Fetches under way per account; why so many: docs/design/005."""
+"""Fetches in progress per account; why so many: docs/design/005."""
 WRITERS = 4
-"""Writes under way at once."""
+"""Writes in progress at once."""
 CLOCK_STEP_S = 1.0
 """The wall clock counts as set back when it lost more than this against the monotonic one."""
 
@@ -58,8 +57,8 @@ class Engine:
         self._sink = sink
         self._clock = clock
         self._draw = rng.random
-        self._observer: Observer = Silent() if observer is None else observer
-        self._fleet = Fleet(
+        self._observer = Observer() if observer is None else observer
+        self._manager = SnapshotManager(
             cluster=cluster, sources=self._source, draw=rng.random, observer=self._observer
         )
         self._pools: dict[str, ThreadPoolExecutor] = {}
@@ -72,59 +71,59 @@ class Engine:
 
     def govern(self, budgets: Mapping[str, Budget]) -> None:
         """Sets the accounts that may be called, whole. Without a budget nothing is fetched."""
-        self._fleet.govern(budgets, self._now())
+        self._manager.govern(budgets, self._now())
         self._wake()
 
     def restore(self, key: SnapshotKey, written: Publication, entry: Entry | None) -> None:
         """Takes over what was written of a snapshot, and its age, before `demand`. A WireError says
         that it can't be used; the snapshot then counts as never synced.
         """
-        self._fleet.restore(key, written, entry, self._now())
+        self._manager.restore(key, written, entry, self._now())
 
     def demand(self, demanded: Iterable[Demanded]) -> None:
         """Sets what is kept fresh, whole. What is not in it keeps its value and is not fetched."""
-        self._fleet.demand(demanded, self._now())
+        self._manager.demand(demanded, self._now())
         self._wake()
 
-    def operate(self, key: SnapshotKey, wanted: Wanted) -> None:
+    def operate(self, key: SnapshotKey, wanted: OperatorSpec) -> None:
         """Applies what operators want of one snapshot, whole; also while it is not demanded."""
-        self._fleet.operate(key, wanted, self._now())
+        self._manager.operate(key, wanted, self._now())
         self._wake()
 
     def withdraw(self, key: SnapshotKey) -> None:
         """Removes a value that policy has not allowed for its grace time."""
-        self._fleet.states.withdraw(key, self._now())
+        self._manager.states.withdraw(key, self._now())
         self._wake()
 
     def tombstone(self, key: SnapshotKey) -> None:
         """Publishes that nothing is served: the record was lost, and what pods have is revoked."""
-        self._fleet.states.tombstone(key, self._now())
+        self._manager.states.tombstone(key, self._now())
         self._wake()
 
     def republish(self, key: SnapshotKey) -> None:
         """Writes a snapshot again as it should be, in case somebody changed it."""
-        self._fleet.states.republish(key, self._now())
+        self._manager.states.republish(key, self._now())
         self._wake()
 
     def forget(self, key: SnapshotKey) -> None:
         """Drops what is known of a snapshot that nobody demands and whose objects are gone."""
-        self._fleet.forget(key, self._now())
+        self._manager.forget(key, self._now())
         self._wake()
 
     def smallest_bursts(self) -> dict[str, int]:
         """By account whose burst is too small for some source: one that is enough for all."""
-        return self._fleet.smallest_bursts()
+        return self._manager.smallest_bursts()
 
     def state(self, key: SnapshotKey) -> SnapshotState | None:
         """What is known of a snapshot; None: nothing."""
-        return self._fleet.states.get(key)
+        return self._manager.states.get(key)
 
     def states(self) -> Mapping[SnapshotKey, SnapshotState]:
         """All that is known, to be read."""
-        return self._fleet.states.all
+        return self._manager.states.all
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop` is set; then starts nothing more, waits for the fetches under way,
+        """Works until `stop` is set; then starts nothing more, waits for the fetches in progress,
         writes what they brought, and closes the sources.
         """
         writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
@@ -146,14 +145,14 @@ class Engine:
     def _start_due(self) -> float:
         """Starts all that is due and paid; answers the seconds until there may be more."""
         at = self._now()
-        self._fleet.states.tick(at)
-        next_at = self._fleet.states.ticks_at(at)
-        for account in self._fleet.accounts:
+        self._manager.states.tick(at)
+        next_at = self._manager.states.ticks_at(at)
+        for account in self._manager.accounts:
             under_way = self._fetches.setdefault(account, set())
             while len(under_way) < THREADS:
-                work = self._fleet.pick(account, at)
+                work = self._manager.pick(account, at)
                 if work is None:
-                    next_at = min(next_at, self._fleet.next_at(account, at))
+                    next_at = min(next_at, self._manager.next_at(account, at))
                     break
                 fetch = asyncio.create_task(self._fetch(account, work))
                 under_way.add(fetch)
@@ -162,7 +161,7 @@ class Engine:
         return max(0.0, next_at - at.mono)
 
     async def _fetch(self, account: str, work: Work) -> None:
-        requests = self._fleet.requests(work)
+        requests = self._manager.requests(work)
         source = self._source(account, work.kind.identity, work.kind.provider)
         pool = self._pools.get(account)
         if pool is None:
@@ -171,7 +170,7 @@ class Engine:
             )
         loop = asyncio.get_running_loop()
         fetched = await loop.run_in_executor(pool, _ask, source, requests, work.reserved)
-        self._fleet.finish(account, work, fetched, self._now())
+        self._manager.finish(account, work, fetched, self._now())
         self._wake()
 
     def _ended(self, fetch: asyncio.Task[None]) -> None:
@@ -185,30 +184,30 @@ class Engine:
         while not self._closing:
             self._writing.clear()
             mono = self._clock.monotonic()
-            taken = self._fleet.states.writes.take(mono)
+            taken = self._manager.states.writes.take(mono)
             if taken is None:
-                await self._pause(self._writing, self._fleet.states.writes.next_at() - mono)
+                await self._pause(self._writing, self._manager.states.writes.next_at() - mono)
                 continue
             await self._write_job(*taken)
 
-    async def _write_job(self, job: Job, parts: Parts) -> None:
+    async def _write_job(self, job: Job, parts: WriteParts) -> None:
         try:
             if job.namespace is not None:
-                await self._sink.report(job.namespace, self._fleet.states.entries(job.namespace))
+                await self._sink.report(job.namespace, self._manager.states.entries(job.namespace))
             if job.key is not None:
                 await self._write_snapshot(job.key, parts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the write is repeated
-            self._fleet.states.writes.failed(job, self._clock.monotonic(), self._draw())
+            self._manager.states.writes.failed(job, self._clock.monotonic(), self._draw())
             what = "freshness" if job.key is None else "snapshot"
             self._observer.sink_failed(what, type(error).__name__)
             return
-        self._fleet.states.writes.done(job, self._clock.monotonic())
+        self._manager.states.writes.done(job, self._clock.monotonic())
 
-    async def _write_snapshot(self, key: SnapshotKey, parts: Parts) -> None:
-        publication = self._fleet.states.publication(key) if parts.publish else None
+    async def _write_snapshot(self, key: SnapshotKey, parts: WriteParts) -> None:
+        publication = self._manager.states.publication(key) if parts.publish else None
         if publication is not None:
             await self._sink.publish(key, publication)
-        state = self._fleet.states.get(key)
+        state = self._manager.states.get(key)
         if parts.status and state is not None:
             await self._sink.status(key, state)
 
@@ -218,8 +217,8 @@ class Engine:
         self._closing = True
         self._wake()
         await asyncio.gather(*writers)
-        for _ in range(len(self._fleet.states.writes)):
-            taken = self._fleet.states.writes.take(float("inf"))
+        for _ in range(len(self._manager.states.writes)):
+            taken = self._manager.states.writes.take(float("inf"))
             if taken is not None:
                 await self._write_job(*taken)
 
@@ -247,7 +246,7 @@ class Engine:
         back_s = 0.0 if self._offset_s is None else self._offset_s - offset_s
         self._offset_s = offset_s
         if back_s > CLOCK_STEP_S:
-            self._fleet.states.rewind(back_s, at)
+            self._manager.states.rewind(back_s, at)
         return at
 
     def _source(self, account: str, identity: str, provider: str) -> Source:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from contract.reasons import FetchFailure
     from providers.protocol import Material
-    from refresh.model import Use, Wanted
+    from refresh.model import OperatorSpec, Use
     from refresh.validate import Rejection
 
 
@@ -90,7 +90,7 @@ class Operated:
     never is.
     """
 
-    wanted: Wanted
+    wanted: OperatorSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class OperatorSpec:
     """What operators ask of one snapshot (SecretSnapshot spec, and the account's `revoked`)."""
 
     pin: str | None = None
@@ -108,8 +108,8 @@ class Demanded:
     never the others."""
     whole: bool = False
     """Whether a pod takes the whole value; then a first value need not be a JSON object."""
-    wanted: Wanted | None = None
-    """None: nothing is known of operators' wishes, so those recorded in meta.json stay."""
+    wanted: OperatorSpec | None = None
+    """None: nothing is known of operators' requests, so those recorded in meta.json stay."""
     used: tuple[Use, ...] = ()
     """Members that pods use which run now, or that a declaration names."""
     hold_s: float | None = None

@@ -31,7 +31,7 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,6}")
 """One spelling for each index, so that no two properties are one element."""
 
 
-class MalformedError(ValueError):
+class MalformedValueError(ValueError):
     """Not a JSON object; `code` is a word for the fault. Caught here and by validate."""
 
     def __init__(self, code: str) -> None:
@@ -52,10 +52,10 @@ def members(raw: bytes) -> dict[str, object]:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise MalformedError("not-utf8") from None
+        raise MalformedValueError("not-utf8") from None
     document = _parsed(text)
     if type(document) is not dict:
-        raise MalformedError("not-an-object")
+        raise MalformedValueError("not-an-object")
     return document
 
 
@@ -66,7 +66,7 @@ def selected(raw: bytes, properties: Iterable[str]) -> dict[str, bytes]:
     data = {VALUE: raw}
     try:
         document = members(raw)
-    except MalformedError:
+    except MalformedValueError:
         return data
     for member in document:
         if _MEMBER.fullmatch(member):
@@ -84,7 +84,7 @@ def held(raw: bytes, names: Iterable[str]) -> frozenset[str]:
     """Those of the named properties that the value has and that are not empty."""
     try:
         document = members(raw)
-    except MalformedError:
+    except MalformedValueError:
         return frozenset()
     return frozenset(name for name in names if _found(document, name))
 
@@ -130,23 +130,23 @@ def _parsed(text: str) -> object:
         )
         _check(document)
     except RecursionError:
-        raise MalformedError("too-deep") from None
-    except MalformedError:
+        raise MalformedValueError("too-deep") from None
+    except MalformedValueError:
         raise
     except ValueError:
-        raise MalformedError("not-json") from None
+        raise MalformedValueError("not-json") from None
     return document
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise MalformedError("duplicate-key")
+        raise MalformedValueError("duplicate-key")
     return document
 
 
 def _no_constant(_: str) -> object:
-    raise MalformedError("not-json")
+    raise MalformedValueError("not-json")
 
 
 def _check(document: object) -> None:
@@ -165,14 +165,14 @@ def _check(document: object) -> None:
         if not inner:
             return
         level = inner
-    raise MalformedError("too-deep")
+    raise MalformedValueError("too-deep")
 
 
 def _encodable(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise MalformedError("not-utf8") from None
+        raise MalformedValueError("not-utf8") from None
 
 
 def _text(value: object) -> str:

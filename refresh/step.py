@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import hold, validate, versions
+from refresh import effects, held_versions, validate, versions
 from refresh.events import (
     Alarm,
     AlarmKind,
     Arrived,
     FetchFailed,
     Operated,
-    Publish,
     Rechecked,
     Report,
     Rewound,
@@ -31,7 +30,7 @@ from refresh.model import Identity, Kept
 if TYPE_CHECKING:
     from providers.protocol import Material
     from refresh.events import Effect, Event, Weight
-    from refresh.model import SnapshotState, Wanted
+    from refresh.model import OperatorSpec, SnapshotState
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""
@@ -41,7 +40,7 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
     """The state after an event, and what is to be done about it.
 
     Never empties `served` but for a revocation or a withdrawal, and never moves `last_success`
-    but for an answer of the provider or an operator's wish.
+    but for an answer of the provider or an operator's request.
     """
     before = _seen(state, event, now)
     match event:
@@ -65,8 +64,8 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
             after, alarms = before, [Report()]
         case _:  # pragma: no cover - the type checker shows that there is none
             assert_never(event)
-    after = hold.ended(after)
-    return after, [*_changes(state, after), *alarms]
+    after = held_versions.ended(after)
+    return after, [*effects.of_changes(state, after), *alarms]
 
 
 def known_version(state: SnapshotState) -> Identity | None:
@@ -147,8 +146,8 @@ def _arrived(
         rank=versions.next_rank(answered, identity),
         incarnation=mark,
     )
-    if event.weight is not None and hold.switches_to(answered, identity):
-        until = hold.until(answered, event.weight, at, now)
+    if event.weight is not None and held_versions.switches_to(answered, identity):
+        until = held_versions.until(answered, event.weight, at, now)
         if until is not None:
             return _held_back(answered, kept, event.weight, until, at)
     lifted = versions.without_hold(versions.without_rejection(answered, identity))
@@ -166,7 +165,7 @@ def _held_back(
     """Kept, shown, alarmed once, and not served yet."""
     alarms: list[Effect] = []
     if not versions.is_held_back(state, kept.identity):
-        said = hold.what_is_lost(weight.lost)
+        said = held_versions.what_is_lost(weight.lost)
         alarms.append(Alarm(AlarmKind.HELD, kept.version, versions.LOST_MEMBER, said))
     lifted = versions.without_rejection(state, kept.identity)
     marked = versions.with_rejection(lifted, kept.identity, versions.LOST_MEMBER)
@@ -188,7 +187,7 @@ def _weighed(
     held = versions.held_back(state)
     if held is None:
         return state, []
-    until = hold.until(state, weight, now, now)
+    until = held_versions.until(state, weight, now, now)
     if until is not None:
         return replace(state, lost=weight.lost, held_until=until), []
     return _released(state, held, now, alarmed=bool(weight.lost))
@@ -305,7 +304,7 @@ def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotSta
 
 
 def _operated(
-    state: SnapshotState, wanted: Wanted, now: float
+    state: SnapshotState, wanted: OperatorSpec, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
     revoked = versions.with_revoked(state, wanted.revoked)
     rejections = tuple(
@@ -320,26 +319,12 @@ def _operated(
         quarantined=rejections + versions.rolled_back(state, wanted.quarantined),
         history=tuple(kept for kept in state.history if kept.version not in revoked),
     )
-    if versions.held_back(operated) is not None and not hold.goes_on(operated):
+    if versions.held_back(operated) is not None and not held_versions.goes_on(operated):
         operated = replace(versions.without_hold(operated), held_since=None)
     settled = _confirmed(_settled(operated, now), state.answered_at)
     ended = state.reason is FetchFailure.LOST_MEMBER and versions.held_back(settled) is None
     after = replace(settled, reason=None if ended else state.reason)
-    return after, _alarms_of_wishes(state, after)
-
-
-def _alarms_of_wishes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
-    alarms: list[Effect] = []
-    if after.serving is Serving.REVOKED and before.serving is not Serving.REVOKED:
-        alarms.append(Alarm(AlarmKind.REVOKED, _version(before.served)))
-    if versions.is_refused_pin(after):
-        alarms.append(Alarm(AlarmKind.PIN_NOT_SERVED, after.pin))
-    served = after.served
-    if served is None or served.version == after.pin:
-        return alarms
-    if versions.is_rolled_back(after, served.identity):
-        alarms.append(Alarm(AlarmKind.NOTHING_OLDER, served.version))
-    return alarms
+    return after, effects.of_requests(state, after)
 
 
 def _version(kept: Kept | None) -> str | None:
@@ -406,37 +391,3 @@ def _confirmed(state: SnapshotState, answered_at: float | None) -> SnapshotState
         return state
     last_success = max(answered_at, known_or_old(state.last_success))
     return replace(state, last_success=last_success, reason=None, restored=None)
-
-
-def _changes(before: SnapshotState, after: SnapshotState) -> list[Effect]:
-    effects: list[Effect] = []
-    if _published(before) != _published(after):
-        effects.append(Publish())
-    if _reported(before) != _reported(after):
-        effects.append(Report())
-    return effects
-
-
-def _published(state: SnapshotState) -> tuple[object, ...]:
-    return (
-        state.serving,
-        state.served and (state.served.identity, state.served.rank),
-        tuple((kept.identity, kept.rank) for kept in state.history),
-        state.current,
-        state.pin,
-        state.quarantined,
-        state.revoked,
-        state.restored,
-    )
-
-
-def _reported(state: SnapshotState) -> tuple[object, ...]:
-    return (
-        state.serving,
-        state.served and state.served.identity,
-        state.prior and (state.prior.version, state.prior.incarnation),
-        state.reason,
-        state.pin,
-        state.quarantined,
-        state.revoked,
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from refresh.select import MOST_BYTES, MalformedError, members, selected, size
+from refresh.select import MOST_BYTES, MalformedValueError, members, selected, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,8 +67,8 @@ def check(
     if object_needed and (code := _object_fault(raw)) is not None:
         return Rejection(FetchFailure.INVALID, code)
     for validation in checks.validations:
-        for name, wish in validation.items():
-            rejection = _CHECKS[name](raw, wish)
+        for name, rule in validation.items():
+            rejection = _CHECKS[name](raw, rule)
             if rejection is not None:
                 return rejection
     return None
@@ -98,14 +98,14 @@ def suspicion(old: SecretBytes, new: SecretBytes) -> str | None:
 def _members(value: SecretBytes) -> frozenset[str] | None:
     try:
         return frozenset(members(value.reveal()))
-    except MalformedError:
+    except MalformedValueError:
         return None
 
 
 def _object_fault(raw: bytes) -> str | None:
     try:
         members(raw)
-    except MalformedError as fault:
+    except MalformedValueError as fault:
         return fault.code
     return None
 
@@ -117,24 +117,24 @@ def _json(raw: bytes, _: object) -> Rejection | None:
     return Rejection(FetchFailure.INVALID, "json")
 
 
-def _required_keys(raw: bytes, wish: object) -> Rejection | None:
+def _required_keys(raw: bytes, rule: object) -> Rejection | None:
     try:
         document = members(raw)
-    except MalformedError:
+    except MalformedValueError:
         return Rejection(FetchFailure.INVALID, "required-keys")
-    wanted = wish if isinstance(wish, list | tuple) else ()
+    wanted = rule if isinstance(rule, list | tuple) else ()
     if all(document.get(name) not in (None, "") for name in wanted):
         return None
     return Rejection(FetchFailure.INVALID, "required-keys")
 
 
-def _min_bytes(raw: bytes, wish: object) -> Rejection | None:
-    enough = isinstance(wish, int) and len(raw) >= wish
+def _min_bytes(raw: bytes, rule: object) -> Rejection | None:
+    enough = isinstance(rule, int) and len(raw) >= rule
     return None if enough else Rejection(FetchFailure.INVALID, "min-bytes")
 
 
-def _max_bytes(raw: bytes, wish: object) -> Rejection | None:
-    fits = isinstance(wish, int) and len(raw) <= wish
+def _max_bytes(raw: bytes, rule: object) -> Rejection | None:
+    fits = isinstance(rule, int) and len(raw) <= rule
     return None if fits else Rejection(FetchFailure.TOO_LARGE, "max-bytes")
 
 

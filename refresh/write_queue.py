@@ -26,18 +26,18 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class WriteParts:
     """What of a snapshot is to be written."""
 
     publish: bool = False
     """Its keys."""
     status: bool = False
 
-    def __or__(self, other: Parts) -> Parts:
-        return Parts(publish=self.publish or other.publish, status=self.status or other.status)
+    def __or__(self, other: WriteParts) -> WriteParts:
+        return WriteParts(publish=self.publish or other.publish, status=self.status or other.status)
 
 
-NOTHING = Parts()
+NOTHING = WriteParts()
 
 
 class WriteQueue:
@@ -45,16 +45,16 @@ class WriteQueue:
 
     def __init__(self) -> None:
         self._queue: WorkQueue[Job] = WorkQueue()
-        self._parts: dict[Job, Parts] = {}
+        self._parts: dict[Job, WriteParts] = {}
         """Of the snapshots that wait."""
-        self._taken: dict[Job, Parts] = {}
+        self._taken: dict[Job, WriteParts] = {}
         """Of those that are being written."""
         self._reported_at: dict[str, float] = {}
 
     def write(self, key: SnapshotKey, now: float, *, publish: bool, status: bool) -> None:
         """Asks for the snapshot's keys, its status, or both, to be written as soon as may be."""
         job = Job(key=key)
-        parts = Parts(publish=publish, status=status)
+        parts = WriteParts(publish=publish, status=status)
         self._parts[job] = self._parts.get(job, NOTHING) | parts
         self._queue.add(job, now)
 
@@ -65,7 +65,7 @@ class WriteQueue:
         due_at = now if last is None else max(now, last + gap_s)
         self._queue.add(Job(namespace=namespace), due_at)
 
-    def take(self, now: float) -> tuple[Job, Parts] | None:
+    def take(self, now: float) -> tuple[Job, WriteParts] | None:
         """The next due job, and what of its snapshot is to be written; None: none is due."""
         job = self._queue.get(now)
         if job is None:

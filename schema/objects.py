@@ -27,7 +27,7 @@ LIST = Field(strict=False)
 
 
 SOME = NotEmpty()
-"""Likewise, with at least one item."""
+"""The same, with at least one item."""
 
 
 class Model(BaseModel):

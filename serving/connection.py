@@ -19,8 +19,8 @@ from serving.register import LARGE_BYTES, Phase, Visit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from serving.address_queue import AddressQueue
     from serving.register import Register
-    from serving.turns import Turns
 
 READ_BYTES = 64 * 1024
 """At least a TLS record, so that OpenSSL keeps none of it."""
@@ -42,7 +42,7 @@ class Connection(asyncio.Transport):
         protocol: asyncio.Protocol,
         context: Callable[[], ssl.SSLContext] | None,
         register: Register,
-        turns: Turns,
+        turns: AddressQueue,
         ended: Callable[[str], None],
     ) -> None:
         """`context` None: without TLS. `ended` is told once why the connection is over."""

@@ -21,7 +21,7 @@ TEXT = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GetAnswer:
     """What a page says."""
 
     body: bytes
@@ -32,7 +32,7 @@ class Answer:
 class Get(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, pages: Mapping[str, Callable[[], Answer]]) -> None:
+    def __init__(self, pages: Mapping[str, Callable[[], GetAnswer]]) -> None:
         """`pages` by path; each is called once a request, in the loop."""
         self._pages = pages
         self._request = b""
@@ -59,11 +59,11 @@ class Get(asyncio.Protocol):
         page = self._pages.get(path)
         allow = ""
         if method != b"GET":
-            answer = Answer(b"", status=HTTPStatus.METHOD_NOT_ALLOWED)
+            answer = GetAnswer(b"", status=HTTPStatus.METHOD_NOT_ALLOWED)
             allow = "Allow: GET\r\n"
         elif page is None:
             known = " or ".join(self._pages)
-            answer = Answer(f"{known}\n".encode(), status=HTTPStatus.NOT_FOUND)
+            answer = GetAnswer(f"{known}\n".encode(), status=HTTPStatus.NOT_FOUND)
         else:
             answer = page()
         head = (

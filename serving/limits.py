@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ClientLimits:
     """Counts, bytes, and seconds. Each time counts in full, whatever arrives meanwhile."""
 
     connections: int

@@ -6,16 +6,16 @@ import errno
 import socket
 from typing import TYPE_CHECKING
 
+from serving.address_queue import AddressQueue
 from serving.connection import Connection
 from serving.register import Phase, Register
-from serving.turns import Turns
 
 if TYPE_CHECKING:
     import asyncio
     import ssl
     from collections.abc import Callable
 
-    from serving.limits import Limits
+    from serving.limits import ClientLimits
 
 BACKLOG = 512
 """Connections that the kernel keeps for us, each with a part of its buffers."""
@@ -51,7 +51,7 @@ class Listener:
     def __init__(
         self,
         bound: socket.socket,
-        limits: Limits,
+        limits: ClientLimits,
         protocol: Callable[[], asyncio.Protocol],
         *,
         loop: asyncio.AbstractEventLoop,
@@ -67,7 +67,7 @@ class Listener:
         self._context = context
         self._ended = ended
         self._register = Register(limits)
-        self._turns = Turns(loop)
+        self._turns = AddressQueue(loop)
         self._loop = loop
         self._looking: asyncio.TimerHandle | None = None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serving.limits import Limits
+    from serving.limits import ClientLimits
 
 TRUSTED = ""
 """The group of connections that have proved who they are."""
@@ -97,7 +97,7 @@ class Register:
     connections. An address with few keeps them.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits
         self._most_s = {
             Phase.HANDSHAKE: limits.handshake_s,

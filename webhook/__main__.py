@@ -27,7 +27,7 @@ from webhook.serve import (
 )
 from webhook.server import Lifecycle, make_app
 from webhook.settings import Files
-from webhook.telemetry import Log, LogHandler, Telemetry
+from webhook.telemetry import AdmissionLog, LogHandler, Telemetry
 from webhook.tls import Certificate, CertificateError
 from workqueue.clock import SystemClock
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from policy.load import Policies
     from webhook.serve import Part
     from webhook.settings import Settings
-    from webhook.tls import Serving
+    from webhook.tls import ServingCertificate
 
 GC_THRESHOLD = 20_000
 """Objects between collections: an admission leaves no cycles, so looking for them at the default of
@@ -46,7 +46,7 @@ GC_THRESHOLD = 20_000
 
 def main() -> int:
     """Exit code 0 after SIGTERM, 1 when it can't start; the reason is on standard error."""
-    log = Log(os.fdopen(sys.stdout.fileno(), "wb", buffering=0, closefd=False), time.time)
+    log = AdmissionLog(os.fdopen(sys.stdout.fileno(), "wb", buffering=0, closefd=False), time.time)
     logging.basicConfig(level=logging.INFO, handlers=[LogHandler(log)])
     try:
         uvloop.run(_Process(settings.read(os.environ), Telemetry(log)).run())
@@ -119,7 +119,7 @@ class _Process:
         self._lifecycle.conditions.append(watched.problem)
         return watched.policies
 
-    async def _serving(self) -> Serving:
+    async def _serving(self) -> ServingCertificate:
         """With the certificate of files, or else of our own CA."""
         wanted, telemetry = self._wanted, self._telemetry
         certificates = wanted.certificates
@@ -130,9 +130,9 @@ class _Process:
             look = Followed(lambda: look_at_certificate(certificate, telemetry), wanted.reload_s)
             self._parts.append(look.running)
             return certificate
-        from webhook.certificates.keeper import Keeper
+        from webhook.certificates.reconciler import CertificateReconciler
 
-        keeper = Keeper(
+        keeper = CertificateReconciler(
             await self._api(),
             certificates.place,
             certificates.times,

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webhook import cost, intent, pods
+from webhook import cost, injection_plan, podspec
 from webhook.inject import inject
 from webhook.template_cache import TemplateCache
-from webhook.verdict import WARNING_LENGTH, Mistake, Outcome, Reason, Verdict, denied
+from webhook.verdict import WARNING_LENGTH, Denial, Mistake, Outcome, Verdict, denied
 
 if TYPE_CHECKING:
     from policy.match import PolicySet
@@ -40,20 +40,20 @@ def admit(
     `known`: whether the reader of a denial is known to be of that namespace. If not, a denial names
     no pattern and no account of the policy.
     """
-    found = pods.annotations_of(pod)
-    if pods.MIRROR in found or not pods.opts_in(found):
+    found = podspec.annotations_of(pod)
+    if podspec.MIRROR in found or not podspec.opts_in(found):
         return Verdict(outcome=Outcome.UNCHANGED, pod=pod)
     limit = _annotations_limit(found) or cost.too_many_containers(pod["spec"])
     if limit is not None:
         return denied(pod, [limit])
     cache = TemplateCache() if cache is None else cache
-    wanted = intent.decide(pod, namespace, policies, config, cache, known=known)
+    wanted = injection_plan.decide(pod, namespace, policies, config, cache, known=known)
     if isinstance(wanted, list):
         return denied(pod, wanted)
     try:
         injected = inject(pod, wanted, config)
     except ValueError as error:
-        mistake = Mistake(reason=Reason.UNSUPPORTED_POD, field="spec.resources", message=str(error))
+        mistake = Mistake(reason=Denial.UNSUPPORTED_POD, field="spec.resources", message=str(error))
         return denied(pod, [mistake])
     return Verdict(
         outcome=Outcome.UNCHANGED if injected is pod else Outcome.INJECTED,
@@ -74,4 +74,4 @@ def _annotations_limit(found: dict[str, str]) -> Mistake | None:
             message = f"the annotations have {length} characters. Allowed: {MOST_TEXT}"
     if message is None:
         return None
-    return Mistake(reason=Reason.LIMIT, field="metadata.annotations", message=message)
+    return Mistake(reason=Denial.LIMIT, field="metadata.annotations", message=message)

@@ -10,7 +10,7 @@ from api.account import SecretAccount
 from api.policy import SecretPolicy
 from kube.reflector import Reflector
 from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
-from policy.watched import Held, Objects, WatchedPolicies, labelled
+from policy.watched import LastGoodObject, ObjectReader, WatchedPolicies, labelled
 
 if TYPE_CHECKING:
     import random
@@ -29,18 +29,18 @@ class Watched:
         def problem(text: str) -> None:
             telemetry.log.write("watch.failed", level="warning", problem=text)
 
-        self._accounts: Reflector[Held[SecretAccount]] = Reflector(
+        self._accounts: Reflector[LastGoodObject[SecretAccount]] = Reflector(
             api,
             SECRET_ACCOUNTS,
-            Objects(SecretAccount, lambda key: self._accounts.items.get(key)),  # noqa: PLW0108 - it is not there yet
+            ObjectReader(SecretAccount, lambda key: self._accounts.items.get(key)),  # noqa: PLW0108 - it is not there yet
             clock=clock,
             rng=rng,
             problem=problem,
         )
-        self._policies: Reflector[Held[SecretPolicy]] = Reflector(
+        self._policies: Reflector[LastGoodObject[SecretPolicy]] = Reflector(
             api,
             SECRET_POLICIES,
-            Objects(SecretPolicy, lambda key: self._policies.items.get(key)),  # noqa: PLW0108 - likewise
+            ObjectReader(SecretPolicy, lambda key: self._policies.items.get(key)),  # noqa: PLW0108 - as above
             clock=clock,
             rng=rng,
             problem=problem,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contract.annotations import ENV
-from webhook import pods
-from webhook.verdict import Mistake, Reason
+from webhook import podspec
+from webhook.verdict import Denial, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from webhook.wishes import Wishes
+    from webhook.annotations import PodAnnotations
 
 MOST_VALUES = 100_000
 """JSON values of a review. One takes up to 90 bytes of memory, and the review's time follows them.
@@ -58,48 +58,50 @@ def too_many_containers(spec: dict[str, Any]) -> Mistake | None:
     if count <= MOST_CONTAINERS:
         return None
     message = f"the pod has {count} containers, with init containers. Allowed: {MOST_CONTAINERS}"
-    return Mistake(reason=Reason.LIMIT, field="spec.containers", message=message)
+    return Mistake(reason=Denial.LIMIT, field="spec.containers", message=message)
 
 
-def bytes_per_container(wishes: Wishes) -> int:
+def bytes_per_container(asked: PodAnnotations) -> int:
     """At most how many bytes of a patch are variables and mount of one container."""
-    path = len(wishes.mount_path)
+    path = len(asked.mount_path)
     size = _MOUNT + path
-    for name, file in wishes.variables:
+    for name, file in asked.variables:
         size += _VARIABLE + len(name) + path + len(file)
-    for name, _ in wishes.values:
+    for name, _ in asked.values:
         size += _VARIABLE + len(name) + _REFERENCE
     return size
 
 
-def too_long_patch(spec: dict[str, Any], wishes: Wishes, chosen: Collection[str]) -> Mistake | None:
+def too_long_patch(
+    spec: dict[str, Any], asked: PodAnnotations, chosen: Collection[str]
+) -> Mistake | None:
     """The mistake of annotations whose variables and mounts, in every chosen container, would make
     more than MOST_PATCH.
     """
-    each = bytes_per_container(wishes)
+    each = bytes_per_container(asked)
     if each * _containers(spec) <= MOST_PATCH:
         return None
     count = _chosen(spec, chosen)
     if each * count <= MOST_PATCH:
         return None
     message = (
-        f"{len(wishes.variables) + len(wishes.values)} variables and a mount path of"
-        f" {len(wishes.mount_path)} characters in {count} containers make a patch of up to"
+        f"{len(asked.variables) + len(asked.values)} variables and a mount path of"
+        f" {len(asked.mount_path)} characters in {count} containers make a patch of up to"
         f" {each * count} bytes. Allowed: {MOST_PATCH}"
     )
-    return Mistake(reason=Reason.LIMIT, field=ENV + "<VAR>", message=message)
+    return Mistake(reason=Denial.LIMIT, field=ENV + "<VAR>", message=message)
 
 
 def _containers(spec: dict[str, Any]) -> int:
-    return len(pods.items(spec, "initContainers")) + len(pods.items(spec, "containers"))
+    return len(podspec.items(spec, "initContainers")) + len(podspec.items(spec, "containers"))
 
 
 def _chosen(spec: dict[str, Any], chosen: Collection[str]) -> int:
-    everyone = pods.user_containers(spec, "initContainers") + pods.user_containers(spec)
+    everyone = podspec.user_containers(spec, "initContainers") + podspec.user_containers(spec)
     return sum(item["name"] in chosen for item in everyone)
 
 
 def patch_size(size: int) -> Mistake:
     """The mistake of a pod whose patch has that many bytes, more than MOST_PATCH."""
     message = f"the patch has {size} bytes. Allowed: {MOST_PATCH}"
-    return Mistake(reason=Reason.LIMIT, field="spec", message=message)
+    return Mistake(reason=Denial.LIMIT, field="spec", message=message)

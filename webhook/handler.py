@@ -10,9 +10,9 @@ import orjson
 from policy.watched import NotYetError
 from webhook import cost, patch, review, wellformed
 from webhook.admit import admit
-from webhook.smallest import SmallestFirst
+from webhook.smallest_first import SmallestFirst
 from webhook.template_cache import TemplateCache
-from webhook.verdict import Mistake, Outcome, Reason, denied
+from webhook.verdict import Denial, Mistake, Outcome, denied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from policy.load import Policies
     from policy.match import PolicySet
     from webhook.config import Injection
-    from webhook.review import Request
+    from webhook.review import AdmissionRequest
     from webhook.telemetry import Telemetry
     from webhook.verdict import Pod, Verdict
 
@@ -98,7 +98,7 @@ class Handler:
                 500, _message("internal error. The webhook's log shows where it happened")
             )
 
-    def _decide(self, request: Request, start: float) -> Answer:
+    def _decide(self, request: AdmissionRequest, start: float) -> Answer:
         policies = self._policies.current()
         if policies is not self._current:
             self._current, self._cache = policies, TemplateCache()
@@ -124,7 +124,7 @@ class Handler:
         uid = review.uid_of(body)
         if uid is None:
             return rejected
-        mistake = Mistake(reason=Reason.LIMIT, field="request", message=message)
+        mistake = Mistake(reason=Denial.LIMIT, field="request", message=message)
         return Answer(200, orjson.dumps(review.answer(uid, denied({}, [mistake]), None)))
 
     def reject(self, status: int, message: str, start: float | None = None) -> Answer:

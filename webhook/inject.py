@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from contract import annotations as keys
 from contract import layout
-from webhook import pods, resources
+from webhook import podspec, resources
 
 if TYPE_CHECKING:
     from webhook.config import Injection
-    from webhook.intent import Intent
-    from webhook.shapes import Parts
+    from webhook.containers import InjectedParts
+    from webhook.injection_plan import InjectionPlan
     from webhook.verdict import Pod
 
 Json = dict[str, Any]
 
 
-def inject(pod: Pod, intent: Intent, config: Injection) -> Pod:
+def inject(pod: Pod, intent: InjectionPlan, config: Injection) -> Pod:
     """The injected pod; `pod` itself when that is what it already is.
 
     ValueError: the pod's own resources can't be raised.
@@ -39,16 +39,16 @@ def inject(pod: Pod, intent: Intent, config: Injection) -> Pod:
     added: dict[str, str] = {}
     if spec.get("resources"):
         needs = (parts.gate_needs if gate else None, parts.agent_needs if agent else None)
-        fitted = resources.fit(spec["resources"], *needs, pods.added_before(pod))
+        fitted = resources.fit(spec["resources"], *needs, podspec.added_before(pod))
         changed["resources"], added = fitted.resources, fitted.added
-    annotated = _marked(pod, intent, pods.mark(config.version, added))
+    annotated = _marked(pod, intent, podspec.mark(config.version, added))
     metadata = _with(pod["metadata"], {"annotations": annotated})
     return _with(pod, {"metadata": metadata, "spec": _with(spec, changed)})
 
 
 def strip(pod: Pod) -> Pod:
     """The pod with only our marks left of the `lastgood.dev/` annotations (`lastgood render`)."""
-    found = pods.annotations_of(pod)
+    found = podspec.annotations_of(pod)
     kept = {
         key: text
         for key, text in found.items()
@@ -59,9 +59,9 @@ def strip(pod: Pod) -> Pod:
     return {**pod, "metadata": {**pod["metadata"], "annotations": kept}}
 
 
-def _marked(pod: Pod, intent: Intent, mark: str) -> dict[str, str]:
+def _marked(pod: Pod, intent: InjectionPlan, mark: str) -> dict[str, str]:
     """The annotations with our mark. A pod without any container of ours carries its plan here."""
-    found = pods.annotations_of(pod)
+    found = podspec.annotations_of(pod)
     marked = {key: text for key, text in found.items() if key != keys.PLAN}
     marked[keys.INJECTED] = mark
     request = intent.request
@@ -82,23 +82,27 @@ def _with(owner: Json, changes: Json) -> Json:
     return {**owner, **different} if different else owner
 
 
-def _inits(spec: Json, intent: Intent, parts: Parts, ours: list[Json]) -> list[Json]:
+def _inits(spec: Json, intent: InjectionPlan, parts: InjectedParts, ours: list[Json]) -> list[Json]:
     """Leading mesh containers, ours, the user's."""
-    present = {item["name"]: item for item in pods.items(spec, "initContainers")}
+    present = {item["name"]: item for item in podspec.items(spec, "initContainers")}
     users = [
         _mounted(item, intent, parts)
-        for item in pods.items(spec, "initContainers")
+        for item in podspec.items(spec, "initContainers")
         if item["name"] not in layout.CONTAINERS
     ]
-    lead = next((at for at, item in enumerate(users) if item["name"] not in pods.MESH), len(users))
+    lead = next(
+        (at for at, item in enumerate(users) if item["name"] not in podspec.MESH), len(users)
+    )
     merged = [_merged(present.get(item["name"]), item) for item in ours]
     return [*users[:lead], *merged, *users[lead:]]
 
 
-def _mains(spec: Json, intent: Intent, parts: Parts, agent: Json | None) -> list[Json]:
+def _mains(
+    spec: Json, intent: InjectionPlan, parts: InjectedParts, agent: Json | None
+) -> list[Json]:
     """The user's, and the agent where it is already, else last."""
     found: list[Json] = []
-    for item in pods.items(spec, "containers"):
+    for item in podspec.items(spec, "containers"):
         if item["name"] == layout.AGENT and agent is not None:
             found.append(_merged(item, agent))
             agent = None
@@ -107,12 +111,12 @@ def _mains(spec: Json, intent: Intent, parts: Parts, agent: Json | None) -> list
     return found if agent is None else [*found, agent]
 
 
-def _mounted(container: Json, intent: Intent, parts: Parts) -> Json:
+def _mounted(container: Json, intent: InjectionPlan, parts: InjectedParts) -> Json:
     """A user's container with the mount and variables, if it is a chosen one, and with no other
     mount of ours.
     """
-    mounts = pods.items(container, "volumeMounts")
-    variables = pods.items(container, "env")
+    mounts = podspec.items(container, "volumeMounts")
+    variables = podspec.items(container, "env")
     if container["name"] not in intent.chosen:
         kept = [item for item in mounts if not _is_mine(item)]
         return _with(container, {"volumeMounts": kept}) if len(kept) != len(mounts) else container
@@ -133,7 +137,7 @@ def _merged(present: Json | None, wanted: Json) -> Json:
     if present is None:
         return wanted
     own = {item["mountPath"]: item for item in wanted["volumeMounts"]}
-    there = pods.items(present, "volumeMounts")
+    there = podspec.items(present, "volumeMounts")
     mounts = [
         own.pop(item["mountPath"], item)
         for item in there

@@ -13,7 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from schema.quantity import cpu, exact, memory, parse
-from webhook import pods
+from webhook import podspec
 
 if TYPE_CHECKING:
     from api.policy import Resources
@@ -102,7 +102,7 @@ def guaranteed(spec: dict[str, Any]) -> bool:
     whole = spec.get("resources")
     if whole and (whole.get("requests") or whole.get("limits")):
         return _equal(whole)
-    everyone = pods.user_containers(spec) + pods.user_containers(spec, "initContainers")
+    everyone = podspec.user_containers(spec) + podspec.user_containers(spec, "initContainers")
     return all(_equal(item.get("resources") or {}) for item in everyone)
 
 

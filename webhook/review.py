@@ -36,7 +36,7 @@ class NotAReviewError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class AdmissionRequest:
     """The creation of one pod."""
 
     uid: str
@@ -49,7 +49,7 @@ class Request:
     pod: Pod
 
 
-def parse(document: object) -> Request:
+def parse(document: object) -> AdmissionRequest:
     """The request of an AdmissionReview, or NotAReviewError."""
     if not isinstance(document, dict):
         raise NotAReviewError("the body is not a JSON object")
@@ -82,14 +82,14 @@ def _check_kind(request: dict[str, Any]) -> None:
         raise NotAReviewError("request.operation must be CREATE")
 
 
-def _request(request: dict[str, Any], uid: str, pod: Pod) -> Request:
+def _request(request: dict[str, Any], uid: str, pod: Pod) -> AdmissionRequest:
     metadata = pod.get("metadata") or {}
     namespace = request.get("namespace") or metadata.get("namespace")
     if not isinstance(namespace, str) or not LABEL.fullmatch(namespace):
         raise NotAReviewError("request.namespace must be the name of a namespace")
     names = (request.get("name"), metadata.get("name"), metadata.get("generateName"))
     name = next((item for item in names if isinstance(item, str) and item), "")
-    return Request(
+    return AdmissionRequest(
         uid=uid,
         namespace=namespace,
         name=_clean(name),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from serving.limits import Limits
+from serving.limits import ClientLimits
 from serving.listener import Listener
-from webhook.clients import is_named
+from webhook.client_certificates import is_named
 from webhook.protocol import Protocol
 from webhook.tls import CertificateError
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from serving.connection import Connection
     from webhook.server import Lifecycle
     from webhook.telemetry import Telemetry
-    from webhook.tls import Certificate, Serving
+    from webhook.tls import Certificate, ServingCertificate
 
 KEEP_ALIVE_S = 120
 """Longer than the API server keeps an idle connection (90 s), so that it and not we ends it:
 it does not repeat a request that meets a closing connection."""
-LIMITS = Limits(
+LIMITS = ClientLimits(
     connections=512, per_address=256, held_bytes=32 * 1024 * 1024, idle_s=float(KEEP_ALIVE_S)
 )
 """An API server keeps at most 25 idle connections (client-go's idleConnsPerHost), and has at most
@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        serving: Serving,
+        serving: ServingCertificate,
         lifecycle: Lifecycle,
         drain_s: float,
         *,
@@ -108,7 +108,7 @@ class Server(uvicorn.Server):
 
 def make_server(
     app: FastAPI,
-    certificate: Serving,
+    certificate: ServingCertificate,
     lifecycle: Lifecycle,
     drain_s: float,
     *,
@@ -188,7 +188,7 @@ def look_at_policies(policies: FolderPolicies, telemetry: Telemetry) -> None:
         telemetry.reload_failed("policies")
 
 
-def look_at_clients(serving: Serving, telemetry: Telemetry) -> None:
+def look_at_clients(serving: ServingCertificate, telemetry: Telemetry) -> None:
     """Take over a changed CA of the clients."""
     try:
         if serving.refresh():

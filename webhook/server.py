@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Response
 
-from serving.turns import Turns
+from serving.address_queue import AddressQueue
 from webhook import telemetry
 from webhook.protocol import VERIFIED
 
@@ -50,7 +50,7 @@ class Mutate:
     """
 
     def __init__(
-        self, handler: Handler, lifecycle: Lifecycle, turns: Turns, *, verified_only: bool
+        self, handler: Handler, lifecycle: Lifecycle, turns: AddressQueue, *, verified_only: bool
     ) -> None:
         self._handler = handler
         self._lifecycle = lifecycle
@@ -83,7 +83,7 @@ class Routes(FastAPI):
     whatever they cost, let those of another one go between.
     """
 
-    def __init__(self, mutate: Mutate, turns: Turns) -> None:
+    def __init__(self, mutate: Mutate, turns: AddressQueue) -> None:
         super().__init__(openapi_url=None, docs_url=None, redoc_url=None)
         self._mutate = mutate
         self._turns = turns
@@ -106,7 +106,7 @@ def make_app(
     """The routes. `metrics` is cheap: anybody may ask for them. `verified_only`: admissions are for
     clients that `webhook.protocol` has found VERIFIED.
     """
-    turns = Turns()
+    turns = AddressQueue()
     app = Routes(Mutate(handler, lifecycle, turns, verified_only=verified_only), turns)
 
     @app.get("/healthz")

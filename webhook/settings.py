@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from api.policy import RUN_AS
 from contract.spelling import suggestion
-from webhook.certificates.place import Place
-from webhook.certificates.step import Times
+from webhook.certificates.locations import Locations
+from webhook.certificates.rotation import RotationTimes
 from webhook.config import Injection
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ class Files:
 class Own:
     """Certificates of our own CA."""
 
-    place: Place
+    place: Locations
     """`NAMESPACE`, required, of the CA's Secret and the Service; `CONFIGURATION`, the
     MutatingWebhookConfiguration that trusts the CA, default lastgood-webhook; `NAMES` of the
     serving certificate, divided by commas, default those of the Service lastgood-webhook.
     """
-    times: Times
+    times: RotationTimes
     """`CA_LIFETIME_S`, default a year; `LEAF_LIFETIME_S`, default a week; `SETTLE_S`, from a new CA
     being trusted to its first use, default 300.
     """
@@ -191,8 +191,8 @@ def _own(values: Mapping[str, str]) -> Own:
         float(values[name]) for name in ("CA_LIFETIME_S", "LEAF_LIFETIME_S", "SETTLE_S")
     )
     return Own(
-        place=Place(namespace=namespace, configuration=values["CONFIGURATION"], names=names),
-        times=Times(ca_s=ca_s, leaf_s=leaf_s, settle_s=settle_s),
+        place=Locations(namespace=namespace, configuration=values["CONFIGURATION"], names=names),
+        times=RotationTimes(ca_s=ca_s, leaf_s=leaf_s, settle_s=settle_s),
     )
 
 

@@ -15,7 +15,7 @@ from contract.quoted import printable, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from webhook.review import Request
+    from webhook.review import AdmissionRequest
     from webhook.verdict import Verdict
     from workqueue.clock import Clock
 
@@ -27,7 +27,7 @@ MOST_TEXT = 4096
 _BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0)
 
 
-class Log:
+class AdmissionLog:
     """Writes events with keys, one JSON object per line."""
 
     def __init__(self, stream: BinaryIO, now: Callable[[], float]) -> None:
@@ -70,7 +70,7 @@ def _cut(found: object) -> object:
 class LogHandler(logging.Handler):
     """Takes the records of libraries, and of ours that use `logging`, into the log."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: AdmissionLog) -> None:
         super().__init__(logging.INFO)
         self._log = log
 
@@ -91,7 +91,7 @@ class LogHandler(logging.Handler):
 class Telemetry:
     """One exit, one count: every request passes here once, whatever became of it."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: AdmissionLog) -> None:
         self.log = log
         self._registry = CollectorRegistry()
         self._admissions = Counter(
@@ -139,7 +139,7 @@ class Telemetry:
         self._in_sync: Gauge | None = None
         self._by_labels: dict[tuple[str, str], Counter] = {}
 
-    def admitted(self, request: Request, verdict: Verdict, duration_s: float) -> None:
+    def admitted(self, request: AdmissionRequest, verdict: Verdict, duration_s: float) -> None:
         """An answered request."""
         reason = verdict.mistakes[0].reason.value if verdict.mistakes else ""
         self._count(verdict.outcome.value, reason, duration_s)

@@ -31,7 +31,7 @@ class CertificateError(Exception):
     """
 
 
-class Serving:
+class ServingCertificate:
     """What new connections are served with."""
 
     def __init__(self, make: Callable[[], ssl.SSLContext], client_ca: Path | None = None) -> None:
@@ -75,7 +75,7 @@ class Serving:
         return context
 
 
-class Certificate(Serving):
+class Certificate(ServingCertificate):
     """The pair of two files, and the context that serves it."""
 
     def __init__(self, cert_file: Path, key_file: Path, client_ca: Path | None = None) -> None:

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     DENIED = "denied"
 
 
-class Reason(StrEnum):
+class Denial(StrEnum):
     """Why a pod was denied: labels the metric, the log line and the answer's status."""
 
     UNKNOWN_ANNOTATION = "unknown-annotation"
@@ -47,7 +47,7 @@ class Reason(StrEnum):
 class Mistake:
     """One thing to correct: what was wrong, what is allowed, and the nearest valid spelling."""
 
-    reason: Reason
+    reason: Denial
     field: str
     """An annotation's key, or a field of the pod."""
     message: str
@@ -86,6 +86,6 @@ def denied(pod: Pod, mistakes: list[Mistake]) -> Verdict:
     """No, for all of these reasons, as far as they can be told."""
     if len(mistakes) > MOST_MISTAKES:
         message = "there are more mistakes. Correct these first"
-        rest = Mistake(reason=Reason.LIMIT, field="metadata.annotations", message=message)
+        rest = Mistake(reason=Denial.LIMIT, field="metadata.annotations", message=message)
         mistakes = [*mistakes[: MOST_MISTAKES - 1], rest]
     return Verdict(outcome=Outcome.DENIED, pod=pod, mistakes=tuple(mistakes))

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.turn import Folders
+from agent.sync import Folders
 from contract import ages, snapshot, status
 from contract import plan as plans
 from contract.layout import FILES, MOUNT_META, STATUS

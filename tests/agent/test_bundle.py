@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.turn import take
+from agent.sync import take
 from contract.layout import GATE_MISCONFIGURED
 from contract.plan import BUNDLES, DOTENV, JSON
 from contract.reasons import Holding, Serving

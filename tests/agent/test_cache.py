@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.turn import take
+from agent.sync import take
 from contract.reasons import Serving
 from tests import make
 from tests.agent.pod import AgentPod, Running, three_secrets, until

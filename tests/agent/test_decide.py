@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.decide import Copy, Decision, Mounted, Verdict, counts, decide, oldest_age_s, status
+from agent.decide import (
+    CachedSnapshot,
+    Decision,
+    Mounted,
+    PodVerdict,
+    counts,
+    decide,
+    oldest_age_s,
+    status,
+)
 from contract.ages import Confirmed, Entry
 from contract.reasons import Freshness, Holding, Serving
 from contract.secret_bytes import SecretBytes
@@ -23,7 +32,7 @@ DB = make.planned_snapshot(*FILES)
 PLAN = make.plan(DB)
 REFUSING = make.plan(make.planned_snapshot(*FILES, rules=make.rules(on_expired="refuse")))
 FOREIGN = make.planned_snapshot(account="other")
-OLD = Copy(
+OLD = CachedSnapshot(
     meta=make.meta(DB, version="v1"),
     values={"user": SecretBytes(b"u1"), "password": SecretBytes(b"p1")},
 )
@@ -48,7 +57,7 @@ def mounted(
 
 def decided(
     shown: Mounted | None,
-    cached: Copy | None = None,
+    cached: CachedSnapshot | None = None,
     entry: Entry | None = None,
     *,
     plan: Plan = PLAN,
@@ -66,42 +75,56 @@ def decided(
 
 UNREADABLE = Mounted(meta=None, values={})
 RULES = [
-    ("served", mounted(), None, "v2", None, Verdict.START),
-    ("replaced", mounted(), OLD, "v2", None, Verdict.START),
-    ("never synced", None, None, None, Holding.NEVER_SYNCED, Verdict.WAIT),
-    ("vanished", None, OLD, "v1", Holding.MISSING, Verdict.START),
-    ("malformed", UNREADABLE, None, None, Holding.MALFORMED, Verdict.WAIT),
-    ("malformed, cached", UNREADABLE, OLD, "v1", Holding.MALFORMED, Verdict.START),
-    ("foreign", mounted(of=FOREIGN), None, None, Holding.FOREIGN, Verdict.MISCONFIGURED),
-    ("foreign, cached", mounted(of=FOREIGN), OLD, "v1", Holding.FOREIGN, Verdict.MISCONFIGURED),
+    ("served", mounted(), None, "v2", None, PodVerdict.START),
+    ("replaced", mounted(), OLD, "v2", None, PodVerdict.START),
+    ("never synced", None, None, None, Holding.NEVER_SYNCED, PodVerdict.WAIT),
+    ("vanished", None, OLD, "v1", Holding.MISSING, PodVerdict.START),
+    ("malformed", UNREADABLE, None, None, Holding.MALFORMED, PodVerdict.WAIT),
+    ("malformed, cached", UNREADABLE, OLD, "v1", Holding.MALFORMED, PodVerdict.START),
+    ("foreign", mounted(of=FOREIGN), None, None, Holding.FOREIGN, PodVerdict.MISCONFIGURED),
+    ("foreign, cached", mounted(of=FOREIGN), OLD, "v1", Holding.FOREIGN, PodVerdict.MISCONFIGURED),
     (
         "foreign tombstone",
         mounted(of=FOREIGN, serving=Serving.REVOKED),
         OLD,
         "v1",
         Holding.FOREIGN,
-        Verdict.MISCONFIGURED,
+        PodVerdict.MISCONFIGURED,
     ),
-    ("revoked", mounted(serving=Serving.REVOKED), OLD, None, Holding.REVOKED, Verdict.WAIT),
-    ("withdrawn", mounted(serving=Serving.WITHDRAWN), OLD, None, Holding.WITHDRAWN, Verdict.WAIT),
-    ("serves what it revoked", mounted(revoked=("v2",)), OLD, None, Holding.REVOKED, Verdict.WAIT),
-    ("property missing", mounted(user=None), None, None, Holding.PROPERTY_MISSING, Verdict.WAIT),
+    ("revoked", mounted(serving=Serving.REVOKED), OLD, None, Holding.REVOKED, PodVerdict.WAIT),
+    (
+        "withdrawn",
+        mounted(serving=Serving.WITHDRAWN),
+        OLD,
+        None,
+        Holding.WITHDRAWN,
+        PodVerdict.WAIT,
+    ),
+    (
+        "serves what it revoked",
+        mounted(revoked=("v2",)),
+        OLD,
+        None,
+        Holding.REVOKED,
+        PodVerdict.WAIT,
+    ),
+    ("property missing", mounted(user=None), None, None, Holding.PROPERTY_MISSING, PodVerdict.WAIT),
     (
         "property missing, cached",
         mounted(user=None),
         OLD,
         "v1",
         Holding.PROPERTY_MISSING,
-        Verdict.START,
+        PodVerdict.START,
     ),
-    ("property empty", mounted(user=b""), OLD, "v1", Holding.PROPERTY_MISSING, Verdict.START),
+    ("property empty", mounted(user=b""), OLD, "v1", Holding.PROPERTY_MISSING, PodVerdict.START),
     (
         "property missing, cached version revoked",
         mounted(user=None, revoked=("v1",)),
         OLD,
         None,
         Holding.PROPERTY_MISSING,
-        Verdict.WAIT,
+        PodVerdict.WAIT,
     ),
 ]
 
@@ -113,17 +136,17 @@ RULES = [
 )
 def test_a_snapshot_is_published_kept_or_held(
     shown: Mounted | None,
-    cached: Copy | None,
+    cached: CachedSnapshot | None,
     version: str | None,
     holding: Holding | None,
-    verdict: Verdict,
+    verdict: PodVerdict,
 ) -> None:
     """P2: only a tombstone or a revocation takes the last good version away."""
     decision = decided(shown, cached)
     (choice,) = decision.choices
     assert (choice.copy and choice.copy.meta.version, choice.holding) == (version, holding)
     assert decision.verdict is verdict
-    if verdict is Verdict.WAIT and holding is not None:
+    if verdict is PodVerdict.WAIT and holding is not None:
         assert decision.waiting == dict.fromkeys(("user", "password"), holding.value)
 
 
@@ -136,22 +159,22 @@ def test_p3_all_files_of_a_snapshot_come_from_one_version() -> None:
 @pytest.mark.parametrize(
     ("age_s", "state", "verdict"),
     [
-        (0.0, Freshness.FRESH, Verdict.START),
-        (900.0, Freshness.FRESH, Verdict.START),
-        (901.0, Freshness.STALE, Verdict.START),
-        (86_401.0, Freshness.EXPIRED, Verdict.WAIT),
-        (-61.0, Freshness.EXPIRED, Verdict.WAIT),
+        (0.0, Freshness.FRESH, PodVerdict.START),
+        (900.0, Freshness.FRESH, PodVerdict.START),
+        (901.0, Freshness.STALE, PodVerdict.START),
+        (86_401.0, Freshness.EXPIRED, PodVerdict.WAIT),
+        (-61.0, Freshness.EXPIRED, PodVerdict.WAIT),
     ],
     ids=["new", "at the budget", "past the budget", "past the maximum", "from the future"],
 )
 def test_p6_a_refusing_class_waits_for_what_has_expired_and_for_nothing_else(
-    age_s: float, state: Freshness, verdict: Verdict
+    age_s: float, state: Freshness, verdict: PodVerdict
 ) -> None:
     """P5, P6: past the limit the gate does what the class says; a future time is not believed."""
     shown = mounted(fetched_at=NOW - age_s)
     refusing, serving = decided(shown, plan=REFUSING), decided(shown)
     assert refusing.choices[0].state is serving.choices[0].state is state
-    assert (refusing.verdict, serving.verdict) == (verdict, Verdict.START)
+    assert (refusing.verdict, serving.verdict) == (verdict, PodVerdict.START)
     assert refusing.copies[DB.snapshot].meta.version == "v2"
 
 
@@ -195,7 +218,7 @@ def test_nothing_changes_when_the_cache_has_it_already() -> None:
     now=st.floats(NOW - 1e6, NOW + 1e6),
 )
 def test_p2_a_version_leaves_only_by_word_of_our_own_meta(
-    shown: Mounted | None, cached: Copy | None, now: float
+    shown: Mounted | None, cached: CachedSnapshot | None, now: float
 ) -> None:
     """P2: a copy is lost only when a readable meta of this very source revokes or withdraws it."""
     decision = decided(shown, cached, now=now)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.turn import take
+from agent.sync import take
 from tests import make
 from tests.agent.pod import until
 

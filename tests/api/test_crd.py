@@ -27,7 +27,7 @@ CHART = Path(__file__).parents[2] / "charts/lastgood/crds"
 
 
 def test_the_chart_holds_what_is_generated() -> None:
-    """Whoever changes a model runs `python -m api.crd charts/lastgood/crds`."""
+    """Anyone who changes a model runs `python -m api.crd charts/lastgood/crds`."""
     assert {path.name: path.read_text() for path in CHART.glob("*.yaml")} == files()
 
 

@@ -144,27 +144,27 @@ def get(path: str, **more: Any) -> Step:  # noqa: ANN401 - fields of Step
     return Step(method="GET", path=path, **more)
 
 
-def post(path: str, body: object, **more: Any) -> Step:  # noqa: ANN401 - likewise
+def post(path: str, body: object, **more: Any) -> Step:  # noqa: ANN401 - as above
     """Creates."""
     return Step(method="POST", path=path, body=body, **{"code": 201, **more})
 
 
-def put(path: str, body: object, **more: Any) -> Step:  # noqa: ANN401 - likewise
+def put(path: str, body: object, **more: Any) -> Step:  # noqa: ANN401 - as above
     """Replaces."""
     return Step(method="PUT", path=path, body=body, **more)
 
 
-def merge(path: str, body: object, **more: Any) -> Step:  # noqa: ANN401 - likewise
+def merge(path: str, body: object, **more: Any) -> Step:  # noqa: ANN401 - as above
     """A JSON merge patch (RFC 7396)."""
     return Step(method="PATCH", path=path, body=body, kind=MERGE, **more)
 
 
-def operations(path: str, *body: Json, **more: Any) -> Step:  # noqa: ANN401 - likewise
+def operations(path: str, *body: Json, **more: Any) -> Step:  # noqa: ANN401 - as above
     """A JSON patch (RFC 6902)."""
     return Step(method="PATCH", path=path, body=list(body), kind=JSON_PATCH, **more)
 
 
-def delete(path: str, body: object = None, **more: Any) -> Step:  # noqa: ANN401 - likewise
+def delete(path: str, body: object = None, **more: Any) -> Step:  # noqa: ANN401 - as above
     """`body`: DeleteOptions."""
     return Step(method="DELETE", path=path, body=body, **more)
 

@@ -52,7 +52,7 @@ class Faulty:
     def asked(self, act: Callable[[Api], Awaitable[Any]], *, timeout_s: float = 30.0) -> Any:  # noqa: ANN401 - what `act` answers
         """`timeout_s` counts from when there is a connection, which takes as long as it takes."""
 
-        async def scenario() -> Any:  # noqa: ANN401 - likewise
+        async def scenario() -> Any:  # noqa: ANN401 - as above
             try:
                 async with Api(await load(self._kubeconfig), timeout_s=30) as api:
                     await api.get("/version")

@@ -12,7 +12,7 @@ from tests.chart.rendering import render
 
 def test_the_stand_in_has_the_charts_roles_and_webhook() -> None:
     """Each Role, binding, ServiceAccount, Lease and webhook configuration, with the default values.
-    The file is written anew by `GOLDEN=write pytest`.
+    The file is written again by `GOLDEN=write pytest`.
     """
     found = [item for item in render() if item["kind"] in KINDS]
     for item in found:

@@ -1,4 +1,4 @@
-"""What the chart makes of values. Golden files are written anew by `GOLDEN=write pytest`."""
+"""What the chart makes of values. Golden files are written again by `GOLDEN=write pytest`."""
 
 from __future__ import annotations
 

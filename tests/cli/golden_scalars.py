@@ -1,5 +1,5 @@
 """What the real kubectl reads of YAML, and the table of it: `python -m tests.cli.golden_scalars`
-asks the kubectl on the PATH and writes golden/scalars.json anew from the texts in it.
+asks the kubectl on the PATH and writes golden/scalars.json again from the texts in it.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def _lease(version: str, *, holder: str = "a", renewed_at: float = NOW) -> dict[
     [
         pytest.param(None, False, id="there is none"),
         pytest.param({"metadata": {"resourceVersion": "1"}}, False, id="it is empty"),
-        pytest.param(_lease("1", holder=""), False, id="it was let go"),
+        pytest.param(_lease("1", holder=""), False, id="it was released"),
         pytest.param(_lease("1"), True, id="renewed now, as it says"),
         pytest.param(_lease("1", renewed_at=NOW - 99), None, id="old, as it says"),
         pytest.param(_lease("1", renewed_at=NOW + 99), None, id="of the future, as it says"),

@@ -139,7 +139,7 @@ def test_p12_a_wish_without_a_controller_is_kept_for_it(
 def test_a_controller_that_does_not_answer_in_time_is_said(
     world: World, rotated: tuple[str, str]
 ) -> None:
-    """Exit 4: the wish is recorded; `--wait` bounds the waiting."""
+    """Exit 4: the change is recorded; `--wait` bounds the waiting."""
     assert world.process is not None
     world.process.send_signal(signal.SIGSTOP)
     done = world.lastgood("revoke", SOURCE, rotated[1], "--wait", "0.2", code=4)
@@ -199,7 +199,7 @@ def test_ctrl_c_while_waiting_says_that_the_wish_holds(
         stderr=subprocess.PIPE,
         text=True,
     )
-    until("the wish", lambda: rotated[1] in world.snapshot(DB)["spec"].get("quarantined", ()))
+    until("the change", lambda: rotated[1] in world.snapshot(DB)["spec"].get("quarantined", ()))
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=20)
     world.process.send_signal(signal.SIGCONT)

@@ -125,7 +125,7 @@ def test_what_a_policys_file_says_is_quoted_short(which: str, text: str, tmp_pat
 
 
 def test_what_events_and_gates_say_is_quoted_short(world: World) -> None:
-    """Whoever may write Events in a namespace writes what an operator reads of it."""
+    """Anyone who may write Events in a namespace writes what an operator reads of it."""
     world.pod("api-1", "/prod/payments/db")
     event = {
         "apiVersion": "v1",

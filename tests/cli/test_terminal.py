@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cli import fleet
+from cli import listing
 from cli.connection import moment
-from cli.findings import is_of
+from cli.diagnosis import is_of
 from cli.settings import load
 from cli.terminal import plain
 from controller.spec import Name
@@ -34,8 +34,8 @@ def test_p13_nobodys_words_steer_a_terminal(text: str, shown: str) -> None:
 def test_p13_a_reference_is_one_cell_of_the_table() -> None:
     """A SecretSnapshot's reference is a tenant's words."""
     status = replace(SERVED, reference="/x\n\x1b]0;owned\x07", rules=None)
-    line = fleet.row(Name("payments", "lg-x"), status, NOW)
-    shown = fleet.table(fleet.HEADINGS, [line])
+    line = listing.row(Name("payments", "lg-x"), status, NOW)
+    shown = listing.table(listing.HEADINGS, [line])
     assert "/x\\n\\x1b]0;owned\\x07" in shown
     assert len(shown.splitlines()) == 2
 

@@ -20,14 +20,14 @@ _REVOKE = """
 import sys
 from pathlib import Path
 from workqueue.clock import SystemClock
-from cli.cluster import Cluster
+from cli.cluster import ClusterSnapshots
 from cli.connection import connected
 from controller import spec as specs
 from controller.spec import Name
 
 clock = SystemClock()
 with connected([Path(sys.argv[1])], None, clock) as connection:
-    cluster = Cluster(connection, "payments", None, clock)
+    cluster = ClusterSnapshots(connection, "payments", None, clock)
     for number in range(int(sys.argv[4])):
         version = f"{sys.argv[3]}-{number}"
         cluster.amend(

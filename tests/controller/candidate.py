@@ -17,15 +17,15 @@ import time
 from pathlib import Path
 
 from controller.leader import Leader, lead
-from controller.lease import Times
-from controller.renewal import Renewal
+from controller.lease import LeaseTimes
+from controller.lease_renewal import Renewal
 from kube.api import Api
 from kube.config import load
 from kube.errors import ApiError, FencedError
 from kube.resources import CONFIG_MAPS
 from workqueue.clock import SystemClock
 
-TIMES = Times(duration_s=6, renew_deadline_s=4.0, retry_s=1.0)
+TIMES = LeaseTimes(duration_s=6, renew_deadline_s=4.0, retry_s=1.0)
 LOST = 3
 
 

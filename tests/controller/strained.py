@@ -17,7 +17,7 @@ from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import CollectorRegistry, Gauge
 
 from controller.leader import Leader, lead
-from controller.renewal import Renewal
+from controller.lease_renewal import Renewal
 from controller.serve import serve
 from controller.telemetry import log_to
 from kube.api import Api

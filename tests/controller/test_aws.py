@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.secret_bytes import SecretBytes
-from demo.provider import KEYS, Provider, Proxy
+from demo.provider import KEYS, DemoProvider, Proxy
 from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SourceKey
 from tests.make.waiting import until
@@ -46,9 +46,9 @@ metadata: {{name: payments, labels: {{lastgood.dev/policy: payments}}}}
 
 
 @pytest.fixture
-def provider(world: World) -> Iterator[Provider]:
+def provider(world: World) -> Iterator[DemoProvider]:
     """A store of secrets with six of them."""
-    made = Provider(log=world.folder / "provider.log", region=REGION)
+    made = DemoProvider(log=world.folder / "provider.log", region=REGION)
     for name in NAMES:
         made.put(name, SecretBytes(b"one of " + name.encode()))
     yield made
@@ -56,7 +56,7 @@ def provider(world: World) -> Iterator[Provider]:
 
 
 @pytest.fixture
-def proxy(world: World, provider: Provider) -> Iterator[Proxy]:
+def proxy(world: World, provider: DemoProvider) -> Iterator[Proxy]:
     """What the controller reaches it through."""
     made = Proxy(log=world.folder / "proxy.log", upstream=provider.address)
     world.apply(ADMIN.format(region=REGION, address=made.addresses["default"]))
@@ -75,7 +75,7 @@ def _calls(proxy: Proxy) -> int:
 
 
 def test_p5_a_secret_that_is_made_again_with_the_same_token_is_served(
-    world: World, provider: Provider, proxy: Proxy
+    world: World, provider: DemoProvider, proxy: Proxy
 ) -> None:
     """Its version has the name of the old one, and other bytes. Both are kept: a rollback goes to
     the one before, and revoking the name leaves neither.
@@ -108,7 +108,7 @@ def test_p5_a_secret_that_is_made_again_with_the_same_token_is_served(
 
 
 def test_p1_p4_p12_killed_during_an_outage_it_serves_on_and_obeys_without_a_storm(
-    world: World, provider: Provider, proxy: Proxy
+    world: World, provider: DemoProvider, proxy: Proxy
 ) -> None:
     """Six secrets cost no more calls than secrets, however many pods; killed with -9 and started
     while the provider answers nobody, it calls for nothing that it holds, and a rollback works.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from controller.record import decoded
-from demo.provider import KEYS, Provider
+from demo.provider import KEYS, DemoProvider
 from refresh.model import SourceKey
 from tests.make.waiting import until
 from tests.providers.aws.roles import hold
@@ -54,9 +54,9 @@ metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
 
 
 @pytest.fixture
-def provider(world: World) -> Iterator[Provider]:
+def provider(world: World) -> Iterator[DemoProvider]:
     """A store in which two AWS accounts have a secret of the same name."""
-    made = Provider(log=world.folder / "provider.log", region=REGION)
+    made = DemoProvider(log=world.folder / "provider.log", region=REGION)
     for owner in (111, 222):
         hold(made, owner, NAME, f"of {owner}")
     yield made
@@ -122,7 +122,7 @@ def answer(version: str, text: str) -> dict[str, Any]:
 
 
 def test_p7_two_accounts_read_as_two_roles_and_follow_another(
-    world: World, provider: Provider
+    world: World, provider: DemoProvider
 ) -> None:
     """The same name under two roles is two secrets; a changed roleARN counts without a restart."""
     begin(world, provider.address, one=111, two=222)
@@ -152,14 +152,14 @@ def test_p2_p8_credentials_are_renewed_under_way_and_are_nowhere(
     script.say("DescribeSecret", {"__type": "ExpiredTokenException"}, 400)
     script.say("GetSecretValue", {"__type": "ExpiredTokenException"}, 400)
 
-    def mend(operation: str) -> None:
+    def repair(operation: str) -> None:
         if operation == "AssumeRole":
             script.say(
                 "DescribeSecret", {"Name": NAME, "VersionIdsToStages": {"b": ["AWSCURRENT"]}}
             )
             script.say("GetSecretValue", answer("b", "second"))
 
-    script.before = mend
+    script.before = repair
     said = world.lastgood("refresh", f"aws-sm@one:{NAME}").stdout
     assert value(world, "one") == b"second"
     assert counted(world, "AssumeRole", "one") == 2

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contract.secret_bytes import SecretBytes
-from demo.provider import KEYS, Provider, Proxy
+from demo.provider import KEYS, DemoProvider, Proxy
 from refresh.model import SourceKey
 from tests import make
 from tests.make.command import NO_CLUSTER, typed
@@ -54,9 +54,9 @@ metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
 
 
 @pytest.fixture
-def provider(world: World) -> Iterator[Provider]:
+def provider(world: World) -> Iterator[DemoProvider]:
     """A secret and a parameter of one name."""
-    made = Provider(log=world.folder / "provider.log", region=REGION)
+    made = DemoProvider(log=world.folder / "provider.log", region=REGION)
     made.put(DB, SecretBytes(b"of Secrets Manager"))
     made.put_parameter(DB, SecretBytes(CANARY.encode()))
     yield made
@@ -64,7 +64,7 @@ def provider(world: World) -> Iterator[Provider]:
 
 
 @pytest.fixture
-def proxy(world: World, provider: Provider) -> Iterator[Proxy]:
+def proxy(world: World, provider: DemoProvider) -> Iterator[Proxy]:
     """What the controller reaches both through."""
     made = Proxy(log=world.folder / "proxy.log", upstream=provider.address)
     world.apply(_account(made) + "---\n" + ADMIN)
@@ -84,7 +84,7 @@ def _value(world: World, scheme: str, name: str = DB) -> bytes | None:
 
 
 def test_a_secret_and_a_parameter_of_one_name_are_two(
-    world: World, provider: Provider, proxy: Proxy
+    world: World, provider: DemoProvider, proxy: Proxy
 ) -> None:
     """One account serves both; operators name versions of a parameter by their numbers, and what an
     admin revokes of the one stays in the other. The parameter's value is in no log.
@@ -113,7 +113,7 @@ def test_a_secret_and_a_parameter_of_one_name_are_two(
 
 
 def test_p1_p5_a_parameter_that_was_made_again_is_served_and_an_outage_takes_nothing(
-    world: World, provider: Provider, proxy: Proxy
+    world: World, provider: DemoProvider, proxy: Proxy
 ) -> None:
     """Its number is 1 once more. Whatever the provider answers, the last value stays, and `explain`
     and `status` name the parameter and the reason.
@@ -140,7 +140,7 @@ def test_p1_p5_a_parameter_that_was_made_again_is_served_and_an_outage_takes_not
 
 
 def test_presync_takes_parameters_of_a_manifest(
-    world: World, provider: Provider, proxy: Proxy, tmp_path: Path
+    world: World, provider: DemoProvider, proxy: Proxy, tmp_path: Path
 ) -> None:
     """Ahead of any pod."""
     assert proxy is not None

@@ -15,8 +15,8 @@ from contract.snapshot import property_key
 from controller.demand import (
     MOST_SNAPSHOTS,
     Demand,
+    DemandedParts,
     NotADemandError,
-    Parts,
     consumers,
     from_pod,
     parts,
@@ -52,7 +52,9 @@ def test_the_plan_is_read_from_the_arguments(member: str) -> None:
     """Gate or agent, among init containers or containers, carries the demand."""
     found = from_pod(_follow(_plan(make.planned_file(part="password")), member=member))
     assert found == Demand(
-        namespace="payments", pod="api-1", parts={DB: Parts(properties=frozenset({"password"}))}
+        namespace="payments",
+        pod="api-1",
+        parts={DB: DemandedParts(properties=frozenset({"password"}))},
     )
 
 
@@ -174,7 +176,7 @@ def test_p7_a_mount_pods_annotation_counts_as_far_as_the_spec_confirms_it() -> N
     wire = _plan(make.planned_file(part="password"), make.planned_file("u", part="user"))
     confirmed = from_pod(_mount(wire, DB.source.snapshot, property_key("password"), "meta.json"))
     assert confirmed is not None
-    assert confirmed.parts == {DB: Parts(properties=frozenset({"password"}))}
+    assert confirmed.parts == {DB: DemandedParts(properties=frozenset({"password"}))}
     other = _plan(reference="/prod/payments/other")
     changed = from_pod(_mount(other, DB.source.snapshot, "value", "meta.json"))
     assert changed is not None
@@ -198,7 +200,7 @@ def test_pods_add_up() -> None:
     ]
     demands = [found for pod in pods if (found := from_pod(pod)) is not None]
     assert consumers(demands) == {DB: ("a", "b")}
-    assert parts(demands) == {DB: Parts(properties=frozenset({"password"}), whole=True)}
+    assert parts(demands) == {DB: DemandedParts(properties=frozenset({"password"}), whole=True)}
 
 
 def test_p13_a_plan_of_more_sources_than_any_policy_allows_is_no_demand() -> None:

@@ -18,7 +18,7 @@ VALUE = json.dumps({"user": "u", "password": "p", "tls": {"key": "k", "crt": "c"
 DEEPER = property_key("tls/key")
 
 
-def asks(world: World, name: str, part: str) -> None:
+def fetch_tasks(world: World, name: str, part: str) -> None:
     """An injected pod that takes one property."""
     planned = make.planned_snapshot(
         make.planned_file("db", part=part),
@@ -37,7 +37,7 @@ def test_p1_every_member_is_there_before_a_pod_asks_for_it(world: World) -> None
     starts while no controller runs; a deeper property is not.
     """
     world.secret(REFERENCE, VALUE)
-    asks(world, "first", "user")
+    fetch_tasks(world, "first", "user")
     world.start()
     world.serves(REFERENCE, VALUE)
     world.end()
@@ -50,11 +50,11 @@ def test_p1_every_member_is_there_before_a_pod_asks_for_it(world: World) -> None
 def test_p1_a_deeper_property_is_added_without_the_provider(world: World) -> None:
     """By the controller alone, from the value that it holds: the provider has lost it."""
     world.secret(REFERENCE, VALUE)
-    asks(world, "first", "user")
+    fetch_tasks(world, "first", "user")
     world.start()
     world.serves(REFERENCE, VALUE)
     (world.files / REFERENCE.removeprefix("/")).unlink()
     before = world.volume(REFERENCE)
-    asks(world, "second", "tls/key")
+    fetch_tasks(world, "second", "tls/key")
     until("the property", lambda: world.volume(REFERENCE).get(DEEPER) == b"k")
     assert before.items() <= world.volume(REFERENCE).items()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from controller.reconcile import Decided, Known
-from controller.snapshots import Seen
+from controller.snapshots import WatchedSnapshot
 from controller.spec import Spec
 from kube.errors import of_status
 from kube.reflector import Change
@@ -138,8 +138,8 @@ def test_what_is_used_again_is_not_collected() -> None:
 def test_a_wrong_name_is_marked_and_one_that_went_is_not_asked_for() -> None:
     """What is read is the object as it is when its turn comes."""
     written: list[str] = []
-    objects: dict[tuple[str, str], Seen] = {}
-    watching: list[Callable[[Change[Seen]], None]] = []
+    objects: dict[tuple[str, str], WatchedSnapshot] = {}
+    watching: list[Callable[[Change[WatchedSnapshot]], None]] = []
 
     class Marking:
         async def merge_patch(self, path: str, body: Mapping[str, Any]) -> None:
@@ -149,11 +149,11 @@ def test_a_wrong_name_is_marked_and_one_that_went_is_not_asked_for() -> None:
     async def say(*_: object) -> None: ...
 
     async def run() -> None:
-        copies = made()
-        copies.snapshots = SimpleNamespace(items=objects, subscribe=watching.append)
-        garbage = writers(Marking(), copies, events=SimpleNamespace(say=say)).garbage
+        informers = made()
+        informers.snapshots = SimpleNamespace(items=objects, subscribe=watching.append)
+        garbage = writers(Marking(), informers, events=SimpleNamespace(say=say)).garbage
         for name in ("gone", "wrong"):
-            seen = Seen(
+            seen = WatchedSnapshot(
                 namespace="payments", name=name, uid="1", key=KEY, declared=True, spec=Spec()
             )
             for tell in watching:

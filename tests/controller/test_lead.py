@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from controller.leader import Leader, lead
-from controller.lease import Times
+from controller.lease import LeaseTimes
 from kube.api import Api
 from kube.errors import FencedError
 from tests.kube.server import serving
@@ -23,7 +23,7 @@ from workqueue.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
-TIMES = Times(duration_s=4, renew_deadline_s=3.0, retry_s=0.3)
+TIMES = LeaseTimes(duration_s=4, renew_deadline_s=3.0, retry_s=0.3)
 
 
 class LeaseServer:

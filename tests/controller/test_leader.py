@@ -166,7 +166,7 @@ def test_a_leader_that_ends_lets_the_other_lead_at_once() -> None:
 
 
 def test_a_lease_that_is_deleted_makes_no_second_leader() -> None:
-    """Whoever makes it again; a new Lease is kept for its duration before it is used."""
+    """Anyone who makes it again; a new Lease is kept for its duration before it is used."""
 
     async def scenario() -> None:
         async with candidates(lease=False) as (api, namespace, both):

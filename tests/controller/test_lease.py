@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller import lease
-from controller.lease import Act, Record, State, Times
+from controller.lease import LeaseAct, LeaseRecord, LeaseTimes, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TIMES = Times(duration_s=15, renew_deadline_s=10.0, retry_s=2.0)
-HELD = Record(holder="other", duration_s=15, transitions=3)
+TIMES = LeaseTimes(duration_s=15, renew_deadline_s=10.0, retry_s=2.0)
+HELD = LeaseRecord(holder="other", duration_s=15, transitions=3)
 MINE = replace(HELD, holder="me")
 
 
@@ -38,34 +38,38 @@ def state(**given_: Any) -> State:  # noqa: ANN401 - fields of State
 @pytest.mark.parametrize(
     ("known", "now", "act"),
     [
-        pytest.param(State(identity="me"), 100, Act.READ, id="nothing known"),
-        pytest.param(state(), 101, Act.WAIT, id="held by another"),
-        pytest.param(state(), 102, Act.READ, id="time to look again"),
-        pytest.param(state(looked_at=114.9), 114.9, Act.WAIT, id="another's time is not over"),
-        pytest.param(state(looked_at=115.0), 115, Act.TAKE, id="another's time is over"),
+        pytest.param(State(identity="me"), 100, LeaseAct.READ, id="nothing known"),
+        pytest.param(state(), 101, LeaseAct.WAIT, id="held by another"),
+        pytest.param(state(), 102, LeaseAct.READ, id="time to look again"),
+        pytest.param(state(looked_at=114.9), 114.9, LeaseAct.WAIT, id="another's time is not over"),
+        pytest.param(state(looked_at=115.0), 115, LeaseAct.TAKE, id="another's time is over"),
         pytest.param(
             state(record=replace(HELD, duration_s=60), looked_at=116.0),
             116,
-            Act.WAIT,
+            LeaseAct.WAIT,
             id="another was given longer",
         ),
         pytest.param(
             state(record=replace(HELD, duration_s=None), looked_at=114.0),
             114,
-            Act.WAIT,
+            LeaseAct.WAIT,
             id="the Lease does not say how long",
         ),
-        pytest.param(state(record=replace(HELD, holder="")), 100, Act.TAKE, id="released"),
-        pytest.param(state(record=None), 100, Act.CREATE, id="no Lease"),
-        pytest.param(state(looked_at=None), 100, Act.READ, id="a write without an answer"),
-        pytest.param(state(record=MINE, held_since=100.0), 101, Act.WAIT, id="on time"),
-        pytest.param(state(record=MINE, held_since=100.0), 102, Act.RENEW, id="time to renew"),
-        pytest.param(state(record=MINE, held_since=100.0), 110, Act.LOST, id="renewed too late"),
-        pytest.param(state(held_since=100.0), 101, Act.LOST, id="taken by another"),
-        pytest.param(state(record=None, held_since=100.0), 101, Act.CREATE, id="deleted under us"),
+        pytest.param(state(record=replace(HELD, holder="")), 100, LeaseAct.TAKE, id="released"),
+        pytest.param(state(record=None), 100, LeaseAct.CREATE, id="no Lease"),
+        pytest.param(state(looked_at=None), 100, LeaseAct.READ, id="a write without an answer"),
+        pytest.param(state(record=MINE, held_since=100.0), 101, LeaseAct.WAIT, id="on time"),
+        pytest.param(state(record=MINE, held_since=100.0), 102, LeaseAct.RENEW, id="time to renew"),
+        pytest.param(
+            state(record=MINE, held_since=100.0), 110, LeaseAct.LOST, id="renewed too late"
+        ),
+        pytest.param(state(held_since=100.0), 101, LeaseAct.LOST, id="taken by another"),
+        pytest.param(
+            state(record=None, held_since=100.0), 101, LeaseAct.CREATE, id="deleted under us"
+        ),
     ],
 )
-def test_the_next_act(known: State, now: float, act: Act) -> None:
+def test_the_next_act(known: State, now: float, act: LeaseAct) -> None:
     """Each row of the table."""
     assert lease.decide(known, TIMES, now) is act
 
@@ -78,13 +82,13 @@ def test_time_to_write_counts_from_before_the_request() -> None:
 
 
 @pytest.mark.parametrize("record", [None, MINE], ids=["made", "made without an answer"])
-def test_a_new_lease_is_kept_before_it_is_used(record: Record | None) -> None:
+def test_a_new_lease_is_kept_before_it_is_used(record: LeaseRecord | None) -> None:
     """The old one may have been deleted under a leader."""
     known = lease.wrote(state(record=record), MINE, "2", times=TIMES, sent=100.0, now=101.0)
     for _ in range(8):
         now = known.looked_at or 0.0
         assert lease.remaining_s(known, TIMES, now) == 0.0
-        assert lease.decide(known, TIMES, now + 2) is Act.RENEW
+        assert lease.decide(known, TIMES, now + 2) is LeaseAct.RENEW
         known = lease.wrote(known, MINE, "2", times=TIMES, sent=now + 2, now=now + 2)
     assert lease.remaining_s(known, TIMES, 117.0) == 10.0
 
@@ -99,7 +103,7 @@ def test_a_new_lease_is_kept_before_it_is_used(record: Record | None) -> None:
 )
 def test_a_lease_that_says_nothing_usable_is_free(spec: dict[str, Any]) -> None:
     """As one that a chart made without a spec."""
-    assert Record.from_wire(spec) == Record(holder="", duration_s=None, transitions=0)
+    assert LeaseRecord.from_wire(spec) == LeaseRecord(holder="", duration_s=None, transitions=0)
 
 
 def test_what_is_written() -> None:
@@ -121,7 +125,7 @@ def test_times_that_leave_no_room_are_refused(wrong: tuple[int, float, float]) -
     """Each must be below the next."""
     duration_s, renew_deadline_s, retry_s = wrong
     with pytest.raises(ValueError, match="retry_s < renew_deadline_s < duration_s"):
-        Times(duration_s=duration_s, renew_deadline_s=renew_deadline_s, retry_s=retry_s)
+        LeaseTimes(duration_s=duration_s, renew_deadline_s=renew_deadline_s, retry_s=retry_s)
 
 
 @dataclass
@@ -149,7 +153,7 @@ class World:
     rng: random.Random
     faults: float
     now: float = 0.0
-    record: Record | None = None
+    record: LeaseRecord | None = None
     version: int = 0
     candidates: list[Candidate] = field(default_factory=list)
     queue: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -193,11 +197,11 @@ class World:
         if not one.alive:
             return
         act = lease.decide(one.state, TIMES, one.local(self.now))
-        if act is Act.LOST:
+        if act is LeaseAct.LOST:
             one.alive = False
             self.at(1.0, self.restart)
             return
-        if act is Act.WAIT:
+        if act is LeaseAct.WAIT:
             self.at(0.5 + self.stall(), lambda: self.turn(one))
             return
         self.send(one, act)
@@ -206,29 +210,29 @@ class World:
         """A process, or a network, that stands still for long now and then."""
         return self.rng.expovariate(0.1) if self.rng.random() < self.faults / 4 else 0.0
 
-    def send(self, one: Candidate, act: Act) -> None:
+    def send(self, one: Candidate, act: LeaseAct) -> None:
         request = Request(self, one, act)
         self.at(self.rng.random() / 10 + self.stall(), request.arrive)
         self.at(5.0 + self.stall(), request.expire)
 
-    def serve(self, one: Candidate, act: Act, version: str) -> bool:
+    def serve(self, one: Candidate, act: LeaseAct, version: str) -> bool:
         """What the API server does; whether it was granted."""
-        if act is Act.READ:
+        if act is LeaseAct.READ:
             return True
-        if act is Act.CREATE:
+        if act is LeaseAct.CREATE:
             granted = self.record is None
         else:
             granted = self.record is not None and str(self.version) == version
         if granted:
             self.version += 1
-            self.record = Record(holder=one.name, duration_s=TIMES.duration_s)
+            self.record = LeaseRecord(holder=one.name, duration_s=TIMES.duration_s)
         return granted
 
 
 class Request:
     """On its way; lost there, lost on its way back, late, or answered."""
 
-    def __init__(self, world: World, one: Candidate, act: Act) -> None:
+    def __init__(self, world: World, one: Candidate, act: LeaseAct) -> None:
         self.world, self.one, self.act = world, one, act
         self.state = one.state
         self.sent = one.local(world.now)
@@ -244,11 +248,11 @@ class Request:
             back_s = world.rng.random() / 10 + world.stall()
             world.at(back_s, lambda: self.answer(record, version) if granted else self.expire())
 
-    def answer(self, record: Record | None, version: str) -> None:
+    def answer(self, record: LeaseRecord | None, version: str) -> None:
         if self.over or not self.one.alive:
             return
         now = self.one.local(self.world.now)
-        if self.act is Act.READ:
+        if self.act is LeaseAct.READ:
             self.end(lease.saw(self.state, record, version, now))
         elif record is not None:
             self.end(lease.wrote(self.state, record, version, times=TIMES, sent=self.sent, now=now))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from contract import layout, plan
 from contract.annotations import SYNC_REQUESTED
-from controller.feeds import Copies
+from controller.informers import Informers
 from controller.nudges import AT_ONCE, PER_SECOND, Nudges
 from kube.errors import of_status
 from tests import make
@@ -154,11 +154,13 @@ def test_p12_a_terminating_pod_and_one_that_is_gone_are_not_nudged() -> None:
     server = Cluster(ending, _pod("web-1"))
 
     async def run() -> None:
-        copies = Copies(cast("Api", server), Clock(), Random(1), lambda *_: None)
-        nudges = Nudges(cast("Api", server), Clock(), copies.is_awake)
-        running = [asyncio.create_task(it) for it in (*copies.runs(asyncio.Event()), nudges.run())]
-        await copies.wait_synced()
-        assert [name for _, name in copies.pods.items] == ["web-0", "web-1"]
+        informers = Informers(cast("Api", server), Clock(), Random(1), lambda *_: None)
+        nudges = Nudges(cast("Api", server), Clock(), informers.is_awake)
+        running = [
+            asyncio.create_task(it) for it in (*informers.runs(asyncio.Event()), nudges.run())
+        ]
+        await informers.wait_synced()
+        assert [name for _, name in informers.pods.items] == ["web-0", "web-1"]
         nudges.ask("payments", ["web-0", "web-1", "gone"])
         await asyncio.sleep(0.05)
         for task in running:

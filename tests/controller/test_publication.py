@@ -24,7 +24,7 @@ from tests.controller.steps import KEY, NAME, STEPS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.record import Record
+    from controller.record import SnapshotRecord
     from refresh.model import SnapshotState
 
 SYSTEM = "lastgood-system"
@@ -44,7 +44,7 @@ class Controller:
         written = publication(KEY, state, (), "cluster")
         await publish(self.records, self.secrets, KEY, written, held_back=held_back)
 
-    async def restore(self) -> Record:
+    async def restore(self) -> SnapshotRecord:
         """As at a start."""
         ((content,),) = [page async for page in self.records.pages()]
         record = from_secret(content)
@@ -52,12 +52,12 @@ class Controller:
         return record
 
 
-def _state(record: Record) -> SnapshotState:
+def _state(record: SnapshotRecord) -> SnapshotState:
     written = published(record.meta, record.data[VALUE], record.history)
     return restored(KEY, written, None, cluster="cluster", now=99.0)
 
 
-def versions_known(record: Record) -> set[str]:
+def versions_known(record: SnapshotRecord) -> set[str]:
     """The versions that a controller which starts now knows."""
     state = _state(record)
     return {item.version for item in (state.served, *state.history) if item is not None}
@@ -272,7 +272,7 @@ def test_p2_only_our_policys_own_answer_makes_a_secret_foreign(
             path: str,
             body: Mapping[str, Any],  # noqa: ARG002 - as Writes has it
             *,
-            dry_run: bool = False,  # noqa: ARG002 - likewise
+            dry_run: bool = False,  # noqa: ARG002 - as above
         ) -> dict[str, Any]:
             raise of_status(status, reason=reason, method="PUT", path=path)
 

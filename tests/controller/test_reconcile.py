@@ -9,29 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.snapshot import Quarantined
-from controller.demand import Parts
+from controller.demand import DemandedParts
+from controller.policy_cache import PolicyCache
 from controller.reconcile import (
     GRACE_S,
     MOST_REFUSED,
     RETENTION_S,
     Decided,
     Known,
-    Refusal,
+    RefusedSource,
     next_change,
+    operator_spec,
     reconcile,
-    wish,
     within,
 )
 from controller.spec import Spec
-from controller.verdicts import Verdicts
 from policy.load import load_texts
 from policy.match import PolicySet, Reason
-from refresh.model import SnapshotKey, SnapshotState, SourceKey, Wanted
+from refresh.model import OperatorSpec, SnapshotKey, SnapshotState, SourceKey
 from tests.make.cluster import ACCOUNT, POLICY
 
 NOW = 1_800_000_000.0
 DB = SnapshotKey("payments", SourceKey("files", "controller", "file", "/prod/payments/db"))
-WHOLE = Parts(whole=True)
+WHOLE = DemandedParts(whole=True)
 SERVED = Known(synced=True)
 POLICIES = load_texts(
     {"account.yaml": ACCOUNT.format(root="/x", rate=1, burst=1), "policy.yaml": POLICY}
@@ -46,7 +46,7 @@ def _with(key: SnapshotKey = DB, **source: str) -> SnapshotKey:
 def _one(
     key: SnapshotKey = DB,
     *,
-    parts: Parts | None = WHOLE,
+    parts: DemandedParts | None = WHOLE,
     known: Known | None = None,
     policies: PolicySet = POLICIES,
     now: float = NOW,
@@ -54,8 +54,8 @@ def _one(
     found = reconcile(
         parts={} if parts is None else {key: parts},
         known={} if known is None else {key: known},
-        verdicts=Verdicts(policies),
-        wishes={},
+        policy_cache=PolicyCache(policies),
+        operator_specs={},
         now=now,
     )
     return found[key]
@@ -63,7 +63,7 @@ def _one(
 
 def test_what_policy_allows_is_demanded_by_the_policys_rules() -> None:
     """Class and checks are the policy's; parts are the pods'."""
-    demanded = _one(parts=Parts(properties=frozenset({"a"}))).demanded
+    demanded = _one(parts=DemandedParts(properties=frozenset({"a"}))).demanded
     assert demanded is not None
     assert demanded.rules.name == "steady"
     assert demanded.checks.max_bytes == 65536
@@ -79,7 +79,7 @@ def test_what_policy_allows_is_demanded_by_the_policys_rules() -> None:
         pytest.param(_with(account="other"), Reason.UNKNOWN_ACCOUNT, id="account"),
         pytest.param(_with(provider="aws-sm"), Reason.NOT_ALLOWED, id="provider"),
         pytest.param(_with(reference="/prod/payments/../x"), Reason.BAD_REFERENCE, id="dots"),
-        pytest.param(_with(identity="admin"), Refusal.IDENTITY, id="identity"),
+        pytest.param(_with(identity="admin"), RefusedSource.IDENTITY, id="identity"),
     ],
 )
 def test_p7_what_policy_does_not_allow_is_never_fetched(key: SnapshotKey, reason: str) -> None:
@@ -149,7 +149,9 @@ def test_p2_a_grace_time_ends_nothing_while_policy_can_not_be_read(policies: Pol
 
 def test_a_snapshot_outlives_its_pods_for_a_week() -> None:
     """It stays fresh for the next pod; after that it keeps its value and is not fetched."""
-    left = _one(parts=None, known=replace(SERVED, parts=Parts(properties=frozenset({"a/b"}))))
+    left = _one(
+        parts=None, known=replace(SERVED, parts=DemandedParts(properties=frozenset({"a/b"})))
+    )
     assert left.demanded is not None
     assert left.demanded.properties == {"a/b"}
     assert next_change([left], NOW) == NOW + RETENTION_S
@@ -160,8 +162,13 @@ def test_a_snapshot_outlives_its_pods_for_a_week() -> None:
 
 def test_what_was_never_served_is_forgotten_with_its_pods() -> None:
     """A typo in an annotation leaves nothing behind."""
-    verdicts = Verdicts(POLICIES)
-    assert reconcile(parts={}, known={DB: Known()}, verdicts=verdicts, wishes={}, now=NOW) == {}
+    policy_cache = PolicyCache(POLICIES)
+    assert (
+        reconcile(
+            parts={}, known={DB: Known()}, policy_cache=policy_cache, operator_specs={}, now=NOW
+        )
+        == {}
+    )
 
 
 def test_p13_a_namespace_at_its_limit_keeps_what_is_served() -> None:
@@ -172,11 +179,11 @@ def test_p13_a_namespace_at_its_limit_keeps_what_is_served() -> None:
     found = reconcile(
         parts=dict.fromkeys([*served, *new, other], WHOLE),
         known=served,
-        verdicts=Verdicts(POLICIES),
-        wishes={},
+        policy_cache=PolicyCache(POLICIES),
+        operator_specs={},
         now=NOW,
     )
-    refused = {key for key, item in found.items() if item.refusal == Refusal.LIMIT}
+    refused = {key for key, item in found.items() if item.refusal == RefusedSource.LIMIT}
     assert refused == set(new[5:])
     assert found[other].demanded is not None
 
@@ -200,7 +207,11 @@ def test_p7_nothing_is_demanded_that_policy_does_not_allow(
         for reference in references
     ]
     found = reconcile(
-        parts=dict.fromkeys(keys, WHOLE), known={}, verdicts=Verdicts(POLICIES), wishes={}, now=NOW
+        parts=dict.fromkeys(keys, WHOLE),
+        known={},
+        policy_cache=PolicyCache(POLICIES),
+        operator_specs={},
+        now=NOW,
     )
     for key, item in found.items():
         own = key.source.reference.startswith(f"/prod/{key.namespace}/")
@@ -224,14 +235,15 @@ def test_wishes_of_operators_and_admins_come_together() -> None:
     revoked = ACCOUNT + "  revoked: [{{reference: /prod/payments/db, version: v1}}]\n"
     policies = load_texts({"a.yaml": revoked.format(root="/x", rate=1, burst=1)})
     spec = Spec(pin="v3", revoked=("v2",), quarantined=("v4",), refresh_requested=5.0)
-    assert wish(DB, spec, policies, state=None, handled=None) == Wanted(
+    assert operator_spec(DB, spec, policies, state=None, handled=None) == OperatorSpec(
         pin="v3",
         quarantined=frozenset({"v4"}),
         revoked=frozenset({"v1", "v2"}),
         refresh_requested=5.0,
     )
     assert (
-        wish(_with(reference="/prod/payments/x"), None, policies, state=None, handled=None) is None
+        operator_spec(_with(reference="/prod/payments/x"), None, policies, state=None, handled=None)
+        is None
     )
 
 
@@ -247,8 +259,8 @@ def test_p2_an_admins_revocation_is_of_the_provider_that_it_names(
     revoked = f"  revoked: [{{{words}reference: /prod/payments/db, version: '3'}}]\n"
     policies = load_texts({"a.yaml": AWS_ACCOUNT + revoked})
     key = SnapshotKey("payments", SourceKey("aws", "controller", provider, "/prod/payments/db"))
-    found = wish(key, None, policies, state=None, handled=None)
-    wanted = Wanted(revoked=frozenset({"3"})) if named in {None, provider} else None
+    found = operator_spec(key, None, policies, state=None, handled=None)
+    wanted = OperatorSpec(revoked=frozenset({"3"})) if named in {None, provider} else None
     assert found == wanted
 
 
@@ -263,7 +275,7 @@ def test_an_admins_revocation_takes_back_no_pin_that_is_recorded() -> None:
             Quarantined(version="v5", reason="pem"),
         ),
     )
-    assert wish(DB, None, policies, state=state, handled=None) == Wanted(
+    assert operator_spec(DB, None, policies, state=state, handled=None) == OperatorSpec(
         pin="v3", quarantined=frozenset({"v4"}), revoked=frozenset({"v1"})
     )
 
@@ -274,7 +286,7 @@ def test_a_request_that_was_answered_before_a_restart_is_not_repeated(
     done: bool,  # noqa: FBT001 - a case
 ) -> None:
     """Or every restart would fetch again whatever was ever asked for."""
-    found = wish(DB, Spec(refresh_requested=5.0), POLICIES, state=None, handled=handled)
+    found = operator_spec(DB, Spec(refresh_requested=5.0), POLICIES, state=None, handled=handled)
     assert found is not None
     assert (found.refresh_requested, found.refresh_done) == (5.0, done)
 
@@ -286,8 +298,8 @@ def test_p13_what_a_namespace_demands_in_vain_is_bounded() -> None:
     found = reconcile(
         parts={**vain, DB: WHOLE, served: WHOLE},
         known={served: SERVED},
-        verdicts=Verdicts(POLICIES),
-        wishes={},
+        policy_cache=PolicyCache(POLICIES),
+        operator_specs={},
         now=NOW,
     )
     assert len(found) == MOST_REFUSED + 2

@@ -14,7 +14,7 @@ from contract.reasons import Serving
 from contract.snapshot import META, VALUE, Meta
 from controller.publication import is_held_back
 from controller.record import RECORD, record_name
-from controller.records import Held
+from controller.records import KnownRecord
 from kube.errors import ConflictError, NotFoundError
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.steps import KEY, NAME, STEPS
@@ -28,7 +28,7 @@ from tests.controller.test_publication import (
 )
 
 
-def _held(controller: Controller) -> Held:
+def _held(controller: Controller) -> KnownRecord:
     held = controller.records.get(KEY)
     assert held is not None
     return held
@@ -186,7 +186,7 @@ def test_p2_a_backups_record_is_held_back_while_pods_may_have_a_newer_value(
     given_version: str | None, changes: dict[str, Any], *, restored_: bool, held_back: bool
 ) -> None:
     """The ages tell which version pods were given."""
-    held = Held(
+    held = KnownRecord(
         resource_version="1",
         digest=b"",
         uid="new",

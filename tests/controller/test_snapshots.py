@@ -16,7 +16,7 @@ from contract.names import snapshot_name
 from contract.snapshot import MOST_VERSIONS, Quarantined
 from controller import spec as specs
 from controller.snapshots import patch, read
-from controller.status import Held, Status, to_wire
+from controller.status import Status, StoredVersion, to_wire
 from controller.times import rfc3339, seconds
 from refresh.model import SnapshotState
 
@@ -50,7 +50,7 @@ STATUS = Status(
     pin="v2",
     quarantined=(Quarantined(version="v3", reason="rolled-back"),),
     revoked=("v1",),
-    history=(Held(version="v0", fetched_at=NOW - 99),),
+    history=(StoredVersion(version="v0", fetched_at=NOW - 99),),
     consumers=("web-1", "web-2"),
     undemanded_since=None,
     observed_generation=4,

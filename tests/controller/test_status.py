@@ -13,7 +13,7 @@ from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import MOST_REVOKED, MOST_VERSIONS, Quarantined
 from controller.conditions import not_given
-from controller.demand import Parts
+from controller.demand import DemandedParts
 from controller.reconcile import Decided, Known
 from controller.snapshots import made, project
 from controller.status import next_turn, status_of, timeless, to_wire
@@ -42,7 +42,7 @@ SERVED = SnapshotState(
 def _decided(*, allowed: bool = True) -> Decided:
     demanded = Demanded(key=KEY, rules=RULES, checks=Checks(max_bytes=1)) if allowed else None
     refusal = None if allowed else "no-policy"
-    return Decided(known=Known(parts=Parts()), demanded=demanded, refusal=refusal)
+    return Decided(known=Known(parts=DemandedParts()), demanded=demanded, refusal=refusal)
 
 
 def _shown(

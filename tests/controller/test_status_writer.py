@@ -32,10 +32,10 @@ class Hanging:
 def test_p4_an_object_that_hangs_in_its_deletion_is_made_again_with_backoff() -> None:
     """It is not seen and can't be made: that is a failure, and no reason to ask each second."""
     api = Hanging()
-    copies = made()
+    informers = made()
 
     async def turns() -> None:
-        statuses = writers(api, copies).statuses
+        statuses = writers(api, informers).statuses
         statuses.decided({KEY: Decided(known=Known(synced=True), demanded=None)}, {}, {})
         statuses.write(KEY, None)
         running = asyncio.create_task(statuses.run({}))
@@ -48,7 +48,7 @@ def test_p4_an_object_that_hangs_in_its_deletion_is_made_again_with_backoff() ->
 
 def test_a_new_object_gets_its_status_without_another_reason() -> None:
     """The watch tells of it a moment after it was made; nothing else may happen for hours."""
-    copies = made()
+    informers = made()
     written: list[Mapping[str, Any]] = []
 
     class Making:
@@ -56,14 +56,14 @@ def test_a_new_object_gets_its_status_without_another_reason() -> None:
             del path
             found = project({**body, "metadata": {**body["metadata"], **METADATA}})
             assert found is not None
-            copies.snapshots.items["payments", KEY.source.snapshot] = found
+            informers.snapshots.items["payments", KEY.source.snapshot] = found
 
         async def merge_patch(self, path: str, body: Mapping[str, Any]) -> None:
             assert path.endswith("/status")
             written.append(body["status"])
 
     async def run() -> None:
-        statuses = writers(Making(), copies).statuses
+        statuses = writers(Making(), informers).statuses
         statuses.decided({KEY: Decided(known=Known(synced=True), demanded=None)}, {}, {})
         statuses.write(KEY, None)
         running = asyncio.create_task(statuses.run({}))

@@ -11,9 +11,9 @@ from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot import Quarantined
-from controller.demand import Parts
+from controller.demand import DemandedParts
 from controller.reconcile import Decided, Known
-from controller.snapshots import Seen
+from controller.snapshots import WatchedSnapshot
 from controller.spec import Spec
 from controller.times import rfc3339
 from kube.reflector import Change
@@ -36,7 +36,7 @@ STATE = SnapshotState(
     last_attempt=BEGAN,
 )
 DECIDED = Decided(
-    known=Known(parts=Parts(whole=True), synced=True),
+    known=Known(parts=DemandedParts(whole=True), synced=True),
     demanded=Demanded(key=KEY, rules=RULES, checks=Checks(max_bytes=1)),
 )
 
@@ -49,14 +49,16 @@ class World:
         self.writes: list[Mapping[str, Any]] = []
         self.told: list[str] = []
         self.states = {KEY: STATE}
-        seen = Seen(namespace="payments", name=NAME, uid="1", key=KEY, declared=False, spec=Spec())
+        seen = WatchedSnapshot(
+            namespace="payments", name=NAME, uid="1", key=KEY, declared=False, spec=Spec()
+        )
         self._items = {("payments", NAME): seen}
-        self._watching: list[Callable[[Change[Seen]], None]] = []
-        copies = SimpleNamespace(
+        self._watching: list[Callable[[Change[WatchedSnapshot]], None]] = []
+        informers = SimpleNamespace(
             snapshots=SimpleNamespace(items=self._items, subscribe=self._watching.append),
             namespaces=SimpleNamespace(items={("", "payments"): SimpleNamespace(uid="u")}),
         )
-        self.statuses = writers(self, copies, clock=self, events=self).statuses
+        self.statuses = writers(self, informers, clock=self, events=self).statuses
 
     def now(self) -> float:
         return BEGAN + self.passed_s
@@ -89,7 +91,7 @@ class World:
         self.statuses.show(KEY, self.states[KEY])
         await self.at(passed_s)
 
-    def knows(self, **changes: Any) -> None:  # noqa: ANN401 - likewise
+    def knows(self, **changes: Any) -> None:  # noqa: ANN401 - as above
         """The engine knows it otherwise."""
         self.states[KEY] = replace(self.states[KEY], **changes)
 

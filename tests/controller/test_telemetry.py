@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.telemetry import Staleness
-from webhook.telemetry import Log
+from webhook.telemetry import AdmissionLog
 from webhook.telemetry import Telemetry as Webhook
 from workqueue.clock import SystemClock
 
@@ -17,7 +17,7 @@ STALENESS = "lastgood_watch_staleness_seconds"
 
 def test_both_processes_tell_staleness_with_the_same_labels() -> None:
     """One alert, and one panel, for either."""
-    webhook = Webhook(Log(io.BytesIO(), lambda: 0.0))
+    webhook = Webhook(AdmissionLog(io.BytesIO(), lambda: 0.0))
     webhook.watched("secretaccounts", lambda _: 1.0, SystemClock())
     controller = CollectorRegistry()
     controller.register(Staleness(lambda: {"secretaccounts": 1.0}))

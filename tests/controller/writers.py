@@ -60,7 +60,7 @@ def made(*keys: SnapshotKey) -> SimpleNamespace:
 
 def writers(
     api: object,
-    copies: SimpleNamespace,
+    informers: SimpleNamespace,
     *,
     records: object = None,
     secrets: object = None,
@@ -70,7 +70,7 @@ def writers(
     """`others`: freshness, nudges and events, where they are used."""
     some = cast("Any", api)
     common = {
-        "copies": cast("Any", copies),
+        "informers": cast("Any", informers),
         "records": cast("Any", records or SimpleNamespace(get=lambda _: None)),
         "secrets": cast("Any", secrets or Absent()),
         "clock": cast("Any", clock or FastClock()),

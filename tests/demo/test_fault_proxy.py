@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from contract.secret_bytes import SecretBytes
-from demo.fault_proxy import BODY_LIMIT, HEAD_LIMIT, MODES, VALUES, Fault, fault_from_wire
-from demo.provider import NotStartedError, Provider, Proxy, launch
+from demo.fault_proxy import BODY_LIMIT, HEAD_LIMIT, MODES, VALUES, ProxyFault, fault_from_wire
+from demo.provider import DemoProvider, NotStartedError, Proxy, launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,15 +28,15 @@ REGION = "ap-southeast-2"
 
 
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProvider]:
     """The stand-in of AWS."""
-    provider = Provider(log=tmp_path_factory.mktemp("moto") / "log", region=REGION)
+    provider = DemoProvider(log=tmp_path_factory.mktemp("moto") / "log", region=REGION)
     yield provider
     provider.stop()
 
 
 @pytest.fixture
-def proxy(provider: Provider, tmp_path: Path) -> Iterator[Proxy]:
+def proxy(provider: DemoProvider, tmp_path: Path) -> Iterator[Proxy]:
     """A proxy with two callers."""
     proxy = Proxy(log=tmp_path / "log", upstream=provider.address, callers=("controller", "app"))
     yield proxy
@@ -44,7 +44,7 @@ def proxy(provider: Provider, tmp_path: Path) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def names(provider: Provider) -> tuple[str, str]:
+def names(provider: DemoProvider) -> tuple[str, str]:
     """Two secrets."""
     found = (f"/proxy/{uuid.uuid4()}", f"/proxy/{uuid.uuid4()}")
     for name in found:
@@ -211,10 +211,10 @@ def test_a_wrong_fault_changes_nothing(proxy: Proxy, names: tuple[str, str]) -> 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_can_be_set(mode: str) -> None:
     """By its name alone."""
-    assert fault_from_wire(json.dumps({"mode": mode}).encode()) == Fault(mode=mode)
+    assert fault_from_wire(json.dumps({"mode": mode}).encode()) == ProxyFault(mode=mode)
 
 
-def test_the_store_rotates_and_keeps_what_was_before(provider: Provider) -> None:
+def test_the_store_rotates_and_keeps_what_was_before(provider: DemoProvider) -> None:
     """`put` creates and rotates; versions follow each other."""
     name = f"/proxy/{uuid.uuid4()}"
     versions = [provider.put(name, SecretBytes(value)) for value in (b"1", b"2")]

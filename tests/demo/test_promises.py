@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from demo.cast import Cast
-    from demo.pods import Pod
+    from demo.pods import PodProcesses
 
 WITHIN_S = 30.0
 
@@ -51,7 +51,7 @@ def cast(running: Cast) -> Iterator[Cast]:
     running.fault("pass")
 
 
-def _started(cast: Cast, pods: Sequence[Pod]) -> None:
+def _started(cast: Cast, pods: Sequence[PodProcesses]) -> None:
     cast.world.need("start", lambda: all(ready_at(pod) is not None for pod in pods), WITHIN_S)
 
 
@@ -77,7 +77,7 @@ def test_p1_pods_start_with_no_provider_call_while_store_and_controller_are_away
 
 
 def test_p4_more_pods_make_no_more_calls(cast: Cast) -> None:
-    """All that reaches the store is what the controller counts as its own, whoever starts."""
+    """All that reaches the store is what the controller counts as its own, no matter who starts."""
     _started(cast, cast.start(cast.deployment, 3))
     assert cast.unexplained() == 0
     assert cast.calls() > 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from demo.pods import Pod
+    from demo.pods import PodProcesses
 
 NAMESPACE = "payments"
 
@@ -38,7 +38,7 @@ class Objects:
         """None: it is not there."""
         return self.held.get((kind, namespace, name))
 
-    def report(self, pod: Pod) -> None:
+    def report(self, pod: PodProcesses) -> None:
         """Takes down its phase."""
         self.phases.append(pod.phase)
 

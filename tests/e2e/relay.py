@@ -60,7 +60,7 @@ class Relay:
         self._open.clear()
         self._pumps.clear()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """After `cut`: as before."""
         self._listening = socket.create_server(("127.0.0.1", self.port))
         self._begin()

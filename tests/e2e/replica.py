@@ -46,7 +46,7 @@ class Webhook:
 
     def get(self, path: str) -> httpx.Response:
         """As a probe does, which verifies no certificate."""
-        return httpx.get(f"https://127.0.0.1:{self.port}{path}", verify=False, timeout=5)  # noqa: S501 - likewise
+        return httpx.get(f"https://127.0.0.1:{self.port}{path}", verify=False, timeout=5)  # noqa: S501 - as above
 
     def ready(self) -> bool:
         """Whether its readiness probe holds."""

@@ -17,7 +17,7 @@ from tests.e2e.relay import relay
 from tests.e2e.replica import webhook
 from tests.make.waiting import until
 from webhook.certificates import authority, secret
-from webhook.certificates.step import Held
+from webhook.certificates.rotation import StoredCas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def whole(place: Place) -> bool:
     return held is not None and held.active is not None and held.active.id in trusts(place)
 
 
-def data_of(held: Held, *authorities: authority.Authority) -> Json:
+def data_of(held: StoredCas, *authorities: authority.Authority) -> Json:
     """A Secret's data."""
     by_id = {item.certified.ca.id: item for item in authorities}
     data = secret.write(held, by_id, {name: item.certified for name, item in by_id.items()})
@@ -114,7 +114,7 @@ def expired(data: Json) -> Json:
     """A CA whose time is over."""
     del data
     old = authority.mint(1000, time.time() - 2000)
-    return data_of(Held(active=old.certified.ca), old)
+    return data_of(StoredCas(active=old.certified.ca), old)
 
 
 DAMAGES: dict[str, Callable[[Json], Json]] = {
@@ -177,7 +177,7 @@ def test_a_secret_of_another_type_is_named_and_left_alone(place: Place) -> None:
 def test_a_replica_finds_an_expired_ca(place: Place) -> None:
     """In the Secret and in the configuration, as after a year without a webhook."""
     old = authority.mint(1000, time.time() - 2000)
-    write(place, data_of(Held(active=old.certified.ca), old))
+    write(place, data_of(StoredCas(active=old.certified.ca), old))
     port = admission.free_port()
     with admission.called(place, port):
         text = base64.b64encode(old.certified.pem).decode()
@@ -201,7 +201,7 @@ def test_an_expired_leaf_is_not_ready_and_is_renewed(place: Place) -> None:
             way.cut()
             until("the leaf's end", lambda: not replica.ready())
             assert "does not trust our certificate" in replica.get("/readyz").text
-            way.mend()
+            way.repair()
             admission.admitted(place, replica)
 
 

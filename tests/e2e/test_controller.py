@@ -178,7 +178,7 @@ def test_an_account_and_a_policy_say_whether_they_are_in_use(controlled: Control
     until("both to be held", lambda: _in_use(controlled) == [True, True], PATIENCE_S)
     controlled.patch("snap", controlled.snapshot(DB), {"spec": {"retention": "1s"}})
     controlled.kubectl("delete", "pod", "web-1", "--now")
-    until("both to be let go", lambda: _in_use(controlled) == [False, False], PATIENCE_S)
+    until("both to be released", lambda: _in_use(controlled) == [False, False], PATIENCE_S)
 
 
 def test_an_account_says_how_many_calls_it_needs(controlled: Controlled) -> None:

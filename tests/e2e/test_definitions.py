@@ -75,7 +75,7 @@ def test_p2_what_breaks_a_rule_is_refused_with_its_message(world: World, case: R
 
 @pytest.mark.parametrize(("says", "spec"), KEPT, ids=lambda it: str(it)[:40])
 def test_p12_a_snapshot_keeps_source_and_revocations(world: World, says: str, spec: Json) -> None:
-    """Whoever may write it, admins too."""
+    """Anyone who may write it, admins too."""
     answer = world.change(spec)
     assert answer.status == 422, answer.body
     assert says in answer.message

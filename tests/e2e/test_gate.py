@@ -1,4 +1,6 @@
-"""The gate in a real init container: what it waits for, what lets go, and what it leaves behind."""
+"""The gate in a real init container: what it waits for, what releases it, and what it leaves
+behind.
+"""
 
 from __future__ import annotations
 

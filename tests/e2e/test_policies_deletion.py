@@ -82,7 +82,7 @@ def test_p11_a_replica_set_of_injected_pods_can_be_deleted(
     until("two pods", lambda: owners() == [1, 1])
     assert act("alice", "DELETE", f"{sets}/{name}", _options(propagation)).status == 200
     until("the set to go", lambda: act(None, "GET", f"{sets}/{name}").status == 404)
-    until("the pods to be let go", lambda: owners() == [0] * left)
+    until("the pods to be released", lambda: owners() == [0] * left)
     assert act("alice", "DELETE", pods).status == 200
 
 

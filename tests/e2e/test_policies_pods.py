@@ -17,7 +17,7 @@ from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.opted_in import MOUNT, RELOAD, SIGNAL, STRICT, bare, create, injected
 from tests.make.manifests import container, pod
 from webhook.inject import strip
-from webhook.pods import MIRROR
+from webhook.podspec import MIRROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable

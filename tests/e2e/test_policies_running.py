@@ -11,7 +11,7 @@ import pytest
 from contract import annotations as keys
 from contract import layout
 from tests.e2e.opted_in import STRATEGIC, debugger
-from webhook.pods import MIRROR
+from webhook.podspec import MIRROR
 
 if TYPE_CHECKING:
     from tests.chart.rendering import Manifest

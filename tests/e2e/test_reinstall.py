@@ -115,7 +115,7 @@ def test_p11_a_new_installation_takes_over_what_stayed(installed: Installed) -> 
 
 def test_p11_an_installation_over_an_object_that_is_being_deleted(installed: Installed) -> None:
     """Somebody's finalizer holds the policy; it goes once that is taken off, an upgrade makes it
-    anew, and the value is still there.
+    again, and the value is still there.
     """
     _serving(installed)
     installed.uninstall()
@@ -145,8 +145,8 @@ def _is_going(world: Installed) -> bool:
 
 @pytest.mark.parametrize("applied", [False, True], ids=["no definitions", "applied before"])
 def test_values_are_what_is_in_force(installed: Installed, *, applied: bool) -> None:
-    """Of accounts and policies: after an installation, whoever brought the definitions, after each
-    upgrade, and after one that takes over. One that Helm would not change is refused.
+    """Of accounts and policies: after an installation, no matter who brought the definitions, after
+    each upgrade, and after one that takes over. One that Helm would not change is refused.
     """
     installed.kubectl("delete", *CRDS, "--ignore-not-found", "--timeout=40s")
     if applied:

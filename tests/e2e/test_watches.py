@@ -38,7 +38,7 @@ def way() -> Iterator[Relay]:
 
 
 def change(place: Place, max_age: str) -> None:
-    """An admin writes the policy anew."""
+    """An admin writes the policy again."""
     kubectl("apply", "-f", "-", given=as_list(admission.admins(place, max_age=max_age)))
 
 
@@ -69,7 +69,7 @@ def test_p2_the_api_server_away_and_back(place: Place, way: Relay) -> None:
         until("a stale copy", lambda: staleness(replica) > 2)
         assert sees(place, 24 * 3600)
         assert replica.ready()
-        way.mend()
+        way.repair()
         until("the new policy", lambda: sees(place, 48 * 3600), 60)
         assert staleness(replica) < 90
         change(place, "24h")
@@ -151,7 +151,7 @@ def test_a_resource_version_that_is_gone_means_another_list(place: Place) -> Non
         way.cut()
         way.from_long_ago = True
         change(place, "48h")
-        way.mend()
+        way.repair()
         until("the new policy", lambda: sees(place, 48 * 3600), 60)
 
         def gone() -> bool:
@@ -177,6 +177,6 @@ def test_p10_without_a_first_list_it_is_not_ready(place: Place, way: Relay) -> N
         assert answer.status_code == 503
         assert "not listed yet: " in answer.text
         assert replica.metric(STALENESS) == float("inf")
-        way.mend()
+        way.repair()
         admission.admitted(place, replica)
         assert replica.ready()

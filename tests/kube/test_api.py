@@ -26,7 +26,7 @@ from kube.errors import (
     TooLargeError,
     UnavailableError,
 )
-from kube.lines import MOST_BYTES
+from kube.ndjson import MOST_BYTES
 from kube.resources import LEASES, NAMESPACES, PODS, SECRET_SNAPSHOTS, SECRETS
 from tests.kube.server import Server, hang_up, never, refuse, say, serving
 from tests.make import CANARY, leaks

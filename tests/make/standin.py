@@ -83,7 +83,7 @@ class StandIn:
         return self._server.call(read)
 
     def apply(self, content: Json, namespace: str | None = None) -> None:
-        """Makes the object, or writes this in its place, whoever else writes it meanwhile."""
+        """Makes the object, or writes this in its place, no matter who else writes it meanwhile."""
         resource, metadata = _KINDS[content["kind"]], content["metadata"]
         where = metadata.get("namespace", namespace)
         for _ in range(_TRIES):

@@ -68,7 +68,7 @@ def test_every_mistake_is_named_at_once() -> None:
 
 
 def test_a_broken_file_keeps_the_last_good_policies(tmp_path: Path) -> None:
-    """P7, P11: what was in force stays, the problem is said, and goes when it is mended."""
+    """P7, P11: what was in force stays, the problem is said, and goes when it is repaired."""
     file = tmp_path / "all.yaml"
     file.write_text(GOOD, encoding="utf-8")
     found = FolderPolicies(tmp_path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.account import SecretAccount
-from policy.watched import Held, NotYetError, Objects, WatchedPolicies, labelled
+from policy.watched import LastGoodObject, NotYetError, ObjectReader, WatchedPolicies, labelled
 
 GOOD = {"provider": "file", "file": {"root": "/x"}, "budget": {"callsPerSecond": 1, "burst": 1}}
 
@@ -46,10 +46,10 @@ def test_nothing_is_known_before_the_first_lists_and_then_only_changes_cost() ->
 def test_an_object_that_can_not_be_read_keeps_its_last_good_form() -> None:
     """And is counted; of one that never was good the name is known, for it is there."""
     accounts = Copied(synced=True)
-    read = Objects(SecretAccount, accounts.items.get)
+    read = ObjectReader(SecretAccount, accounts.items.get)
     watched = WatchedPolicies(accounts, Copied(synced=True), Copied(synced=True))
     for name, spec in (("a", GOOD), ("a", {**GOOD, "bugdet": {}}), ("b", {})):
-        found: Held[SecretAccount] = read({"metadata": {"name": name}, "spec": spec})
+        found: LastGoodObject[SecretAccount] = read({"metadata": {"name": name}, "spec": spec})
         accounts.put(name, found)
     assert list(watched.current().accounts) == ["a"]
     assert watched.current().unreadable_accounts == {"b"}

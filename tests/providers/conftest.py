@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.provider import Provider, Proxy
+from demo.provider import DemoProvider, Proxy
 from tests.providers.aws.roles import Given
 from tests.providers.harness import (
     REGION,
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProvider]:
     """Moto's server; tests keep apart by the names of their secrets."""
-    provider = Provider(log=tmp_path_factory.mktemp("moto") / "log", region=REGION)
+    provider = DemoProvider(log=tmp_path_factory.mktemp("moto") / "log", region=REGION)
     yield provider
     provider.stop()
 
 
 @pytest.fixture(scope="session")
-def proxy_process(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def proxy_process(
+    provider: DemoProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
     """One fault proxy for all tests."""
     proxy = Proxy(log=tmp_path_factory.mktemp("proxy") / "log", upstream=provider.address)
     yield proxy

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.account import SecretAccount
-    from demo.provider import Provider
+    from demo.provider import DemoProvider
     from providers.protocol import FetchResult, Observer
 
 REGION = "ap-southeast-2"
@@ -112,7 +112,7 @@ class Store(Protocol):
 class AwsStore:
     """moto behind the proxy."""
 
-    provider: Provider
+    provider: DemoProvider
     source: Source
     gone: str = "0" * 32
 
@@ -128,7 +128,7 @@ class AwsStore:
 class SsmStore:
     """moto's Parameter Store behind the proxy. `kind`: the type of its parameters."""
 
-    provider: Provider
+    provider: DemoProvider
     source: Source
     kind: str
     gone: str = "99999"

@@ -12,7 +12,7 @@ from refresh.events import (
     Event,
     Operated,
 )
-from refresh.model import SnapshotState, Wanted
+from refresh.model import OperatorSpec, SnapshotState
 from refresh.step import step
 from refresh.validate import Rejection
 
@@ -44,7 +44,9 @@ def wished(
     pin: str | None = None, quarantined: tuple[str, ...] = (), revoked: tuple[str, ...] = ()
 ) -> Operated:
     """An operator's wishes."""
-    return Operated(Wanted(pin=pin, quarantined=frozenset(quarantined), revoked=frozenset(revoked)))
+    return Operated(
+        OperatorSpec(pin=pin, quarantined=frozenset(quarantined), revoked=frozenset(revoked))
+    )
 
 
 def state_after(

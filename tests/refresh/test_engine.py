@@ -15,7 +15,7 @@ from contract.secret_bytes import SecretBytes
 from providers.protocol import Fetched, Material
 from refresh.budget import Budget
 from refresh.engine import THREADS, Engine
-from refresh.model import Wanted
+from refresh.model import OperatorSpec
 from tests.make import CANARY
 from tests.refresh.world import CLUSTER, Provider, Recorder, Store, demanded, snapshot
 
@@ -141,7 +141,7 @@ def test_p12_an_operators_wish_is_published_while_the_provider_hangs() -> None:
         await _until(lambda: KEY in setup.store.snapshots)
         stuck = [demanded("b", f"/stuck/{n}") for n in range(2 * THREADS)]
         setup.engine.demand([demanded("a", "/s"), *stuck])
-        setup.engine.operate(KEY, Wanted(revoked=frozenset({"v1"})))
+        setup.engine.operate(KEY, OperatorSpec(revoked=frozenset({"v1"})))
         await _until(lambda: setup.store.snapshots[KEY]["value"] == b"")
         released.set()
 
@@ -166,7 +166,7 @@ def test_a_failing_sink_is_tried_again_until_it_takes_the_state() -> None:
 
 
 def test_what_was_fetched_when_it_was_stopped_is_still_written() -> None:
-    """A fetch under way is not cancelled, and its result is not lost."""
+    """A fetch in progress is not cancelled, and its result is not lost."""
     provider = _provider()
     started = threading.Event()
 
@@ -241,7 +241,7 @@ def test_p2_a_version_that_no_object_can_name_is_not_served(version: str) -> Non
         setup.engine.demand([demanded("a", "/s")])
         await _until(lambda: bool(setup.store.snapshots))
         provider.rotate("/s", version, b"other")
-        setup.engine.operate(KEY, Wanted(refresh_requested=setup.clock.now()))
+        setup.engine.operate(KEY, OperatorSpec(refresh_requested=setup.clock.now()))
         await _until(lambda: setup.recorder.results[-1][2] == "version-name")
 
     setup.run(story)
@@ -345,7 +345,7 @@ def test_single_flight_holds_in_threads() -> None:
         for count in range(1, 8):
             setup.engine.demand([demanded(f"ns{n}", "/s") for n in range(count)])
             key = snapshot("ns0", "/s")
-            setup.engine.operate(key, Wanted(refresh_requested=setup.clock.now()))
+            setup.engine.operate(key, OperatorSpec(refresh_requested=setup.clock.now()))
             await asyncio.sleep(0.01)
         await _until(lambda: len(setup.store.snapshots) == 7)
 

@@ -14,7 +14,7 @@ from contract.snapshot import Quarantined
 from controller import conditions
 from refresh import judge, versions
 from refresh.events import AlarmKind, Arrived, FetchFailed, Rechecked, Unchanged, Weighed
-from refresh.hold import what_is_lost
+from refresh.held_versions import what_is_lost
 from refresh.model import Demanded, Identity, SnapshotState, Use
 from refresh.step import known_version, step
 from tests.refresh.steps import alarms, bad, served, state_after, value_of, wished
@@ -259,11 +259,11 @@ def test_a_fleet_holds_and_serves_in_time_while_the_provider_is_down() -> None:
     provider = Provider()
     provider.rotate("/a", "v1", BOTH)
     world = governed(provider)
-    world.fleet.demand([USED], world.at)
+    world.manager.demand([USED], world.at)
     world.run(10)
     provider.rotate("/a", "v2", b"{}")
     world.run(1000)
-    state = world.fleet.states.get(KEY)
+    state = world.manager.states.get(KEY)
     assert state is not None
     assert (served(state), state.held_until is not None) == ("v1", True)
     provider.down = FetchFailure.UNAVAILABLE
@@ -271,13 +271,13 @@ def test_a_fleet_holds_and_serves_in_time_while_the_provider_is_down() -> None:
     again = governed(provider)
     again.wall, again.store = world.wall, world.store
     again.restore()
-    again.fleet.demand([USED], again.at)
-    restored = again.fleet.states.get(KEY)
+    again.manager.demand([USED], again.at)
+    restored = again.manager.states.get(KEY)
     assert restored is not None
     assert (served(restored), restored.held_until) == ("v1", state.held_until)
     again.run(STEADY.budget_s)
     assert again.store.snapshots[KEY]["value"] == b"{}"
-    world.fleet.demand([UNUSED], world.at)
+    world.manager.demand([UNUSED], world.at)
     world.run(1)
     assert world.store.snapshots[KEY]["value"] == b"{}"
     assert isinstance(judge.weighed(holding(), USED), Weighed)

@@ -168,12 +168,12 @@ def test_p5_a_secret_made_again_is_served_everywhere(*, cheap: bool) -> None:
     provider = Provider(cheap_checks=cheap)
     provider.recreate("/a", "v1", b"one", "i1")
     world = governed(provider)
-    world.fleet.demand([demanded("a", "/a")], world.at)
+    world.manager.demand([demanded("a", "/a")], world.at)
     world.run(10)
     provider.recreate("/a", "v1", b"two", "i2")
     world.run(2000)
     asked = len(provider.asked)
-    world.fleet.demand([demanded("a", "/a"), demanded("b", "/a")], world.at)
+    world.manager.demand([demanded("a", "/a"), demanded("b", "/a")], world.at)
     world.run(1)
     assert len(provider.asked) == asked
     for namespace in ("a", "b"):

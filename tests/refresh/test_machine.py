@@ -1,4 +1,6 @@
-"""Any order of faults, rotations, operators' wishes, clock jumps and restarts, for two tenants."""
+"""Any order of faults, rotations, operators' requests, clock jumps and restarts, for two
+tenants.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contract.reasons import FetchFailure
 from refresh.budget import Budget
-from refresh.model import Identity, SnapshotKey, SnapshotState, Use, Wanted
+from refresh.model import Identity, OperatorSpec, SnapshotKey, SnapshotState, Use
 from tests.refresh.world import CRITICAL, STEADY, Provider, World, demanded, most_over, snapshot
 
 REFERENCES = ("/shared", "/own", "/gone")
@@ -50,7 +52,7 @@ class Refreshing(RuleBasedStateMachine):
         for name in REFERENCES[:2]:
             self.provider.recreate(name, "v0", b'{"p":"0"}', "i0")
             self.real[name, Identity("v0", "i0")] = b'{"p":"0"}'
-        self.wishes: dict[SnapshotKey, Wanted] = {}
+        self.operator_specs: dict[SnapshotKey, OperatorSpec] = {}
         self.revoked: dict[SnapshotKey, set[str]] = {}
         self.calls: list[float] = []
         self.stepped_back = False
@@ -58,20 +60,20 @@ class Refreshing(RuleBasedStateMachine):
         self._run(30)
 
     def _boot(self, world: World) -> World:
-        world.fleet.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
+        world.manager.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
         world.restore()
         self._demand(world)
         return world
 
     def _demand(self, world: World) -> None:
-        world.fleet.demand(
+        world.manager.demand(
             [
                 demanded(
                     tenant,
                     name,
                     rules=rules,
                     properties=frozenset({"p"}),
-                    wanted=self.wishes.get(snapshot(tenant, name)),
+                    wanted=self.operator_specs.get(snapshot(tenant, name)),
                     used=(Use("p", ("api",)),) if (tenant, name) in self.using else (),
                 )
                 for tenant, rules in TENANTS.items()
@@ -90,7 +92,7 @@ class Refreshing(RuleBasedStateMachine):
             self.provider.true_s += pause
             for name in self.provider.asked[before:]:
                 self.provider.note(name)
-            for state in self.world.fleet.states.all.values():
+            for state in self.world.manager.states.all.values():
                 assert state.held_until is None or self.world.wall < state.held_until
 
     @rule(seconds=st.sampled_from([1, 20, 100, 1000, 4000]))
@@ -170,14 +172,14 @@ class Refreshing(RuleBasedStateMachine):
 
     @rule(which=KEYS)
     def roll_back(self, which: tuple[str, str]) -> None:
-        state = self.world.fleet.states.get(snapshot(*which))
+        state = self.world.manager.states.get(snapshot(*which))
         if state is not None and state.served is not None:
             self._wish(which, quarantined=frozenset({state.served.version}))
 
     @rule(which=KEYS)
     def revoke(self, which: tuple[str, str]) -> None:
         key = snapshot(*which)
-        state = self.world.fleet.states.get(key)
+        state = self.world.manager.states.get(key)
         if state is not None and state.served is not None:
             self.revoked.setdefault(key, set()).add(state.served.version)
             self._wish(which)
@@ -191,9 +193,9 @@ class Refreshing(RuleBasedStateMachine):
     ) -> None:
         key = snapshot(*which)
         revoked = frozenset(self.revoked.get(key, set()))
-        wish = Wanted(pin=pin, quarantined=quarantined, revoked=revoked)
-        self.wishes[key] = wish
-        self.world.fleet.operate(key, wish, self.world.at)
+        wish = OperatorSpec(pin=pin, quarantined=quarantined, revoked=revoked)
+        self.operator_specs[key] = wish
+        self.world.manager.operate(key, wish, self.world.at)
         self.world.flush()
 
     @rule(failing=st.booleans())
@@ -259,12 +261,12 @@ class Refreshing(RuleBasedStateMachine):
             return
         for key, state in self._states():
             stored = self.world.store.snapshots.get(key)
-            if stored is not None and not len(self.world.fleet.states.writes):
+            if stored is not None and not len(self.world.manager.states.writes):
                 served = b"" if state.served is None else state.served.value.reveal()
                 assert stored["value"] == served
 
     def _states(self) -> list[tuple[SnapshotKey, SnapshotState]]:
-        return list(self.world.fleet.states.all.items()) if hasattr(self, "world") else []
+        return list(self.world.manager.states.all.items()) if hasattr(self, "world") else []
 
     def teardown(self) -> None:
         """All is well again: within an interval every tenant's sources are fresh."""

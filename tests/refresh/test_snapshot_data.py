@@ -10,7 +10,7 @@ from contract.snapshot import META, VALUE, from_wire
 from providers.protocol import Material
 from refresh import snapshot_data
 from refresh.events import Arrived, FetchFailed, Operated
-from refresh.model import SnapshotState, Wanted
+from refresh.model import OperatorSpec, SnapshotState
 from refresh.step import step
 from tests.make import CANARY
 from tests.refresh.world import CLUSTER, read, snapshot
@@ -18,7 +18,7 @@ from tests.refresh.world import CLUSTER, read, snapshot
 KEY = snapshot("payments", "/prod/db")
 
 
-def _state(*versions: str, wanted: Wanted | None = None) -> SnapshotState:
+def _state(*versions: str, wanted: OperatorSpec | None = None) -> SnapshotState:
     state = SnapshotState()
     for index, version in enumerate(versions):
         value = SecretBytes(b'{"password":"%b","n":{"x":1}}' % version.encode())
@@ -56,7 +56,7 @@ def test_a_snapshot_has_value_members_demanded_properties_and_meta() -> None:
 
 def test_a_tombstone_has_an_empty_value_and_says_why() -> None:
     """Nothing of a revoked version is left, in the history neither."""
-    state = _state("v1", wanted=Wanted(revoked=frozenset({"v1"})))
+    state = _state("v1", wanted=OperatorSpec(revoked=frozenset({"v1"})))
     written = snapshot_data.publication(KEY, state, {"n/x"}, CLUSTER)
     data, meta = snapshot_data.secret_data(written), written.meta
     assert (set(data), data[VALUE]) == ({VALUE, META}, b"")
@@ -67,7 +67,7 @@ def test_a_tombstone_has_an_empty_value_and_says_why() -> None:
 
 def test_p5_a_restart_forgets_no_version_pin_quarantine_revocation_or_age() -> None:
     """All that was published comes back as it was."""
-    wanted = Wanted(pin="v1", quarantined=frozenset({"v2"}), revoked=frozenset({"v0"}))
+    wanted = OperatorSpec(pin="v1", quarantined=frozenset({"v2"}), revoked=frozenset({"v0"}))
     state = _state("v1", "v2", "v3", wanted=wanted)
     state, _ = step(state, FetchFailed(reason=FetchFailure.DENIED), 1500.0)
     again = _restored(state, entry=snapshot_data.entry(state))

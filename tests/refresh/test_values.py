@@ -10,7 +10,7 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from refresh import validate
 from refresh.model import Checks
-from refresh.select import MOST_BYTES, MOST_LEVELS, MalformedError, members, selected, size
+from refresh.select import MOST_BYTES, MOST_LEVELS, MalformedValueError, members, selected, size
 from tests.make import CANARY
 
 NESTED = b"[" * 100_000 + b"]" * 100_000
@@ -98,7 +98,7 @@ def test_a_key_longer_than_kubernetes_allows_is_left_out() -> None:
 )
 def test_a_document_that_is_no_object_says_why_in_a_word(document: bytes, code: str) -> None:
     """The word is from a closed set; nothing is quoted."""
-    with pytest.raises(MalformedError) as caught:
+    with pytest.raises(MalformedValueError) as caught:
         members(document)
     assert caught.value.code == code
     assert selected(document, set()) == {"value": document}
@@ -262,7 +262,7 @@ def test_p8_no_verdict_or_error_carries_the_value() -> None:
     rejection = validate.check(
         SecretBytes(raw), Checks(max_bytes=1 << 16), frozenset({"password"}), object_needed=True
     )
-    with pytest.raises(MalformedError) as caught:
+    with pytest.raises(MalformedValueError) as caught:
         members(raw)
     for shown in (repr(rejection), repr(caught.value), repr(caught.value.__cause__)):
         assert CANARY.decode() not in shown

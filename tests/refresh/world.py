@@ -13,9 +13,9 @@ from contract.secret_bytes import SecretBytes
 from contract.snapshot import META, VALUE, from_wire
 from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 from refresh.budget import Budget
-from refresh.fleet import Fleet
+from refresh.manager import SnapshotManager
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
-from refresh.observer import Silent
+from refresh.observer import Observer
 from refresh.snapshot_data import history_data, published, secret_data
 
 if TYPE_CHECKING:
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult
+    from refresh.account_queue import Work
     from refresh.events import Alarm
-    from refresh.model import Task, Use, Wanted
-    from refresh.observer import Observer
-    from refresh.schedule import Work
+    from refresh.model import OperatorSpec, Task, Use
     from refresh.sink import Publication
-    from refresh.write_queue import Job, Parts
+    from refresh.write_queue import Job, WriteParts
 
 CLUSTER = "uid-1"
 STEADY = FreshnessClass(
@@ -59,7 +58,7 @@ def demanded(
     checks: Checks = CHECKS,
     properties: frozenset[str] = frozenset(),
     whole: bool = False,
-    wanted: Wanted | None = None,
+    wanted: OperatorSpec | None = None,
     used: tuple[Use, ...] = (),
     hold_s: float | None = None,
 ) -> Demanded:
@@ -141,7 +140,7 @@ class Provider:
         return Material(version=version, value=SecretBytes(value), incarnation=mark)
 
 
-class Recorder(Silent):
+class Recorder(Observer):
     """Remembers what an observer is told."""
 
     def __init__(self) -> None:
@@ -222,7 +221,7 @@ class World:
         self.draw = draw
         self.latency_s = latency_s
         self.call_times: list[float] = []
-        self.fleet = Fleet(
+        self.manager = SnapshotManager(
             cluster=cluster,
             sources=lambda *_: provider,
             draw=draw,
@@ -240,27 +239,27 @@ class World:
         """The wall clock is set; as the engine does, a step back is told."""
         self.wall += seconds
         if seconds < -1:
-            self.fleet.states.rewind(-seconds, self.at)
+            self.manager.states.rewind(-seconds, self.at)
 
     def restore(self) -> None:
         """As after a restart: takes over what the store holds."""
         for key in self.store.snapshots:
             entry = self.store.reports.get(key.namespace, {}).get(key.source.snapshot)
-            self.fleet.restore(key, self.store.read(key), entry, self.at)
+            self.manager.restore(key, self.store.read(key), entry, self.at)
 
     def run(self, seconds: float) -> None:
         """Lets time pass."""
         end = self.mono + seconds
         while True:
-            self.fleet.states.tick(self.at)
+            self.manager.states.tick(self.at)
             self._start()
             self.flush()
             next_at = min(
                 [
                     self._flying[0][0] if self._flying else float("inf"),
-                    self.fleet.states.writes.next_at(),
-                    self.fleet.states.ticks_at(self.at),
-                    *(self._next_at(account) for account in self.fleet.accounts),
+                    self.manager.states.writes.next_at(),
+                    self.manager.states.ticks_at(self.at),
+                    *(self._next_at(account) for account in self.manager.accounts),
                 ]
             )
             if next_at > end:
@@ -275,7 +274,7 @@ class World:
 
     def flush(self, until: float | None = None) -> None:
         """Writes what is due; until: by then (None: now)."""
-        writes = self.fleet.states.writes
+        writes = self.manager.states.writes
         while (taken := writes.take(self.mono if until is None else until)) is not None:
             job, parts = taken
             try:
@@ -285,31 +284,31 @@ class World:
             else:
                 writes.done(job, self.mono)
 
-    def _write(self, job: Job, parts: Parts) -> None:
+    def _write(self, job: Job, parts: WriteParts) -> None:
         if job.namespace is not None:
-            self.store.note(job.namespace, self.fleet.states.entries(job.namespace))
+            self.store.note(job.namespace, self.manager.states.entries(job.namespace))
         elif job.key is not None:
-            publication = self.fleet.states.publication(job.key) if parts.publish else None
+            publication = self.manager.states.publication(job.key) if parts.publish else None
             if publication is not None:
                 self.store.write(job.key, publication)
             self.store.statuses += parts.status
 
     def _next_at(self, account: str) -> float:
         busy = sum(flying[2] == account for flying in self._flying) >= self._threads
-        return float("inf") if busy else self.fleet.next_at(account, self.at)
+        return float("inf") if busy else self.manager.next_at(account, self.at)
 
     def _pass(self, mono: float) -> None:
         self.wall += mono - self.mono
         self.mono = mono
 
     def _start(self) -> None:
-        for account in self.fleet.accounts:
+        for account in self.manager.accounts:
             while sum(flying[2] == account for flying in self._flying) < self._threads:
-                work = self.fleet.pick(account, self.at)
+                work = self.manager.pick(account, self.at)
                 if work is None:
                     break
                 before = self.provider.calls
-                fetched = self.provider.fetch(self.fleet.requests(work))
+                fetched = self.provider.fetch(self.manager.requests(work))
                 self.call_times.extend([self.mono] * (self.provider.calls - before))
                 self._order += 1
                 heappush(
@@ -320,7 +319,7 @@ class World:
     def _land(self) -> None:
         while self._flying and self._flying[0][0] <= self.mono:
             _, _, account, work, fetched = heappop(self._flying)
-            self.fleet.finish(account, work, fetched, self.at)
+            self.manager.finish(account, work, fetched, self.at)
 
 
 def most_over(times: Sequence[float], *, rate: float, burst: float) -> float:
@@ -344,11 +343,11 @@ def plain(_: str) -> tuple[str, bytes]:
 def governed(provider: Provider, budget: Budget = BUDGET, seed: int = 1) -> World:
     """A world whose account may be called that often."""
     world = World(provider, draw=Random(seed).random)
-    world.fleet.govern({"aws": budget}, world.at)
+    world.manager.govern({"aws": budget}, world.at)
     return world
 
 
 def served(world: World, key: SnapshotKey) -> str | None:
     """The version that a snapshot serves."""
-    state = world.fleet.states.get(key)
+    state = world.manager.states.get(key)
     return None if state is None or state.served is None else state.served.version

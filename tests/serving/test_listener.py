@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serving.limits import Limits
+from serving.limits import ClientLimits
 from serving.listener import AT_ONCE, Listener, bind
 from serving.register import Phase
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from serving.connection import Connection
 
-LIMITS = Limits(connections=8, per_address=4, held_bytes=1 << 20, head_s=1e6, body_s=1e6)
+LIMITS = ClientLimits(connections=8, per_address=4, held_bytes=1 << 20, head_s=1e6, body_s=1e6)
 
 
 @pytest.mark.usefixtures("ipv6")
@@ -71,7 +71,7 @@ class Holding(asyncio.Protocol):
 class World:
     """What is connected, and why what was is over."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ClientLimits) -> None:
         self.protocols: list[Holding] = []
         self.ended: list[str] = []
         self.bound = bind("127.0.0.1", 0)
@@ -104,7 +104,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(limits: Limits = LIMITS) -> AsyncIterator[World]:
+async def world(limits: ClientLimits = LIMITS) -> AsyncIterator[World]:
     """A listener that accepts."""
     made = World(limits)
     made.listener.start()
@@ -145,7 +145,7 @@ def test_an_answer_that_is_not_taken_is_counted_and_ends_in_time() -> None:
     """It is in memory as a request is."""
 
     async def scenario() -> None:
-        limits = Limits(connections=8, per_address=4, held_bytes=1 << 30, answer_s=0.0)
+        limits = ClientLimits(connections=8, per_address=4, held_bytes=1 << 30, answer_s=0.0)
         async with world(limits) as made:
             client = await made.connect()
             client.send(b"x\n")
@@ -182,7 +182,7 @@ def test_new_connections_may_be_taken_in_batches() -> None:
     """Between two there is a pause, here an endless one."""
 
     async def scenario() -> None:
-        limits = Limits(connections=99, per_address=99, held_bytes=1, accept_pause_s=1e6)
+        limits = ClientLimits(connections=99, per_address=99, held_bytes=1, accept_pause_s=1e6)
         async with world(limits) as made:
             address = made.bound.getsockname()
             clients = [socket.create_connection(address) for _ in range(AT_ONCE + 1)]

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.limits import Limits
+from serving.limits import ClientLimits
 from serving.register import LARGE_BYTES, SERVED_S, Phase, Register, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIMITS = Limits(connections=6, per_address=4, held_bytes=10 * LARGE_BYTES)
+LIMITS = ClientLimits(connections=6, per_address=4, held_bytes=10 * LARGE_BYTES)
 
 
 class World:
     """A register, and connections that are closed when it says so."""
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
+    def __init__(self, limits: ClientLimits = LIMITS) -> None:
         self.register = Register(limits)
         self.now = 0.0
         self.closed: list[Visit] = []

@@ -14,7 +14,7 @@ from tests import make
 from webhook.admit import admit
 from webhook.config import Injection
 from webhook.handler import Handler
-from webhook.telemetry import Log, Telemetry
+from webhook.telemetry import AdmissionLog, Telemetry
 
 if TYPE_CHECKING:
     from policy.match import PolicySet
@@ -108,6 +108,6 @@ class FixedPolicies:
 def answered(body: bytes) -> tuple[int, Any, bytes]:
     """Status, answer and log for a body."""
     log = BytesIO()
-    telemetry = Telemetry(Log(log, time.time))
+    telemetry = Telemetry(AdmissionLog(log, time.time))
     answer = Handler(FixedPolicies(), CONFIG, telemetry, time.perf_counter).handle(body)
     return answer.status, json.loads(answer.body), log.getvalue()

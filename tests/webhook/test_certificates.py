@@ -12,25 +12,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contract.secret_bytes import SecretBytes
 from webhook.certificates import authority, secret
-from webhook.certificates.step import (
+from webhook.certificates.rotation import (
     Ca,
-    Held,
     Leaf,
-    Publish,
+    Observed,
+    PublishCa,
     Retired,
+    RotationTimes,
     Save,
-    Seen,
     Sign,
-    Times,
+    StoredCas,
     leaf_end,
     step,
     trusted,
 )
 
 if TYPE_CHECKING:
-    from webhook.certificates.step import Action
+    from webhook.certificates.rotation import Action
 
-TIMES = Times(ca_s=400, leaf_s=100, settle_s=6, heal_s=3, slack_s=10)
+TIMES = RotationTimes(ca_s=400, leaf_s=100, settle_s=6, heal_s=3, slack_s=10)
 REPLICAS = st.integers(0, 2)
 REQUEST_S = 5.0
 """A request that takes longer has failed."""
@@ -41,7 +41,7 @@ class Replica:
     """One replica, perhaps between its reading and its acting."""
 
     leaf: Leaf | None = None
-    read: tuple[Held | None, int] | None = None
+    read: tuple[StoredCas | None, int] | None = None
     """The Secret and its version; the configuration is not read yet."""
     action: Action | None = None
     versions: tuple[int, int] = (0, 0)
@@ -55,7 +55,7 @@ class Rotation(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_000_000.0
-        self.secret: Held | None = None
+        self.secret: StoredCas | None = None
         self.trust: tuple[Ca, ...] = ()
         self.versions = [0, 0]
         self.replicas = [Replica() for _ in range(3)]
@@ -76,7 +76,7 @@ class Rotation(RuleBasedStateMachine):
         if replica.read is None:
             return
         held, version = replica.read
-        seen = Seen(held=held, bundles=(self.trust,), leaf=replica.leaf)
+        seen = Observed(held=held, bundles=(self.trust,), leaf=replica.leaf)
         replica.action = step(seen, TIMES, self.now)
         replica.versions = (version, self.versions[1])
         replica.read = None
@@ -87,7 +87,7 @@ class Rotation(RuleBasedStateMachine):
         action, replica.action = replica.action, None
         if isinstance(action, Save) and replica.versions[0] == self.versions[0]:
             self._save(action)
-        elif isinstance(action, Publish) and replica.versions[1] == self.versions[1]:
+        elif isinstance(action, PublishCa) and replica.versions[1] == self.versions[1]:
             self._publish(action, replica)
         elif isinstance(action, Sign):
             replica.leaf = Leaf(issuer=action.ca, not_after=leaf_end(action.ca, TIMES, self.now))
@@ -149,8 +149,8 @@ class Rotation(RuleBasedStateMachine):
         self.secret = held
         self.versions[0] += 1
 
-    def _publish(self, action: Publish, replica: Replica) -> None:
-        held = self.secret or Held()
+    def _publish(self, action: PublishCa, replica: Replica) -> None:
+        held = self.secret or StoredCas()
         known = {item.ca.id: item.ca for item in held.retired} | {ca.id: ca for ca in self.trust}
         known |= {ca.id: ca for ca in (held.active, held.next) if ca is not None}
         if replica.leaf is not None:
@@ -207,7 +207,7 @@ class Rotation(RuleBasedStateMachine):
             self.p11_every_serving_leaf_is_trusted()
             self.now += 10
         for replica in self.replicas:
-            seen = Seen(held=self.secret, bundles=(self.trust,), leaf=replica.leaf)
+            seen = Observed(held=self.secret, bundles=(self.trust,), leaf=replica.leaf)
             assert trusted(seen, self.now)
         assert len(self.trust) <= 3
 
@@ -228,11 +228,11 @@ def test_a_ca_signs_what_it_should() -> None:
     assert authority.read_authority(certificate, one.key) is None
 
 
-def stored() -> tuple[Held, dict[str, str]]:
+def stored() -> tuple[StoredCas, dict[str, str]]:
     """A whole Secret's data, and what it says."""
     cas = [authority.mint(1000, 1_800_000_000) for _ in range(3)]
     active, following, old = (item.certified.ca for item in cas)
-    held = Held(
+    held = StoredCas(
         active=active,
         next=following,
         retired=(Retired(ca=old, since=12.5),),
@@ -243,7 +243,7 @@ def stored() -> tuple[Held, dict[str, str]]:
     return held, data
 
 
-def read(data: dict[str, str]) -> Held | None:
+def read(data: dict[str, str]) -> StoredCas | None:
     """What is read of a Secret with this data."""
     return secret.read({"metadata": {"resourceVersion": "7"}, "data": data}).held
 
@@ -254,7 +254,7 @@ def test_the_secret_is_read_as_it_was_written() -> None:
     assert read(data) == held
     assert read({}) is None
     alone = {key: text for key, text in data.items() if key.startswith("active")}
-    assert read(alone) == Held(active=held.active)
+    assert read(alone) == StoredCas(active=held.active)
 
 
 def test_a_secret_of_another_type_is_refused_by_name() -> None:

@@ -18,7 +18,7 @@ from refresh.validate import check
 from tests import make
 from tests.webhook.given import CONFIG, admitted, written
 from webhook.admit import MOST_ANNOTATIONS, admit
-from webhook.verdict import MOST_MISTAKES, Outcome, Reason
+from webhook.verdict import MOST_MISTAKES, Denial, Outcome
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMTIz\n-----END EC PRIVATE KEY-----\n"
 GOOD = make.asking(db="aws-sm:/prod/payments/db#password")
@@ -342,7 +342,7 @@ def test_p7_without_policy_nothing_is_injected(namespace: str, message: str) -> 
     """Label and policy must both name the other, or an opted-in pod is refused once, not bare."""
     verdict = admitted(make.pod(namespace=None), namespace)
     assert verdict.message == f"metadata.namespace: {message}"
-    assert verdict.mistakes[0].reason is Reason.NO_POLICY
+    assert verdict.mistakes[0].reason is Denial.NO_POLICY
 
 
 def test_the_requests_namespace_decides() -> None:
@@ -355,7 +355,7 @@ def test_the_requests_namespace_decides() -> None:
     same = admitted(make.pod(namespace="payments"))
     assert verdict.plan == same.plan
     denied = admitted(make.pod(namespace="payments"), "bare")
-    assert denied.mistakes[0].reason is Reason.NO_POLICY
+    assert denied.mistakes[0].reason is Denial.NO_POLICY
 
 
 def test_a_property_of_what_must_be_pem_is_refused() -> None:
@@ -433,7 +433,7 @@ def test_a_mark_alone_does_not_make_a_container_ours() -> None:
     """A container of our name without a plan is the user's, whatever the pod's mark says."""
     pod = make.pod(initContainers=[make.container("lastgood-gate")])
     pod["metadata"]["annotations"][INJECTED] = "0.1.0"
-    assert admitted(pod).mistakes[0].reason is Reason.COLLISION
+    assert admitted(pod).mistakes[0].reason is Denial.COLLISION
 
 
 def test_pod_level_resources_that_are_none_are_refused() -> None:

@@ -23,7 +23,7 @@ from schema.quantity import parse
 from tests.make.strangers import STRANGERS, stranger
 from tests.webhook.given import CONFIG, FixedPolicies, admitted, policies, review
 from webhook.handler import Handler
-from webhook.telemetry import Log, Telemetry
+from webhook.telemetry import AdmissionLog, Telemetry
 from webhook.wellformed import malformed
 
 if TYPE_CHECKING:
@@ -137,12 +137,12 @@ def shown(message: str) -> bool:
 @functools.cache
 def telemetry() -> Telemetry:
     """One for all, because metrics take longer to make than an admission."""
-    return Telemetry(Log(BytesIO(), time.time))
+    return Telemetry(AdmissionLog(BytesIO(), time.time))
 
 
 def answering(log: BytesIO) -> Handler:
     """A webhook that writes to a log of its own."""
-    telemetry().log = Log(log, time.time)
+    telemetry().log = AdmissionLog(log, time.time)
     return Handler(FixedPolicies(), CONFIG, telemetry(), time.perf_counter)
 
 

@@ -320,7 +320,7 @@ def test_p11_a_new_certificate_is_served_without_a_failed_admission(tmp_path: Pa
 
 
 def test_policies_are_followed_and_a_broken_file_keeps_the_last_good(tmp_path: Path) -> None:
-    """A broken file is said and changes nothing; a mended one holds at once."""
+    """A broken file is said and changes nothing; a repaired one holds at once."""
     with running(tmp_path) as webhook:
         policy = tmp_path / "policy/policy.yaml"
         policy.write_text("kind: SecretPolice", encoding="utf-8")

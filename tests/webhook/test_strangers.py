@@ -19,7 +19,7 @@ from tests import make
 from tests.make.waiting import until
 from tests.webhook.given import review
 from tests.webhook.test_server import POD, Running, running
-from webhook.clients import is_named
+from webhook.client_certificates import is_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from tests import make
 from tests.webhook import given
 from tests.webhook.given import admitted, answered
 from webhook import cost, patch
-from webhook.verdict import MOST_MISTAKES, Outcome, Reason
-from webhook.wishes import read
+from webhook.annotations import read
+from webhook.verdict import MOST_MISTAKES, Denial, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -140,11 +140,15 @@ def test_p10_a_costly_pod_is_denied_before_anything_is_built(
     def built(*_: object, **__: object) -> None:
         raise AssertionError("built")
 
-    for place in ("webhook.admit.inject", "webhook.intent._variables", "webhook.intent._request"):
+    for place in (
+        "webhook.admit.inject",
+        "webhook.injection_plan._variables",
+        "webhook.injection_plan._request",
+    ):
         monkeypatch.setattr(place, built)
     verdict = admitted(pod)
     assert verdict.message == message
-    assert verdict.mistakes[0].reason is Reason.LIMIT
+    assert verdict.mistakes[0].reason is Denial.LIMIT
 
 
 def test_p10_the_estimate_is_never_below_the_patch() -> None:

@@ -11,7 +11,7 @@ from contract import layout
 from tests import make
 from tests.make.strangers import stranger
 from tests.webhook.given import admitted, answered, review
-from webhook.verdict import Outcome, Reason
+from webhook.verdict import Denial, Outcome
 from webhook.wellformed import malformed
 
 SAME_NAME = {
@@ -99,7 +99,7 @@ def test_a_mount_of_our_volume_in_an_injected_pod_is_ours_or_refused(
     """Known by its shape; another one was added since, or changed."""
     pod = copy.deepcopy(admitted(make.pod()).pod)
     pod["spec"]["containers"][0]["volumeMounts"][0] |= change
-    assert admitted(pod).mistakes[0].reason is Reason.COLLISION
+    assert admitted(pod).mistakes[0].reason is Denial.COLLISION
 
 
 HOST_PROCESS = {"securityContext": {"windowsOptions": {"hostProcess": True}}}

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from contract.secret_bytes import SecretBytes
-from webhook.certificates.step import Ca
+from webhook.certificates.rotation import Ca
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from contract.secret_bytes import SecretBytes
 from webhook.certificates import authority
-from webhook.certificates.step import Held, Retired
+from webhook.certificates.rotation import Retired, StoredCas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from webhook.certificates.authority import Authority, Certified
-    from webhook.certificates.step import Ca
+    from webhook.certificates.rotation import Ca
 
 NAME = "lastgood-webhook-ca"
 TYPE = "Opaque"
@@ -38,7 +38,7 @@ class ForeignError(Exception):
 class Stored:
     """The Secret, read."""
 
-    held: Held | None
+    held: StoredCas | None
     """None: nothing in it is of use."""
     authorities: Mapping[str, Authority] = field(default_factory=dict)
     """By id: those that can sign."""
@@ -60,7 +60,7 @@ def read(content: Json) -> Stored:
     since = state.get("retired")
     retired = authority.read_bundle(_bytes(data, "retired.crt"))
     found = [item for item in (active, following) if item is not None]
-    held = Held(
+    held = StoredCas(
         active=None if active is None else active.certified.ca,
         next=None if following is None else following.certified.ca,
         retired=tuple(
@@ -69,7 +69,7 @@ def read(content: Json) -> Stored:
         published=_number(state, "published"),
     )
     return Stored(
-        held=None if held == Held() else held,
+        held=None if held == StoredCas() else held,
         authorities={item.certified.ca.id: item for item in found},
         certificates={item.ca.id: item for item in (*(each.certified for each in found), *retired)},
         resource_version=version,
@@ -77,7 +77,7 @@ def read(content: Json) -> Stored:
 
 
 def write(
-    held: Held, authorities: Mapping[str, Authority], certificates: Mapping[str, Certified]
+    held: StoredCas, authorities: Mapping[str, Authority], certificates: Mapping[str, Certified]
 ) -> Json:
     """The Secret's `data`: every key of ours, null where there is nothing."""
     data: Json = dict.fromkeys(KEYS)

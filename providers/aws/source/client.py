@@ -37,9 +37,9 @@ class Access:
     endpoint: str | None = None
     """For every region; None: AWS's own. Neither environment nor files of the SDK add another."""
     ssm_endpoint: str | None = None
-    """Likewise, of Parameter Store."""
+    """The same, of Parameter Store."""
     sts_endpoint: str | None = None
-    """Likewise, of the service that gives a role's credentials."""
+    """The same, of the service that gives a role's credentials."""
     keys: Keys | None = None
     """None: the SDK's standard chain."""
     connect_timeout_s: float = 2.0
@@ -168,7 +168,7 @@ def _config(access: Access) -> Config:
 def quiet_sdk() -> None:
     """Lets nothing below WARNING out of the SDK: at DEBUG it logs answers and session tokens.
 
-    By a filter on each logger, because whoever configures logging sets levels, also of others.
+    By a filter on each logger, because anyone who configures logging sets levels, also of others.
     """
     for name in (
         "botocore.parsers",

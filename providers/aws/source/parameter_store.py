@@ -270,8 +270,8 @@ def _judged(parameter: Any, request: FetchRequest, *, decrypted: bool) -> FetchR
 
 def incarnation(parameter: Mapping[str, Any]) -> str | None:
     """Where the version was written, and when, in milliseconds since the epoch: `eu-west-1/
-    111122223333/1764180000123`. Numbers start at 1 again in a parameter that was deleted and made
-    anew, and in another region. None: the answer has no date.
+    111122223333/1764180000123`. Numbers start at 1 again in a parameter that was deleted and
+    created again, and in another region. None: the answer has no date.
     """
     date, arn = parameter.get("LastModifiedDate"), parameter.get("ARN")
     if not isinstance(date, datetime):

@@ -98,7 +98,7 @@ def test_p2_a_refresh_that_fails_says_why_and_what_is_served_stays(
 def test_p12_operators_at_one_time_lose_no_revocation(
     commanded: Commanded, rotated: tuple[str, str]
 ) -> None:
-    """Each patch is made on what it was read from, and made anew after a conflict."""
+    """Each patch is made on what it was read from, and made again after a conflict."""
     with ThreadPoolExecutor(2) as both:
         said = list(both.map(lambda version: commanded.here("revoke", SOURCE, version), rotated))
     assert all("revoked" in text for text in said)

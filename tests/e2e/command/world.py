@@ -16,7 +16,7 @@ import pytest
 
 from contract.names import snapshot_name
 from contract.secret_bytes import SecretBytes
-from demo.provider import KEYS, Provider, Proxy
+from demo.provider import KEYS, DemoProvider, Proxy
 from tests import make
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.waiting import REPOSITORY, until
@@ -51,7 +51,7 @@ class Commanded:
     """A namespace with a policy, and who types commands in it."""
 
     controlled: Controlled
-    provider: Provider
+    provider: DemoProvider
     proxy: Proxy
 
     @property
@@ -121,7 +121,7 @@ def commanded(
     """With an account of AWS; no controller is started yet."""
     for name, key in KEYS.items():
         monkeypatch.setenv(name, key)
-    provider = Provider(log=tmp_path / "provider.log", region=REGION)
+    provider = DemoProvider(log=tmp_path / "provider.log", region=REGION)
     proxy = Proxy(log=tmp_path / "proxy.log", upstream=provider.address)
     account = f"{controlled.name}-aws"
     try:

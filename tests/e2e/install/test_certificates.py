@@ -221,7 +221,7 @@ def test_p11_a_renewed_pair_fails_no_admission(
         begin, end = time.monotonic(), provided.give()
         until("both to have loaded it", lambda: all_loaded(serving, end), SHOWN_S)
         record_property("loaded after s", round(time.monotonic() - begin))
-        # The API server connects anew when the bundle is another text.
+        # The API server connects again when the bundle is another text.
         upgrade(provided.bundle(provided.ca.certified.pem))
         time.sleep(2)
     assert replicas() == serving

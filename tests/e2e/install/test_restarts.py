@@ -52,7 +52,7 @@ def outage(installed: Provider, settings: Settings, value: str) -> Iterator[floa
     for name in APPS:
         TEAM.rolled_out(name)
     installed.fault("blackhole")
-    time.sleep(1)  # what was under way has ended
+    time.sleep(1)  # what was in progress has ended
     began = time.time()
     yield began
     well(installed, STEADY)

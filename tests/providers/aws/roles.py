@@ -12,7 +12,7 @@ from providers.protocol import Again, Material
 from tests.providers.harness import REGION, Scripted, one, source_of
 
 if TYPE_CHECKING:
-    from demo.provider import Provider
+    from demo.provider import DemoProvider
     from providers.protocol import FetchResult, Source
 
 OWN = Keys(access_key="own", secret_key="own")
@@ -120,7 +120,7 @@ class Given:
         return operations
 
 
-def hold(provider: Provider, owner: int, name: str, value: str) -> None:
+def hold(provider: DemoProvider, owner: int, name: str, value: str) -> None:
     """Puts a secret into one AWS account of moto."""
     where: dict[str, Any] = {"region_name": REGION, "endpoint_url": f"http://{provider.address}"}
     sts = boto3.client("sts", aws_access_key_id="x", aws_secret_access_key="x", **where)

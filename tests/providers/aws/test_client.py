@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from demo.provider import Provider, Proxy
+    from demo.provider import DemoProvider, Proxy
     from providers.protocol import Source
     from tests.providers.harness import Scripted
 
@@ -51,7 +51,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 
 
 def test_p8_no_log_of_the_sdk_shows_a_value(
-    proxy: Proxy, provider: Provider, everything_logged: io.StringIO
+    proxy: Proxy, provider: DemoProvider, everything_logged: io.StringIO
 ) -> None:
     """At DEBUG, in success and in every fault, single and in a batch."""
     name = f"/logs/{uuid.uuid4()}"
@@ -200,7 +200,7 @@ def test_without_credentials_the_answer_is_denied(
 
 
 def test_the_standard_chain_is_used_without_keys(
-    provider: Provider, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    provider: DemoProvider, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the environment, the first link that EKS and the like also fill."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")

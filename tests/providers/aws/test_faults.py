@@ -18,7 +18,7 @@ from tests.providers.harness import REGION, aws_source, known, one
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from demo.provider import Provider, Proxy
+    from demo.provider import DemoProvider, Proxy
     from providers.aws.source.secrets_manager import AwsSecretsManager
 
 IMPATIENT_S = 0.3
@@ -54,7 +54,7 @@ def source(proxy: Proxy) -> Iterator[AwsSecretsManager]:
 
 
 @pytest.fixture
-def name(provider: Provider) -> str:
+def name(provider: DemoProvider) -> str:
     """A secret that exists."""
     name = f"/faults/{uuid.uuid4()}"
     provider.put(name, SecretBytes(b"canary-5f1d3c"))
@@ -123,7 +123,7 @@ def test_a_whole_batch_that_fails(
 
 
 def test_one_denied_item_leaves_the_others_of_a_batch(
-    proxy: Proxy, provider: Provider, source: AwsSecretsManager, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """Per-item errors are kept apart (AWS: Errors of BatchGetSecretValue; moto never denies)."""
     other = name + "/other"
@@ -136,7 +136,7 @@ def test_one_denied_item_leaves_the_others_of_a_batch(
 
 
 def test_a_retry_after_is_handed_on(proxy: Proxy, source: AwsSecretsManager, name: str) -> None:
-    """The provider's wish reaches the engine in seconds."""
+    """The provider's request reaches the engine in seconds."""
     proxy.set("throttle", retry_after=17)
     assert one(source, name) == Failed(
         reason=FetchFailure.THROTTLED, code="ThrottlingException", delay_s=17.0
@@ -182,7 +182,7 @@ def test_nobody_listening_is_unavailable(name: str) -> None:
 
 
 def test_threads_fail_apart(
-    proxy: Proxy, provider: Provider, source: AwsSecretsManager, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """P13: one black-holed secret holds up no other on another thread."""
     other = name + "/other"

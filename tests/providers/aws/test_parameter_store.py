@@ -18,7 +18,7 @@ from tests.providers.harness import REGION, known, one, ssm_source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from demo.provider import Provider, Proxy
+    from demo.provider import DemoProvider, Proxy
     from providers.aws.source.parameter_store import AwsParameterStore
 
 ELSEWHERE = "us-west-2"
@@ -52,7 +52,7 @@ def failed(fault: Fault) -> Failed:
 @pytest.mark.parametrize("kind", ["String", "StringList", "SecureString"])
 @pytest.mark.parametrize("count", [1, 2])
 def test_each_type_arrives_as_its_text(
-    provider: Provider, source: AwsParameterStore, name: str, kind: str, count: int
+    provider: DemoProvider, source: AwsParameterStore, name: str, kind: str, count: int
 ) -> None:
     """A SecureString is never served as the ciphertext of the change check."""
     provider.put_parameter(name, SecretBytes(b"a,b"), kind=kind)
@@ -63,7 +63,7 @@ def test_each_type_arrives_as_its_text(
 
 
 def test_p4_ten_parameters_that_are_held_are_one_call_and_nothing_is_decrypted(
-    proxy: Proxy, provider: Provider, source: AwsParameterStore, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsParameterStore, name: str
 ) -> None:
     """And of ten where two moved it is two calls: the second decrypts."""
     names = [f"{name}/{index}" for index in range(10)]
@@ -86,7 +86,7 @@ def test_p4_ten_parameters_that_are_held_are_one_call_and_nothing_is_decrypted(
 
 
 def test_a_single_parameter_that_is_held_is_one_call(
-    proxy: Proxy, provider: Provider, source: AwsParameterStore, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsParameterStore, name: str
 ) -> None:
     """And two where it moved; a plain one is read by the check itself."""
     provider.put_parameter(name, SecretBytes(b"one"))
@@ -106,7 +106,7 @@ def test_a_single_parameter_that_is_held_is_one_call(
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_p5_a_parameter_that_is_made_again_is_another_incarnation(
-    provider: Provider, source: AwsParameterStore, name: str, count: int
+    provider: DemoProvider, source: AwsParameterStore, name: str, count: int
 ) -> None:
     """Its number is 1 again."""
     provider.put_parameter(name, SecretBytes(b"one"))
@@ -122,7 +122,7 @@ def test_p5_a_parameter_that_is_made_again_is_another_incarnation(
 
 
 def test_p5_a_parameter_with_a_lower_number_that_was_made_again_is_served(
-    provider: Provider, source: AwsParameterStore, name: str
+    provider: DemoProvider, source: AwsParameterStore, name: str
 ) -> None:
     """It is newer than what is held."""
     for value in (b"one", b"two", b"three"):
@@ -136,7 +136,7 @@ def test_p5_a_parameter_with_a_lower_number_that_was_made_again_is_served(
 
 
 def test_an_older_version_can_be_pinned(
-    proxy: Proxy, provider: Provider, source: AwsParameterStore, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsParameterStore, name: str
 ) -> None:
     """By its number, in one call; in a batch it is asked for alone."""
     for value in (b"one", b"two"):
@@ -153,7 +153,7 @@ def test_an_older_version_can_be_pinned(
 
 
 def test_p2_a_version_of_a_parameter_that_is_gone_is_no_absence(
-    provider: Provider, source: AwsParameterStore, name: str
+    provider: DemoProvider, source: AwsParameterStore, name: str
 ) -> None:
     """Neither of one that is there, nor of one that was deleted."""
     assert one(source, name, version="1") == GONE
@@ -163,7 +163,7 @@ def test_p2_a_version_of_a_parameter_that_is_gone_is_no_absence(
 
 @pytest.mark.parametrize("version", ["prod", "0", "01", "-1", "1:prod", "1" * 20, "1\n", "\u0661"])
 def test_a_label_is_no_version(
-    proxy: Proxy, provider: Provider, source: AwsParameterStore, name: str, version: str
+    proxy: Proxy, provider: DemoProvider, source: AwsParameterStore, name: str, version: str
 ) -> None:
     """It moves between versions, so nothing but a number goes on the wire."""
     provider.put_parameter(name, SecretBytes(b"one"))
@@ -177,7 +177,7 @@ def test_a_label_is_no_version(
 @pytest.mark.parametrize("words", [{}, {"known_version": "1"}, {"version": "1"}], ids=str)
 def test_a_fault_has_its_reason_and_is_tried_once(
     proxy: Proxy,
-    provider: Provider,
+    provider: DemoProvider,
     source: AwsParameterStore,
     name: str,
     *,
@@ -215,7 +215,7 @@ def test_a_retry_after_is_handed_on(proxy: Proxy, source: AwsParameterStore, nam
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_bad_rotation_arrives_as_a_new_version(
     proxy: Proxy,
-    provider: Provider,
+    provider: DemoProvider,
     source: AwsParameterStore,
     name: str,
     *,
@@ -233,7 +233,7 @@ def test_a_bad_rotation_arrives_as_a_new_version(
 
 
 def test_a_source_recovers_by_itself(
-    proxy: Proxy, provider: Provider, source: AwsParameterStore, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsParameterStore, name: str
 ) -> None:
     """Nothing of a fault stays in the client."""
     provider.put_parameter(name, SecretBytes(b"one"))
@@ -245,7 +245,7 @@ def test_a_source_recovers_by_itself(
 
 @pytest.mark.parametrize("mirrors", [False, True])
 def test_a_second_region_is_left_alone_while_the_first_answers(
-    proxy: Proxy, provider: Provider, name: str, *, mirrors: bool
+    proxy: Proxy, provider: DemoProvider, name: str, *, mirrors: bool
 ) -> None:
     """Also when the first refuses or has no such parameter."""
     source = ssm_source(proxy.addresses["default"], regions=(REGION, ELSEWHERE), mirrors=mirrors)

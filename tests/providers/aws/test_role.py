@@ -15,12 +15,12 @@ from tests.providers.aws.roles import OWN, Clock, Given, account, hold
 from tests.providers.harness import REGION, one, source_of
 
 if TYPE_CHECKING:
-    from demo.provider import Provider
+    from demo.provider import DemoProvider
     from providers.protocol import FetchResult
     from tests.providers.harness import Scripted
 
 
-def test_p7_each_account_reads_as_its_own_role(provider: Provider) -> None:
+def test_p7_each_account_reads_as_its_own_role(provider: DemoProvider) -> None:
     """The same name in two AWS accounts is two secrets; each account sees its role's, also when
     both are asked in turn.
     """
@@ -170,7 +170,7 @@ def test_p7_the_environment_cannot_choose_where_roles_are_assumed(
     source.close()
 
 
-def test_a_secret_fetched_as_a_role_is_the_secret(provider: Provider) -> None:
+def test_a_secret_fetched_as_a_role_is_the_secret(provider: DemoProvider) -> None:
     """The value of moto's other account, through a batch."""
     names = [f"/batch/{uuid.uuid4()}" for _ in range(2)]
     for name in names:

@@ -120,7 +120,7 @@ def test_sts_is_left_alone_for_as_long_as_it_asks(given: Given) -> None:
 
 
 def test_credentials_that_ended_early_are_renewed_once(given: Given) -> None:
-    """The provider says so under way; nothing counts as denied."""
+    """The provider says so during a fetch; nothing counts as denied."""
     given.value()
     given.script.say("GetSecretValue", EXPIRED, 400)
     given.asked()
@@ -133,7 +133,7 @@ def test_credentials_that_ended_early_are_renewed_once(given: Given) -> None:
 
 
 def test_p4_a_late_word_of_the_former_credentials_costs_no_login(given: Given) -> None:
-    """Many fetches under way learn of their end one after the other; one renewal is enough."""
+    """Many fetches in progress learn of their end one after the other; one renewal is enough."""
     given.value()
     role = vars(given.source)["_role"]
     former, ended = role.session, Failed(reason=FetchFailure.DENIED, code="ExpiredTokenException")

@@ -15,7 +15,7 @@ from tests.providers.harness import REGION, aws_source, known, one, scripted_ser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from demo.provider import Provider, Proxy
+    from demo.provider import DemoProvider, Proxy
     from tests.providers.harness import Scripted
 
 ELSEWHERE = "us-west-2"
@@ -49,7 +49,7 @@ def operations(proxy: Proxy) -> dict[str, int]:
 
 
 def test_binary_values_arrive_as_they_are(
-    provider: Provider, source: AwsSecretsManager, name: str
+    provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """SecretBinary, single and in a batch."""
     provider.client().create_secret(Name=name, SecretBinary=b"\x00\xff\n")
@@ -60,7 +60,7 @@ def test_binary_values_arrive_as_they_are(
 
 
 def test_the_names_of_managed_secrets_go_on_the_wire_as_they_are(
-    provider: Provider, source: AwsSecretsManager
+    provider: DemoProvider, source: AwsSecretsManager
 ) -> None:
     """`rds!cluster-...` and `events!connection/...`, alone and in a batch."""
     names = [f"rds!cluster-{uuid.uuid4()}", f"events!connection/orders/{uuid.uuid4()}"]
@@ -73,7 +73,7 @@ def test_the_names_of_managed_secrets_go_on_the_wire_as_they_are(
 
 
 def test_the_change_check_reads_no_value(
-    proxy: Proxy, provider: Provider, source: AwsSecretsManager, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """A known version costs one DescribeSecret, which decrypts nothing."""
     provider.put(name, SecretBytes(b"one"))
@@ -87,7 +87,7 @@ def test_the_change_check_reads_no_value(
 
 
 def test_p4_twenty_secrets_are_one_call(
-    proxy: Proxy, provider: Provider, source: AwsSecretsManager, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """A full batch."""
     requests = [FetchRequest(reference=f"{name}/{index}") for index in range(20)]
@@ -99,7 +99,7 @@ def test_p4_twenty_secrets_are_one_call(
 
 
 def test_an_older_version_can_be_pinned(
-    provider: Provider, source: AwsSecretsManager, name: str
+    provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """By its VersionId, with the stage that it has now."""
     first = provider.put(name, SecretBytes(b"one"))
@@ -114,7 +114,7 @@ def test_an_older_version_can_be_pinned(
 
 
 def test_a_pinned_version_is_asked_for_alone(
-    proxy: Proxy, provider: Provider, source: AwsSecretsManager, name: str
+    proxy: Proxy, provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """BatchGetSecretValue gives current versions only."""
     version = provider.put(name, SecretBytes(b"one"))
@@ -126,7 +126,7 @@ def test_a_pinned_version_is_asked_for_alone(
 
 
 def test_a_pending_version_is_never_served(
-    provider: Provider, source: AwsSecretsManager, name: str
+    provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """AWSPENDING is a rotation that is not finished: neither current nor good for a pin."""
     provider.put(name, SecretBytes(b"one"))
@@ -146,7 +146,7 @@ def test_a_pending_version_is_never_served(
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_p5_a_secret_made_again_with_the_same_token_is_another_incarnation(
-    provider: Provider, source: AwsSecretsManager, name: str, count: int
+    provider: DemoProvider, source: AwsSecretsManager, name: str, count: int
 ) -> None:
     """Tools pass a constant ClientRequestToken, which becomes the version's name. Neither the
     change check nor a batch confirms the version that is held.
@@ -202,7 +202,7 @@ def test_p2_a_second_region_with_another_incarnation_proves_nothing(
 
 
 def test_a_rollback_at_the_provider_is_followed(
-    provider: Provider, source: AwsSecretsManager, name: str
+    provider: DemoProvider, source: AwsSecretsManager, name: str
 ) -> None:
     """AWSCURRENT moved back to an older version is the current value."""
     first = provider.put(name, SecretBytes(b"one"))
@@ -220,7 +220,7 @@ def test_a_rollback_at_the_provider_is_followed(
 
 @pytest.mark.parametrize("known", [True, False])
 def test_p2_a_secret_marked_for_deletion_is_not_absent(
-    provider: Provider, source: AwsSecretsManager, name: str, *, known: bool
+    provider: DemoProvider, source: AwsSecretsManager, name: str, *, known: bool
 ) -> None:
     """It can be restored for 7 to 30 days."""
     version = provider.put(name, SecretBytes(b"one"))
@@ -233,7 +233,7 @@ def test_p2_a_secret_marked_for_deletion_is_not_absent(
 
 
 def test_a_second_region_is_left_alone_while_the_first_answers(
-    proxy: Proxy, provider: Provider, both: AwsSecretsManager, name: str
+    proxy: Proxy, provider: DemoProvider, both: AwsSecretsManager, name: str
 ) -> None:
     """Also when the first refuses or has no such secret."""
     provider.put(name, SecretBytes(b"elsewhere"), region=ELSEWHERE)

@@ -1,0 +1,153 @@
+"""Checks that what pods mount is as the records say, and removes records whose namespace is gone:
+slowly, beside all else, for as long as this process leads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from controller.records import UntakenRecordError
+from controller.telemetry import say
+from kube.errors import ApiError, FencedError
+from workqueue import retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from controller.freshness import FreshnessMaps
+    from controller.records import Records
+    from refresh.engine import Engine
+    from refresh.model import SnapshotKey, SnapshotState
+    from workqueue.clock import Clock
+
+TURN_S = 0.1
+"""One request of each kind in a turn: ten a second, whatever the fleet's size."""
+ROUND_S = 6 * 3600.0
+"""After the first round, each snapshot is checked so often."""
+MOST_GAP_S = 600.0
+"""So that a snapshot of a fleet that was small a moment ago does not wait for hours."""
+LOOK_S = 1.0
+RETRY_CAP_S = 30.0
+"""The longest wait after a removal that failed."""
+
+
+class RecordChecks:
+    """A check is a PUT of what should be there, by the engine. One that finds it so is no write."""
+
+    def __init__(
+        self,
+        records: Records,
+        engine: Engine,
+        freshness: FreshnessMaps,
+        clock: Clock,
+        draw: Callable[[], float],
+    ) -> None:
+        """`draw` gives a random number in [0, 1)."""
+        self._records = records
+        self._freshness = freshness
+        self._engine = engine
+        self._clock = clock
+        self._draw = draw
+        self._failures = 0
+        """Removals that failed, one after another."""
+        self._queue: deque[SnapshotKey] = deque()
+        self._gap_s = 0.0
+        self._next_at = self._sweep_at = self._look_at = clock.monotonic()
+        self._lost: list[SnapshotKey] = []
+        self._began_at = clock.now()
+
+    async def run(self, ready: Callable[[], bool]) -> None:
+        """Until cancelled, from the moment on that `ready` says so. UntakenRecordError: this
+        process does not know a record that it should know.
+        """
+        while not ready():  # noqa: ASYNC110 - looked at ten times a second, which needs no event
+            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
+        states = self._engine.states()
+        for key in begun(self._records, states):
+            self._engine.republish(key)
+        self._queue.extend(states)
+        while True:
+            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
+            mono = self._clock.monotonic()
+            if mono >= self._look_at:
+                self._look(mono)
+            if mono >= self._next_at:
+                self._check(mono)
+            if self._records.has_orphans and mono >= self._sweep_at:
+                await self._sweep(mono)
+
+    def _look(self, mono: float) -> None:
+        """What a loss or a backup has left, in one look at all."""
+        self._look_at = mono + LOOK_S
+        if self._records.untaken is not None:
+            raise UntakenRecordError(f"record {self._records.untaken} was not taken over")
+        for key, state in self._engine.states().items():
+            if _is_restored(self._records, key):
+                if is_confirmed(state, self._began_at):
+                    self._records.trust(key)
+                    self._engine.republish(key)
+            elif state.serving is None and state.revoked and self._has_revoked(key, state):
+                self._lost.append(key)
+        while self._lost:
+            self._engine.tombstone(self._lost.pop())
+
+    def _has_revoked(self, key: SnapshotKey, state: SnapshotState) -> bool:
+        """Whether pods were given a revoked version by a record that was lost, as the ages tell."""
+        entry = self._freshness.entry(key.namespace, key.source.snapshot)
+        given = () if entry is None else (entry.served, entry.prior)
+        return any(it is not None and it.version in state.revoked for it in given)
+
+    def _check(self, mono: float) -> None:
+        """The next snapshot of the round."""
+        if not self._queue:
+            states = self._engine.states()
+            self._queue.extend(states)
+            self._gap_s = min(ROUND_S / (len(states) or 1), MOST_GAP_S)
+        self._next_at = mono + self._gap_s
+        if not self._queue:
+            return
+        key = self._queue.popleft()
+        state = self._engine.state(key)
+        if state is not None and is_settled(state) and not _is_restored(self._records, key):
+            self._engine.republish(key)
+
+    async def _sweep(self, mono: float) -> None:
+        try:
+            await self._records.remove_orphan()
+        except (ApiError, FencedError) as error:
+            self._failures += 1
+            self._sweep_at = mono + retry.delay_s(
+                self._failures, self._draw(), cap_s=RETRY_CAP_S, asked_s=error.delay_s
+            )
+            say(logging.INFO, "controller.record_not_removed", why=str(error))
+        else:
+            self._failures = 0
+
+
+def begun(records: Records, states: Mapping[SnapshotKey, SnapshotState]) -> list[SnapshotKey]:
+    """The snapshots whose Secret the last process began to write, and may not have written."""
+    return [
+        key
+        for key in states
+        if (held := records.get(key)) is not None and not held.restored and held.unfinished
+    ]
+
+
+def is_confirmed(state: SnapshotState, since: float) -> bool:
+    """Whether the provider has confirmed since then, in seconds since the epoch, that what is
+    served is right: so is what a backup brought back, or it was corrected.
+    """
+    return state.last_success is not None and state.last_success >= since
+
+
+def is_settled(state: SnapshotState) -> bool:
+    """Whether it is known what pods should be given: not of another cluster's backup."""
+    return state.serving is not None and state.restored is None
+
+
+def _is_restored(records: Records, key: SnapshotKey) -> bool:
+    held = records.get(key)
+    return held is not None and held.restored
