@@ -47,10 +47,35 @@ class Revoked(Model):
         }
     )
 
+    provider: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    """Provider of the reference, for example aws-ssm. Default: every provider of references that
+    this account serves."""
     reference: Annotated[str, Field(min_length=1, max_length=512)]
     """Name of the secret at the provider, without the prefix "provider:"."""
     version: Version
     """Version identifier assigned by the provider."""
+
+    def covers(self, provider: str, reference: str) -> bool:
+        """Whether it revokes a version of that reference (docs/design/026)."""
+        return self.reference == reference and self.provider in {None, provider}
+
+
+def of_another() -> str:
+    """Says which providers of references the accounts of each provider serve."""
+    served = ", ".join(
+        f"{' or '.join(scheme.name for scheme in it.schemes)} with provider {it.name}"
+        for it in PROVIDERS.values()
+    )
+    return f"the provider of a revoked version must be one that the account serves: {served}"
+
+
+def _serves() -> str:
+    """CEL over `it.provider`: whether the account serves it."""
+    return " || ".join(
+        f"(self.provider == '{it.name}' && it.provider in"
+        f" [{', '.join(repr(scheme.name) for scheme in it.schemes)}])"
+        for it in PROVIDERS.values()
+    )
 
 
 def _rules() -> dict[str, str]:
@@ -58,17 +83,23 @@ def _rules() -> dict[str, str]:
     found = {
         "exactly one provider block must be set: the one that provider names": " && ".join(
             f"has(self.{name}) == (self.provider == '{name}')" for name in PROVIDERS
-        )
+        ),
+        of_another(): (
+            f"!has(self.revoked) || self.revoked.all(it, !has(it.provider) || {_serves()})"
+        ),
     }
     for name, provider in PROVIDERS.items():
         if provider.burst is not None:
             message, rule = provider.burst
             found[message] = rule
-        for scheme in provider.schemes:
+        for number, scheme in enumerate(provider.schemes):
+            # A reference that names no provider is judged as one of the first.
+            other = f"has(it.provider) && it.provider != '{scheme.name}'"
+            other = other if number == 0 else f"!has(it.provider) || it.provider != '{scheme.name}'"
             for message, rule in scheme.revoked.items():
                 found[message] = (
                     f"self.provider != '{name}' || !has(self.revoked)"
-                    f" || self.revoked.all(it, {rule})"
+                    f" || self.revoked.all(it, {other} || {rule})"
                 )
     return found
 
@@ -108,10 +139,12 @@ class _Spec(Model):
 
     @model_validator(mode="after")
     def _canonical(self) -> Self:
-        (scheme,) = PROVIDERS[self.provider].schemes
+        served = [scheme.name for scheme in PROVIDERS[self.provider].schemes]
         for item in self.revoked:
+            if item.provider not in {None, *served}:
+                raise ValueError(of_another())
             try:
-                canonicalise(scheme.name, item.reference)
+                canonicalise(item.provider or served[0], item.reference)
             except ReferenceRejected as rejected:
                 raise ValueError(f"revoked: {rejected}") from None
         return self

@@ -5,7 +5,8 @@ python -m demo.fault_proxy --upstream HOST:PORT [--listen NAME=HOST:PORT]... [--
 Prints one line of JSON with the addresses it got, and ends on SIGTERM, SIGINT or with its parent.
 `NAME` tells callers apart in the counts; `*` does so by their addresses. Control, HTTP with JSON:
 `GET /counts`, `DELETE /counts`, `GET /fault`, `PUT /fault` with the fields of Fault. It speaks AWS
-JSON 1.1 for Secrets Manager, and to a request with `X-Vault-Request` Vault's API.
+JSON 1.1 for Secrets Manager and Parameter Store, and to a request with `X-Vault-Request` Vault's
+API.
 """
 
 from __future__ import annotations
@@ -150,6 +151,11 @@ def spoiled(document: dict[str, Any], fault: ProxyFault) -> dict[str, Any]:
     """
     if isinstance(document.get("data"), dict) and "metadata" in document["data"]:
         return document | {"data": document["data"] | {"data": {}}}
+    if "Parameter" in document:
+        return document | {"Parameter": _overwritten(document["Parameter"], fault)}
+    if "Parameters" in document:
+        items = [_overwritten(item, fault) for item in document["Parameters"]]
+        return document | {"Parameters": items}
     if "SecretValues" in document:
         items = [spoiled(item, fault) for item in document["SecretValues"]]
         return document | {"SecretValues": items}
@@ -166,6 +172,13 @@ def spoiled(document: dict[str, Any], fault: ProxyFault) -> dict[str, Any]:
     document = {name: value for name, value in document.items() if name != "SecretBinary"}
     version = bad_version(document["VersionId"], fault.mode)
     return document | {"VersionId": version, "SecretString": VALUES[fault.mode]}
+
+
+def _overwritten(parameter: dict[str, Any], fault: ProxyFault) -> dict[str, Any]:
+    """A parameter as if somebody had overwritten it with the bad value."""
+    if not fault.hits_one(parameter.get("Name")):
+        return parameter
+    return parameter | {"Version": parameter["Version"] + 1, "Value": VALUES[fault.mode]}
 
 
 def refused_items(document: dict[str, Any], fault: ProxyFault) -> dict[str, Any]:
@@ -330,7 +343,9 @@ def _names(request: Message) -> list[str]:
     if not isinstance(document, dict):
         return []
     named = [document.get("SecretId"), *document.get("SecretIdList", [])]
-    return [name for name in named if isinstance(name, str)]
+    parameters = [document.get("Name"), *document.get("Names", [])]
+    selected = [name.partition(":")[0] for name in parameters if isinstance(name, str)]
+    return [*(name for name in named if isinstance(name, str)), *selected]
 
 
 def address(raw: str) -> tuple[str, int]:

@@ -79,23 +79,24 @@ class DemoProvider:
     def __init__(self, *, log: Path, region: str) -> None:
         self._server = launch("demo.provider", log=log)
         self.address: str = self._server.said["listen"]
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._region = region
 
-    def client(self, region: str | None = None) -> Any:  # noqa: ANN401 - boto3 makes its classes as it runs
-        """A boto3 client of Secrets Manager; None: the store's own region."""
+    def client(self, region: str | None = None, service: str = "secretsmanager") -> Any:  # noqa: ANN401 - boto3 makes its classes as it runs
+        """A boto3 client; None: the store's own region."""
         import boto3
 
         from providers.aws.source.client import quiet_sdk
 
         name = region or self._region
-        if name not in self._clients:
+        if (name, service) not in self._clients:
             session = boto3.session.Session("demo", "demo", region_name=name)
-            self._clients[name] = session.client(
-                "secretsmanager", endpoint_url=f"http://{self.address}"
+            self._clients[name, service] = session.client(
+                service,  # type: ignore[call-overload]  # boto3's types want a literal
+                endpoint_url=f"http://{self.address}",
             )
             quiet_sdk()
-        return self._clients[name]
+        return self._clients[name, service]
 
     def put(self, name: str, value: SecretBytes, *, region: str | None = None) -> str:
         """Create or rotate a secret: the value becomes AWSCURRENT. Returns its version."""
@@ -107,6 +108,20 @@ class DemoProvider:
             answer = client.create_secret(Name=name, SecretString=text)
         version: str = answer["VersionId"]
         return version
+
+    def put_parameter(
+        self,
+        name: str,
+        value: SecretBytes,
+        *,
+        kind: str = "SecureString",
+        region: str | None = None,
+    ) -> str:
+        """Create or overwrite a parameter of Parameter Store. Returns its version."""
+        answer = self.client(region, "ssm").put_parameter(
+            Name=name, Value=value.reveal().decode(), Type=kind, Overwrite=True
+        )
+        return str(answer["Version"])
 
     def stop(self) -> None:
         for client in self._clients.values():

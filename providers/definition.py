@@ -40,6 +40,8 @@ class Provider:
     about: str
     """What `kubectl explain` says of the block."""
     schemes: tuple[Scheme, ...]
+    """The first one takes every reference that another takes: it judges a revoked reference that
+    names none of them."""
     burst: tuple[str, str] | None = None
     """The message and the CEL rule, over the account's spec, for `Block.smallest_burst`; None: it
     is always 1."""

@@ -1,1 +1,1 @@
-"""AWS: Secrets Manager (`aws-sm`)."""
+"""AWS: Secrets Manager (`aws-sm`) and Systems Manager Parameter Store (`aws-ssm`)."""

@@ -14,7 +14,7 @@ from schema.fields import Endpoint
 from schema.objects import LIST, SOME, rules
 
 CALLS_OF_A_FETCH = 2
-"""Of Secrets Manager, in each region: a change check, and the value. `most_calls` of its source."""
+"""In each region: a change check, and the value. `most_calls` of the sources."""
 BURST = (
     f"budget.burst must be at least {CALLS_OF_A_FETCH} per region in aws.regions: one fetch can"
     " need a change check and a read in each region"
@@ -67,6 +67,14 @@ class Aws(Block):
     """External ID (sts:ExternalId) that the role's trust policy requires. Default: none."""
     endpoint: Endpoint | None = None
     """Custom Secrets Manager endpoint URL, without a path. Default: the regional endpoint."""
+    ssm_endpoint: Endpoint | None = Field(default=None, alias="ssmEndpoint")
+    """Custom Parameter Store (Systems Manager) endpoint URL, without a path. Default: the regional
+    endpoint."""
+    parameters_mirrored: bool = False
+    """Whether all regions have the same parameters with the same values. AWS does not copy
+    parameters between regions. If true, a parameter without a value yet can be read from a later
+    region while the preferred one is unavailable. Default: parameters are read from the first
+    region only."""
     sts_endpoint: Endpoint | None = None
     """Custom STS endpoint URL for assuming roleARN, without a path. Default: the regional endpoint.
     """

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from api.crd import DEFINITIONS, manifest
 from apiserver import schema
+from providers.registry import SCHEMES
 from tests.e2e.definitions import ACCEPTED, BOUNDS, KEPT, RULES, Json, made, rules
 from tests.e2e.mistakes import PLACES, WHOLE, mistakes, places, problem
 
@@ -126,15 +127,21 @@ def test_p2_the_api_server_takes_the_patterns_that_we_can_read(allow: str) -> No
 @given(
     st.sampled_from(WHOLE["secretaccounts"]),
     st.lists(st.sampled_from([*_PIECES, "aws", "reference"]), max_size=6).map("".join),
+    st.sampled_from([None, *SCHEMES]),
 )
-@example(WHOLE["secretaccounts"][0], "/aws/reference/x")
-@example(WHOLE["secretaccounts"][0], "aws/Reference/x")
-@example(WHOLE["secretaccounts"][1], "/aws/reference/x")
-@example(WHOLE["secretaccounts"][2], "prod/aws")
+@example(WHOLE["secretaccounts"][0], "/aws/reference/x", None)
+@example(WHOLE["secretaccounts"][0], "aws/Reference/x", "aws-ssm")
+@example(WHOLE["secretaccounts"][0], "/ssm", "aws-ssm")
+@example(WHOLE["secretaccounts"][0], "/a" * 15, "aws-ssm")
+@example(WHOLE["secretaccounts"][0], "/a" * 15 + "/", "aws-ssm")
+@example(WHOLE["secretaccounts"][0], "a/b", "aws-ssm")
+@example(WHOLE["secretaccounts"][1], "/aws/reference/x", "file")
+@example(WHOLE["secretaccounts"][2], "prod/aws", None)
 def test_p2_the_api_server_takes_the_revocations_that_we_can_read(
-    account: Json, reference: str
+    account: Json, reference: str, provider: str | None
 ) -> None:
-    """Of each provider."""
-    revoked = [{"reference": reference, "version": "one"}]
+    """Of each provider, named or not."""
+    named = {} if provider is None else {"provider": provider}
+    revoked = [{"reference": reference, "version": "one"} | named]
     body = account | {"spec": account["spec"] | {"revoked": revoked}}
     assert (problem("secretaccounts", body) is None) == (answer("secretaccounts", body)[1] == [])

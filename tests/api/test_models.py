@@ -9,6 +9,7 @@ import pytest
 from api.account import SecretAccount
 from api.policy import SecretPolicy
 from policy.load import PolicyError, load_texts
+from providers.registry import SCHEMES
 from tests import make
 from tests.policy.given import CLASSES, account, policy, source
 
@@ -114,8 +115,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown provider": (
         allowing("aws-sn:/x"),
         (
-            "spec.sources[0].allow[0]: must be provider:pattern, with provider one of aws-sm, file,"
-            ' vault. Did you mean "aws-sm"?'
+            "spec.sources[0].allow[0]: must be provider:pattern, with provider one of"
+            f" {', '.join(SCHEMES)}."
+            ' Did you mean "aws-sm"?'
         ),
     ),
     "two stars in a segment": (

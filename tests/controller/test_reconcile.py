@@ -219,6 +219,17 @@ def test_p7_nothing_is_demanded_that_policy_does_not_allow(
         assert (item.demanded is not None) == allowed
 
 
+AWS_ACCOUNT = """\
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretAccount
+metadata: {name: aws}
+spec:
+  provider: aws
+  aws: {regions: [eu-west-1]}
+  budget: {callsPerSecond: 1, burst: 2}
+"""
+
+
 def test_wishes_of_operators_and_admins_come_together() -> None:
     """An account's revocation joins the spec's, for its own reference alone."""
     revoked = ACCOUNT + "  revoked: [{{reference: /prod/payments/db, version: v1}}]\n"
@@ -234,6 +245,23 @@ def test_wishes_of_operators_and_admins_come_together() -> None:
         operator_spec(_with(reference="/prod/payments/x"), None, policies, state=None, handled=None)
         is None
     )
+
+
+@pytest.mark.parametrize("named", [None, "aws-sm", "aws-ssm"])
+@pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
+def test_p2_an_admins_revocation_is_of_the_provider_that_it_names(
+    named: str | None, provider: str
+) -> None:
+    """Where it names none, of every one: a version that an admin wants gone is not served on
+    because a field is missing.
+    """
+    words = "" if named is None else f"provider: {named}, "
+    revoked = f"  revoked: [{{{words}reference: /prod/payments/db, version: '3'}}]\n"
+    policies = load_texts({"a.yaml": AWS_ACCOUNT + revoked})
+    key = SnapshotKey("payments", SourceKey("aws", "controller", provider, "/prod/payments/db"))
+    found = operator_spec(key, None, policies, state=None, handled=None)
+    wanted = OperatorSpec(revoked=frozenset({"3"})) if named in {None, provider} else None
+    assert found == wanted
 
 
 def test_an_admins_revocation_takes_back_no_pin_that_is_recorded() -> None:

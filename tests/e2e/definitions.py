@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from api.account import of_another
 from tests.chart.rendering import CHART
 
 if TYPE_CHECKING:
@@ -108,6 +109,11 @@ NEEDS_HTTPS = "tls requires that all addresses start with https://"
 MOUNT_ONCE = "each mount must be listed once"
 MOUNT_PATH = "with provider vault, a revoked reference must be a mount, / and a path"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+PARAMETER = (
+    "a revoked reference of aws-ssm must be a parameter's name: 1 to 15 levels, each / and"
+    " characters of A-Z a-z 0-9 _ . -, or one name without /"
+)
+RESERVED = "a revoked reference of aws-ssm must not start with aws or ssm, which AWS reserves"
 PATH = "with provider file, a revoked reference must be a path that starts with /"
 CLASS = "the class of each source must be one of this policy's classes"
 ONE_CHECK = (
@@ -133,8 +139,8 @@ def _account(says: str, **changes: object) -> Refused:
     return Refused("secretaccounts", says, changes)
 
 
-def _revoked(says: str, reference: str) -> Refused:
-    return _account(says, spec__revoked=[{"reference": reference, "version": "1"}])
+def _revoked(says: str, reference: str, **provider: str) -> Refused:
+    return _account(says, spec__revoked=[{"reference": reference, "version": "1", **provider}])
 
 
 def _vault(says: str, **changes: object) -> Refused:
@@ -184,6 +190,13 @@ RULES = (
     _revoked(SEGMENT, "prod/db/"),
     _revoked(ITSELF, "/aws/reference/secretsmanager"),
     _revoked(ITSELF, "AWS/Reference/x"),
+    _revoked(of_another(), "/prod/db", provider="file"),
+    _revoked(of_another(), "/prod/db", provider="aws"),
+    _revoked(PARAMETER, "/prod/a+b", provider="aws-ssm"),
+    _revoked(PARAMETER, "prod/db", provider="aws-ssm"),
+    _revoked(PARAMETER, "/a" * 16, provider="aws-ssm"),
+    _revoked(RESERVED, "/aws/reference/secretsmanager/db", provider="aws-ssm"),
+    _revoked(RESERVED, "SSM-x", provider="aws-ssm"),
     _account(
         PATH,
         spec={

@@ -24,6 +24,8 @@ _AWS = {
     "roleARN": ROLE,
     "externalID": "lastgood",
     "endpoint": "https://example.com:8443",
+    "ssmEndpoint": "https://example.com:8444",
+    "parametersMirrored": True,
     "stsEndpoint": "http://[fd00::1]:80",
 }
 _VAULT = {
@@ -41,7 +43,10 @@ WHOLE: dict[str, tuple[Json, ...]] = {
             "e2e-mistakes",
             spec__aws=_AWS,
             spec__budget__burst=4,
-            spec__revoked=[{"reference": "rds!cluster-1fcd41b2", "version": "one"}],
+            spec__revoked=[
+                {"reference": "rds!cluster-1fcd41b2", "version": "one"},
+                {"provider": "aws-ssm", "reference": "/prod/db", "version": "3"},
+            ],
         ),
         made(
             "secretaccounts",

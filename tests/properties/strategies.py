@@ -57,6 +57,15 @@ references = st.builds(
         lambda parts: [part.lower() for part in parts[:2]] != ["aws", "reference"]
     ),
 )
+"""References with every sign that a name may have; Parameter Store's have fewer."""
+
+names = (
+    st.lists(
+        st.from_regex(r"[b-rt-zA-Z0-9_][A-Za-z0-9_-]{0,7}", fullmatch=True), min_size=1, max_size=5
+    )
+    .map(lambda parts: "/" + "/".join(parts))
+    .filter(lambda name: not name[1:].lower().startswith(("aws", "ssm")))
+)
 """References that each provider accepts; Vault below a mount."""
 
 hostile_references = st.one_of(

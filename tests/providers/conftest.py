@@ -11,9 +11,11 @@ from tests.providers.harness import (
     AwsStore,
     FileStore,
     Scripted,
+    SsmStore,
     Store,
     aws_source,
     scripted_server,
+    ssm_source,
 )
 from tests.providers.vault.bao import Bao, Given, VaultStore
 from tests.providers.vault.bao import account as bao_account
@@ -87,7 +89,7 @@ def bao_proxy(bao_proxy_process: Proxy) -> Proxy:
     return bao_proxy_process
 
 
-@pytest.fixture(params=["aws-sm", "file", "vault"])
+@pytest.fixture(params=["aws-sm", "aws-ssm", "aws-ssm-plain", "file", "vault"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Each kind of provider, for the conformance tests. A new source gets a line here."""
     if request.param == "file":
@@ -99,7 +101,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         store = VaultStore(bao=request.getfixturevalue("bao"), given=given)
     else:
         proxy: Proxy = request.getfixturevalue("proxy")
-        source = aws_source(proxy.addresses["default"])
-        store = AwsStore(provider=request.getfixturevalue("provider"), source=source)
+        address, moto = proxy.addresses["default"], request.getfixturevalue("provider")
+        if request.param == "aws-sm":
+            store = AwsStore(provider=moto, source=aws_source(address))
+        else:
+            kind = "String" if request.param == "aws-ssm-plain" else "SecureString"
+            store = SsmStore(provider=moto, source=ssm_source(address), kind=kind)
     yield store
     store.source.close()

@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 
 from contract.secret_bytes import SecretBytes
 from controller.accounts import opening_of
-from providers.aws.source.client import Access, Keys, open_clients
+from providers.aws.source.client import Access, Keys, open_clients, open_ssm
 from providers.aws.source.opening import open_source as open_aws
+from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.file.source.files import FileSource
 from providers.opening import open_source
@@ -47,6 +48,25 @@ def aws_source(
         read_timeout_s=timeout_s,
     )
     return AwsSecretsManager(open_clients(access), observer=observer)
+
+
+def ssm_source(
+    address: str,
+    *,
+    regions: tuple[str, ...] = (REGION,),
+    mirrors: bool = False,
+    timeout_s: float = 5.0,
+    observer: Observer | None = None,
+) -> AwsParameterStore:
+    """A source of Parameter Store whose endpoint is `address`, `host:port`."""
+    access = Access(
+        regions=regions,
+        ssm_endpoint=f"http://{address}",
+        keys=Keys(access_key="test", secret_key="test"),
+        connect_timeout_s=timeout_s,
+        read_timeout_s=timeout_s,
+    )
+    return AwsParameterStore(open_ssm(access), mirrors=mirrors, observer=observer)
 
 
 def source_of(
@@ -88,6 +108,11 @@ class Store(Protocol):
         """What stands before the first / of its references."""
         ...
 
+    @property
+    def gone(self) -> str:
+        """A version as the provider would name it, and that no secret has."""
+        ...
+
     def put(self, reference: str, value: bytes) -> None: ...
     def delete(self, reference: str) -> None: ...
     def read(self, value: bytes) -> bytes:
@@ -102,6 +127,7 @@ class AwsStore:
     provider: DemoProvider
     source: Source
     prefix: str = ""
+    gone: str = "0" * 32
 
     def put(self, reference: str, value: bytes) -> None:
         self.provider.put(reference, SecretBytes(value))
@@ -115,12 +141,33 @@ class AwsStore:
 
 
 @dataclass
+class SsmStore:
+    """moto's Parameter Store behind the proxy. `kind`: the type of its parameters."""
+
+    provider: DemoProvider
+    source: Source
+    kind: str
+    prefix: str = ""
+    gone: str = "99999"
+
+    def put(self, reference: str, value: bytes) -> None:
+        self.provider.put_parameter(reference, SecretBytes(value), kind=self.kind)
+
+    def delete(self, reference: str) -> None:
+        self.provider.client(service="ssm").delete_parameter(Name=reference)
+
+    def read(self, value: bytes) -> bytes:
+        return value
+
+
+@dataclass
 class FileStore:
     """A folder."""
 
     root: Path
     source: Source = field(init=False)
     prefix: str = ""
+    gone: str = "0" * 32
 
     def __post_init__(self) -> None:
         self.source = FileSource(str(self.root))

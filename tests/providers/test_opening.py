@@ -10,6 +10,7 @@ import pytest
 from api.account import SecretAccount
 from controller.accounts import UnsupportedAccountError
 from providers.aws.source.client import Keys
+from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.file.source.files import FileSource
 from providers.login import UnderLogin
@@ -44,6 +45,7 @@ def account(provider: str, block: dict[str, Any]) -> SecretAccount:
 
 ACCOUNTS = {
     "aws-sm": (account("aws", {"regions": [REGION]}), AwsSecretsManager),
+    "aws-ssm": (account("aws", {"regions": [REGION]}), AwsParameterStore),
     "file": (account("file", {"root": "/none"}), FileSource),
     "vault": (
         account(

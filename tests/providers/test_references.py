@@ -10,7 +10,7 @@ from contract.reference import ReferenceRejected, SourceRequest, is_property
 from contract.snapshot import data_key, property_key
 from contract.spelling import nearest, suggestion
 from providers.references import canonicalise, parse_source
-from providers.registry import SCHEMES
+from providers.registry import PROVIDERS, SCHEMES
 from tests.properties import strategies
 
 providers = st.sampled_from(tuple(SCHEMES))
@@ -33,6 +33,10 @@ ACCEPTED: dict[str, tuple[str | None, str, str | None, str]] = {
         "aws-sm",
     ),
     "aws-sm:rds/x#a/b/c": (None, "rds/x", "a/b/c", "aws-sm"),
+    "aws-ssm:/prod/payments/db#password": (None, "/prod/payments/db", "password", "aws-ssm"),
+    "aws-ssm@prod-eu:db_A.1-x": ("prod-eu", "db_A.1-x", None, "aws-ssm"),
+    "aws-ssm:" + "/a" * 15: (None, "/a" * 15, None, "aws-ssm"),
+    "aws-ssm:/prod/aws": (None, "/prod/aws", None, "aws-ssm"),
     "file:/ca.pem": (None, "/ca.pem", None, "file"),
     "file@f:/a/...": ("f", "/a/...", None, "file"),
     "aws-sm:db#.dockerconfigjson": (None, "db", ".dockerconfigjson", "aws-sm"),
@@ -70,20 +74,30 @@ ACCOUNT = (
 )
 ARN = "an ARN is not allowed here: the SecretAccount decides the AWS account"
 ARN_OF = "aws-sm:arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
+PARAMETER_ARN = "aws-ssm:arn:aws:ssm:eu-west-1:111122223333:parameter"
 OTHER_STORE = "refers to another store. Use the name of the secret itself"
 
-PROVIDERS = "aws-sm, file, vault"
+KNOWN = ", ".join(SCHEMES)
+SSM = (
+    "is not a valid name in Parameter Store. Allowed: 1 to 512 characters, 1 to 15 levels, each /"
+    " and characters of A-Z a-z 0-9 _ . -, or one name without /"
+)
+SELECTS = (
+    "selects a version or a label. Use the name alone, and spec.pin of the SecretSnapshot for a"
+    " version"
+)
+RESERVED = "starts with aws or ssm, which AWS reserves for parameters of its own"
 
 REJECTED = {
     "": '"" has no provider. Allowed: provider[@account]:reference[#property]',
     "db": '"db" has no provider. Allowed: provider[@account]:reference[#property]',
-    ":db": f'"" is not a valid provider. Allowed: {PROVIDERS}',
-    "aws-ms:db": f'"aws-ms" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "aws-sm"?',
-    "AWS-SM:db": f'"AWS-SM" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "aws-sm"?',
-    "files:/a": f'"files" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "file"?',
-    "valut:a/b": f'"valut" is not a valid provider. Allowed: {PROVIDERS}. Did you mean "vault"?',
-    "arn:aws:x": f'"arn" is not a valid provider. Allowed: {PROVIDERS}',
-    "\x1b[31m:x": f'"\\x1b[31m" is not a valid provider. Allowed: {PROVIDERS}',
+    ":db": f'"" is not a valid provider. Allowed: {KNOWN}',
+    "aws-ms:db": f'"aws-ms" is not a valid provider. Allowed: {KNOWN}. Did you mean "aws-sm"?',
+    "AWS-SM:db": f'"AWS-SM" is not a valid provider. Allowed: {KNOWN}. Did you mean "aws-sm"?',
+    "files:/a": f'"files" is not a valid provider. Allowed: {KNOWN}. Did you mean "file"?',
+    "valut:a/b": f'"valut" is not a valid provider. Allowed: {KNOWN}. Did you mean "vault"?',
+    "arn:aws:x": f'"arn" is not a valid provider. Allowed: {KNOWN}',
+    "\x1b[31m:x": f'"\\x1b[31m" is not a valid provider. Allowed: {KNOWN}',
     "aws-sm@:db": f'"" {ACCOUNT}',
     "aws-sm@Prod:db": f'"Prod" {ACCOUNT}',
     "aws-sm@-a:db": f'"-a" {ACCOUNT}',
@@ -113,6 +127,27 @@ REJECTED = {
     f"{ARN_OF}rds!db-3ce19e76-a1B2c3#password": f'{ARN}. Did you mean "rds!db-3ce19e76"?',
     f"{ARN_OF}db#password": f'{ARN}. Did you mean "db"?',
     f"{ARN_OF}\x1b[31m": ARN,
+    "aws-ssm:": f'"" {SSM}',
+    "aws-ssm:/a b": f'"/a b" {SSM}',
+    "aws-ssm:/a+b": f'"/a+b" {SSM}',
+    "aws-ssm:/a:b:c d": f'"/a:b:c d" {SELECTS}. Did you mean "/a"?',
+    "aws-ssm:/prod/db:3": f'"/prod/db:3" {SELECTS}. Did you mean "/prod/db"?',
+    "aws-ssm:db:blue#password": f'"db:blue" {SELECTS}. Did you mean "db"?',
+    "aws-ssm:a/b": '"a/b" has levels, so it must start with /. Did you mean "/a/b"?',
+    "aws-ssm:" + "/a" * 16: f'"{"/a" * 16}" has too many levels. Parameter Store allows 15',
+    "aws-ssm:/" + "x" * 512: f'"/{"x" * 76}..." {SSM}',
+    "aws-ssm://a": f'"//a" {SEGMENT}',
+    "aws-ssm:/a/": f'"/a/" {SEGMENT}',
+    "aws-ssm:/a/../b": f'"/a/../b" {SEGMENT}',
+    "aws-ssm:/AWS/x": f'"/AWS/x" {RESERVED}',
+    "aws-ssm:ssm-x": f'"ssm-x" {RESERVED}',
+    "aws-ssm:/aws/reference/secretsmanager/prod/db": (
+        f'"/aws/reference/secretsmanager/prod/db" {RESERVED}. Did you mean "aws-sm:prod/db"?'
+    ),
+    f"{PARAMETER_ARN}/prod/db": f'{ARN}. Did you mean "/prod/db"?',
+    f"{PARAMETER_ARN}/db": f'{ARN}. Did you mean "db"?',
+    f"{PARAMETER_ARN}/\x1b[31m": ARN,
+    f"aws-ssm:{ARN_OF.removeprefix('aws-sm:')}db": ARN,
     "file:": f'"" {PATH}',
     "file:a": f'"a" {PATH}',
     "file:/": f'"/" {PATH}',
@@ -157,11 +192,36 @@ def test_a_wrong_source_is_rejected_in_words(raw: str, message: str) -> None:
     assert str(rejected.value) == message
 
 
-@given(provider=providers, reference=strategies.references)
+@given(provider=providers, reference=strategies.names)
 def test_an_ordinary_reference_is_accepted_as_it_is(provider: str, reference: str) -> None:
     """The path that policy matches is the path that goes on the wire."""
     written = f"secret{reference}" if provider == "vault" else reference
     assert canonicalise(provider, written) == written
+
+
+@given(reference=strategies.references)
+def test_a_reference_with_signs_is_accepted_as_it_is(reference: str) -> None:
+    """Where a provider's names have them."""
+    for provider in ("aws-sm", "file"):
+        assert canonicalise(provider, reference) == reference
+
+
+@given(raw=strategies.names | strategies.references | strategies.hostile_references)
+def test_p2_the_first_scheme_of_a_provider_takes_what_another_takes(raw: str) -> None:
+    """It judges a revoked reference that names no provider."""
+    for provider in PROVIDERS.values():
+        first, *others = provider.schemes
+        for other in others:
+            if _taken(other.name, raw):
+                assert _taken(first.name, raw)
+
+
+def _taken(provider: str, raw: str) -> bool:
+    try:
+        canonicalise(provider, raw)
+    except ReferenceRejected:
+        return False
+    return True
 
 
 @given(provider=providers | st.text(), raw=strategies.hostile_references)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contract.annotations import INJECTED
 from contract.secret_bytes import SecretBytes
 from policy.load import load_texts
+from providers.registry import SCHEMES
 from refresh.model import Checks
 from refresh.validate import check
 from tests import make
@@ -117,7 +118,7 @@ ANNOTATIONS = {
     "unknown provider": (
         {"secret.x": "aws-sn:/prod/payments/db"},
         (
-            'secret.x: "aws-sn" is not a valid provider. Allowed: aws-sm, file, vault.'
+            f'secret.x: "aws-sn" is not a valid provider. Allowed: {", ".join(SCHEMES)}.'
             ' Did you mean "aws-sm"?'
         ),
     ),

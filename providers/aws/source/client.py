@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.loaders import create_loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from botocore.loaders import Loader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class Access:
     """In order of preference."""
     endpoint: str | None = None
     """For every region; None: AWS's own. Neither environment nor files of the SDK add another."""
+    ssm_endpoint: str | None = None
+    """The same, of Parameter Store."""
     sts_endpoint: str | None = None
     """The same, of the service that gives a role's credentials."""
     keys: Keys | None = None
@@ -55,6 +60,14 @@ class Client(Protocol):
     def close(self) -> None: ...
 
 
+class SsmClient(Protocol):
+    """The operations of Parameter Store in use. Clients may be shared by threads."""
+
+    def get_parameter(self, **arguments: object) -> Mapping[str, Any]: ...
+    def get_parameters(self, **arguments: object) -> Mapping[str, Any]: ...
+    def close(self) -> None: ...
+
+
 class StsClient(Protocol):
     """The operation of STS in use. Clients may be shared by threads."""
 
@@ -63,50 +76,60 @@ class StsClient(Protocol):
 
 
 def open_clients(access: Access, held: Callable[[], Keys] | None = None) -> tuple[Client, ...]:
-    """One client per region. `held`: what each call is signed with; None: the access's own
-    identity, whose chain may make calls of its own.
+    """One client of Secrets Manager per region. `held`: what each call is signed with; None: the
+    access's own identity, whose chain may make calls of its own.
     """
-    quiet_sdk()
-    session = _session(access) if held is None else _session_of(access, held)
-    clients = tuple(
-        session.client("secretsmanager", region_name=region, endpoint_url=access.endpoint)
-        for region in access.regions
-    )
-    quiet_sdk()
-    return clients
+    return _open(access, held, "secretsmanager", access.endpoint)
+
+
+def open_ssm(access: Access, held: Callable[[], Keys] | None = None) -> tuple[SsmClient, ...]:
+    """One client of Parameter Store per region; `held` as in `open_clients`."""
+    return _open(access, held, "ssm", access.ssm_endpoint)
 
 
 def open_sts(access: Access) -> tuple[StsClient, ...]:
     """One client of STS per region, under the access's own identity."""
+    return _open(access, None, "sts", access.sts_endpoint)
+
+
+def _open(
+    access: Access, held: Callable[[], Keys] | None, service: str, endpoint: str | None
+) -> tuple[Any, ...]:
     quiet_sdk()
-    session = _session(access)
+    session = _session(access, held)
     clients = tuple(
-        session.client("sts", region_name=region, endpoint_url=access.sts_endpoint)
+        session.create_client(service, region_name=region, endpoint_url=endpoint)
         for region in access.regions
     )
     quiet_sdk()
     return clients
 
 
-def _session(access: Access) -> boto3.session.Session:
-    """Under explicit keys, or the SDK's chain."""
-    return boto3.session.Session(botocore_session=_core(access), **_keys(access.keys))
-
-
-def _session_of(access: Access, held: Callable[[], Keys]) -> boto3.session.Session:
-    """Under what `held` answers at each call; the chain is out of reach."""
-    core = _core(access)
-    core.register_component("credential_provider", _Provider(held))
-    return boto3.session.Session(botocore_session=core)
-
-
-def _core(access: Access) -> botocore.session.Session:
-    core = botocore.session.Session()
+def _session(access: Access, held: Callable[[], Keys] | None) -> botocore.session.Session:
+    """Under what `held` answers at each call, the chain being out of reach; else under explicit
+    keys, or the SDK's chain.
+    """
+    session = botocore.session.Session()
+    session.register_component("data_loader", _loader())
     # Session-wide, so that the calls of the credential chain (STS) are bounded as well.
-    core.set_default_client_config(_config(access))
+    session.set_default_client_config(_config(access))
     # By a variable of the environment one service would be asked for all regions.
-    core.set_config_variable("sts_regional_endpoints", "regional")
-    return core
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    if held is not None:
+        session.register_component("credential_provider", _Provider(held))
+    elif access.keys is not None:
+        keys = access.keys
+        session.set_credentials(keys.access_key, keys.secret_key, keys.token)
+    return session
+
+
+@cache
+def _loader() -> Loader:
+    """One for all accounts: it keeps what it read of AWS's models, 8 MB that never change. No
+    setting of the SDK adds a folder to it. It has no boto3 before it, which adds its own folder to
+    the loader with each session.
+    """
+    return create_loader()
 
 
 class _Provider:
@@ -140,13 +163,6 @@ def _config(access: Access) -> Config:
         user_agent_extra=access.caller,
         ignore_configured_endpoint_urls=True,
     )
-
-
-def _keys(keys: Keys | None) -> dict[str, str]:
-    if keys is None:
-        return {}
-    given = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
-    return given if keys.token is None else given | {"aws_session_token": keys.token}
 
 
 def quiet_sdk() -> None:

@@ -24,16 +24,19 @@ def _words(text: str) -> frozenset[str]:
 
 
 BY_CODE: Mapping[FetchFailure, frozenset[str]] = {
-    FetchFailure.ABSENT: _words("ResourceNotFoundException"),
-    # Permissions, identity, clock skew. DecryptionFailure: the key's state or policy refuses us.
+    # Of Parameter Store, and of Secrets Manager.
+    FetchFailure.ABSENT: _words("ParameterNotFound ResourceNotFoundException"),
+    # Permissions, identity, clock skew. DecryptionFailure, InvalidKeyId: the key's state or policy
+    # refuses us.
     FetchFailure.DENIED: _words(
         """
         AccessDenied AccessDeniedException AuthFailure DecryptionFailure ExpiredToken
         ExpiredTokenException IDPRejectedClaim IncompleteSignature IncompleteSignatureException
-        InvalidClientTokenId InvalidContextAssertion InvalidIdentityToken InvalidSignatureException
-        MalformedPolicyDocument MissingAuthenticationToken MissingAuthenticationTokenException
-        NotAuthorized OptInRequired PackedPolicyTooLarge RegionDisabledException RequestExpired
-        SignatureDoesNotMatch UnauthorizedOperation UnrecognizedClientException
+        InvalidClientTokenId InvalidContextAssertion InvalidIdentityToken InvalidKeyId
+        InvalidSignatureException MalformedPolicyDocument MissingAuthenticationToken
+        MissingAuthenticationTokenException NotAuthorized OptInRequired PackedPolicyTooLarge
+        RegionDisabledException RequestExpired SignatureDoesNotMatch UnauthorizedOperation
+        UnrecognizedClientException
         """
     ),
     FetchFailure.THROTTLED: _words(
@@ -58,12 +61,13 @@ BY_CODE: Mapping[FetchFailure, frozenset[str]] = {
         InvalidAction InvalidNextTokenException InvalidParameterCombination
         InvalidParameterException InvalidParameterValue InvalidQueryParameter
         InvalidRequestException MalformedQueryString MissingAction MissingParameter
-        SerializationException UnknownOperationException ValidationError ValidationException
+        ParameterVersionNotFound SerializationException UnknownOperationException ValidationError
+        ValidationException
         """
     ),
 }
-"""The own errors of Secrets Manager and of STS, AWS's common errors, and what botocore counts as
-throttling.
+"""The own errors of Secrets Manager, Parameter Store and STS, AWS's common errors, and what
+botocore counts as throttling.
 """
 
 EXPIRED = _words("ExpiredToken ExpiredTokenException")

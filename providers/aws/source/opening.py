@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from providers.aws.account import Aws
-from providers.aws.source.client import Access, open_clients, open_sts
+from providers.aws.definition import PARAMETER_STORE
+from providers.aws.source.client import Access, open_clients, open_ssm, open_sts
 from providers.aws.source.errors import EXPIRED
+from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.role import Role, Wanted
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.login import Login, UnderLogin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from providers.aws.source.client import Keys
     from providers.opening import Opening
     from providers.protocol import Source
@@ -26,23 +30,35 @@ def open_source(opening: Opening, keys: Keys | None = None) -> Source:
     access = Access(
         regions=block.regions,
         endpoint=block.endpoint,
+        ssm_endpoint=block.ssm_endpoint,
         sts_endpoint=block.sts_endpoint,
         keys=keys,
         connections=opening.connections,
     )
     wanted = _wanted(opening.account, block)
     if wanted is None:
-        return AwsSecretsManager(open_clients(access), observer=opening.observer)
+        return _source(opening, block, access, None)
     login = Login(
         Role(open_sts(access), wanted, observer=opening.observer),
         monotonic=opening.monotonic,
         trouble=opening.trouble,
     )
     return UnderLogin(
-        AwsSecretsManager(open_clients(access, login.credential), observer=opening.observer),
+        _source(opening, block, access, login.credential),
         login,
         expired=lambda failed: failed.code in EXPIRED,
     )
+
+
+def _source(
+    opening: Opening, block: Aws, access: Access, held: Callable[[], Keys] | None
+) -> Source:
+    """Of the references' scheme. `held`: as `open_clients` takes it."""
+    if opening.scheme == PARAMETER_STORE.name:
+        return AwsParameterStore(
+            open_ssm(access, held), mirrors=block.parameters_mirrored, observer=opening.observer
+        )
+    return AwsSecretsManager(open_clients(access, held), observer=opening.observer)
 
 
 def _wanted(name: str, aws: Aws) -> Wanted | None:

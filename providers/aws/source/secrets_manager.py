@@ -7,18 +7,26 @@ plus read time-out per call (`Access`); DNS, and an answer that drips in, are no
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contract.reasons import FetchFailure
-from contract.reference import ReferenceRejected
 from contract.secret_bytes import SecretBytes
-from providers.aws.source.errors import EXPIRED, TROUBLE, UNREADABLE, failure, item_failure
+from providers.aws.source.calls import Calls, Service, own
+from providers.aws.source.errors import TROUBLE, UNREADABLE, item_failure
+from providers.aws.source.results import (
+    LAGGING,
+    NAME_MISMATCH,
+    NOT_CANONICAL,
+    is_canonical,
+    is_checkable,
+    is_unavailable,
+    objects,
+    of_whole_batch,
+)
 from providers.protocol import Alone, Failed, Fetched, Material, NotModified
-from providers.references import canonicalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from providers.aws.source.client import Client
     from providers.protocol import FetchRequest, FetchResult, Observer
@@ -32,16 +40,13 @@ GET = "GetSecretValue"
 DESCRIBE = "DescribeSecret"
 BATCH = "BatchGetSecretValue"
 
-_PROMISED = {GET: "VersionId", DESCRIBE: "Name", BATCH: "SecretValues"}
-"""A member that every answer has. botocore takes an answer that is cut off, or is no JSON, for an
-empty one.
-"""
+SERVICE = Service(
+    promised={GET: "VersionId", DESCRIBE: "Name", BATCH: "SecretValues"},
+    absent="ResourceNotFoundException",
+)
 
 _MARK = re.compile("[A-Za-z0-9]{1,32}")
 """AWS has six."""
-
-_WHOLE = (FetchFailure.THROTTLED, FetchFailure.UNAVAILABLE)
-"""Reasons of a whole batch that would meet each of its items alone too."""
 
 
 class AwsSecretsManager:
@@ -67,11 +72,11 @@ class AwsSecretsManager:
         if len(requests) > 1:
             each = 1 if any(request.version is None for request in requests) else 0
         else:
-            each = 2 if _checkable(requests[0]) else 1
+            each = 2 if is_checkable(requests[0]) else 1
         return each * len(self._clients)
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        calls = _Calls(observer=self._observer)
+        calls = _Calls(service=SERVICE, observer=self._observer)
         results = (
             [self._one(requests[0], calls)] if len(requests) == 1 else self._many(requests, calls)
         )
@@ -82,10 +87,10 @@ class AwsSecretsManager:
             client.close()
 
     def _one(self, request: FetchRequest, calls: _Calls) -> FetchResult:
-        if not _canonical(request):
+        if not is_canonical(PROVIDER, request):
             return NOT_CANONICAL
         preferred = _ask(self._clients[0], request, calls)
-        if not _unavailable(preferred):
+        if not is_unavailable(preferred):
             return preferred
         for client in self._clients[1:]:
             result = _ask(client, request, calls, forward_only=True)
@@ -98,56 +103,32 @@ class AwsSecretsManager:
         names = dict.fromkeys(
             request.reference
             for request in requests
-            if request.version is None and _canonical(request)
+            if request.version is None and is_canonical(PROVIDER, request)
         )
         if not names:
             return [Alone() for _ in requests]
-        preferred = calls.make(self._clients[0], BATCH, SecretIdList=list(names))
-        if not _unavailable(preferred):
+        preferred = calls.ask(self._clients[0], BATCH, SecretIdList=list(names))
+        if not is_unavailable(preferred):
             return [_of_batch(preferred, request) for request in requests]
         for client in self._clients[1:]:
-            answer = calls.make(client, BATCH, SecretIdList=list(names))
+            answer = calls.ask(client, BATCH, SecretIdList=list(names))
             if not isinstance(answer, Failed):
                 return [_moved_forward(_of_batch(answer, request), request) for request in requests]
         return [_of_batch(preferred, request) for request in requests]
 
 
-NOT_CANONICAL = Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
+class _Calls(Calls):
+    """By operation."""
 
-
-@dataclass(slots=True, kw_only=True)
-class _Calls:
-    """The calls of one fetch."""
-
-    observer: Observer | None
-    made: int = 0
-
-    def make(
+    def ask(
         self, client: Client, operation: str, **arguments: object
     ) -> Mapping[str, Any] | Failed:
-        """The answer, or what the error means."""
         methods = {
             GET: client.get_secret_value,
             DESCRIBE: client.describe_secret,
             BATCH: client.batch_get_secret_value,
         }
-        self.made += 1
-        answer = _call(methods[operation], arguments)
-        if not isinstance(answer, Failed) and _PROMISED[operation] not in answer:
-            answer = UNREADABLE
-        if self.observer is not None:
-            self.observer(operation, answer.code if isinstance(answer, Failed) else "ok")
-        return answer
-
-
-def _call(
-    method: Callable[..., Mapping[str, Any]], arguments: Mapping[str, object]
-) -> Mapping[str, Any] | Failed:
-    """Ends the exception here: some hold the answer's body, and nothing of ours runs beside it."""
-    try:
-        return method(**arguments)
-    except TROUBLE as error:
-        return failure(error)
+        return self.make(operation, methods[operation], arguments)
 
 
 def _ask(
@@ -156,8 +137,8 @@ def _ask(
     """One secret from one region. The change check decrypts nothing and returns no value; where
     only it is denied, the value is asked for.
     """
-    if _checkable(request):
-        described = calls.make(client, DESCRIBE, SecretId=request.reference)
+    if is_checkable(request):
+        described = calls.ask(client, DESCRIBE, SecretId=request.reference)
         if not isinstance(described, Failed):
             unchanged = _unchanged(described, request, forward_only=forward_only)
             if unchanged is not None:
@@ -166,7 +147,7 @@ def _ask(
             return described
     pin = request.version
     wanted = {"VersionStage": CURRENT} if pin is None else {"VersionId": pin}
-    answer = calls.make(client, GET, SecretId=request.reference, **wanted)
+    answer = calls.ask(client, GET, SecretId=request.reference, **wanted)
     if isinstance(answer, Failed):
         return answer if pin is None else _of_version(answer)
     return _readable(answer, request)
@@ -187,28 +168,24 @@ def _unchanged(
     mark, known = _incarnation(described), request.known_incarnation
     if (current[0], mark) == (request.known_version, known):
         return NotModified(version=current[0], incarnation=mark)
+    # Another region's secret is older, or newer by two; or it is another incarnation, and nothing
+    # says which of the two is newer.
     lags = request.known_version not in stages or (known is not None and mark != known)
     return LAGGING if forward_only and lags else None
 
 
-LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
-"""Another region does not know the version that is held: it is older, or newer by two. Or its
-secret is another incarnation, and nothing says which of the two is newer."""
-NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
-
-
 def _of_batch(answer: Mapping[str, Any] | Failed, request: FetchRequest) -> FetchResult:
     """What a batch says of one request; Alone where it says nothing."""
-    if request.version is not None or not _canonical(request):
+    if request.version is not None or not is_canonical(PROVIDER, request):
         return Alone()
     if isinstance(answer, Failed):
-        return answer if answer.reason in _WHOLE or answer.code in EXPIRED else Alone()
-    for item in _objects(answer, "SecretValues"):
+        return of_whole_batch(answer)
+    for item in objects(answer, "SecretValues"):
         if item.get("Name") == request.reference:
             return _readable(item, request)
-    for item in _objects(answer, "Errors"):
+    for item in objects(answer, "Errors"):
         if item.get("SecretId") == request.reference:
-            return item_failure(item.get("ErrorCode"))
+            return own(SERVICE, item_failure(item.get("ErrorCode")))
     return Alone()
 
 
@@ -262,25 +239,3 @@ def _of_version(failed: Failed) -> Failed:
     if failed.reason is FetchFailure.ABSENT:
         return Failed(reason=FetchFailure.INVALID, code="VersionNotFound", delay_s=failed.delay_s)
     return failed
-
-
-def _checkable(request: FetchRequest) -> bool:
-    return request.known_version is not None and request.version is None
-
-
-def _unavailable(result: object) -> bool:
-    return isinstance(result, Failed) and result.reason is FetchFailure.UNAVAILABLE
-
-
-def _canonical(request: FetchRequest) -> bool:
-    """Whether the reference may go on the wire as it is: no ARN, nothing of another account."""
-    try:
-        canonicalise(PROVIDER, request.reference)
-    except ReferenceRejected:
-        return False
-    return True
-
-
-def _objects(answer: Mapping[str, Any], member: str) -> list[Mapping[str, Any]]:
-    items = answer.get(member)
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

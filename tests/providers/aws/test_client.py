@@ -6,21 +6,30 @@ import traceback
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import botocore.loaders
 import botocore.session
 import pytest
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
-from providers.aws.source.client import Access, Keys, open_clients, open_sts
+from providers.aws.source.client import (
+    Access,
+    Keys,
+    _loader,
+    open_clients,
+    open_ssm,
+    open_sts,
+)
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.protocol import Failed, FetchRequest, Material
-from tests.providers.harness import CANARY, REGION, aws_source, one
+from tests.providers.harness import CANARY, REGION, aws_source, one, ssm_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from demo.provider import DemoProvider, Proxy
+    from providers.protocol import Source
     from tests.providers.harness import Scripted
 
 
@@ -47,19 +56,25 @@ def test_p8_no_log_of_the_sdk_shows_a_value(
     """At DEBUG, in success and in every fault, single and in a batch."""
     name = f"/logs/{uuid.uuid4()}"
     version = provider.put(name, SecretBytes(CANARY.encode()))
-    source = aws_source(proxy.addresses["default"], timeout_s=0.3)
+    provider.put_parameter(name, SecretBytes(CANARY.encode()))
+    sources: list[tuple[Source, str]] = [
+        (aws_source(proxy.addresses["default"], timeout_s=0.3), version),
+        (ssm_source(proxy.addresses["default"], timeout_s=0.3), "1"),
+    ]
     for logger in ("botocore", "botocore.parsers", "botocore.hooks", "boto3", "urllib3"):
         logging.getLogger(logger).setLevel(logging.DEBUG)
     for mode in ("pass", "truncated", "access-denied", "error-500", "blackhole", "malformed"):
         proxy.set(mode)
-        one(source, name)
-        one(source, name, known_version="x" * 32)
-        one(source, name, version=version)
-        source.fetch([FetchRequest(reference=name)] * 2)
+        for source, pin in sources:
+            one(source, name)
+            one(source, name, known_version="x" * 32)
+            one(source, name, version=pin)
+            source.fetch([FetchRequest(reference=name)] * 2)
     logging.getLogger("ours").debug("alive")
     assert "alive" in everything_logged.getvalue()
     assert CANARY not in everything_logged.getvalue()
-    source.close()
+    for source, _ in sources:
+        source.close()
 
 
 def test_p8_no_log_of_the_sdk_shows_a_roles_credentials(
@@ -144,7 +159,13 @@ def test_every_call_says_who_calls(script: Scripted) -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_STS"]
+    "variable",
+    [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "AWS_ENDPOINT_URL_SSM",
+        "AWS_ENDPOINT_URL_STS",
+    ],
 )
 def test_p7_the_environment_cannot_choose_an_endpoint(
     script: Scripted, monkeypatch: pytest.MonkeyPatch, variable: str
@@ -152,10 +173,15 @@ def test_p7_the_environment_cannot_choose_an_endpoint(
     """Endpoints are the account's: without one it is AWS's, whatever the SDK's variables say."""
     monkeypatch.setenv(variable, f"http://{script.address}")
     keys = Keys(access_key="a", secret_key="b")
-    [client] = open_clients(Access(regions=(REGION,), keys=keys))
-    endpoint = vars(client)["_endpoint"].host
-    assert endpoint == f"https://secretsmanager.{REGION}.amazonaws.com"
-    client.close()
+    access = Access(regions=(REGION,), keys=keys)
+    clients: dict[str, Any] = {
+        "secretsmanager": open_clients(access)[0],
+        "ssm": open_ssm(access)[0],
+        "sts": open_sts(access)[0],
+    }
+    for service, client in clients.items():
+        assert vars(client)["_endpoint"].host == f"https://{service}.{REGION}.amazonaws.com"
+        client.close()
 
 
 def test_without_credentials_the_answer_is_denied(
@@ -215,3 +241,30 @@ def test_p4_clients_of_the_chain_are_bounded_too(
     for config in configs.values():
         assert config.retries["total_max_attempts"] == 1
         assert (config.connect_timeout, config.read_timeout) == (2.0, 5.0)
+
+
+def test_accounts_share_what_the_sdk_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further account reads no file of AWS's models, and makes no list longer. No variable of
+    the SDK adds a folder of models.
+    """
+    monkeypatch.setenv("AWS_DATA_PATH", "/nowhere")
+    access = Access(regions=(REGION,), keys=Keys(access_key="a", secret_key="b"))
+    read: list[str] = []
+    load = botocore.loaders.JSONFileLoader.load_file
+
+    def counted(self: botocore.loaders.JSONFileLoader, path: str) -> Any:  # noqa: ANN401 - JSON
+        read.append(path)
+        return load(self, path)
+
+    def opened() -> list[str]:
+        clients: list[Any] = [*open_clients(access), *open_ssm(access), *open_sts(access)]
+        for client in clients:
+            client.close()
+        return list(_loader().search_paths)
+
+    monkeypatch.setattr(botocore.loaders.JSONFileLoader, "load_file", counted)
+    before = opened()
+    read.clear()
+    assert opened() == before
+    assert read == []
+    assert "/nowhere" not in before

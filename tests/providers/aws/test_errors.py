@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.reasons import FetchFailure
+from providers.aws.source import parameter_store, secrets_manager
+from providers.aws.source.calls import own
 from providers.aws.source.errors import (
     BY_CLASS,
     BY_CODE,
@@ -68,6 +70,15 @@ def test_every_modelled_error_is_mapped(operation: str) -> None:
     assert {shape.name for shape in shapes} - CODES.keys() == set()
 
 
+@pytest.mark.parametrize("operation", [parameter_store.GET, parameter_store.GET_MANY])
+def test_every_modelled_error_of_parameter_store_is_mapped(operation: str) -> None:
+    """As botocore's model gives them."""
+    model = botocore.session.get_session().get_service_model("ssm")
+    shapes = model.operation_model(operation).error_shapes
+    assert shapes
+    assert {shape.name for shape in shapes} - CODES.keys() == set()
+
+
 @pytest.mark.parametrize("operation", ["AssumeRole", "AssumeRoleWithWebIdentity"])
 def test_every_modelled_error_of_a_login_is_mapped(operation: str) -> None:
     """Those of a role, and of the controller's own identity on a cluster."""
@@ -101,10 +112,15 @@ def test_what_a_renewal_can_mend_is_denied_without_one() -> None:
     assert EXPIRED.issubset(BY_CODE[FetchFailure.DENIED])
 
 
-def test_absent_is_said_by_one_code_alone() -> None:
-    """Nothing but ResourceNotFoundException may lead towards removing a value (P2)."""
-    assert BY_CODE[FetchFailure.ABSENT] == {"ResourceNotFoundException"}
+def test_absent_is_said_by_one_code_of_each_service_alone() -> None:
+    """Nothing else may lead towards removing a value (P2)."""
+    services = (secrets_manager.SERVICE, parameter_store.SERVICE)
+    assert BY_CODE[FetchFailure.ABSENT] == {service.absent for service in services}
     assert FetchFailure.ABSENT not in BY_CLASS
+    for service in services:
+        for code in BY_CODE[FetchFailure.ABSENT]:
+            found = own(service, failure(refused(code)))
+            assert (found.reason is FetchFailure.ABSENT) == (code == service.absent)
 
 
 @pytest.mark.parametrize(("code", "reason"), sorted(CODES.items()))

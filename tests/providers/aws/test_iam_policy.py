@@ -1,4 +1,4 @@
-"""The policies of docs/aws.md allow what the AWS sources call, and nothing else."""
+"""The policies of docs/providers/aws-sm.md allow what the AWS sources call, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.providers.harness import Scripted
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "aws.md").read_text()
+PAGE = (ROOT / "docs/providers/aws-sm.md").read_text()
 BLOCKS: list[dict[str, Any]] = [
     json.loads(block)
     for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -206,7 +206,7 @@ def test_each_trust_policy_lets_one_identity_in() -> None:
 
 def test_readme_sends_the_installer_here() -> None:
     """README and the quickstart's values name the same account and names as the page."""
-    assert "docs/aws.md" in (ROOT / "README.md").read_text()
+    assert "docs/providers/aws-sm.md" in (ROOT / "README.md").read_text()
     values = (ROOT / "examples/quickstart/values.yaml").read_text()
     assert TRUST[2]["Principal"]["AWS"] in values
     assert f"regions: [{PERMISSIONS['Read']['Resource'].split(':')[3]}]" in values

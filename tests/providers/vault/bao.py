@@ -218,6 +218,7 @@ class VaultStore:
     bao: Bao
     given: Given
     prefix: str = "secret"
+    gone: str = "0" * 32
 
     @property
     def source(self) -> Source:
