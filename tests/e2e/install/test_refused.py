@@ -112,7 +112,7 @@ def test_p5_a_pod_that_starts_with_a_stale_value_is_told_so(
 
 
 def _is_told_stale(name: str) -> bool:
-    words = (f"aws-sm:{BRIEF}", "past the 130 s of class brief", "absent", "create it at the")
+    words = (f"aws-sm:{BRIEF}", "class brief values are stale after 130 s", "absent", "Create it")
     return any(
         said.startswith("SecretStartedStale: ") and all(word in said for word in words)
         for said in events_of(one(name))
