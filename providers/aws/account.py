@@ -70,7 +70,7 @@ class Aws(Block):
     ssm_endpoint: Endpoint | None = Field(default=None, alias="ssmEndpoint")
     """Custom Parameter Store (Systems Manager) endpoint URL, without a path. Default: the regional
     endpoint."""
-    parameters_mirrored: bool = False
+    parameters_mirrored: bool | None = None
     """Whether all regions have the same parameters with the same values. AWS does not copy
     parameters between regions. If true, a parameter without a value yet can be read from a later
     region while the preferred one is unavailable. Default: parameters are read from the first

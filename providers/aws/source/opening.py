@@ -56,7 +56,9 @@ def _source(
     """Of the references' scheme. `held`: as `open_clients` takes it."""
     if opening.scheme == PARAMETER_STORE.name:
         return AwsParameterStore(
-            open_ssm(access, held), mirrors=block.parameters_mirrored, observer=opening.observer
+            open_ssm(access, held),
+            mirrors=bool(block.parameters_mirrored),
+            observer=opening.observer,
         )
     return AwsSecretsManager(open_clients(access, held), observer=opening.observer)
 
