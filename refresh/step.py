@@ -307,17 +307,12 @@ def _operated(
     state: SnapshotState, wanted: OperatorSpec, now: float
 ) -> tuple[SnapshotState, list[Effect]]:
     revoked = versions.with_revoked(state, wanted.revoked)
-    rejections = tuple(
-        item
-        for item in state.quarantined
-        if item.reason != versions.ROLLED_BACK and item.version not in wanted.quarantined
-    )
     operated = replace(
         state,
         pin=wanted.pin,
         revoked=revoked,
         spent=spent.with_revoked(state, revoked),
-        quarantined=rejections + versions.rolled_back(state, wanted.quarantined),
+        quarantined=versions.quarantine(state, wanted.quarantined),
         history=tuple(kept for kept in state.history if kept.version not in revoked),
     )
     if versions.held_back(operated) is not None and not held_versions.goes_on(operated):

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contract.snapshot import MOST_REVOKED, Quarantined
+from refresh.model import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from providers.protocol import Material
-    from refresh.model import Identity, Kept, SnapshotState
+    from refresh.model import Kept, SnapshotState
 
 ROLLED_BACK = "rolled-back"
 """The reason of a quarantine that an operator asked for."""
@@ -208,14 +209,27 @@ def without_rejection(state: SnapshotState, identity: Identity) -> SnapshotState
     return replace(state, quarantined=rest)
 
 
-def rolled_back(state: SnapshotState, wanted: AbstractSet[str]) -> tuple[Quarantined, ...]:
-    """The quarantine of what operators rolled back from. They name a version; what they mean is the
-    incarnation that was served then, so another one of that name is a newer version.
+def quarantine(state: SnapshotState, wanted: AbstractSet[str]) -> tuple[Quarantined, ...]:
+    """The state's quarantine with what operators rolled back from: `wanted`, and nothing else.
+
+    They name a version. What they mean is the incarnation that was served then, so another one of
+    that name is a newer version, and what a check said of it stays.
     """
     known = [item for item in state.quarantined if item.reason == ROLLED_BACK]
     before = [item for item in known if item.version in wanted]
     new = sorted(wanted - {item.version for item in before})
-    return (*before, *(_rolled_back(state, version) for version in new))
+    words = (*before, *(_rolled_back(state, version) for version in new))
+    refusals = (
+        item
+        for item in state.quarantined
+        if item.reason != ROLLED_BACK and not any(_covers(word, item) for word in words)
+    )
+    return (*refusals, *words)
+
+
+def _covers(word: Quarantined, refusal: Quarantined) -> bool:
+    """Whether an operator's word says all that a check said."""
+    return _speaks_of(word, Identity(refusal.version, refusal.incarnation))
 
 
 def with_revoked(state: SnapshotState, wanted: AbstractSet[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from refresh.events import Alarm, AlarmKind, Arrived, Publish, Unchanged
 from refresh.model import Identity, SnapshotState
 from refresh.snapshot_data import entry, history_data, publication, restored, secret_data
 from refresh.step import known_version, step
+from refresh.validate import Rejection
 from tests.refresh.steps import alarms, good, served, state_after, value_of, wished
 from tests.refresh.world import CLUSTER, Provider, demanded, governed, read, snapshot
 
@@ -145,6 +146,21 @@ def test_p12_a_rollback_goes_to_the_incarnation_before() -> None:
     word = Quarantined(version="v1", reason=versions.ROLLED_BACK, incarnation="i2")
     assert (_value(state), state.quarantined) == (b"one", (word,))
     assert _value(state_after(made(b"three", "i3"), state=state, at=3000)) == b"three"
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["asked for again", "asked for once"])
+def test_p2_a_rollback_serves_no_refused_bytes_of_another_incarnation(*, again: bool) -> None:
+    """A check refused the new incarnation. The operator names the version of the one before."""
+    refused = replace(made(b"{", "i2"), rejection=Rejection(FetchFailure.INVALID, "not-json"))
+    before = state_after(made(b"one", "i1"), refused)
+    asked = wished(quarantined=("v1",))
+    after = step(before, asked, 3000.0)[0]
+    if again:
+        after = step(after, asked, 4000.0)[0]
+    assert _value(after) == b"one"
+    assert versions.is_refused(after, Identity("v1", "i2"))
+    lifted = step(after, wished(), 5000.0)[0]
+    assert _value(lifted) == b"one"
 
 
 def test_the_record_has_every_incarnation_and_the_snapshot_its_own() -> None:
