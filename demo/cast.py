@@ -117,15 +117,16 @@ class Cast:
         at start made: those of pod starts, since the beginning. The controller counts a request
         when it ends, so this is for a time at which the store answers.
         """
-        made = 0
+        left = 0
 
         def explained() -> bool:
-            nonlocal made
+            nonlocal left
             made = provider_requests(self.metrics)
-            return made == self.calls()
+            left = self.calls() - made
+            return left == 0
 
         self.world.wait(explained, UNDER_WAY_S)
-        return self.calls() - made
+        return left
 
     def age(self) -> tuple[float, str]:
         """The oldest age of any secret in any running pod, in seconds, and the worst state."""

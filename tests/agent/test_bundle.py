@@ -60,6 +60,7 @@ def test_a_rotation_of_one_secret_arrives_in_it(bundled: AgentPod) -> None:
         bundled.mount(bundled.plan.snapshots[0], {"value": b"new"}, version="v2")
         until(lambda: bundled.shown()["s0"] == b"new")
         assert read(bundled) == {"s0": "new", "s1": "old-s1", "s2": "old-s2"}
+        until(lambda: agent.events("agent.published"))
         assert len(agent.events("agent.published")) == 1
 
 
