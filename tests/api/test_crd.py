@@ -103,3 +103,22 @@ def _fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[
         for nested in (item.get("items"), item.get("additionalProperties")):
             if isinstance(nested, dict):
                 yield from _fields(nested, here)
+
+
+def _defaults(schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    """The paths of the fields that the API server fills in."""
+    for name, field in schema.get("properties", {}).items():
+        if "default" in field:
+            yield f"{path}{name}"
+        yield from _defaults(field, f"{path}{name}.")
+
+
+def test_p11_the_api_server_fills_in_no_new_field_of_a_stored_account() -> None:
+    """An older controller, as after a rollback of the chart, refuses a field that it does not know,
+    and fetches nothing of such an account. A new field is optional and has no default.
+    """
+    (account,) = (it for it in DEFINITIONS if it.plural == "secretaccounts")
+    schema = manifest(account)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    spec = schema["properties"]["spec"]
+    found = {path for path in _defaults(spec) if not path.startswith("vault.")}
+    assert found == {"revoked"}
