@@ -69,9 +69,10 @@ def _until_says(
 
 
 def _steps(text: str) -> list[str]:
-    """The first column of the table in a text."""
+    """The first column of the table in a text, which an empty line or a fence ends."""
     lines = text[text.index("\nstep ") :].splitlines()[4:]
-    return [line[:34].rstrip() for line in itertools.takewhile(str.strip, lines) if line[0] != "`"]
+    rows = itertools.takewhile(lambda line: line.strip("`\n "), lines)
+    return [line[:34].rstrip() for line in rows]
 
 
 def _shown(output: Path) -> list[list[str]]:
