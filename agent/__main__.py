@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from agent.follow import Follow
-    from agent.serve import Server
+    from agent.metrics_server import Server
     from contract.plan import Plan
 
 VERBS = ("gate", "follow")
@@ -153,7 +153,7 @@ def _server(listen: str | None, work: Follow, clock: Clock) -> Server | None:
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()):
         raise MisusedError("--listen must be HOST:PORT")
-    from agent.serve import Server
+    from agent.metrics_server import Server
 
     pages = {"/healthz": lambda: "ok\n", "/metrics": work.metrics}
     return Server(host.strip("[]"), int(port), pages, clock)

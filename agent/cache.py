@@ -33,7 +33,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from agent import files
 from agent.decide import CachedSnapshot
 from contract import plan as plans
-from contract import snapshot, status, wire
+from contract import snapshot_format, status_file, wire
 from contract.layout import DATA, FILES, LOCK, STATUS
 from contract.secret_bytes import SecretBytes
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from contract.plan import Plan
-    from contract.status import Status
+    from contract.status_file import Status
 
 MANIFEST = ".lastgood.json"
 DATA_TMP = DATA + "_tmp"
@@ -93,7 +93,7 @@ class Cache:
         """What status.json says; None: nothing that can be used."""
         try:
             raw = files.read(STATUS, self._files)
-            return None if raw is None else status.from_wire(raw)
+            return None if raw is None else status_file.from_wire(raw)
         except wire.WireError:
             return None
 
@@ -160,7 +160,7 @@ class Cache:
                 for file, value in made.items():
                     files.write(file, value.reveal(), self._file_mode, folder)
                     yield 4
-            metas = {name: snapshot.to_wire(copy.meta) for name, copy in copies.items()}
+            metas = {name: snapshot_format.to_wire(copy.meta) for name, copy in copies.items()}
             manifest = wire.encode({"snapshots": metas}).encode()
             files.write(MANIFEST, manifest, self._file_mode, folder)
             yield 4
@@ -188,7 +188,7 @@ class Cache:
             return
         # 10. Write the status.
         try:
-            content = status.to_wire(wanted).encode()
+            content = status_file.to_wire(wanted).encode()
             files.write(STATUS_TMP, content, self._file_mode, self._files)
         except OSError:
             files.remove(STATUS_TMP, self._files)
@@ -224,12 +224,12 @@ class Cache:
         stays = all(allows(snapshot, meta.version) for snapshot, meta in metas.items())
         return f"..r{older}" if stays else None
 
-    def _metas(self, revision: str) -> dict[str, snapshot.Meta]:
+    def _metas(self, revision: str) -> dict[str, snapshot_format.Meta]:
         raw = files.read(f"{revision}/{MANIFEST}", self._files)
         if raw is None:
             raise wire.WireError(f"{MANIFEST} is missing")
         metas = wire.mapping(wire.decode(raw, MANIFEST), "snapshots")
-        return {name: snapshot.from_wire(wire.text(metas, name)) for name in metas}
+        return {name: snapshot_format.from_wire(wire.text(metas, name)) for name in metas}
 
     def _copies(self, revision: str) -> dict[str, CachedSnapshot]:
         metas = self._metas(revision)

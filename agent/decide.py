@@ -7,11 +7,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 from contract import ages, freshness
+from contract.frozen import Record
 from contract.plan import BUNDLES
 from contract.reasons import Freshness, Holding, Serving
-from contract.record import Record
-from contract.snapshot import data_key
-from contract.status import SecretStatus, Status
+from contract.snapshot_format import data_key
+from contract.status_file import SecretStatus, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from contract.plan import Plan, PlannedSnapshot
     from contract.secret_bytes import SecretBytes
-    from contract.snapshot import Meta
+    from contract.snapshot_format import Meta
 
 
 class PodVerdict(StrEnum):

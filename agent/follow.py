@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.clock import Clock
     from agent.log import Log
-    from agent.serve import Server
+    from agent.metrics_server import Server
     from agent.sync import Folders
     from contract.plan import Plan
     from contract.secret_bytes import SecretBytes

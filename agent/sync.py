@@ -5,9 +5,9 @@ from __future__ import annotations
 from agent import volume
 from agent.cache import Cache
 from agent.decide import Decision, PodVerdict, decide, files_of, status
+from contract.frozen import Record
 from contract.plan import MOUNT
-from contract.record import Record
-from contract.snapshot import data_key
+from contract.snapshot_format import data_key
 from contract.wire import WireError
 
 TYPE_CHECKING = False

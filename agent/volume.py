@@ -13,7 +13,7 @@ import os
 
 from agent import files
 from agent.decide import Mounted
-from contract import ages, snapshot
+from contract import ages, snapshot_format
 from contract.layout import DATA, MOUNT_META
 from contract.plan import MOUNT
 from contract.secret_bytes import SecretBytes
@@ -36,7 +36,7 @@ def read_snapshots(path: str, plan: Plan) -> dict[str, Mounted]:
     mounted = {}
     for planned in plan.snapshots:
         names = _paths(plan, planned)
-        raw = found.get(names.pop(snapshot.META))
+        raw = found.get(names.pop(snapshot_format.META))
         if raw is not None:
             values = {key: SecretBytes(found[name]) for key, name in names.items() if name in found}
             mounted[planned.snapshot] = Mounted(meta=_meta(raw), values=values)
@@ -95,14 +95,14 @@ def _paths(plan: Plan, planned: PlannedSnapshot) -> dict[str, str]:
     """Paths in the volume by data key: those of the webhook's projection for the plan's mode."""
     name = planned.snapshot
     if plan.mode == MOUNT:
-        values = {snapshot.data_key(file.property): file.file for file in planned.files}
-        return {snapshot.META: f"{MOUNT_META}/{name}/{snapshot.META}", **values}
-    keys = {snapshot.data_key(file.property) for file in planned.files}
-    return {key: f"{name}/{key}" for key in (snapshot.META, *keys)}
+        values = {snapshot_format.data_key(file.property): file.file for file in planned.files}
+        return {snapshot_format.META: f"{MOUNT_META}/{name}/{snapshot_format.META}", **values}
+    keys = {snapshot_format.data_key(file.property) for file in planned.files}
+    return {key: f"{name}/{key}" for key in (snapshot_format.META, *keys)}
 
 
-def _meta(raw: bytes) -> snapshot.Meta | None:
+def _meta(raw: bytes) -> snapshot_format.Meta | None:
     try:
-        return snapshot.from_wire(raw)
+        return snapshot_format.from_wire(raw)
     except WireError:
         return None

@@ -12,7 +12,7 @@ from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected
 from providers.references import canonicalise
 from providers.registry import PROVIDERS
 from schema.fields import LABEL, Version
-from schema.objects import LIST, Metadata, Model, Status, rules
+from schema.strict_model import LIST, Metadata, Model, Status, rules
 
 if TYPE_CHECKING:
     from providers.definition import Block

@@ -17,13 +17,13 @@ import yaml
 from pydantic import BaseModel
 
 from api import account, policy, snapshot
-from schema import objects
+from schema import strict_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
-GROUP, VERSION = objects.API_VERSION.split("/")
+GROUP, VERSION = strict_model.API_VERSION.split("/")
 _DROPPED = frozenset({"title", "additionalProperties", "propertyNames", "$defs"})
 """Keywords of JSON Schema that a structural schema has in another way, or not."""
 

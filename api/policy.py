@@ -15,7 +15,7 @@ from api.patterns import Allow
 from contract.freshness import FreshnessClass, smallest_budget_s
 from contract.spelling import suggestion
 from schema.fields import Count, Label, NamespaceGlob, Pause, Quantity, Seconds, Yes
-from schema.objects import LIST, SOME, Metadata, Model, Status, rules
+from schema.strict_model import LIST, SOME, Metadata, Model, Status, rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

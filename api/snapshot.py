@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from contract.snapshot import MOST_VERSIONS
+from contract.snapshot_format import MOST_VERSIONS
 from schema.fields import Label, Name, Property, Seconds, Version
-from schema.objects import rules
+from schema.strict_model import rules
 
 KIND = "SecretSnapshot"
 RETENTION = "168h"

@@ -12,7 +12,7 @@ import yaml
 
 from apiserver import kinds
 from apiserver.authorization import User
-from apiserver.registry import Target
+from apiserver.operations import Target
 from apiserver.server import ADMIN
 
 if TYPE_CHECKING:

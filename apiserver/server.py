@@ -15,8 +15,8 @@ from apiserver import discovery, kinds, patches, requests
 from apiserver.admission import Webhooks
 from apiserver.authorization import ANONYMOUS, MASTERS, Act, User, allowed, rules
 from apiserver.faults import Fault, Faults
+from apiserver.operations import Registry, Target
 from apiserver.refusal import Json, Refusal, invalid
-from apiserver.registry import Registry, Target
 from apiserver.selectors import selected
 from apiserver.store import Store
 from apiserver.watches import Signal, Watch

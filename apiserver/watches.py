@@ -16,7 +16,7 @@ from apiserver.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from apiserver.registry import Target
+    from apiserver.operations import Target
     from apiserver.store import Store, StoredChange
 
 Json = dict[str, Any]

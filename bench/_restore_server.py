@@ -13,7 +13,7 @@ from aiohttp import web
 from contract.ages import Confirmed, Entry, to_wire
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from controller.record import SnapshotRecord, Written, to_secret
+from controller.snapshot_record import SnapshotRecord, Written, to_secret
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import history_data, publication, secret_data
 

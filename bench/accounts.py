@@ -12,7 +12,7 @@ from pathlib import Path
 from api.account import SecretAccount
 from providers.aws.source.client import Keys
 from providers.aws.source.opening import open_source
-from providers.opening import Opening
+from providers.open_source import Opening
 
 FURTHER = 20
 AIM_MB = 1.0

@@ -22,8 +22,8 @@ from bench._restore_server import CLUSTER, FETCHED_AT, NAMESPACE, key, names, ui
 from controller.accounts import Accounts
 from controller.controller import Controller
 from controller.demand import Demand, DemandedParts
-from controller.freshness import FreshnessMaps
-from controller.records import Records
+from controller.namespace_ages import FreshnessMaps
+from controller.record_store import Records
 from controller.restore import Restore
 from kube.api import Api
 from policy.load import load_texts

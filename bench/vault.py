@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from controller.accounts import opening_of
-from providers.opening import open_source
+from providers.open_source import open_source
 from refresh.budget import Budget
 from refresh.observer import Observer
 from tests.providers.vault.bao import Bao, account

@@ -19,7 +19,7 @@ from tests import make
 from tests.webhook.given import answered, review
 from tests.webhook.worst import SET, SHAPES, WRITTEN
 from webhook.cost import MOST_VALUES
-from webhook.server import BODY_LIMIT
+from webhook.routes import BODY_LIMIT
 
 SIZES = (33_000, 19_000, 12_000, 5_000, 2_000, 1_000, 400, 200, 60)
 AT_ONCE = 10

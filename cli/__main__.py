@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.arguments import parser
-from cli.errors import CommandError, Exit
+from cli.exit_codes import CommandError, Exit
 from cli.settings import from_environment
 from cli.terminal import Terminal, plain
 from workqueue.clock import SystemClock

@@ -7,7 +7,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from cli.errors import CommandError, UnreachableError
+from cli.exit_codes import CommandError, UnreachableError
 from kube.errors import ForbiddenError, NotFoundError, TemporaryError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli import changes, listing
-from cli.errors import Exit
-from cli.names import find_snapshot, nothing
+from cli import listing, operator_requests
+from cli.exit_codes import Exit
+from cli.find_by_name import find_snapshot, nothing
 from cli.output import MACHINE, NAME, WIDE, name_of, written
 from cli.terminal import plain
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from cli.cluster import ClusterSnapshots
+    from cli.cluster_snapshots import ClusterSnapshots
     from cli.terminal import Terminal
+    from controller.snapshot_status import Status
     from controller.spec import Name
-    from controller.status import Status
     from workqueue.clock import BlockingClock
 
 
@@ -108,7 +108,7 @@ def _operate(arguments: argparse.Namespace, session: CommandSession) -> int:
     statuses = cluster.statuses()
     name = find_snapshot(arguments.name, session.namespace, statuses)
     change = _change(arguments, statuses[name], cluster.now())
-    outcome = changes.carry_out(cluster, name, change, arguments.wait, session.clock)
+    outcome = operator_requests.carry_out(cluster, name, change, arguments.wait, session.clock)
     status = cluster.named(name, outcome.status)
     now = cluster.now()
     if arguments.output == NAME:
@@ -129,25 +129,27 @@ def _operate(arguments: argparse.Namespace, session: CommandSession) -> int:
     if change.note is not None and arguments.output not in MACHINE - {NAME}:
         session.note(f"note: {change.note}")
     if outcome.code == Exit.NOT_RUNNING:
-        session.note(f"no controller is running. {changes.SAVED}")
+        session.note(f"no controller is running. {operator_requests.SAVED}")
     if outcome.code == Exit.NOT_YET:
         waited = f"the controller has not done it within {arguments.wait:g} s"
-        session.note(f"{waited}. {changes.SAVED}")
+        session.note(f"{waited}. {operator_requests.SAVED}")
     return outcome.code
 
 
-def _change(arguments: argparse.Namespace, status: Status, now: float) -> changes.SpecChange:
+def _change(
+    arguments: argparse.Namespace, status: Status, now: float
+) -> operator_requests.SpecChange:
     match arguments.verb:
         case "refresh":
-            return changes.refresh(status, now)
+            return operator_requests.refresh(status, now)
         case "pin":
-            return changes.pin(status, arguments.version, now)
+            return operator_requests.pin(status, arguments.version, now)
         case "unpin":
-            return changes.unpin(status)
+            return operator_requests.unpin(status)
         case "rollback":
-            return changes.roll_back(status)
+            return operator_requests.roll_back(status)
         case _:
-            return changes.revoke(status, arguments.version)
+            return operator_requests.revoke(status, arguments.version)
 
 
 def _print(document: object, output: str, session: CommandSession) -> None:

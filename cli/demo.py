@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from cli.errors import CommandError
+from cli.exit_codes import CommandError
 from cli.output import MACHINE, written
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from contract.plan import Plan, PlannedFile, PlannedSnapshot
-    from controller.status import Status
+    from controller.snapshot_status import Status
 
 Json = dict[str, Any]
 _ENDED = frozenset({"Succeeded", "Failed"})

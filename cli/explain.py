@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cli import listing
-from cli.cluster import ClusterSnapshots
+from cli.cluster_snapshots import ClusterSnapshots
 from cli.diagnosis import Secret, Standing, is_of, secrets, standing
-from cli.errors import CommandError, Exit
+from cli.exit_codes import CommandError, Exit
 from cli.open_cluster import connected
 from cli.output import MACHINE, written
 from cli.terminal import plain
@@ -16,12 +16,12 @@ from contract.quoted import shown
 from contract.spelling import suggestion
 from controller.demand import NotADemandError, plan_of
 from controller.times import seconds
-from kube.resources import CORE_EVENTS, PODS
+from kube.api_resources import CORE_EVENTS, PODS
 
 if TYPE_CHECKING:
     import argparse
 
-    from cli.connection import ApiConnection
+    from cli.api_client import ApiConnection
     from cli.settings import Settings
     from cli.terminal import Terminal
     from contract.plan import Plan

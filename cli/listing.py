@@ -13,8 +13,8 @@ from contract.reasons import FetchFailure, Found
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from controller.snapshot_status import Status
     from controller.spec import Name
-    from controller.status import Status
 
 NONE = "-"
 FOREIGN = "foreign"

@@ -8,8 +8,8 @@ from typing import Any, TextIO
 
 import yaml
 
-from cli.errors import CommandError
-from cli.templates import Manifest, change_pods
+from cli.exit_codes import CommandError
+from cli.pod_templates import Manifest, change_pods
 from contract.quoted import shown
 from policy.scalars import Loader, resolve
 

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cli.commands import CommandSession
-from cli.errors import CommandError
+from cli.exit_codes import CommandError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-    from cli.connection import ApiConnection
+    from cli.api_client import ApiConnection
     from cli.settings import Settings
     from cli.terminal import Terminal
     from workqueue.clock import BlockingClock, Clock
@@ -24,7 +24,7 @@ def opened(
     arguments: argparse.Namespace, settings: Settings, clock: BlockingClock, terminal: Terminal
 ) -> Iterator[CommandSession]:
     """The session of a verb on snapshots. CommandError."""
-    from cli.cluster import ClusterSnapshots
+    from cli.cluster_snapshots import ClusterSnapshots
 
     with connected(arguments, settings, clock) as connection:
         everywhere = arguments.all_namespaces
@@ -37,7 +37,7 @@ def connected(
     arguments: argparse.Namespace, settings: Settings, clock: Clock
 ) -> AbstractContextManager[ApiConnection]:
     """The API server that is meant."""
-    from cli.connection import connected as connected_to
+    from cli.api_client import connected as connected_to
 
     given = arguments.kubeconfig
     files = settings.kubeconfigs if given is None else (given,)

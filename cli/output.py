@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kube.resources import SECRET_SNAPSHOTS
+from kube.api_resources import SECRET_SNAPSHOTS
 
 TABLE, WIDE, TEXT = "table", "wide", "text"
 JSON, YAML, NAME, DIFF = "json", "yaml", "name", "diff"

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from api.account import SecretAccount
 from api.policy import SecretPolicy
 from cli.api_errors import POLICIES
-from cli.errors import CommandError
-from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
+from cli.exit_codes import CommandError
+from kube.api_resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.load import PolicyError, load_folder
 from policy.match import PolicySet
 from policy.watched import labelled, parsed
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cli.connection import ApiConnection
-    from kube.resources import Resource
+    from cli.api_client import ApiConnection
+    from kube.api_resources import Resource
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -5,31 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cli import listing, manifests, policies, templates
+from cli import listing, manifests, pod_templates, policies
 from cli.api_errors import EDIT
-from cli.cluster import ClusterSnapshots
-from cli.errors import CommandError, Exit
+from cli.cluster_snapshots import ClusterSnapshots
+from cli.exit_codes import CommandError, Exit
 from cli.manifests import namespace_of, namespaces
 from cli.open_cluster import connected
 from cli.output import JSON, NAME, YAML, name_of, written
 from cli.render import NOTHING, renderings_of
 from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
-from controller.snapshots import MADE_FOR, declaration
+from controller.secret_snapshots import MADE_FOR, declaration
 from controller.spec import Name
+from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import AlreadyExistsError, ConflictError
-from kube.resources import SECRET_SNAPSHOTS
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Iterable
 
-    from cli.connection import ApiConnection
+    from cli.api_client import ApiConnection
+    from cli.pod_templates import Manifest
     from cli.render import Renderer
     from cli.settings import Settings
-    from cli.templates import Manifest
     from cli.terminal import Terminal
-    from controller.status import Status
+    from controller.snapshot_status import Status
     from workqueue.clock import BlockingClock
 
 _TRIES = 20
@@ -109,7 +109,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
 
     for rendering in renderer.renderings:
         for document in rendering.after:
-            templates.change_pods(document, collect)
+            pod_templates.change_pods(document, collect)
     return dict(sorted(found.items()))
 
 

@@ -9,14 +9,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cli import manifests, policies, templates
+from cli import manifests, pod_templates, policies
 from cli.arguments import IMAGE
-from cli.errors import Exit
+from cli.exit_codes import Exit
 from cli.open_cluster import connected
 from contract.quoted import shown
 from webhook.admit import admit
-from webhook.config import Injection
 from webhook.inject import strip
+from webhook.injection_settings import Injection
 from webhook.review import MOST_NAME
 from webhook.wellformed import malformed
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import argparse
 
     from cli.manifests import Files
+    from cli.pod_templates import Manifest, Remark
     from cli.policies import Said
     from cli.settings import Settings
-    from cli.templates import Manifest, Remark
     from cli.terminal import Terminal
     from policy.match import PolicySet
     from workqueue.clock import Clock
@@ -73,10 +73,10 @@ class Renderer:
         def change(manifest: Manifest, template: Manifest) -> Manifest:
             return self._pod(file, manifest, template)
 
-        after = [templates.change_pods(document, change) for document in documents]
+        after = [pod_templates.change_pods(document, change) for document in documents]
         self.renderings.append(Rendering(file=file, before=documents, after=after))
         for document in documents:
-            for remark in templates.remarks(document):
+            for remark in pod_templates.remarks(document):
                 self._remark(file, remark)
 
     def _remark(self, file: str, remark: Remark) -> None:

@@ -8,11 +8,11 @@ the smallest budget, so that ages cost O(changes + namespaces) writes (docs/cont
 from __future__ import annotations
 
 from contract import wire
-from contract.record import Record
+from contract.frozen import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contract.snapshot import Meta
+    from contract.snapshot_format import Meta
 
 CONFIG_MAP = "lastgood-freshness"
 
@@ -25,7 +25,7 @@ class Confirmed(Record):
     version: str
     last_success: float
     incarnation: str | None = None
-    """As in `contract.snapshot.Meta`."""
+    """As in `contract.snapshot_format.Meta`."""
 
     def is_of(self, meta: Meta) -> bool:
         """Whether it speaks of the version that `meta` serves, as far as both know incarnations."""

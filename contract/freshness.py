@@ -4,8 +4,8 @@ the epoch.
 
 from __future__ import annotations
 
+from contract.frozen import Record
 from contract.reasons import Freshness
-from contract.record import Record
 
 CLOCK_SKEW_S = 60.0
 """A last success further ahead of the reader's clock than this is not believed (docs/contract.md,

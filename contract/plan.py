@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from contract import wire
 from contract.freshness import FreshnessClass
+from contract.frozen import Record
 from contract.layout import RESERVED_FILES
-from contract.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PlannedSnapshot(Record):
     """
 
     snapshot: str
-    """The name of the Secret, `contract.names.snapshot_name`."""
+    """The name of the Secret, `contract.object_names.snapshot_name`."""
     account: str
     identity: str
     provider: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from contract.record import Record
+from contract.frozen import Record
 
 SHAPE = "provider[@account]:reference[#property]"
 
@@ -18,7 +18,7 @@ CHARACTERS_LISTED = f"A-Z a-z 0-9 {' '.join(_SIGNS)}"
 """The same, for people."""
 ACCOUNT = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROPERTY = re.compile(
-    r"(?!.*(\.\.|\./|/\.))"  # so that contract.snapshot.property_key gives no two of them one key
+    r"(?!.*(\.\.|\./|/\.))"  # so that snapshot_format.property_key never gives two one key
     r"[A-Za-z0-9_.-]{1,128}(/[A-Za-z0-9_.-]{1,128}){0,15}"
 )
 MOST_PROPERTY = 251

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from controller.records import UntakenRecordError
+from controller.metrics_server import serve
+from controller.record_store import UntakenRecordError
 from controller.run import ControllerProcess, LostError
 from controller.selfcheck import NotRefusedError
-from controller.serve import serve
 from controller.settings import from_arguments
 from controller.telemetry import log_to, say
 from kube.api import Api
-from kube.attempt import Attempts
 from kube.config import ConfigError, load
 from kube.errors import ApiError
+from kube.forbidden_requests import Attempts
 from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from providers.opening import FOLDER, Opening, open_source
+from providers.open_source import FOLDER, Opening, open_source
 from providers.protocol import Failed, Fetched
 from providers.proxies import NO_PROXIES
 from providers.registry import PROVIDERS

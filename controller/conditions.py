@@ -17,7 +17,7 @@ from refresh.versions import held_back
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.status import Status
+    from controller.snapshot_status import Status
     from refresh.model import SnapshotState
 
 NOT_GIVEN = {

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contract import layout, plan, snapshot
+from contract import layout, plan, snapshot_format
 from contract.annotations import PLAN
 from contract.reference import ReferenceRejected, is_property
 from contract.wire import WireError
@@ -232,7 +232,7 @@ def _parts(planned: plan.PlannedSnapshot, keys: frozenset[str] | None) -> Demand
     named = {file.property for file in planned.files}
     if len(named) > MOST_PROPERTIES or not all(name is None or is_property(name) for name in named):
         raise NotADemandError("its plan names a property that is none, or too many")
-    taken = {name for name in named if keys is None or snapshot.data_key(name) in keys}
+    taken = {name for name in named if keys is None or snapshot_format.data_key(name) in keys}
     return DemandedParts(
         properties=frozenset(name for name in taken if name is not None), whole=None in taken
     )

@@ -10,10 +10,10 @@ from contract.quoted import printable
 from controller.status_transitions import Severity
 from controller.telemetry import say
 from controller.times import rfc3339
+from kube.api_resources import EVENTS, PODS, SECRET_SNAPSHOTS
 from kube.errors import ApiError, FencedError
-from kube.resources import EVENTS, PODS, SECRET_SNAPSHOTS
 from refresh.budget import Bucket, Budget
-from refresh.events import AlarmKind
+from refresh.step_events import AlarmKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from controller.status_writer import StatusWriter
     from kube.reflector import Change
     from refresh.engine import Engine
-    from refresh.events import Alarm
     from refresh.model import Kept, SnapshotKey
+    from refresh.step_events import Alarm
     from workqueue.clock import Clock
 
     Decisions = Mapping[SnapshotKey, Decided]

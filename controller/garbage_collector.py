@@ -10,13 +10,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from controller.event_recorder import regarding_snapshot
-from controller.secrets import ForeignSecretError
-from controller.snapshots import ignored
+from controller.secret_snapshots import ignored
+from controller.snapshot_secrets import ForeignSecretError
+from controller.snapshot_status import timeless
 from controller.spec import Name
-from controller.status import timeless
 from controller.telemetry import say
+from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import ApiError, FencedError, NotFoundError
-from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotKey
 from workqueue.queue import WorkQueue
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from controller.event_recorder import EventRecorder
     from controller.informers import Informers
-    from controller.records import Records
-    from controller.secrets import Secrets
+    from controller.record_store import Records
+    from controller.secret_snapshots import WatchedSnapshot
+    from controller.snapshot_secrets import Secrets
     from controller.snapshot_writer import SnapshotWriter
-    from controller.snapshots import WatchedSnapshot
     from controller.status_writer import StatusWriter
     from kube.api import Api
     from kube.reflector import Change

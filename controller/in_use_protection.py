@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from contract.reasons import FetchFailure
 from controller.required_rate import rounded
 from controller.telemetry import say
+from kube.api_resources import SECRET_ACCOUNTS, SECRET_POLICIES
 from kube.errors import ApiError, ConflictError, FencedError, NotFoundError
-from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.match import Reason, Refused, policy_of
 from workqueue.queue import WorkQueue
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from kube.api import Api, Json
-    from kube.resources import Resource
+    from kube.api_resources import Resource
     from policy.match import PolicySet
     from policy.watched import LocalCopy
     from refresh.model import SnapshotKey

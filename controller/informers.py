@@ -13,12 +13,12 @@ from api.account import SecretAccount
 from api.policy import SecretPolicy
 from controller.demand import Demand, DemandedParts, NotADemandError, from_pod
 from controller.in_use_protection import ProtectedObject
-from controller.snapshots import WatchedSnapshot, project
+from controller.secret_snapshots import WatchedSnapshot, project
 from controller.spec import Name
 from controller.stale_starts import started_at
+from kube.api_resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
+from kube.filtered_view import View
 from kube.reflector import Reflector
-from kube.resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
-from kube.view import View
 from policy.watched import ObjectReader, WatchedPolicies, labelled
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from controller.spec import Spec
     from kube.api import Api, Json
+    from kube.api_resources import Resource
     from kube.reflector import Change, Key
-    from kube.resources import Resource
     from policy.match import PolicySet
     from policy.watched import LastGoodObject
     from refresh.model import SnapshotKey, SourceKey

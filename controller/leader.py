@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from controller import lease
 from controller.lease import LeaseAct, LeaseRecord, LeaseTimes, State
 from controller.telemetry import say
+from kube.api_resources import LEASES
 from kube.errors import ApiError, NotFoundError
-from kube.resources import LEASES
 
 if TYPE_CHECKING:
     import random

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from controller.selfcheck import ELSEWHERE, READS, NotRefusedError
 from controller.telemetry import say
-from kube.access import may, rules
-from kube.resources import NAMESPACES
+from kube.access_review import may, rules
+from kube.api_resources import NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

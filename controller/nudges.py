@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from contract.annotations import SYNC_REQUESTED
 from controller.telemetry import say
 from controller.times import rfc3339
+from kube.api_resources import PODS
 from kube.errors import ApiError, FencedError
-from kube.resources import PODS
 from refresh.budget import Bucket, Budget
 from workqueue.queue import WorkQueue
 

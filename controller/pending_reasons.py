@@ -10,9 +10,9 @@ from contract.freshness import age_s, assess
 from contract.quoted import shown
 from contract.reasons import Found, Freshness, Holding
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import VALUE, data_key
+from contract.snapshot_format import VALUE, data_key
 from controller.remediation import reason_of
-from refresh import select
+from refresh import properties
 
 if TYPE_CHECKING:
     from controller.demand import DemandedParts
@@ -94,7 +94,7 @@ def unusable(
     """What a gate finds wrong with the served value itself, as it comes to it; None: nothing.
     `bundle` is the form of the pod's bundle.
     """
-    data = select.selected(served.value.reveal(), taken.properties)
+    data = properties.selected(served.value.reveal(), taken.properties)
     missing = sorted(name for name in taken.properties if data_key(name) not in data)
     if missing:
         names = shown(", ".join(missing), MOST_NAMES)

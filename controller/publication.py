@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from contract.ages import Entry
-    from contract.snapshot import Meta
-    from controller.records import KnownRecord, Records
-    from controller.secrets import Secrets
+    from contract.snapshot_format import Meta
+    from controller.record_store import KnownRecord, Records
+    from controller.snapshot_secrets import Secrets
     from refresh.model import SnapshotKey
     from refresh.sink import Publication
 

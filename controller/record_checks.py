@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from controller.records import UntakenRecordError
+from controller.record_store import UntakenRecordError
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
 from workqueue import retry
@@ -17,8 +17,8 @@ from workqueue import retry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from controller.freshness import FreshnessMaps
-    from controller.records import Records
+    from controller.namespace_ages import FreshnessMaps
+    from controller.record_store import Records
     from refresh.engine import Engine
     from refresh.model import SnapshotKey, SnapshotState
     from workqueue.clock import Clock

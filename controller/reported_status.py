@@ -11,7 +11,7 @@ from refresh.model import SnapshotState
 if TYPE_CHECKING:
     from contract.ages import Entry
     from contract.reasons import Found
-    from contract.snapshot import Meta
+    from contract.snapshot_format import Meta
 
 
 @dataclass(slots=True)

@@ -7,11 +7,11 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from contract.snapshot import VALUE
+from contract.snapshot_format import VALUE
 from contract.wire import WireError
 from controller.demand import DemandedParts
 from controller.reconcile import Known
-from controller.record import from_secret
+from controller.snapshot_record import from_secret
 from controller.telemetry import say
 from controller.times import seconds
 from kube.errors import ForbiddenError, GoneError, TemporaryError
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
 
     from contract import ages
-    from controller.freshness import FreshnessMaps
-    from controller.record import SnapshotRecord
-    from controller.records import Records
-    from controller.snapshots import WatchedSnapshot
+    from controller.namespace_ages import FreshnessMaps
+    from controller.record_store import Records
+    from controller.secret_snapshots import WatchedSnapshot
+    from controller.snapshot_record import SnapshotRecord
     from kube.api import Json
     from kube.reflector import Reflector
     from refresh.sink import Publication

@@ -14,25 +14,25 @@ from controller.accounts import Accounts
 from controller.controller import Controller
 from controller.event_recorder import EventRecorder
 from controller.event_reporter import EventReporter
-from controller.freshness import FreshnessMaps
 from controller.garbage_collector import GarbageCollector
 from controller.in_use_protection import InUseProtection, Used, used
 from controller.informers import DemandInformer, Informers, PolicyInformer, SpecInformer
 from controller.leader import Leader, lead
 from controller.lease import LEASE
 from controller.lease_renewal import Renewal
+from controller.namespace_ages import FreshnessMaps
 from controller.namespace_rights import NamespaceRights
 from controller.nudges import Nudges
 from controller.record_checks import RecordChecks
-from controller.records import Records
+from controller.record_store import Records
 from controller.required_rate import needed_calls_per_second
 from controller.restore import Restore
-from controller.secrets import Secrets
+from controller.snapshot_secrets import Secrets
 from controller.snapshot_writer import SnapshotWriter
 from controller.status_writer import StatusWriter
 from controller.telemetry import Ages, Staleness, Telemetry, say
+from kube.api_resources import NAMESPACES
 from kube.errors import FencedError, TemporaryError
-from kube.resources import NAMESPACES
 from kube.run_until import unless
 from policy.match import PolicySet
 from refresh.engine import Engine
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from controller.reconcile import Decided
     from controller.settings import Settings
     from kube.api import Api
-    from kube.attempt import Attempts
+    from kube.forbidden_requests import Attempts
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 

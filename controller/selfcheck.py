@@ -8,13 +8,13 @@ import asyncio
 import base64
 from typing import TYPE_CHECKING
 
-from kube.access import may
-from kube.attempt import Attempt
-from kube.resources import PODS, SECRETS
+from kube.access_review import may
+from kube.api_resources import PODS, SECRETS
+from kube.forbidden_requests import Attempt
 
 if TYPE_CHECKING:
     from kube.api import Api
-    from kube.attempt import AttemptOutcome, Attempts
+    from kube.forbidden_requests import AttemptOutcome, Attempts
 
 PROBE = "lastgood-self-check"
 """A Secret of another type in the release namespace that the chart makes."""

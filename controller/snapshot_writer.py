@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from contract.reasons import Found, Serving
-from contract.snapshot import META
+from contract.snapshot_format import META
 from controller.publication import is_held_back, publish
 from controller.reported_status import Late
-from controller.secrets import ForeignSecretError
+from controller.snapshot_secrets import ForeignSecretError
 from controller.telemetry import say
 from controller.write_errors import is_lasting, why_not
 from kube.errors import ApiError
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from contract.ages import Entry
-    from contract.snapshot import Meta
-    from controller.freshness import FreshnessMaps
+    from contract.snapshot_format import Meta
     from controller.informers import Informers
+    from controller.namespace_ages import FreshnessMaps
     from controller.nudges import Nudges
-    from controller.records import Records
-    from controller.secrets import Secrets
+    from controller.record_store import Records
+    from controller.snapshot_secrets import Secrets
     from controller.status_writer import StatusWriter
     from kube.api import Api
     from refresh.model import SnapshotKey, SnapshotState

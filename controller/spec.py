@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from contract.snapshot import MOST_VERSIONS
+from contract.snapshot_format import MOST_VERSIONS
 from controller.times import rfc3339, seconds
 
 LATER_S = 1e-3

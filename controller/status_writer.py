@@ -11,27 +11,27 @@ from contract.reasons import Found
 from controller.conditions import not_given
 from controller.event_recorder import regarding_snapshot
 from controller.reported_status import ReportedStatus, as_pods_see
-from controller.snapshots import made
-from controller.status import TIMES, is_written, next_turn, status_of, timeless, to_wire
+from controller.secret_snapshots import made
+from controller.snapshot_status import TIMES, is_written, next_turn, status_of, timeless, to_wire
 from controller.status_transitions import transitions
 from controller.telemetry import say
 from controller.times import seconds
+from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import ApiError, FencedError
-from kube.resources import SECRET_SNAPSHOTS
 from refresh.model import SnapshotState
 from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from contract.snapshot import Meta
+    from contract.snapshot_format import Meta
     from controller.event_recorder import EventRecorder
-    from controller.freshness import FreshnessMaps
     from controller.informers import Informers
+    from controller.namespace_ages import FreshnessMaps
     from controller.reconcile import Decided
-    from controller.records import Records
-    from controller.secrets import Secrets
-    from controller.snapshots import WatchedSnapshot
+    from controller.record_store import Records
+    from controller.secret_snapshots import WatchedSnapshot
+    from controller.snapshot_secrets import Secrets
     from kube.api import Api
     from kube.reflector import Change
     from refresh.model import SnapshotKey

@@ -35,8 +35,8 @@ from prometheus_client.registry import Collector
 
 from contract.quoted import shown
 from controller.required_rate import needed_calls_per_second
-from refresh.events import AlarmKind
 from refresh.observer import Observer
+from refresh.step_events import AlarmKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from contract.reasons import FetchFailure
     from controller.reconcile import Decided
-    from refresh.events import Alarm
     from refresh.model import SnapshotKey, SnapshotState, Task
+    from refresh.step_events import Alarm
 
 LOG = logging.getLogger("lastgood.controller")
 NONE = "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contract.reasons import Found
-from kube.access import may
+from kube.access_review import may
 from kube.errors import ForbiddenError, InvalidError
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
-from contract import layout
-from contract import status as cache_status
+from contract import layout, status_file
 from contract.reasons import Freshness
 from contract.secret_bytes import SecretBytes
 
@@ -173,7 +172,7 @@ def last_login(pod: PodProcesses) -> tuple[str, float] | None:
     return (logins[-1]["login"], logins[-1]["at"]) if logins else None
 
 
-def status_of(pod: PodProcesses) -> cache_status.Status:
+def status_of(pod: PodProcesses) -> status_file.Status:
     """The pod's own status.json, as its app sees it."""
     files = pod.volume(layout.CACHE_VOLUME) / layout.FILES
-    return cache_status.from_wire((files / layout.STATUS).read_bytes())
+    return status_file.from_wire((files / layout.STATUS).read_bytes())

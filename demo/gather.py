@@ -24,12 +24,12 @@ from contract.secret_bytes import SecretBytes
 from demo.cast import CALLERS, CONTROLLER, FETCHING, NAMESPACE, Cast
 from demo.database import Database
 from demo.image import build_agent_image
-from demo.objects import Objects
+from demo.node_copies import Objects
 from demo.provider import KEYS, DemoProvider, Proxy
 from demo.runner import Node
 from demo.workloads import Workloads
 from demo.world import ANSWERS_S, ROOT, World
-from kube.resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
+from kube.api_resources import NAMESPACES, SECRET_ACCOUNTS, SECRET_POLICIES
 
 if TYPE_CHECKING:
     from apiserver.running import Running

@@ -7,8 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from kube.api_resources import PODS
 from kube.errors import ApiError, NotFoundError
-from kube.resources import PODS
 
 if TYPE_CHECKING:
     from apiserver.client import Client

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
-    from demo.objects import Objects
+    from demo.node_copies import Objects
     from demo.processes import Process
     from demo.runner import Node
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kube.api import Api, Event, Json
-    from kube.resources import Resource
+    from kube.api_resources import Resource
     from workqueue.clock import Clock
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from contract.quoted import shown
 from contract.spelling import suggestion
 from policy.match import PolicySet
 from policy.scalars import Loader
-from schema.explain import explain
+from schema.error_messages import explain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from contract.annotations import POLICY_LABEL
 from policy.match import PolicySet
-from schema.explain import explain
-from schema.objects import API_VERSION
+from schema.error_messages import explain
+from schema.strict_model import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from schema.objects import Model
+from schema.strict_model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

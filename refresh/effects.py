@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from contract.reasons import Serving
 from refresh import versions
-from refresh.events import Alarm, AlarmKind, Publish, Report
+from refresh.step_events import Alarm, AlarmKind, Publish, Report
 
 if TYPE_CHECKING:
-    from refresh.events import Effect
     from refresh.model import SnapshotState
+    from refresh.step_events import Effect
 
 
 def of_requests(before: SnapshotState, after: SnapshotState) -> list[Effect]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from contract.snapshot import is_incarnation, is_version
+from contract.snapshot_format import is_incarnation, is_version
 from providers.protocol import Failed, Fetched, Material, NotModified
 from refresh.manager import SnapshotManager
 from refresh.model import Moment

@@ -9,8 +9,8 @@ from contract.freshness import PROPAGATION_S
 from refresh import versions
 
 if TYPE_CHECKING:
-    from refresh.events import Weight
     from refresh.model import Identity, Kept, SnapshotState, Use
+    from refresh.step_events import Weight
 
 
 def switches_to(state: SnapshotState, identity: Identity) -> bool:

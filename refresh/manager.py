@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from contract.freshness import age_s
 from contract.reasons import FetchFailure
 from providers.protocol import Again, Alone, Failed, FetchRequest, Material, NotModified
-from refresh import interval, judge, naming, versions
-from refresh.events import (
+from refresh import arrivals, interval, naming, versions
+from refresh.fetch_tasks import FetchTask, FetchTasks
+from refresh.model import SnapshotState, Task
+from refresh.snapshot_states import States
+from refresh.step import known_version
+from refresh.step_events import (
     FetchFailed,
     Operated,
     Rechecked,
     Unchanged,
 )
-from refresh.fetch_tasks import FetchTask, FetchTasks
-from refresh.model import SnapshotState, Task
-from refresh.states import States
-from refresh.step import known_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from providers.protocol import Fetched, FetchResult
     from refresh.account_queue import Work
     from refresh.budget import Budget
-    from refresh.events import Event
     from refresh.fetch_tasks import Sources
     from refresh.model import Demanded, Identity, Moment, OperatorSpec, SnapshotKey
     from refresh.observer import Observer
     from refresh.sink import Publication
+    from refresh.step_events import Event
 
 
 class SnapshotManager:
@@ -215,7 +215,7 @@ class SnapshotManager:
             material = Material(
                 version=kept.version, value=kept.value, incarnation=kept.incarnation
             )
-            event = judge.arrived(
+            event = arrivals.arrived(
                 self.states.all[key], item, material, answered_at=state.answered_at
             )
             self.states.apply(key, event, at)
@@ -283,7 +283,7 @@ class SnapshotManager:
             return FetchFailed(reason=result.reason, current=not task.by_name)
         if isinstance(result, NotModified):
             return Unchanged(result.version, result.incarnation)
-        return judge.arrived(
+        return arrivals.arrived(
             self.states.all[key], self._demanded[key], result, current=not task.by_name
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from contract.names import snapshot_name
+from contract.object_names import snapshot_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contract.freshness import FreshnessClass
     from contract.reasons import FetchFailure, Serving
     from contract.secret_bytes import SecretBytes
-    from contract.snapshot import Quarantined
+    from contract.snapshot_format import Quarantined
 
 
 class Identity(NamedTuple):
@@ -22,7 +22,7 @@ class Identity(NamedTuple):
 
     version: str
     incarnation: str | None = None
-    """As in `contract.snapshot.Meta`; None: the provider did not say."""
+    """As in `contract.snapshot_format.Meta`; None: the provider did not say."""
 
 
 class Moment(NamedTuple):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contract.reasons import FetchFailure
-    from refresh.events import Alarm
     from refresh.model import SnapshotKey, Task
+    from refresh.step_events import Alarm
 
 
 class Observer:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from contract.secret_bytes import SecretBytes
-    from contract.snapshot import Meta
+    from contract.snapshot_format import Meta
     from refresh.model import Identity, Kept, SnapshotKey, SnapshotState, Spent
 
 

@@ -10,9 +10,9 @@ from contract.ages import Confirmed, Entry
 from contract.freshness import CLOCK_SKEW_S
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import META, VALUE, Meta, to_wire
+from contract.snapshot_format import META, VALUE, Meta, to_wire
 from refresh.model import Identity, Kept, SnapshotState, Spent
-from refresh.select import selected
+from refresh.properties import selected
 from refresh.sink import History, Publication
 from refresh.step import known_or_old
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, assert_never
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
 from refresh import effects, held_versions, spent, validate, versions
-from refresh.events import (
+from refresh.model import Identity, Kept
+from refresh.step_events import (
     Alarm,
     AlarmKind,
     Arrived,
@@ -25,12 +26,11 @@ from refresh.events import (
     Weighed,
     Withdrawn,
 )
-from refresh.model import Identity, Kept
 
 if TYPE_CHECKING:
     from providers.protocol import Material
-    from refresh.events import Effect, Event, Weight
     from refresh.model import OperatorSpec, SnapshotState
+    from refresh.step_events import Effect, Event, Weight
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""

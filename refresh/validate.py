@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from refresh.select import MOST_BYTES, MalformedValueError, members, selected, size
+from refresh.properties import MOST_BYTES, MalformedValueError, members, selected, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

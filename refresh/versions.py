@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from contract.snapshot import MOST_REVOKED, Quarantined
+from contract.snapshot_format import MOST_REVOKED, Quarantined
 from refresh.model import Identity
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 server refuses by is generated from the same pattern and bounds.
 
 Between fields, and of objects' names and references, a rule is written twice, in Python and in CEL
-(`schema.objects.rules`). No rule is the models' alone: tests/api/test_definitions.py compares
+(`schema.strict_model.rules`). No rule is the models' alone: tests/api/test_definitions.py compares
 the verdicts, field by field. Patterns are in the syntax that Python and RE2 share: no look-around,
 no repetition beyond 1000.
 """

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from contract.snapshot import MOST_VERSION
+from contract.snapshot_format import MOST_VERSION
 from schema import quantity
 from schema.constraints import Text
 
@@ -123,7 +123,7 @@ Version = Annotated[
         most=MOST_VERSION,
     ),
 ]
-"""The provider's name of a version, as `contract.snapshot.is_version` has it."""
+"""The provider's name of a version, as `contract.snapshot_format.is_version` has it."""
 Property = Annotated[
     str,
     Text(

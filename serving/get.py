@@ -14,7 +14,7 @@ from serving.register import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from serving.connection import Connection
+    from serving.client_connection import Connection
 
 MOST_REQUEST_BYTES = 8192
 TEXT = "text/plain; charset=utf-8"

@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from serving.address_queue import AddressQueue
-from serving.connection import Connection
+from serving.client_connection import Connection
 from serving.register import Phase, Register
 
 if TYPE_CHECKING:

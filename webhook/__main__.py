@@ -17,7 +17,8 @@ from serving.listener import bind
 from serving.page import Page
 from webhook import settings
 from webhook.handler import Handler
-from webhook.serve import (
+from webhook.routes import Lifecycle, make_app
+from webhook.run import (
     Followed,
     look_at_certificate,
     look_at_clients,
@@ -25,7 +26,6 @@ from webhook.serve import (
     make_server,
     run,
 )
-from webhook.server import Lifecycle, make_app
 from webhook.settings import Files
 from webhook.telemetry import AdmissionLog, LogHandler, Telemetry
 from webhook.tls import Certificate, CertificateError
@@ -34,7 +34,7 @@ from workqueue.clock import SystemClock
 if TYPE_CHECKING:
     from kube.api import Api
     from policy.load import Policies
-    from webhook.serve import Part
+    from webhook.run import Part
     from webhook.settings import Settings
     from webhook.tls import ServingCertificate
 
@@ -112,7 +112,7 @@ class _Process:
             look = Followed(lambda: look_at_policies(folder, telemetry), wanted.reload_s)
             self._parts.append(look.running)
             return folder
-        from webhook.cluster import Watched
+        from webhook.informers import Watched
 
         watched = Watched(await self._api(), self._clock, self._rng, telemetry)
         self._parts.append(watched.running)

@@ -13,7 +13,7 @@ from webhook.verdict import WARNING_LENGTH, Denial, Mistake, Outcome, Verdict, d
 
 if TYPE_CHECKING:
     from policy.match import PolicySet
-    from webhook.config import Injection
+    from webhook.injection_settings import Injection
     from webhook.verdict import Pod
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from contract import ages, layout
 from contract.plan import FILE_MODES, FOLLOW, MOUNT, NEEDS_BUNDLE
-from contract.snapshot import META, data_key
+from contract.snapshot_format import META, data_key
 from schema.quantity import memory
-from webhook import resources
+from webhook import container_resources
 
 if TYPE_CHECKING:
     from api.policy import Resources
     from contract.plan import Plan, PlannedSnapshot
-    from webhook.config import Injection
+    from webhook.container_resources import Amounts
     from webhook.file_access import FileAccess
-    from webhook.resources import Amounts
+    from webhook.injection_settings import Injection
 
 Json = dict[str, Any]
 
@@ -63,7 +63,7 @@ def parts(
     """`listen`: the agent serves its port. `token`: Kubernetes would mount one into ours. `native`:
     the agent is an init container that keeps running (KEP-753). `guaranteed`: the pod's QoS class.
     """
-    gate_needs, agent_needs = resources.ours(
+    gate_needs, agent_needs = container_resources.ours(
         request.resources, request.cache_bytes, guaranteed=guaranteed
     )
     made = partial(_container, request=request, access=access, config=config, token=token)

@@ -15,7 +15,7 @@ from webhook.verdict import Denial, Mistake
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from webhook.annotations import PodAnnotations
+    from webhook.pod_annotations import PodAnnotations
 
 MOST_VALUES = 100_000
 """JSON values of a review. One takes up to 90 bytes of memory, and the review's time follows them.

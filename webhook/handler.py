@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from policy.load import Policies
     from policy.match import PolicySet
-    from webhook.config import Injection
+    from webhook.injection_settings import Injection
     from webhook.review import AdmissionRequest
     from webhook.telemetry import Telemetry
     from webhook.verdict import Pod, Verdict

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from contract import annotations as keys
 from contract import layout
-from webhook import podspec, resources
+from webhook import container_resources, podspec
 
 if TYPE_CHECKING:
-    from webhook.config import Injection
     from webhook.containers import InjectedParts
     from webhook.injection_plan import InjectionPlan
+    from webhook.injection_settings import Injection
     from webhook.verdict import Pod
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def inject(pod: Pod, plan: InjectionPlan, config: Injection) -> Pod:
     added: dict[str, str] = {}
     if spec.get("resources"):
         needs = (parts.gate_needs if gate else None, parts.agent_needs if agent else None)
-        fitted = resources.fit(spec["resources"], *needs, podspec.added_before(pod))
+        fitted = container_resources.fit(spec["resources"], *needs, podspec.added_before(pod))
         changed["resources"], added = fitted.resources, fitted.added
     annotated = _marked(pod, plan, podspec.mark(config.version, added))
     metadata = _with(pod["metadata"], {"annotations": annotated})

@@ -19,7 +19,7 @@ from contract.annotations import (
     SECRET,
 )
 from contract.bundle import room
-from contract.names import snapshot_name
+from contract.object_names import snapshot_name
 from contract.plan import (
     DOTENV,
     FOLLOW,
@@ -31,16 +31,16 @@ from contract.plan import (
     to_wire,
 )
 from contract.quoted import ending, shown
-from contract.snapshot import data_key
+from contract.snapshot_format import data_key
 from contract.spelling import quick_suggestion
 from policy import match
 from policy.match import Allowed, Matcher, Refused
-from webhook import containers, cost, podspec, resources
-from webhook.annotations import PodAnnotations, SecretRequest, ours, read
+from webhook import container_resources, containers, cost, podspec
+from webhook.container_resources import cache_size
 from webhook.containers import PodRequest
 from webhook.file_access import access_of
+from webhook.pod_annotations import PodAnnotations, SecretRequest, ours, read
 from webhook.pod_mistakes import collisions, pod_mistakes
-from webhook.resources import cache_size
 from webhook.verdict import ENOUGH, MOST_HINTS, Denial, Mistake
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from api.policy import SecretPolicy
     from contract.freshness import FreshnessClass
     from policy.match import PolicySet
-    from webhook.config import Injection
     from webhook.containers import InjectedParts
+    from webhook.injection_settings import Injection
     from webhook.template_cache import TemplateCache
     from webhook.verdict import Pod
 
@@ -154,7 +154,7 @@ def decide(
         listen=listen,
         token=spec.get("automountServiceAccountToken") is not False,
         native=native,
-        guaranteed=resources.guaranteed(spec),
+        guaranteed=container_resources.guaranteed(spec),
     )
     return InjectionPlan(
         request=request,

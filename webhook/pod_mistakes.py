@@ -10,13 +10,13 @@ from contract import layout
 from contract.annotations import ENV, ENV_VALUE, MOUNT_PATH
 from contract.quoted import shown
 from webhook import podspec
-from webhook.annotations import overlaps, spellings
+from webhook.pod_annotations import overlaps, spellings
 from webhook.verdict import Denial, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webhook.annotations import PodAnnotations
+    from webhook.pod_annotations import PodAnnotations
     from webhook.verdict import Pod
 
 

@@ -10,7 +10,7 @@ from api.policy import RUN_AS
 from contract.spelling import suggestion
 from webhook.certificates.locations import Locations
 from webhook.certificates.rotation import RotationTimes
-from webhook.config import Injection
+from webhook.injection_settings import Injection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

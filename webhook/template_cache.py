@@ -48,7 +48,7 @@ class TemplateCache:
         self.size_bytes += size_bytes
 
     def template(self, pairs: tuple[tuple[str, str], ...]) -> Template:
-        """The template of these annotations, those of `webhook.annotations.ours`."""
+        """The template of these annotations, those of `webhook.pod_annotations.ours`."""
         length = sum(len(key) + len(text) for key, text in pairs)
         return Template(pairs, self if length <= LONGEST else None)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bench.cluster import metrics
+from bench.cluster import apiserver_metrics
+from bench.cluster.apiserver_metrics import Histogram
+from bench.cluster.figures import line, percentile, say
 from bench.cluster.installed import ASKS, TEAM, app
-from bench.cluster.metrics import Histogram
-from bench.cluster.report import line, percentile, say
-from kube.resources import PODS
+from kube.api_resources import PODS
 from tests.e2e.install import world
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _tell(calls: Histogram) -> None:
 
 async def _calls() -> Histogram:
     """So far, of our webhook."""
-    return Histogram.of(await asyncio.to_thread(metrics.read), CALLS, name=WEBHOOK)
+    return Histogram.of(await asyncio.to_thread(apiserver_metrics.read), CALLS, name=WEBHOOK)
 
 
 async def _load(api: Api, pod: Json, seconds: float) -> list[float]:

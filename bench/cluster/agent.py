@@ -9,8 +9,8 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
+from bench.cluster.figures import line, say
 from bench.cluster.installed import ASKS, REFERENCE, TEAM, app, served
-from bench.cluster.report import line, say
 from contract import layout
 from contract.annotations import MODE
 from tests.e2e.install import world

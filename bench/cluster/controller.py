@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cluster.counted import LeaseWrites, read_writes
+from bench.cluster.figures import line, say
 from bench.cluster.fleet import NAME
-from bench.cluster.report import line, say
 from bench.cluster.standing import standing
 from controller.lease import LEASE
 

@@ -6,8 +6,8 @@ import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bench.cluster import metrics
-from kube.resources import LEASES
+from bench.cluster import apiserver_metrics
+from kube.api_resources import LEASES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ KEPT = frozenset({"secrets", "configmaps"})
 def writes(page: str) -> Counter[str]:
     """Requests that write, so far, by resource; dry runs apart."""
     found: Counter[str] = Counter()
-    for known, number in metrics.samples(page, "apiserver_request_total"):
+    for known, number in apiserver_metrics.samples(page, "apiserver_request_total"):
         if known["verb"] in WRITES and known["resource"] in OURS and not known["dry_run"]:
             found[known["resource"]] += int(number)
     return found
@@ -44,13 +44,13 @@ def writes(page: str) -> Counter[str]:
 
 def read_writes() -> Counter[str]:
     """The same, of the API server that answers."""
-    return writes(metrics.read())
+    return writes(apiserver_metrics.read())
 
 
 def reads(page: str) -> Counter[str]:
     """Requests for Secrets and ConfigMaps, so far, by verb and resource; watches apart."""
     found: Counter[str] = Counter()
-    for known, number in metrics.samples(page, "apiserver_request_total"):
+    for known, number in apiserver_metrics.samples(page, "apiserver_request_total"):
         if known["verb"] in READS and known["resource"] in KEPT:
             found[f"{known['verb']} {known['resource']}"] += int(number)
     return found

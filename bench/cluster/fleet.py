@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.cluster.store import REGION, reference
+from bench.cluster.filled_provider import REGION, reference
 from bench.cluster.waiting import is_gone, until
-from contract.names import snapshot_name
+from contract.object_names import snapshot_name
 from kube.api import Api
-from kube.config import load
-from kube.errors import NotFoundError
-from kube.resources import (
+from kube.api_resources import (
     LEASES,
     NAMESPACES,
     SECRET_ACCOUNTS,
     SECRET_POLICIES,
     SECRET_SNAPSHOTS,
 )
+from kube.config import load
+from kube.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator

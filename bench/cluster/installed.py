@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bench.cluster.report import say
+from bench.cluster.figures import say
 from tests.e2e.install import world
 from tests.e2e.install.kubectl import Json, Place, run
 from tests.make.waiting import until

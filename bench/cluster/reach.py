@@ -10,8 +10,8 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from bench.cluster.figures import line, percentile, say
 from bench.cluster.installed import ASKS, REFERENCE, TEAM, app, served, snapshot
-from bench.cluster.report import line, percentile, say
 from contract.annotations import MODE
 from tests.e2e.install import world
 from tests.make.waiting import until

@@ -11,16 +11,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.cluster import metrics
+from bench.cluster import apiserver_metrics
 from bench.cluster.counted import reads
+from bench.cluster.figures import line, say
 from bench.cluster.fleet import NAME
-from bench.cluster.report import line, say
 from bench.cluster.standing import NotReadyError, check, standing, start_controller
-from controller.record import RECORD_TYPE
+from controller.snapshot_record import RECORD_TYPE
 from demo.processes import end
 from kube.api import Api
+from kube.api_resources import SECRETS
 from kube.config import load
-from kube.resources import SECRETS
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -68,7 +68,7 @@ def run(fleet: Fleet) -> None:
 def _restart(fleet: Fleet, log: Path) -> Restart:
     """One of them. It ends after the first refreshes, so that most are overdue for the next."""
     listed_s = asyncio.run(_listed_s(fleet))
-    before = reads(metrics.read())
+    before = reads(apiserver_metrics.read())
     controller = start_controller(fleet, log)
     try:
         deadline = time.monotonic() + WITHIN_S
@@ -83,7 +83,7 @@ def _restart(fleet: Fleet, log: Path) -> Restart:
             raise NotReadyError(f"the controller did not restore in {WITHIN_S:.0f} s")
 
         restored = wait(lambda said: said["event"] == "controller.restored")
-        asked = reads(metrics.read()) - before
+        asked = reads(apiserver_metrics.read()) - before
         refreshed = wait(has_refreshed)
         leads = wait(lambda said: said["event"] == "leader.elected")
     finally:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cluster.counted import read_writes
+from bench.cluster.figures import say
 from bench.cluster.fleet import NAME
-from bench.cluster.report import say
 from demo.processes import end, start
 from demo.provider import KEYS, Proxy, launch
 
@@ -59,7 +59,7 @@ def standing(fleet: Fleet, *, quiet: bool) -> Iterator[Standing]:
     with tempfile.TemporaryDirectory(prefix="lastgood-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         secrets, log = str(fleet.snapshots), folder / "store.log"
-        store = launch("bench.cluster.store", secrets, log=log, within_s=FILLED_S)
+        store = launch("bench.cluster.filled_provider", secrets, log=log, within_s=FILLED_S)
         stack.callback(store.stop)
         proxy = Proxy(log=folder / "proxy.log", upstream=store.said["listen"])
         stack.callback(proxy.stop)

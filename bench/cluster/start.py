@@ -10,11 +10,11 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
+from bench.cluster.figures import line, say
 from bench.cluster.installed import ASKS, REFERENCE, TEAM, app, served
-from bench.cluster.report import line, say
 from bench.cluster.waiting import is_gone, until
 from contract.annotations import MODE
-from kube.resources import PODS
+from kube.api_resources import PODS
 from tests.e2e.install import world
 
 if TYPE_CHECKING:

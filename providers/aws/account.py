@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from providers.definition import Block
 from schema.constraints import Text
 from schema.fields import Endpoint
-from schema.objects import LIST, SOME, rules
+from schema.strict_model import LIST, SOME, rules
 
 CALLS_OF_A_FETCH = 2
 """In each region: a change check, and the value. `most_calls` of the sources."""

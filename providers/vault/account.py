@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from providers.definition import Block
 from schema.constraints import Text
 from schema.fields import Endpoint
-from schema.objects import LIST, SOME, Model, rules
+from schema.strict_model import LIST, SOME, Model, rules
 
 BURST = (
     "budget.burst must be at least the number of vault.addresses plus 1: one fetch can need a read"

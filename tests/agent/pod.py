@@ -13,7 +13,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.sync import Folders
-from contract import ages, snapshot, status
+from contract import ages, snapshot_format, status_file
 from contract import plan as plans
 from contract.layout import FILES, MOUNT_META, STATUS
 from contract.plan import MOUNT, Plan
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from contract.ages import Entry
     from contract.plan import PlannedSnapshot
-    from contract.snapshot import Meta
-    from contract.status import Status
+    from contract.snapshot_format import Meta
+    from contract.status_file import Status
 
 Found = TypeVar("Found")
 
@@ -96,13 +96,13 @@ class AgentPod:
         found = (
             make.meta(planned, version=version, fetched_at=time.time()) if meta is None else meta
         )
-        raw = found if isinstance(found, bytes) else snapshot.to_wire(found).encode()
+        raw = found if isinstance(found, bytes) else snapshot_format.to_wire(found).encode()
         self.unmount(planned, write=False)
         name = planned.snapshot
         if self.plan.mode == MOUNT:
             self._mounted[f"{MOUNT_META}/{name}/meta.json"] = raw
             for file in planned.files:
-                key = snapshot.data_key(file.property)
+                key = snapshot_format.data_key(file.property)
                 if key in values:
                     self._mounted[file.file] = values[key]
         else:
@@ -115,7 +115,7 @@ class AgentPod:
         """Show every snapshot, all in one swap, with whole values that begin with `text`."""
         for each in self.plan.snapshots:
             values = {
-                snapshot.data_key(file.property): f"{text}-{file.name}".encode()
+                snapshot_format.data_key(file.property): f"{text}-{file.name}".encode()
                 for file in each.files
             }
             self.mount(each, values, version=version, write=False)
@@ -169,7 +169,7 @@ class AgentPod:
 
     def status(self) -> Status:
         """status.json."""
-        return status.from_wire((self.files / STATUS).read_bytes())
+        return status_file.from_wire((self.files / STATUS).read_bytes())
 
     def shown(self) -> dict[str, bytes]:
         """The files that the app sees, by name, without the status."""

@@ -198,6 +198,6 @@ def test_the_start_path_imports_none_of_the_slow_modules(pod: AgentPod) -> None:
         lines = gate.log.read_text().splitlines()
     imported = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time")}
     slow = {"typing", "dataclasses", "inspect", "argparse", "pathlib", "socket", "select", "signal"}
-    ours = {"contract.names", "contract.spelling", "contract.reference", "agent.follow"}
+    ours = {"contract.object_names", "contract.spelling", "contract.reference", "agent.follow"}
     assert "agent.gate" in imported
     assert imported & (slow | ours) == set()

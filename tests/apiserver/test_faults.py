@@ -11,6 +11,7 @@ import pytest
 
 from apiserver.faults import Fault, Rule
 from kube.api import Api
+from kube.api_resources import SECRETS
 from kube.config import load
 from kube.errors import (
     AlreadyExistsError,
@@ -19,7 +20,6 @@ from kube.errors import (
     ThrottledError,
     UnavailableError,
 )
-from kube.resources import SECRETS
 from tests.make.waiting import until
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.opening import FOLDER
+from providers.open_source import FOLDER
 from tests.chart.rendering import helm, render, run_template
 
 pytestmark = pytest.mark.skipif(helm() is None, reason="needs helm")

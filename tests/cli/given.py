@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contract.freshness import FreshnessClass
-from controller.status import Status
+from controller.snapshot_status import Status
 
 NOW = 1_800_000_000.0
 RULES = FreshnessClass(

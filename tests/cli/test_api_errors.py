@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cli.api_errors import EDIT, refused
-from cli.errors import UnreachableError
+from cli.exit_codes import UnreachableError
 from kube.errors import ApiError, of_status
 
 WHERE = "the API server https://10.0.0.1 (prod)"

@@ -15,7 +15,7 @@ from tests.cli.given import NOW, RULES, SERVED
 
 if TYPE_CHECKING:
     from contract.plan import Plan
-    from controller.status import Status
+    from controller.snapshot_status import Status
 
 NEVER = replace(
     SERVED, serving=None, version=None, fetched_at=None, last_success=None, reason="denied"

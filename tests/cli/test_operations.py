@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from contract.ages import CONFIG_MAP
-from kube.resources import CONFIG_MAPS, SECRETS
+from kube.api_resources import CONFIG_MAPS, SECRETS
 from tests.make.cluster import snapshot_of
 from tests.make.waiting import REPOSITORY, until
 

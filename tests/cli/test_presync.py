@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from apiserver.faults import Fault, Rule
-from controller.snapshots import MADE_FOR
-from kube.resources import SECRET_SNAPSHOTS
+from controller.secret_snapshots import MADE_FOR
+from kube.api_resources import SECRET_SNAPSHOTS
 from tests import make
 from tests.make.cluster import snapshot_of
 from tests.make.waiting import until

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kube.resources import CORE_EVENTS
+from kube.api_resources import CORE_EVENTS
 from tests import make
 from tests.make.command import NO_CLUSTER, typed
 

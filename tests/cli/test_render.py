@@ -13,15 +13,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import manifests, templates
-from cli.errors import CommandError
+from cli import manifests, pod_templates
+from cli.exit_codes import CommandError
 from contract import layout
 from contract.annotations import INJECTED, PLAN, PREFIX
 from policy.load import load_folder
 from tests import make
 from tests.make.command import NO_CLUSTER, typed
 from webhook.admit import admit
-from webhook.config import Injection
+from webhook.injection_settings import Injection
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -54,7 +54,7 @@ def _template(manifest: dict[str, Any]) -> dict[str, Any]:
         found.append(template)
         return template
 
-    templates.change_pods(manifest, note)
+    pod_templates.change_pods(manifest, note)
     assert len(found) == 1
     return found[0]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import manifests
-from cli.errors import CommandError
+from cli.exit_codes import CommandError
 from policy.load import PolicyError, load_texts
 from policy.scalars import resolve
 from tests import make

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import listing
-from cli.connection import moment
+from cli.api_client import moment
 from cli.diagnosis import is_of
 from cli.settings import load
 from cli.terminal import plain

@@ -20,8 +20,8 @@ _REVOKE = """
 import sys
 from pathlib import Path
 from workqueue.clock import SystemClock
-from cli.cluster import ClusterSnapshots
-from cli.connection import connected
+from cli.cluster_snapshots import ClusterSnapshots
+from cli.api_client import connected
 from controller import spec as specs
 from controller.spec import Name
 

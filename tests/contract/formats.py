@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract import ages, plan, snapshot, status
+from contract import ages, plan, snapshot_format, status_file
 from contract.ages import Confirmed
 from contract.plan import Reload
 from contract.reasons import FetchFailure, Freshness, Holding, Serving
-from contract.snapshot import Quarantined
+from contract.snapshot_format import Quarantined
 from tests import make
 from tests.properties import strategies
 
@@ -88,16 +88,16 @@ FORMATS = (
     Format(
         golden="meta",
         what="meta.json",
-        read=snapshot.from_wire,
-        write=snapshot.to_wire,
+        read=snapshot_format.from_wire,
+        write=snapshot_format.to_wire,
         value=make.meta(version="v6", pin="v6", revoked=("v1", "v2"), quarantined=_QUARANTINED),
         values=strategies.metas(),
     ),
     Format(
         golden="meta-incarnation",
         what="meta.json",
-        read=snapshot.from_wire,
-        write=snapshot.to_wire,
+        read=snapshot_format.from_wire,
+        write=snapshot_format.to_wire,
         value=make.meta(
             version="v6",
             incarnation="AbC123",
@@ -111,8 +111,8 @@ FORMATS = (
     Format(
         golden="meta-revoked",
         what="meta.json",
-        read=snapshot.from_wire,
-        write=snapshot.to_wire,
+        read=snapshot_format.from_wire,
+        write=snapshot_format.to_wire,
         value=make.meta(serving=Serving.REVOKED, revoked=("v1",)),
         values=strategies.metas(),
     ),
@@ -153,9 +153,9 @@ FORMATS = (
     Format(
         golden="status",
         what="status.json",
-        read=status.from_wire,
-        write=status.to_wire,
-        value=status.Status(
+        read=status_file.from_wire,
+        write=status_file.to_wire,
+        value=status_file.Status(
             revision="20270115-1",
             written_at=make.NOW + 0.25,
             secrets={

@@ -14,7 +14,7 @@ from contract.reasons import Serving
 from tests import make
 
 if TYPE_CHECKING:
-    from contract.snapshot import Meta
+    from contract.snapshot_format import Meta
 
 NOW = make.NOW
 A = Confirmed(version="a", last_success=NOW - 60)

@@ -18,7 +18,7 @@ import orjson
 import pytest
 from hypothesis import given
 
-from contract.record import Record
+from contract.frozen import Record
 from contract.secret_bytes import SecretBytes
 from tests import make
 from tests.properties import strategies

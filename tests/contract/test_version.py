@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from contract.snapshot import MOST_VERSION, is_version
+from contract.snapshot_format import MOST_VERSION, is_version
 from schema.fields import Version
 
 _MODEL: TypeAdapter[str] = TypeAdapter(Version)

@@ -20,9 +20,9 @@ from controller.leader import Leader, lead
 from controller.lease import LeaseTimes
 from controller.lease_renewal import Renewal
 from kube.api import Api
+from kube.api_resources import CONFIG_MAPS
 from kube.config import load
 from kube.errors import ApiError, FencedError
-from kube.resources import CONFIG_MAPS
 from workqueue.clock import SystemClock
 
 TIMES = LeaseTimes(duration_s=6, renew_deadline_s=4.0, retry_s=1.0)

@@ -6,8 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from contract.snapshot import SECRET_TYPE
-from controller.record import RECORD_TYPE
+from contract.snapshot_format import SECRET_TYPE
+from controller.snapshot_record import RECORD_TYPE
 from kube.errors import GoneError, of_status
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from controller.leader import Leader, lead
 from controller.lease_renewal import Renewal
-from controller.serve import serve
+from controller.metrics_server import serve
 from controller.telemetry import log_to
 from kube.api import Api
 from workqueue.clock import SystemClock

@@ -11,7 +11,7 @@ import pytest
 
 from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, DemoProvider, Proxy
-from kube.resources import SECRET_SNAPSHOTS
+from kube.api_resources import SECRET_SNAPSHOTS
 from refresh.model import SourceKey
 from tests.make.waiting import until
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controller.record import decoded
+from controller.snapshot_record import decoded
 from demo.provider import KEYS, DemoProvider
 from refresh.model import SourceKey
 from tests.make.waiting import until

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contract import layout, plan
 from contract.annotations import PLAN
-from contract.snapshot import property_key
+from contract.snapshot_format import property_key
 from controller.demand import (
     MOST_SNAPSHOTS,
     Demand,

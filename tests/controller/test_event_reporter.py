@@ -18,8 +18,8 @@ from controller.event_reporter import LATE_S, STARTED_S, TURN_S, EventReporter
 from controller.informers import Pod
 from controller.reconcile import Decided, Known
 from kube.reflector import Change
-from refresh.events import Alarm, AlarmKind
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
+from refresh.step_events import Alarm, AlarmKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

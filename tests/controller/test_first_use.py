@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from contract import layout, plan
-from contract.snapshot import property_key
+from contract.snapshot_format import property_key
 from tests import make
 from tests.make.waiting import until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contract import layout, plan
-from kube.resources import PODS, SECRET_SNAPSHOTS
+from kube.api_resources import PODS, SECRET_SNAPSHOTS
 from tests import make
 from tests.make.cluster import POLICY, snapshot_of
 from tests.make.waiting import until

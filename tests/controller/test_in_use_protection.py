@@ -20,9 +20,9 @@ from controller.in_use_protection import (
     changes,
     used,
 )
+from kube.api_resources import SECRET_ACCOUNTS, SECRET_POLICIES
 from kube.errors import AlreadyExistsError, NotFoundError, of_status
 from kube.reflector import Reflector
-from kube.resources import SECRET_ACCOUNTS, SECRET_POLICIES
 from policy.load import load_texts
 from refresh.model import SnapshotKey, SourceKey
 from tests.kube.cluster import cluster

@@ -20,7 +20,7 @@ from controller.informers import (
     PolicyInformer,
     Sources,
 )
-from controller.snapshots import declaration
+from controller.secret_snapshots import declaration
 from kube.api import Event
 from refresh.model import SnapshotKey, SourceKey
 from workqueue.clock import SystemClock

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kube.resources import CONFIG_MAPS, LEASES
+from kube.api_resources import CONFIG_MAPS, LEASES
 from tests.controller.candidate import LOST, TIMES
 from tests.kube.cluster import cluster, kubeconfig
 from tests.make.waiting import REPOSITORY

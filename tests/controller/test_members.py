@@ -10,7 +10,7 @@ import pytest
 from contract import layout, plan
 from contract.annotations import PLAN
 from contract.reasons import Holding
-from contract.snapshot import META, data_key
+from contract.snapshot_format import META, data_key
 from demo.image import build_agent_image
 from tests import make
 from tests.agent.pod import AgentPod

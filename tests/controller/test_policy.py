@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract import layout
-from contract.names import snapshot_name
-from controller.snapshots import declaration
-from kube.resources import CONFIG_MAPS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS, SECRETS
+from contract.object_names import snapshot_name
+from controller.secret_snapshots import declaration
+from kube.api_resources import (
+    CONFIG_MAPS,
+    SECRET_ACCOUNTS,
+    SECRET_POLICIES,
+    SECRET_SNAPSHOTS,
+    SECRETS,
+)
 from tests import make
 from tests.make.cluster import POLICY, snapshot_of
 from tests.make.waiting import until
 
 if TYPE_CHECKING:
-    from kube.resources import Resource
+    from kube.api_resources import Resource
     from tests.make.cluster import World
 
 Json = dict[str, Any]

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.snapshot import META, VALUE
+from contract.snapshot_format import META, VALUE
 from controller.publication import publish
-from controller.record import HISTORY, RECORD, from_secret, record_name
-from controller.records import Records
-from controller.secrets import ForeignSecretError, Secrets
+from controller.record_store import Records
+from controller.snapshot_record import HISTORY, RECORD, from_secret, record_name
+from controller.snapshot_secrets import ForeignSecretError, Secrets
 from kube.errors import ApiError, of_status
 from refresh.snapshot_data import publication, published, restored, secret_data
 from tests.controller.secret_server import Killed, SecretServer
@@ -24,7 +24,7 @@ from tests.controller.steps import KEY, NAME, STEPS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from controller.record import SnapshotRecord
+    from controller.snapshot_record import SnapshotRecord
     from refresh.model import SnapshotState
 
 SYSTEM = "lastgood-system"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.snapshot import Quarantined
+from contract.snapshot_format import Quarantined
 from controller.demand import DemandedParts
 from controller.policy_cache import PolicyCache
 from controller.reconcile import (

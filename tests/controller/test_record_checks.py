@@ -13,7 +13,7 @@ from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
 from controller import record_checks
 from controller.record_checks import ROUND_S, RecordChecks
-from controller.records import UntakenRecordError
+from controller.record_store import UntakenRecordError
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SnapshotState, SourceKey
 

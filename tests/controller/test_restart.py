@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from apiserver.faults import Fault, Rule
 from contract import layout
 from contract.ages import CONFIG_MAP
-from contract.snapshot import META
-from controller.record import record_name
-from kube.resources import CONFIG_MAPS, SECRET_SNAPSHOTS, SECRETS
+from contract.snapshot_format import META
+from controller.snapshot_record import record_name
+from kube.api_resources import CONFIG_MAPS, SECRET_SNAPSHOTS, SECRETS
 from tests import make
 from tests.make.cluster import snapshot_of
 from tests.make.standin import SYSTEM

@@ -20,15 +20,15 @@ from controller.selfcheck import (
     check,
 )
 from kube.api import Api
-from kube.attempt import Attempts
+from kube.api_resources import SECRETS
 from kube.errors import UnavailableError
-from kube.resources import SECRETS
+from kube.forbidden_requests import Attempts
 from tests.kube.server import refuse, say, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kube.attempt import Attempt
+    from kube.forbidden_requests import Attempt
     from tests.kube.server import Fault
 
 SYSTEM, POD = "lastgood-system", "lastgood-controller-0"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from controller.lease import LEASE
-from controller.record import record_name
+from controller.snapshot_record import record_name
 from controller.telemetry import JsonLines
-from kube.resources import LEASES
+from kube.api_resources import LEASES
 from tests import make
 from tests.make.cluster import POLICY, snapshot_of
 from tests.make.standin import SYSTEM

@@ -10,7 +10,7 @@ import pytest
 
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import (
+from contract.snapshot_format import (
     MOST_INCARNATION,
     MOST_REVOKED,
     MOST_VERSION,
@@ -19,9 +19,9 @@ from contract.snapshot import (
     Quarantined,
 )
 from controller.publication import publish
-from controller.record import MOST_BYTES, decoded, from_secret, to_secret, with_extra
-from controller.records import Records
-from controller.secrets import Secrets
+from controller.record_store import Records
+from controller.snapshot_record import MOST_BYTES, decoded, from_secret, to_secret, with_extra
+from controller.snapshot_secrets import Secrets
 from refresh.model import Checks, Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import publication, published, restored
 from refresh.validate import check

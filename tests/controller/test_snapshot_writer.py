@@ -10,7 +10,7 @@ import pytest
 
 from contract.reasons import Found, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import from_wire
+from contract.snapshot_format import from_wire
 from kube.errors import ApiError, of_status
 from refresh.model import Kept, SnapshotState
 from refresh.snapshot_data import publication

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import Quarantined
+from contract.snapshot_format import Quarantined
 from controller.demand import DemandedParts
 from controller.reconcile import Decided, Known
-from controller.snapshots import WatchedSnapshot
+from controller.secret_snapshots import WatchedSnapshot
 from controller.spec import Spec
 from controller.times import rfc3339
 from kube.reflector import Change

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from controller.garbage_collector import GarbageCollector
-from controller.records import Records
-from controller.secrets import Secrets
+from controller.record_store import Records
+from controller.snapshot_secrets import Secrets
 from controller.snapshot_writer import SnapshotWriter
 from controller.status_writer import StatusWriter
 from refresh.model import SnapshotKey, SourceKey

@@ -12,7 +12,7 @@ from contract import layout
 from contract.annotations import PREFIX
 from policy.load import load_folder
 from webhook.admit import admit
-from webhook.config import Injection
+from webhook.injection_settings import Injection
 from webhook.verdict import Outcome
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "payments"

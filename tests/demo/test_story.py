@@ -18,8 +18,8 @@ import pytest
 
 from apiserver.client import Client
 from demo.story import MEMORY, STEPS
+from kube.api_resources import PODS
 from kube.errors import NotFoundError
-from kube.resources import PODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from contract import ages, layout, plan
 from contract.annotations import PLAN, SYNC_REQUESTED
 from contract.reasons import Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import META, SECRET_TYPE
+from contract.snapshot_format import META, SECRET_TYPE
 from refresh.model import Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import entry, publication, secret_data
 from tests.make.waiting import REPOSITORY, until

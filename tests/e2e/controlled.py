@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract import ages, layout, plan
-from contract.names import snapshot_name
-from contract.snapshot import META
+from contract.object_names import snapshot_name
+from contract.snapshot_format import META
 from controller.lease import LEASE
-from controller.record import record_name
+from controller.snapshot_record import record_name
 from tests import make
 from tests.e2e import needs
 from tests.make.waiting import PAGE_S, REPOSITORY, until

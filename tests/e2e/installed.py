@@ -20,8 +20,8 @@ from tests.e2e.controlled import PATIENCE_S, Controlled, Json
 from tests.make.manifests import container
 from tests.make.waiting import until
 from webhook.admit import admit
-from webhook.config import Injection
 from webhook.inject import strip
+from webhook.injection_settings import Injection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from tests import make
 from tests.e2e.enforced import AGENT
 from tests.make.manifests import container, pod
 from webhook.admit import admit
-from webhook.config import Injection
+from webhook.injection_settings import Injection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

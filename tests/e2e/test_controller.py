@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.annotations import SYNC_REQUESTED
-from contract.snapshot import META, SECRET_TYPE
+from contract.snapshot_format import META, SECRET_TYPE
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.one_secret import DB, ONE, TWO, rotate, served
 from tests.make.waiting import until

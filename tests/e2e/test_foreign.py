@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contract.snapshot import META, SECRET_TYPE
+from contract.snapshot_format import META, SECRET_TYPE
 from tests.e2e.controlled import PATIENCE_S
 from tests.make.waiting import until
 

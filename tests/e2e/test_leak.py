@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kube.resources import SECRETS
+from kube.api_resources import SECRETS
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.installed import SYSTEM, Installed

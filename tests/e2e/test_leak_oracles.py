@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from kube.resources import SECRETS
+from kube.api_resources import SECRETS
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.enforced import kubectl
 from tests.e2e.leak.scene import CONTROLLER

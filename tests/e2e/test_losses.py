@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract import ages
-from contract.snapshot import META
+from contract.snapshot_format import META
 from tests import make
 from tests.e2e.controlled import PATIENCE_S, Controlled, Json
 from tests.make.waiting import until

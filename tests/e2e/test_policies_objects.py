@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.names import snapshot_name
+from contract.object_names import snapshot_name
 from tests.e2e.enforced import POLICY, RESTORER, kubectl
 
 if TYPE_CHECKING:

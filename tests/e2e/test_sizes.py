@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import MOST_VERSION, MOST_VERSIONS
+from contract.snapshot_format import MOST_VERSION, MOST_VERSIONS
 from refresh.model import Checks
-from refresh.select import MOST_BYTES
+from refresh.properties import MOST_BYTES
 from refresh.validate import check
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.one_secret import DB

@@ -12,7 +12,7 @@ from tests.e2e.opted_in import IMAGE, POLICY, create
 from tests.make.manifests import container, pod
 from tests.make.strangers import STRANGERS, stranger
 from webhook.admit import admit
-from webhook.config import Injection
+from webhook.injection_settings import Injection
 
 if TYPE_CHECKING:
     from tests.chart.rendering import Manifest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.snapshot import KIND
-from contract.snapshot import META
+from contract.snapshot_format import META
 from tests import make
 from tests.e2e.controlled import PATIENCE_S
 from tests.e2e.one_secret import DB, ONE, TWO, refresh, rotate, served

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kube.api import Api
+from kube.api_resources import SECRET_POLICIES
 from kube.config import load
 from kube.reflector import Pace, Reflector
-from kube.resources import SECRET_POLICIES
 from tests.e2e import admission
 from tests.e2e.enforced import as_list, kubectl
 from tests.e2e.relay import relay

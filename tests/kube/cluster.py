@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kube.api import Api
+from kube.api_resources import NAMESPACES
 from kube.config import load
-from kube.resources import NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

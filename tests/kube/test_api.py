@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kube.api import Api
+from kube.api_resources import LEASES, NAMESPACES, PODS, SECRET_SNAPSHOTS, SECRETS
 from kube.errors import (
     AlreadyExistsError,
     ApiError,
@@ -27,14 +28,13 @@ from kube.errors import (
     UnavailableError,
 )
 from kube.ndjson import MOST_BYTES
-from kube.resources import LEASES, NAMESPACES, PODS, SECRET_SNAPSHOTS, SECRETS
 from tests.kube.server import Server, hang_up, never, refuse, say, serving
 from tests.make import CANARY, leaks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kube.resources import Resource
+    from kube.api_resources import Resource
     from tests.kube.server import Fault
 
 SECRET = SECRETS.path("a", "db")

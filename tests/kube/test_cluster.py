@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from kube.api import Api
+from kube.api_resources import CONFIG_MAPS, SECRETS, Resource
 from kube.config import load
 from kube.errors import (
     AlreadyExistsError,
@@ -23,7 +24,6 @@ from kube.errors import (
     NotFoundError,
 )
 from kube.reflector import Pace, Reflector
-from kube.resources import CONFIG_MAPS, SECRETS, Resource
 from tests.kube.cluster import cluster, kubeconfig
 from tests.make import CANARY, leaks
 from tests.make.kinds import SERVICE_ACCOUNTS

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kube.api import Api
+from kube.api_resources import PODS
 from kube.reflector import Change, Pace, Reflector
-from kube.resources import PODS
 from tests.kube.server import Server, hang_up, never, refuse, say, serving
 from workqueue.clock import SystemClock
 

@@ -24,13 +24,13 @@ import yaml
 from apiserver.install import CONTROLLER
 from contract import ages, layout, plan
 from contract.annotations import REFRESH_REQUESTED
-from contract.names import snapshot_name
-from contract.snapshot import META, Meta
-from contract.snapshot import from_wire as meta_from_wire
+from contract.object_names import snapshot_name
+from contract.snapshot_format import META, Meta
+from contract.snapshot_format import from_wire as meta_from_wire
 from controller.lease import LEASE
-from controller.record import record_name
+from controller.snapshot_record import record_name
 from controller.times import rfc3339, seconds
-from kube.resources import (
+from kube.api_resources import (
     CONFIG_MAPS,
     CORE_EVENTS,
     LEASES,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contract.ages import Confirmed, Entry
 from contract.freshness import FreshnessClass
-from contract.names import snapshot_name
+from contract.object_names import snapshot_name
 from contract.plan import Plan, PlannedFile, PlannedSnapshot, Reload
 from contract.reasons import Freshness, Serving
-from contract.snapshot import Meta, Quarantined
-from contract.status import SecretStatus, Status
+from contract.snapshot_format import Meta, Quarantined
+from contract.status_file import SecretStatus, Status
 
 NOW = 1_800_000_000.0
 """A moment for tests, in seconds since the epoch."""

@@ -12,12 +12,12 @@ import pytest
 
 from apiserver import install
 from apiserver.client import Client
+from apiserver.operations import Target
 from apiserver.refusal import Refusal
-from apiserver.registry import Target
 from apiserver.running import running
 from apiserver.server import ADMIN
 from certs.dev_ca import CA_FILE, CERT_FILE, KEY_FILE, write_pair
-from kube import resources
+from kube import api_resources
 from kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from tests.make import kinds
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from apiserver.faults import Rule
     from apiserver.running import Running
     from apiserver.server import Seen, Server
-    from kube.resources import Resource
+    from kube.api_resources import Resource
 
 Json = dict[str, Any]
 SYSTEM = install.SYSTEM
 """The release's namespace."""
 _KINDS = {
-    "Namespace": resources.NAMESPACES,
-    "Pod": resources.PODS,
-    "Secret": resources.SECRETS,
-    "SecretAccount": resources.SECRET_ACCOUNTS,
-    "SecretPolicy": resources.SECRET_POLICIES,
-    "SecretSnapshot": resources.SECRET_SNAPSHOTS,
+    "Namespace": api_resources.NAMESPACES,
+    "Pod": api_resources.PODS,
+    "Secret": api_resources.SECRETS,
+    "SecretAccount": api_resources.SECRET_ACCOUNTS,
+    "SecretPolicy": api_resources.SECRET_POLICIES,
+    "SecretSnapshot": api_resources.SECRET_SNAPSHOTS,
 }
 """Of objects that tests apply."""
 _TRIES = 20

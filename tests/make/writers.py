@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from contract.ages import Entry
-    from contract.snapshot import Meta
+    from contract.snapshot_format import Meta
     from controller.reconcile import Decided
     from refresh.model import SnapshotKey, SnapshotState
     from refresh.sink import Publication

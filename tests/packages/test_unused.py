@@ -27,7 +27,7 @@ KEPT = {"kube.config.__all__"} | {
     for name in PROVIDERS
     for read in ("open_source", "__all__")
 }
-"""Read by Python itself, or by `providers.opening` under a name that it makes."""
+"""Read by Python itself, or by `providers.open_source` under a name that it makes."""
 
 
 def defined(tree: ast.Module) -> Iterator[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contract import layout
 from contract.ages import Confirmed, Entry
 from contract.freshness import FreshnessClass
-from contract.names import snapshot_name
+from contract.object_names import snapshot_name
 from contract.plan import (
     BUNDLES,
     FILE_MODES,
@@ -22,8 +22,8 @@ from contract.plan import (
 )
 from contract.reasons import FetchFailure, Freshness, Holding, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import Meta, Quarantined
-from contract.status import SecretStatus, Status
+from contract.snapshot_format import Meta, Quarantined
+from contract.status_file import SecretStatus, Status
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -16,8 +16,8 @@ from providers.aws.source.client import Access, Keys, open_clients, open_ssm
 from providers.aws.source.opening import open_source as open_aws
 from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.secrets_manager import AwsSecretsManager
-from providers.file.source.files import FileSource
-from providers.opening import open_source
+from providers.file.source.secret_files import FileSource
+from providers.open_source import open_source
 from providers.protocol import FetchRequest, Material, Source
 
 if TYPE_CHECKING:

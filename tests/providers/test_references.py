@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.reference import ReferenceRejected, SourceRequest, is_property
-from contract.snapshot import data_key, property_key
+from contract.snapshot_format import data_key, property_key
 from contract.spelling import nearest, suggestion
 from providers.references import canonicalise, parse_source
 from providers.registry import PROVIDERS, SCHEMES

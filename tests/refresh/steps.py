@@ -5,15 +5,15 @@ from __future__ import annotations
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from providers.protocol import Material
-from refresh.events import (
+from refresh.model import OperatorSpec, SnapshotState
+from refresh.step import step
+from refresh.step_events import (
     Alarm,
     AlarmKind,
     Arrived,
     Event,
     Operated,
 )
-from refresh.model import OperatorSpec, SnapshotState
-from refresh.step import step
 from refresh.validate import Rejection
 
 BAD = Rejection(FetchFailure.INVALID, "not-json")

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from contract.freshness import PROPAGATION_S
 from contract.reasons import FetchFailure
-from contract.snapshot import Quarantined
+from contract.snapshot_format import Quarantined
 from controller import conditions
-from refresh import judge, versions
-from refresh.events import AlarmKind, Arrived, FetchFailed, Rechecked, Unchanged, Weighed
+from refresh import arrivals, versions
 from refresh.held_versions import what_is_lost
 from refresh.model import Demanded, Identity, SnapshotState, Use
 from refresh.step import known_version, step
+from refresh.step_events import AlarmKind, Arrived, FetchFailed, Rechecked, Unchanged, Weighed
 from tests.refresh.steps import alarms, bad, served, state_after, value_of, wished
 from tests.refresh.world import CRITICAL, STEADY, Provider, demanded, governed, snapshot
 
@@ -29,7 +29,7 @@ KEY = snapshot("a", "/a")
 
 def made(state: SnapshotState, version: str, value: bytes, wanted: Demanded = USED) -> Arrived:
     """The current version arrived, as it is judged for who wants it."""
-    return judge.arrived(state, wanted, value_of(version, value))
+    return arrivals.arrived(state, wanted, value_of(version, value))
 
 
 def holding(value: bytes = b"{}", wanted: Demanded = USED) -> SnapshotState:
@@ -40,7 +40,7 @@ def holding(value: bytes = b"{}", wanted: Demanded = USED) -> SnapshotState:
 
 def weighed(state: SnapshotState, now: float, wanted: Demanded = USED) -> SnapshotState:
     """Compared again."""
-    event = judge.weighed(state, wanted)
+    event = arrivals.weighed(state, wanted)
     return state if event is None else step(state, event, now)[0]
 
 
@@ -92,7 +92,7 @@ def test_the_hold_ends_after_the_classs_time() -> None:
     state = holding()
     assert state.held_until == 2000.0 + STEADY.budget_s
     assert served(weighed(state, state.held_until - 1)) == "v1"
-    event = judge.weighed(state, USED)
+    event = arrivals.weighed(state, USED)
     assert event is not None
     assert alarms(state, event, state.held_until) == [AlarmKind.SUSPICIOUS]
     state = weighed(state, state.held_until)
@@ -177,7 +177,7 @@ def test_a_provider_that_goes_back_ends_the_hold() -> None:
         state, _ = step(holding(), event, 3000.0)
         assert (served(state), state.last_success, state.quarantined) == ("v1", 3000.0, ())
         assert (state.lost, state.held_since, state.held_until) == ((), None, None)
-        assert judge.weighed(state, USED) is None
+        assert arrivals.weighed(state, USED) is None
 
 
 @pytest.mark.parametrize("pin", ["v1", "v2"])
@@ -280,4 +280,4 @@ def test_a_fleet_holds_and_serves_in_time_while_the_provider_is_down() -> None:
     world.manager.demand([UNUSED], world.at)
     world.run(1)
     assert world.store.snapshots[KEY]["value"] == b"{}"
-    assert isinstance(judge.weighed(holding(), USED), Weighed)
+    assert isinstance(arrivals.weighed(holding(), USED), Weighed)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from contract.ages import last_success
 from contract.reasons import FetchFailure, Serving
-from contract.snapshot import META, VALUE, Quarantined, from_wire
+from contract.snapshot_format import META, VALUE, Quarantined, from_wire
 from refresh import versions
-from refresh.events import Alarm, AlarmKind, Arrived, Publish, Unchanged
 from refresh.model import Identity, SnapshotState
 from refresh.snapshot_data import entry, history_data, publication, restored, secret_data
 from refresh.step import known_version, step
+from refresh.step_events import Alarm, AlarmKind, Arrived, Publish, Unchanged
 from refresh.validate import Rejection
 from tests.refresh.steps import alarms, good, served, state_after, value_of, wished
 from tests.refresh.world import CLUSTER, Provider, demanded, governed, read, snapshot

@@ -8,8 +8,8 @@ import pytest
 
 from contract.reasons import FetchFailure, Serving
 from refresh.budget import Budget
-from refresh.events import Alarm, AlarmKind
 from refresh.model import Checks, SnapshotKey, SourceKey
+from refresh.step_events import Alarm, AlarmKind
 from tests.refresh.world import (
     BUDGET,
     CHECKS,

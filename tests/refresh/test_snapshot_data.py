@@ -6,12 +6,12 @@ from contract import ages, wire
 from contract.ages import Confirmed, Entry
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import META, VALUE, from_wire
+from contract.snapshot_format import META, VALUE, from_wire
 from providers.protocol import Material
 from refresh import snapshot_data
-from refresh.events import Arrived, FetchFailed, Operated
 from refresh.model import OperatorSpec, SnapshotState
 from refresh.step import step
+from refresh.step_events import Arrived, FetchFailed, Operated
 from tests.make import CANARY
 from tests.refresh.world import CLUSTER, read, snapshot
 

@@ -7,9 +7,11 @@ import pytest
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import Quarantined
+from contract.snapshot_format import Quarantined
 from refresh import versions
-from refresh.events import (
+from refresh.model import Identity, Kept, SnapshotState
+from refresh.step import known_version, step
+from refresh.step_events import (
     Alarm,
     AlarmKind,
     Arrived,
@@ -21,8 +23,6 @@ from refresh.events import (
     Unchanged,
     Withdrawn,
 )
-from refresh.model import Identity, Kept, SnapshotState
-from refresh.step import known_version, step
 from refresh.validate import Rejection
 from tests.refresh.steps import (
     alarms,

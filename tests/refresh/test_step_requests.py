@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 
 from contract.reasons import FetchFailure, Serving
-from contract.snapshot import MOST_REVOKED, MOST_VERSIONS, Quarantined
+from contract.snapshot_format import MOST_REVOKED, MOST_VERSIONS, Quarantined
 from refresh import versions
-from refresh.events import (
+from refresh.model import Identity
+from refresh.step import known_version, step
+from refresh.step_events import (
     Alarm,
     AlarmKind,
     Arrived,
@@ -16,8 +18,6 @@ from refresh.events import (
     Tombstoned,
     Unchanged,
 )
-from refresh.model import Identity
-from refresh.step import known_version, step
 from tests.refresh.steps import (
     BAD,
     alarms,

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import is_version
+from contract.snapshot_format import is_version
 from providers.protocol import Failed, Material, NotModified, Unversioned
 from refresh import naming
-from refresh.events import Arrived, FetchFailed, Unchanged
 from refresh.model import SnapshotState
 from refresh.snapshot_data import (
     entry,
@@ -21,6 +20,7 @@ from refresh.snapshot_data import (
     secret_data,
 )
 from refresh.step import step
+from refresh.step_events import Arrived, FetchFailed, Unchanged
 from tests.refresh.steps import BAD, served, state_after, wished
 from tests.refresh.world import CLUSTER, read, snapshot
 

@@ -12,7 +12,7 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from refresh import validate
 from refresh.model import Checks
-from refresh.select import MOST_BYTES, MOST_LEVELS, MalformedValueError, members, selected, size
+from refresh.properties import MOST_BYTES, MOST_LEVELS, MalformedValueError, members, selected, size
 from tests.make import CANARY
 
 if TYPE_CHECKING:

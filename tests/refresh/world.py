@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
-from contract.snapshot import META, VALUE, from_wire
+from contract.snapshot_format import META, VALUE, from_wire
 from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 from refresh.budget import Budget
 from refresh.manager import SnapshotManager
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult
     from refresh.account_queue import Work
-    from refresh.events import Alarm
     from refresh.model import OperatorSpec, Task, Use
     from refresh.sink import Publication
+    from refresh.step_events import Alarm
     from refresh.write_queue import Job, WriteParts
 
 CLUSTER = "uid-1"

@@ -16,7 +16,7 @@ from serving.register import Phase
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from serving.connection import Connection
+    from serving.client_connection import Connection
 
 LIMITS = ClientLimits(connections=8, per_address=4, held_bytes=1 << 20, head_s=1e6, body_s=1e6)
 

@@ -12,8 +12,8 @@ from contract import layout
 from policy.load import load_texts
 from tests import make
 from webhook.admit import admit
-from webhook.config import Injection
 from webhook.handler import Handler
+from webhook.injection_settings import Injection
 from webhook.telemetry import AdmissionLog, Telemetry
 
 if TYPE_CHECKING:

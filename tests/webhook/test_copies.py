@@ -12,7 +12,7 @@ from contract import layout
 from policy.load import load_folder
 from tests import make
 from webhook.admit import admit
-from webhook.config import Injection
+from webhook.injection_settings import Injection
 
 ADMIN = Path(__file__).parents[2] / "examples/payments/admin"
 INJECTION = Injection(image="registry.example/agent@sha256:00")

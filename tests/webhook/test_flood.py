@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.webhook.given import review
-from tests.webhook.test_server import POD, ROOT, running
+from tests.webhook.test_routes import POD, ROOT, running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests import make
 from tests.make.waiting import until
 from tests.webhook.given import review
-from tests.webhook.test_server import POD, Running, running
+from tests.webhook.test_routes import POD, Running, running
 from webhook.client_certificates import is_named
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tests import make
 from tests.webhook import given
 from tests.webhook.given import admitted, answered
 from webhook import cost, patch
-from webhook.annotations import read
+from webhook.pod_annotations import read
 from webhook.verdict import MOST_MISTAKES, Denial, Outcome
 
 if TYPE_CHECKING:

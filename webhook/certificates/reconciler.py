@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
+from kube.api_resources import MUTATING_WEBHOOKS, SECRETS
 from kube.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from kube.reflector import Reflector
-from kube.resources import MUTATING_WEBHOOKS, SECRETS
 from webhook.certificates import authority, secret
 from webhook.certificates.rotation import (
     Leaf,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kube.api import Api
-    from kube.resources import Resource
+    from kube.api_resources import Resource
     from webhook.certificates.authority import Certified
     from webhook.certificates.locations import Locations
     from webhook.certificates.rotation import Action, Ca, RotationTimes

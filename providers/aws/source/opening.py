@@ -11,13 +11,13 @@ from providers.aws.source.errors import EXPIRED
 from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.role import Role, Wanted
 from providers.aws.source.secrets_manager import AwsSecretsManager
-from providers.login import Login, UnderLogin
+from providers.credentials import Login, UnderLogin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from providers.aws.source.client import Keys
-    from providers.opening import Opening
+    from providers.open_source import Opening
     from providers.protocol import Source
 
 LONGEST_SESSION = 64

@@ -1,4 +1,4 @@
-"""An account's role: STS gives its credentials, which `providers.login` renews before they end.
+"""An account's role: STS gives credentials, which `providers.credentials` renews in time.
 Decisions and what was rejected: docs/design/015.
 """
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from contract.reasons import FetchFailure
 from providers.aws.source.client import Keys
 from providers.aws.source.errors import TROUBLE, failure
-from providers.login import LEAST_S, in_order
+from providers.credentials import LEAST_S, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from providers.aws.source.client import StsClient
-    from providers.login import Asked
+    from providers.credentials import Asked
     from providers.protocol import Failed, Observer
 
 ASSUME = "AssumeRole"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from providers.file.account import File
-from providers.file.source.files import FileSource
+from providers.file.source.secret_files import FileSource
 
 if TYPE_CHECKING:
-    from providers.opening import Opening
+    from providers.open_source import Opening
     from providers.protocol import Source
 
 __all__ = ["open_source"]

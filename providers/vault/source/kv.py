@@ -25,16 +25,16 @@ from providers.protocol import (
 from providers.references import canonicalise
 from providers.vault.references import mount_of
 from providers.vault.source import answers
+from providers.vault.source.address import Call
 from providers.vault.source.login import LOOK_UP
-from providers.vault.source.server import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from providers.http import Answer
     from providers.protocol import FetchRequest, FetchResult
+    from providers.vault.source.address import Server, Token
     from providers.vault.source.answers import Value
-    from providers.vault.source.server import Server, Token
 
 PROVIDER = "vault"
 READ = "read"

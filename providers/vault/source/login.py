@@ -6,11 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from providers.login import LEAST_S, Asked, in_order
+from providers.credentials import LEAST_S, Asked, in_order
 from providers.protocol import Failed
 from providers.vault.source import answers
-from providers.vault.source.files import read_jwt, read_token
-from providers.vault.source.server import Call, Token
+from providers.vault.source.address import Call, Token
+from providers.vault.source.credential_files import read_jwt, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from providers.http import Http
     from providers.vault.account import Auth
-    from providers.vault.source.server import Server
+    from providers.vault.source.address import Server
 
 LOGIN = "login"
 LOOK_UP = "lookup-self"

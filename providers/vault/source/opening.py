@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from providers.credentials import Login, UnderLogin
 from providers.http import Http, Tls
-from providers.login import Login, UnderLogin
 from providers.vault.account import Vault
+from providers.vault.source.address import Server
 from providers.vault.source.kv import TOKEN_ENDED, VaultKv
 from providers.vault.source.login import VaultLogin
-from providers.vault.source.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.http import Patience
-    from providers.opening import Opening
+    from providers.open_source import Opening
     from providers.protocol import Source
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.names import snapshot_name
+from contract.object_names import snapshot_name
 from contract.secret_bytes import SecretBytes
 from demo.provider import KEYS, DemoProvider, Proxy
 from tests import make

@@ -8,8 +8,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING
 
-from contract.snapshot import SECRET_TYPE
-from controller.record import RECORD_TYPE
+from contract.snapshot_format import SECRET_TYPE
+from controller.snapshot_record import RECORD_TYPE
 from tests.e2e.install.kubectl import Json, run
 from tests.e2e.install.world import OTHER, PROVIDER, SYSTEM, TEAM
 

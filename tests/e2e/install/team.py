@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from contract import ages, layout, status
+from contract import ages, layout, status_file
 from contract.annotations import REFRESH_REQUESTED
-from contract.snapshot import SECRET_TYPE
-from controller.record import record_name
+from contract.snapshot_format import SECRET_TYPE
+from controller.snapshot_record import record_name
 from tests.e2e.cluster import digest
 from tests.e2e.install.world import SYSTEM, TEAM
 from tests.make.waiting import until
 
 if TYPE_CHECKING:
-    from contract.status import Status
+    from contract.status_file import Status
     from tests.e2e.install.kubectl import Json, Place
     from tests.e2e.install.world import Provider
 
@@ -103,7 +103,7 @@ def confirmed(reference: str) -> float:
 def status_of(pod: str, container: str = "app") -> Status:
     """The status.json that an app sees."""
     path = f"{layout.DEFAULT_MOUNT_PATH}/{layout.STATUS}"
-    return status.from_wire(TEAM.execute(pod, container, READ_STATUS.format(path=path)))
+    return status_file.from_wire(TEAM.execute(pod, container, READ_STATUS.format(path=path)))
 
 
 def container(pod: str, name: str) -> Json:

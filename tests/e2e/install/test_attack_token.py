@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from controller import selfcheck
-from kube.resources import SECRETS
+from kube.api_resources import SECRETS
 from tests.e2e.install.world import OTHER, SYSTEM, TEAM
 from tests.e2e.leak import foreign
 from tests.e2e.leak import scene as scenes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from kube.attempt import Attempt
+    from kube.forbidden_requests import Attempt
     from tests.e2e.enforced import Server
     from tests.e2e.install.world import Provider
     from tests.e2e.leak.foreign import Foreign

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from contract.snapshot import SECRET_TYPE
-from controller.snapshots import declaration
+from contract.snapshot_format import SECRET_TYPE
+from controller.secret_snapshots import declaration
 from tests.e2e.cluster import digest
 from tests.e2e.install import evidence
 from tests.e2e.install.kubectl import run

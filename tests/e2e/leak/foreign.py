@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kube.resources import (
+from kube.api_resources import (
     CONFIG_MAPS,
     CORE_EVENTS,
     LEASES,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from kube.resources import SECRETS
+from kube.api_resources import SECRETS
 from tests.e2e.leak import bodies, foreign, wire
 from tests.e2e.leak.rights import VERBS, Known, Right
 

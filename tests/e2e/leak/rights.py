@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from kube.resources import Resource
+from kube.api_resources import Resource
 from tests.e2e.enforced import kubectl
 
 if TYPE_CHECKING:

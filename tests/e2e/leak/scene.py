@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kube.resources import (
+from kube.api_resources import (
     CONFIG_MAPS,
     EVENTS,
     LEASES,

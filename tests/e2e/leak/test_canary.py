@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube.resources import SECRETS
+from kube.api_resources import SECRETS
 from tests.e2e.leak import canary, foreign
 from tests.e2e.leak.requests import EACH, Generator
 from tests.e2e.leak.rights import VERBS, Identity, Known, Right

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.reasons import FetchFailure
-from contract.snapshot import is_incarnation
+from contract.snapshot_format import is_incarnation
 from providers.aws.source.errors import UNREADABLE
 from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.results import LAGGING

@@ -10,7 +10,7 @@ import pytest
 
 from contract.secret_bytes import SecretBytes
 from providers.aws.source.role import DURATION_S
-from providers.login import LEAST_S, RENEW_SHARE
+from providers.credentials import LEAST_S, RENEW_SHARE
 from providers.protocol import Again, FetchRequest, Material
 from tests.providers.aws.roles import OWN, Clock, Given, account, hold
 from tests.providers.harness import REGION, one, source_of

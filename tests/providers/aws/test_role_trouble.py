@@ -9,7 +9,7 @@ import pytest
 from contract.reasons import FetchFailure
 from providers.aws.source.client import Access, open_sts
 from providers.aws.source.role import DURATION_S, Role, Wanted
-from providers.login import AGAIN_S, DOUBT_S, RENEW_SHARE, Login
+from providers.credentials import AGAIN_S, DOUBT_S, RENEW_SHARE, Login
 from providers.protocol import Again, Failed, FetchRequest, Material
 from tests.providers.aws.roles import (
     ANSWER,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract.reasons import FetchFailure
-from providers.file.source.files import _REASONS, FileSource
+from providers.file.source.secret_files import _REASONS, FileSource
 from providers.protocol import Failed, FetchRequest, Material
 from tests.providers.harness import one
 

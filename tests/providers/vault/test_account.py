@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from providers.vault.account import Vault
 from providers.vault.references import mount_of
-from schema.explain import explain
+from schema.error_messages import explain
 
 SHORT: dict[str, Any] = {
     "addresses": ["https://vault.example:8200"],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.reasons import FetchFailure
-from providers.login import AGAIN_S, DOUBT_S, RENEW_SHARE
+from providers.credentials import AGAIN_S, DOUBT_S, RENEW_SHARE
 from providers.protocol import Again, Failed, Material
 from tests.providers.vault.bao import account
 from tests.providers.vault.scripted import value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.reasons import FetchFailure
-from providers.login import DOUBT_S
+from providers.credentials import DOUBT_S
 from providers.protocol import Failed, Material, Unversioned
 from providers.vault.source.kv import PROOF_S
 from tests.providers.vault.bao import account

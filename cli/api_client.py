@@ -1,0 +1,121 @@
+"""One API server, asked a thing at a time; what it refuses becomes a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cli.api_errors import VIEW, refused
+from cli.exit_codes import CommandError
+from kube.api import Api
+from kube.config import ConfigError, locate
+from kube.errors import ApiError, ForbiddenError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
+    from pathlib import Path
+
+    from kube.config import Place
+    from workqueue.clock import Clock
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class ApiConnection:
+    """Every method raises CommandError, `UnreachableError` where later it may be granted."""
+
+    def __init__(self, runner: asyncio.Runner, api: Api, place: Place, clock: Clock) -> None:
+        self._runner = runner
+        self.api = api
+        self._clock = clock
+        self._heard: tuple[float, float] | None = None
+        """The server's clock at some moment of our monotonic one."""
+        self.namespace = place.namespace
+        """Where things are that name no other."""
+        context = "the pod's service account" if place.context is None else place.context
+        self._where = f"the API server {place.configuration.host} ({context})"
+
+    def ask(self, request: Coroutine[None, None, T], what: str, role: str = VIEW) -> T:
+        """Its answer. `what` it is, as in "you may not list pods"; `role` has the right to it."""
+        try:
+            return self.run(request)
+        except ApiError as error:
+            raise refused(error, what, self._where, role) from None
+
+    def find(self, path: str, what: str, role: str = VIEW) -> Json | None:
+        """One object; None: there is none."""
+        try:
+            return self.run(self.api.get(path))
+        except NotFoundError:
+            return None
+        except ApiError as error:
+            raise refused(error, what, self._where, role) from None
+
+    def allowed(self, request: Coroutine[None, None, T], what: str) -> T | None:
+        """Its answer; None: we may not ask that."""
+        try:
+            return self.run(request)
+        except ForbiddenError:
+            return None
+        except ApiError as error:
+            raise refused(error, what, self._where) from None
+
+    def attempt(self, request: Coroutine[None, None, T]) -> T | None:
+        """Its answer; None: there is none, for whatever reason."""
+        try:
+            return self.run(request)
+        except ApiError:
+            return None
+
+    def run(self, request: Coroutine[None, None, T]) -> T:
+        """Its answer, or the ApiError."""
+        try:
+            return self._runner.run(request)
+        finally:
+            heard = moment(self.api.date)
+            if heard is not None:
+                self._heard = heard, self._clock.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the epoch by the API server's clock, up to a second late: ages are written
+        by the clocks of its cluster, and ours may be wrong.
+        """
+        if self._heard is None:
+            return self._clock.now()
+        server, heard_at = self._heard
+        return server + self._clock.monotonic() - heard_at
+
+
+def moment(date: str | None) -> float | None:
+    """A Date header, in seconds since the epoch; None: there is none, or it can't be read."""
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+@contextmanager
+def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Iterator[ApiConnection]:
+    """The API server that kubeconfigs name, or, without any, that of the pod we run in."""
+    with asyncio.Runner() as runner:
+        try:
+            place = runner.run(locate(files, context))
+        except ConfigError as error:
+            raise CommandError(_help(str(error), files)) from None
+        api = Api(place.configuration, user_agent="lastgood-cli")
+        try:
+            yield ApiConnection(runner, api, place, clock)
+        finally:
+            runner.run(api.close())
+
+
+def _help(message: str, files: Sequence[Path]) -> str:
+    if files:
+        return message
+    return (
+        "no kubeconfig found (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is not a pod with"
+        " a service account"
+    )
