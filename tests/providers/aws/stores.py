@@ -46,7 +46,6 @@ class AwsStore(HttpStore):
     """What both services have."""
 
     server = "moto"
-    scheme: ClassVar[str]
 
     def __init__(self, given: Given) -> None:
         self.moto = given.servers.of(moto)

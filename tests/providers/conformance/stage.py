@@ -97,6 +97,14 @@ class Stage:
             *self.ask_all([one, two]),
         ]
 
+    def ways_and_recovers(self) -> list[FetchResult]:
+        """What each kind of request says of a fault; afterwards nothing of it is left."""
+        results = self.ways()
+        self.wire.reset()
+        result = self.ask()
+        assert isinstance(result, Material | Unversioned), result
+        return results
+
     def word(self, result: FetchResult) -> str:
         """What is reported of a result, after the checks that every value has to pass."""
         if isinstance(result, Failed):

@@ -114,6 +114,8 @@ class Store(abc.ABC):
     applicable. The suite checks that both agree.
     """
 
+    scheme: ClassVar[str]
+    """Of its references."""
     title: ClassVar[str]
     """Of its column."""
     server: ClassVar[str]

@@ -19,7 +19,7 @@ from tests.providers.conformance.table import reported
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.providers.conformance.behaviours import Behaviour
+    from tests.providers.conformance.behaviour import Behaviour
     from tests.providers.conformance.store import Servers, Store
 
 

@@ -55,6 +55,11 @@ class Asked:
         body = self.body.replace(old.encode(), new.encode())
         return replace(self, target=self.target.replace(old, new), body=body)
 
+    @property
+    def words(self) -> tuple[str, str, bytes]:
+        """The request without its headers."""
+        return self.method, self.target, self.body
+
     def names(self, *words: str) -> bool:
         """Whether one of the words stands in path, query or body."""
         return any(word in self.target or word.encode() in self.body for word in words)

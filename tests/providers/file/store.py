@@ -36,6 +36,7 @@ _BY_HTTP = (
 class Folder(Store):
     """`file`."""
 
+    scheme = "file"
     title = "file"
     server = "a folder"
     reports: ClassVar[Mapping[str, Reports]] = {

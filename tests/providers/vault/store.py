@@ -32,6 +32,7 @@ RULES = ("secret/data/conformance/*", "legacy/conformance/*")
 class VaultKv2(HttpStore):
     """KV version 2."""
 
+    scheme = "vault"
     title = "vault KV v2"
     server = "OpenBao"
     mount = "secret"
