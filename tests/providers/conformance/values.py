@@ -50,11 +50,12 @@ def empty(it: Stage) -> FetchResult:
 
 
 @VALUES.add(VALUE, needs="put_binary")
-def binary(it: Stage) -> FetchResult:
+def binary(it: Stage) -> list[FetchResult]:
     """The value is not UTF-8."""
     value = b"\x00\xff\xfe\r\n"
     it.store.put_binary(it.name, value)
-    return with_value(it.ask(), value, it)
+    results = it.ask_all([FetchRequest(reference=it.name)] * 3)
+    return [with_value(result, value, it) for result in (it.ask(), *results)]
 
 
 @VALUES.add(FetchFailure.TOO_LARGE)
@@ -75,10 +76,10 @@ def pinned(it: Stage) -> FetchResult:
 
 
 @VERSIONS.add(FetchFailure.INVALID)
-def pinned_and_gone(it: Stage) -> FetchResult:
-    """The provider no longer has the pinned version. That is no absence."""
+def pinned_and_gone(it: Stage) -> list[FetchResult]:
+    """The provider no longer has the pinned version, or the whole secret. That is no absence."""
     it.hold()
-    return it.ask(version=it.store.gone)
+    return [it.ask(version=it.store.gone), it.ask(it.other, version=it.store.gone)]
 
 
 @VERSIONS.add(FetchFailure.INVALID, needs="disable")
@@ -92,9 +93,9 @@ def disabled(it: Stage) -> list[FetchResult]:
 @VERSIONS.add(FetchFailure.INVALID, needs="delete")
 def deleted(it: Stage) -> list[FetchResult]:
     """The secret was deleted, and the deletion can be undone."""
-    words = it.hold()
+    it.hold()
     it.store.delete(it.name)
-    return [it.ask(), it.ask(**words)]
+    return it.ways()
 
 
 @VERSIONS.add(FetchFailure.ABSENT)
