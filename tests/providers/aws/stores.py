@@ -52,7 +52,7 @@ CODES = {
     "nobody listens": "ConnectionClosedError",
     "slow beyond the deadline": "ReadTimeoutError",
     "reset mid-body": "ConnectionClosedError",
-    "truncated": "UnreadableAnswer",
+    "truncated": "UnreadableAnswer ConnectionClosedError",
     "truncated error": "ForeignAnswer",
     "malformed": "UnreadableAnswer",
     "error page": "ForeignAnswer Http5xx",

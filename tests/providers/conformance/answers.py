@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def slow_beyond_the_deadline(it: Stage) -> list[FetchResult]:
     it.wire.edits(lambda reply: replace(reply, ends=Ends.STALLS))
     results.append(it.ask())
     it.wire.reset()
-    with_value(it.ask(), b"one", it)
+    with_value(it.ask(), CANARY, it)
     return results
 
 
@@ -68,17 +69,23 @@ def cancelled(it: Stage) -> FetchResult:
 @CONNECTIONS.add(FetchFailure.UNAVAILABLE, by_http=True, name="reset mid-body")
 def reset_mid_body(it: Stage) -> list[FetchResult]:
     """The connection is reset in the middle of an answer."""
-    it.hold()
-    it.wire.edits(lambda reply: replace(reply, ends=Ends.RESET))
-    return it.ways_and_recovers()
+    return _ending(it, Ends.RESET)
 
 
 @CONNECTIONS.add(FetchFailure.UNAVAILABLE, by_http=True)
 def truncated(it: Stage) -> list[FetchResult]:
     """The connection ends in the middle of an answer."""
-    it.hold()
-    it.wire.edits(lambda reply: replace(reply, ends=Ends.CUT))
-    return it.ways_and_recovers()
+    return _ending(it, Ends.CUT)
+
+
+def _ending(it: Stage, ends: Ends) -> list[FetchResult]:
+    """Of answers with a length, and of those in chunks."""
+    results = []
+    for chunked in (False, True):
+        it.hold()
+        it.wire.edits(lambda reply, chunked=chunked: replace(reply, ends=ends, chunked=chunked))  # type: ignore[misc]  # a default binds it
+        results += it.ways_and_recovers()
+    return results
 
 
 @ANSWERS.add(FetchFailure.UNAVAILABLE, by_http=True)
@@ -111,9 +118,11 @@ def malformed(it: Stage) -> list[FetchResult]:
     ):
         it.wire.says(Reply(status=200, body=body))
         results += it.ways_and_recovers()
-    return results
+    it.wire.edits(lambda reply: replace(reply, body=gzip.compress(reply.body), headers=_PACKED))
+    return results + it.ways_and_recovers()
 
 
+_PACKED = {"Content-Encoding": "gzip"}
 PAGES = (
     b"",
     b"<html>\r\n<head><title>403 Forbidden</title></head>\r\n<hr><center>nginx</center>\r\n</html>",
@@ -170,7 +179,7 @@ def answers_that_quote_the_secret(it: Stage) -> list[FetchResult]:
     """The canary is in error texts, headers and broken answers. It reaches no sink: no result, log,
     metric or message.
     """
-    it.hold(CANARY)
+    it.hold()
     text = "canary-7f3a"
     assert isinstance(it.store, HttpStore)
     quoted = it.store.error("unavailable", message=CANARY.decode())
@@ -187,4 +196,6 @@ def answers_that_quote_the_secret(it: Stage) -> list[FetchResult]:
     ):
         it.wire.says(reply)
         results += it.ways()
+        if not hasattr(it.store.rotate, "unsupported"):
+            it.store.rotate()  # the next answer is to a login
     return results

@@ -15,6 +15,7 @@ from providers.protocol import (
 )
 from refresh.model import Checks
 from refresh.validate import check
+from tests.make import CANARY
 from tests.providers.conformance.store import HttpStore
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Stage:
             for request, result in zip(requests, found, strict=True)
         ]
 
-    def hold(self, value: bytes = b"one", reference: str | None = None) -> dict[str, str]:
+    def hold(self, value: bytes = CANARY, reference: str | None = None) -> dict[str, str]:
         """Puts a value, fetches it, and gives the words of a request that holds it."""
         self.store.put(reference or self.name, value)
         result = self.ask(reference)

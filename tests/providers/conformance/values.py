@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
 from providers.protocol import Failed, FetchRequest
+from tests.make import CANARY
 from tests.providers.conformance.behaviour import Section, with_value
 from tests.providers.conformance.stage import UNCHANGED, VALUE
 
@@ -72,7 +73,7 @@ def pinned(it: Stage) -> FetchResult:
     words = it.hold()
     it.store.put(it.name, b"two")
     result = it.ask(version=words["known_version"])
-    return result if isinstance(result, Failed) else with_value(result, b"one", it)
+    return result if isinstance(result, Failed) else with_value(result, CANARY, it)
 
 
 @VERSIONS.add(FetchFailure.INVALID)
