@@ -40,7 +40,7 @@ def slow_beyond_the_deadline(it: Stage) -> list[FetchResult]:
     it.wire.edits(lambda reply: replace(reply, ends=Ends.STALLS))
     results.append(it.ask())
     it.wire.reset()
-    with_value(it.ask(), CANARY, it)
+    with_value(it.ask_patiently(), CANARY, it)
     return results
 
 
@@ -55,7 +55,7 @@ def cancelled(it: Stage) -> FetchResult:
     assert isinstance(it.ask(), Failed)
     it.wire.fault = None
     it.wire.release()
-    result = with_value(it.ask(it.other), b"another", it)
+    result = with_value(it.ask_patiently(it.other), b"another", it)
     it.store.source.close()
     closed = threading.Event()
     for _ in range(100):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from providers.credentials import AGAIN_S
 from providers.protocol import (
     Again,
     Alone,
@@ -70,10 +71,22 @@ class Stage:
     def hold(self, value: bytes = CANARY, reference: str | None = None) -> dict[str, str]:
         """Puts a value, fetches it, and gives the words of a request that holds it."""
         self.store.put(reference or self.name, value)
-        result = self.ask(reference)
+        result = self.ask_patiently(reference)
         if reference is None:
             self.held = result
         return self.known(result)
+
+    def ask_patiently(self, reference: str | None = None) -> FetchResult:
+        """As `ask`, where the server is not at fault. A busy machine may be slower than a source
+        that loses patience.
+        """
+        result = self.ask(reference)
+        for _ in range(MOST_ASKS * 2 if self.given.impatient else 0):
+            if not isinstance(result, Failed):
+                break
+            self.given.clock.now += AGAIN_S
+            result = self.ask(reference)
+        return result
 
     def known(self, result: FetchResult) -> dict[str, str]:
         """What a request says of a value that is held."""
