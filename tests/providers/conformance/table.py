@@ -27,7 +27,16 @@ def with_tables(page: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"the page needs the lines {BEGIN} and {END}")
-    return "\n".join([before + begin, "", *map(_section, SECTIONS), end + after])
+    return "\n".join([before + begin, "", _servers(), *map(_section, SECTIONS), end + after])
+
+
+def _servers() -> str:
+    """What each store runs against."""
+    found: dict[str, list[str]] = {}
+    for store in STORES:
+        found.setdefault(store.server, []).append(f"`{store.title}`")
+    lines = [f"* {', '.join(titles)}: {server}" for server, titles in found.items()]
+    return "\n".join(["The tests run against:", "", *lines, ""])
 
 
 def _section(section: Section) -> str:
