@@ -172,8 +172,15 @@ class Unusable:
         """Nothing is open."""
 
 
+_NOT_THE_CLIENTS = {"budget", "revoked"}
+"""Fields of a spec that no client is made of."""
+
+
 def _same(one: SecretAccount | None, other: SecretAccount | None) -> bool:
-    """Whether both are reached in the same way; budget and revocations don't matter for that."""
+    """Whether both are reached in the same way. A new field of the spec counts, unless it is listed
+    in _NOT_THE_CLIENTS.
+    """
     if one is None or other is None:
         return one is other
-    return (one.spec.provider, one.spec.block) == (other.spec.provider, other.spec.block)
+    before, after = (it.spec.model_dump(exclude=_NOT_THE_CLIENTS) for it in (one, other))
+    return before == after

@@ -109,30 +109,33 @@ class GarbageCollector:
                 return
             if key not in self._unused:
                 self._snapshots_due.done(key)
-            elif await self.collect(key):
-                self._snapshots_due.done(key)
-                yield key
             else:
-                self._snapshots_due.retry(key, self._clock.monotonic(), self._draw())
-                yield None
+                yield await self._collected(key)
 
-    async def collect(self, key: SnapshotKey) -> bool:
+    async def _collected(self, key: SnapshotKey) -> SnapshotKey | None:
+        try:
+            await self.collect(key)
+        except (ApiError, FencedError) as error:
+            mono, draw = self._clock.monotonic(), self._draw()
+            self._snapshots_due.retry(key, mono, draw, asked_s=error.delay_s)
+            name = key.source.snapshot
+            say(logging.WARNING, "controller.not_collected", snapshot=name, why=str(error))
+            return None
+        self._snapshots_due.done(key)
+        return key
+
+    async def collect(self, key: SnapshotKey) -> None:
         """Removes the Secret, the SecretSnapshot that was made for pods, and last the record, by
-        which the next leader goes on where this one ends. False: some of it stays for now.
+        which the next leader goes on where this one ends. ApiError, FencedError: some of it stays.
         """
         name = key.source.snapshot
-        try:
-            async with self._snapshots.removing(key):
-                with suppress(ForeignSecretError):  # ours is gone already
-                    await self._secrets.delete(key.namespace, name)
-                await self._remove_made(key)
-                await self._records.delete(key)
-        except (ApiError, FencedError) as error:
-            say(logging.WARNING, "controller.not_collected", snapshot=name, why=str(error))
-            return False
+        async with self._snapshots.removing(key):
+            with suppress(ForeignSecretError):  # ours is gone already
+                await self._secrets.delete(key.namespace, name)
+            await self._remove_made(key)
+            await self._records.delete(key)
         self._statuses.forget(key)
         say(logging.INFO, "controller.collected", namespace=key.namespace, snapshot=name)
-        return True
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -197,7 +197,8 @@ class Engine:
             if job.key is not None:
                 await self._write_snapshot(job.key, parts)
         except Exception as error:  # noqa: BLE001 - whatever it is, the write is repeated
-            self._manager.states.writes.failed(job, self._clock.monotonic(), self._draw())
+            mono, asked_s = self._clock.monotonic(), getattr(error, "delay_s", None)
+            self._manager.states.writes.failed(job, mono, self._draw(), asked_s=asked_s)
             what = "freshness" if job.key is None else "snapshot"
             self._observer.sink_failed(what, type(error).__name__)
             return

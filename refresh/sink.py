@@ -48,7 +48,8 @@ class Sink(Protocol):
 
     Every method is a coroutine of the engine's loop; one that blocks for more than milliseconds
     goes to a thread. Any exception means that the write may not have happened: the engine keeps
-    its state and calls again later, with what is true then. Calls for one snapshot never overlap.
+    its state and calls again later, with what is true then. A `delay_s` of the exception is the
+    delay that the server asked for, in seconds. Calls for one snapshot never overlap.
     """
 
     async def publish(self, key: SnapshotKey, publication: Publication) -> None:

@@ -80,12 +80,14 @@ class WriteQueue:
             self._reported_at[job.namespace] = now
         self._queue.done(job)
 
-    def failed(self, job: Job, now: float, draw: float) -> None:
-        """The job may not have been written: it comes again after a while."""
+    def failed(self, job: Job, now: float, draw: float, *, asked_s: float | None = None) -> None:
+        """The job may not have been written: it comes again after a while. `asked_s`: what the
+        server asked for, in seconds; None: nothing.
+        """
         parts = self._taken.pop(job) | self._parts.get(job, NOTHING)
         if job.key is not None:
             self._parts[job] = parts
-        self._queue.retry(job, now, draw)
+        self._queue.retry(job, now, draw, asked_s=asked_s)
 
     def next_at(self) -> float:
         """When the next job is due; infinity: never."""

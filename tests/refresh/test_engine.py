@@ -165,6 +165,32 @@ def test_a_failing_sink_is_tried_again_until_it_takes_the_state() -> None:
     assert {what for what, _ in setup.recorder.sink_failures} == {"snapshot", "freshness"}
 
 
+def test_a_server_that_asks_for_a_delay_is_not_asked_before() -> None:
+    """Retry-After of the API server, as `delay_s` of what the sink raises."""
+
+    class ThrottledError(Exception):
+        delay_s = 300.0
+
+    setup = Setup(_provider())
+
+    async def publish(key: SnapshotKey, publication: Publication) -> None:
+        raise ThrottledError(key, publication.meta)
+
+    setup.sink.publish = publish  # type: ignore[method-assign]  # a server that is throttled
+    writes = setup.engine._manager.states.writes
+
+    async def story() -> None:
+        setup.engine.demand([demanded("a", "/s")])
+        await _until(lambda: len(setup.recorder.sink_failures) == 1)
+        await _until(lambda: "a" in setup.store.reports)
+        jobs = [job for job, _ in iter(lambda: writes.take(setup.clock.monotonic() + 290), None)]
+        assert all(job.key is None for job in jobs)
+        assert writes.next_at() > setup.clock.monotonic() + 290
+        assert [what for what, _ in setup.recorder.sink_failures] == ["snapshot"]
+
+    setup.run(story)
+
+
 def test_what_was_fetched_when_it_was_stopped_is_still_written() -> None:
     """A fetch in progress is not cancelled, and its result is not lost."""
     provider = _provider()
