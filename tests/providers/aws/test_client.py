@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import botocore.loaders
 import botocore.session
 import pytest
-from botocore.exceptions import MetadataRetrievalError
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
@@ -48,16 +47,6 @@ def everything_logged() -> Iterator[io.StringIO]:
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
     loggers[0].removeHandler(handler)
-
-
-def test_p8_no_log_of_the_sdk_shows_an_exceptions_message(everything_logged: io.StringIO) -> None:
-    """Botocore warns with the answer of a pod's identity agent, whatever that is."""
-    open_clients(Access(regions=(REGION,), keys=Keys(access_key="a", secret_key="b")))
-    logger = logging.getLogger("botocore.credentials")
-    error = MetadataRetrievalError(error_msg=f"from container metadata: {CANARY}")
-    logger.warning("Refreshing failed during %s.", "mandatory", exc_info=error)
-    logged = everything_logged.getvalue()
-    assert logged == "Refreshing failed during mandatory. (MetadataRetrievalError)\n"
 
 
 def test_p8_no_log_of_the_sdk_shows_a_roles_credentials(
