@@ -177,6 +177,7 @@ class World:
         log = self.folder / f"controller-{len(self.logs)}.log"
         self.logs.append(log)
         command = [sys.executable, "-m", "controller", "--without-self-check"]
+        command += ["--account-files", str(self.folder)]
         reach = ["--kubeconfig", str(self._controllers), "--listen", self.listen]
         with log.open("wb") as out:
             self.process = subprocess.Popen(

@@ -38,10 +38,12 @@ def open_source(opening: Opening, keys: Keys | None = None) -> Source:
     wanted = _wanted(opening.account, block)
     if wanted is None:
         return _source(opening, block, access, None)
-    login = Login(
-        Role(open_sts(access), wanted, observer=opening.observer),
-        monotonic=opening.monotonic,
-        trouble=opening.trouble,
+    login = opening.logins.shared(
+        lambda: Login(
+            Role(open_sts(access), wanted, observer=opening.observer),
+            monotonic=opening.monotonic,
+            trouble=opening.trouble,
+        )
     )
     return UnderLogin(
         _source(opening, block, access, login.credential),

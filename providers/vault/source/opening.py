@@ -33,10 +33,12 @@ def open_source(opening: Opening, patience: Patience | None = None) -> Source:
         Server(address, http, namespace=block.namespace, observer=opening.observer)
         for address in block.addresses
     ]
-    login = Login(
-        VaultLogin(block.auth, opening.folder, servers, http),
-        monotonic=opening.monotonic,
-        trouble=opening.trouble,
+    login = opening.logins.shared(
+        lambda: Login(
+            VaultLogin(block.auth, opening.folder, servers, http),
+            monotonic=opening.monotonic,
+            trouble=opening.trouble,
+        )
     )
     mounts = {mount.path: mount.version for mount in block.mounts}
     source = VaultKv(servers, mounts, token=login.credential, monotonic=opening.monotonic)
