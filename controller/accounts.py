@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.account import SecretAccount
+    from providers.extra_ca import ExtraCa
     from providers.protocol import FetchRequest, Observer, Source
     from providers.proxies import Proxies
 
@@ -37,6 +38,7 @@ def opening_of(
     folder: Path = FOLDER,
     proxies: Proxies = NO_PROXIES,
     logins: Logins | None = None,
+    extra_ca: ExtraCa | None = None,
 ) -> Opening:
     """What the source of `account` for references of `scheme` is opened with, or
     UnsupportedAccountError. `logins`: None is for a source that shares its login with no other.
@@ -55,6 +57,7 @@ def opening_of(
         folder=folder,
         proxies=proxies,
         logins=Logins() if logins is None else logins,
+        extra_ca=extra_ca,
     )
 
 
@@ -74,6 +77,7 @@ class Accounts:
         for_tests: bool = True,
         proxies: Proxies = NO_PROXIES,
         folder: Path = FOLDER,
+        extra_ca: ExtraCa | None = None,
     ) -> None:
         self._observer = observer
         self._problem = problem
@@ -81,6 +85,7 @@ class Accounts:
         self._for_tests = for_tests
         self._proxies = proxies
         self._folder = folder
+        self._extra_ca = extra_ca
         self._accounts: Mapping[str, SecretAccount] = {}
         self._logins: dict[str, list[tuple[SecretAccount, Logins]]] = {}
         """Of each account, as it is and as it was, if a source was opened for it."""
@@ -98,7 +103,11 @@ class Accounts:
 
     def source(self, account: str, identity: str, provider: str) -> Source:  # noqa: ARG002 - there is one identity in this version
         """The source of an account; it follows the account as that changes."""
-        return Following(lambda: self._accounts.get(account), lambda it: self._open(it, provider))
+        return Following(
+            lambda: self._accounts.get(account),
+            lambda it: self._open(it, provider),
+            before=_nothing if self._extra_ca is None else self._extra_ca.renew,
+        )
 
     def logins(self, account: str) -> Logins | None:
         """Of the account as it is now; None: no source was opened for it."""
@@ -133,6 +142,7 @@ class Accounts:
                 folder=self._folder,
                 proxies=self._proxies,
                 logins=logins,
+                extra_ca=self._extra_ca,
             )
             source = open_source(account.spec.provider, opening)
             if known is None:
@@ -146,6 +156,10 @@ class Accounts:
         return source
 
 
+def _nothing() -> None:
+    """No file is to be followed."""
+
+
 class Following:
     """A source that is opened again when its account is another. Old ones are closed at the end,
     for a fetch may be in progress.
@@ -155,9 +169,13 @@ class Following:
         self,
         account: Callable[[], SecretAccount | None],
         open_it: Callable[[SecretAccount | None], Source],
+        *,
+        before: Callable[[], None],
     ) -> None:
+        """`before` is called before each fetch, in its thread."""
         self._account = account
         self._open = open_it
+        self._before = before
         self._opened: list[tuple[SecretAccount | None, Source]] = []
         self.batch_limit = self._current().batch_limit
 
@@ -166,7 +184,9 @@ class Following:
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
         """In a thread: by the source that was current when the loop paid for it."""
-        return self._opened[-1][1].fetch(requests)
+        source = self._opened[-1][1]
+        self._before()
+        return source.fetch(requests)
 
     def close(self) -> None:
         for _, source in self._opened:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from controller.settings import Settings
     from kube.api import Api
     from kube.forbidden_requests import Attempts
+    from providers.extra_ca import ExtraCa
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
@@ -80,12 +81,14 @@ class ControllerProcess:
         salt: bytes,
         registry: CollectorRegistry,
         attempts: Attempts,
+        extra_ca: ExtraCa | None = None,
     ) -> None:
         """`connect` gives a client of the same API server for another loop, which closes it."""
         self._connect = connect
         self._renewal: Renewal | None = None
         self._api = api
         self._attempts = attempts
+        self._extra_ca = extra_ca
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -169,6 +172,7 @@ class ControllerProcess:
             for_tests=self._settings.file_accounts,
             proxies=self._settings.proxies,
             folder=self._settings.account_files,
+            extra_ca=self._extra_ca,
         )
         statuses = StatusWriter(
             api,

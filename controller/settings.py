@@ -41,6 +41,8 @@ class Settings:
     host: str
     port: int
     """Of /metrics and /healthz; 0: any free one, which the log names."""
+    extra_ca: Path | None = None
+    """CA certificates for sources, beside the system's. None: there are none."""
     account_files: Path = FOLDER
     """With the files that accounts name."""
     proxies: Proxies = NO_PROXIES
@@ -97,6 +99,12 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         help=f"folder of the files that accounts name (default: {FOLDER})",
     )
     parser.add_argument(
+        "--extra-ca",
+        metavar="FILE",
+        type=Path,
+        help="CA certificates (PEM) of providers, in addition to those of the system",
+    )
+    parser.add_argument(
         "--listen",
         metavar="HOST:PORT",
         type=_address,
@@ -116,6 +124,7 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         namespaces=arguments.only_namespaces,
         file_accounts=arguments.with_file_accounts,
         account_files=arguments.account_files,
+        extra_ca=arguments.extra_ca,
         host=host,
         port=port,
         proxies=from_environment(os.environ),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from botocore.httpsession import where
 
 from providers.aws.account import Aws
 from providers.aws.definition import PARAMETER_STORE
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from providers.open_source import Opening
     from providers.protocol import Source
 
+SDK_CA_BUNDLE = Path(where())
+"""What botocore trusts by itself."""
 LONGEST_SESSION = 64
 """Characters that STS takes as a session's name."""
 
@@ -34,6 +39,7 @@ def open_source(opening: Opening, keys: Keys | None = None) -> Source:
         sts_endpoint=block.sts_endpoint,
         keys=keys,
         connections=opening.connections,
+        ca_bundle=None if opening.extra_ca is None else opening.extra_ca.beside(SDK_CA_BUNDLE),
     )
     wanted = _wanted(opening.account, block)
     if wanted is None:

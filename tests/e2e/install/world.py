@@ -234,6 +234,8 @@ def values(settings: Settings, provider: Provider) -> Json:
         "controller": {
             "image": image("controller"),
             "extraEnv": [{"name": name, "value": value} for name, value in keys.items()],
+            # Providers here are at http:// addresses. The API server must be reached beside it.
+            "proxy": {"https": "http://192.0.2.1:3128"},
             "accountFiles": [{"serviceAccountToken": {"audience": "vault", "path": "vault/token"}}],
         },
         "accounts": {"moto": account(20, 40), NARROW_ACCOUNT: account(1, 2)},
