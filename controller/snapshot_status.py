@@ -305,7 +305,7 @@ def timeless(status: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def next_turn(status: Status, now: float) -> float:
+def next_transition(status: Status, now: float) -> float:
     """When time alone changes what a status says, in seconds since the epoch; infinity: never."""
     if status.rules is None or status.version is None:
         return float("inf")
@@ -317,7 +317,7 @@ def _hold(state: SnapshotState) -> str | None:
     """None: no version is held, or another reason is told."""
     if state.reason is not FetchFailure.LOST_MEMBER:
         return None
-    return conditions.hold(state)
+    return conditions.held_message(state)
 
 
 def _cut(message: str | None) -> str | None:

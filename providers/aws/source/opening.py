@@ -15,6 +15,7 @@ from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.role import Role, Wanted
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.credentials import Login, UnderLogin
+from providers.http import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
 SDK_CA_BUNDLE = Path(where())
 """What botocore trusts by itself."""
+USUAL = Patience()
 LONGEST_SESSION = 64
 """Characters that STS takes as a session's name."""
 
 
-def open_source(opening: Opening, keys: Keys | None = None) -> Source:
+def open_source(opening: Opening, keys: Keys | None = None, patience: Patience = USUAL) -> Source:
     """The source behind an account's block `aws`. `keys`: None is the SDK's standard chain."""
     block = opening.block_as(Aws)
     access = Access(
@@ -38,6 +40,8 @@ def open_source(opening: Opening, keys: Keys | None = None) -> Source:
         ssm_endpoint=block.ssm_endpoint,
         sts_endpoint=block.sts_endpoint,
         keys=keys,
+        connect_timeout_s=patience.connect_s,
+        read_timeout_s=patience.read_s,
         connections=opening.connections,
         ca_bundle=None if opening.extra_ca is None else opening.extra_ca.beside(SDK_CA_BUNDLE),
     )

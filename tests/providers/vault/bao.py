@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,14 @@ from demo.bao import ROOT, asked, binary
 from providers.http import Patience
 from providers.protocol import Again, FetchRequest
 from providers.vault.source.opening import open_source
+from tests.providers.conformance.store import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.protocol import FetchResult, Observer, Source
 
-__all__ = ["ROOT", "Bao", "Given", "VaultStore", "account", "asked", "binary"]
+__all__ = ["ROOT", "Bao", "Given", "account", "asked", "binary"]
 
 
 class Bao(demo.bao.Bao):
@@ -54,16 +54,6 @@ def account(*addresses: str, **vault: Any) -> SecretAccount:  # noqa: ANN401 - a
             },
         }
     )
-
-
-class Clock:
-    """Seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -116,30 +106,3 @@ class Given:
         found = [operation for operation, _ in self.calls]
         self.calls.clear()
         return found
-
-
-@dataclass
-class VaultStore:
-    """OpenBao behind the proxy, for the conformance tests."""
-
-    bao: Bao
-    given: Given
-    prefix: str = "secret"
-    gone: str = "0" * 32
-
-    @property
-    def source(self) -> Source:
-        return self.given.source
-
-    def put(self, reference: str, value: bytes) -> None:
-        self.bao.put(reference, {"value": value.decode()})
-
-    def delete(self, reference: str) -> None:
-        mount, _, path = reference.partition("/")
-        self.bao.api("DELETE", f"{mount}/metadata/{path}")
-
-    def read(self, value: bytes) -> bytes:
-        """A secret is an object, which the source gives as JSON."""
-        return json.dumps(
-            {"value": value.decode()}, ensure_ascii=False, separators=(",", ":")
-        ).encode()
