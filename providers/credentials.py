@@ -161,7 +161,7 @@ class Login(Generic[Credential]):
         session, wrong = self.session, self._wrong
         if session is None and wrong is None:
             return None
-        ends_at = float("-inf") if session is None else session.ends_at
+        ends_at = float("-inf") if session is None or self._useless else session.ends_at
         reason, message = (None, "") if wrong is None else wrong
         return LoginState(ends_at=ends_at, reason=reason, message=message)
 

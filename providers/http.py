@@ -8,6 +8,7 @@ import logging
 import re
 import ssl
 import threading
+from base64 import b64encode
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from traceback import clear_frames
@@ -198,7 +199,7 @@ def _basic(proxy: str) -> dict[str, str]:
     if parts.username is None:
         return {}
     given = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return dict(urllib3.make_headers(proxy_basic_auth=given))
+    return {"Proxy-Authorization": f"Basic {b64encode(given.encode()).decode()}"}
 
 
 def _bare(proxy: str) -> str:

@@ -149,7 +149,7 @@ def test_p8_a_login_to_vault_that_fails_is_no_denied_secret(world: World, bao: B
     until("its own reason", lambda: other().get("message") is None)
     words = ("explain", "api-other", "-n", "payments", "--output", "json")
     [secret] = json.loads(world.lastgood(*words).stdout)["secrets"]
-    assert "identity may not read it" in secret["why"]
+    assert "permit the secret" in secret["why"]
     assert "login fails" not in secret["why"]
 
     bao.tried("PUT", "sys/seal")
