@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.account import SecretAccount
+    from providers.cluster import Cluster
     from providers.protocol import FetchRequest, Observer, Source
     from providers.proxies import Proxies
 
@@ -36,6 +37,7 @@ def opening_of(
     trouble: Callable[[str], None] | None = None,
     folder: Path = FOLDER,
     proxies: Proxies = NO_PROXIES,
+    cluster: Cluster | None = None,
 ) -> Opening:
     """What the source of `account` for references of `scheme` is opened with, or
     UnsupportedAccountError.
@@ -53,6 +55,7 @@ def opening_of(
         trouble=trouble,
         folder=folder,
         proxies=proxies,
+        cluster=cluster,
     )
 
 
@@ -71,12 +74,14 @@ class Accounts:
         monotonic: Callable[[], float],
         for_tests: bool = True,
         proxies: Proxies = NO_PROXIES,
+        cluster: Cluster | None = None,
     ) -> None:
         self._observer = observer
         self._problem = problem
         self._monotonic = monotonic
         self._for_tests = for_tests
         self._proxies = proxies
+        self._cluster = cluster
         self._accounts: Mapping[str, SecretAccount] = {}
 
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
@@ -109,6 +114,7 @@ class Accounts:
                 observer=self._observer(account.name),
                 trouble=partial(self._problem, account.name),
                 proxies=self._proxies,
+                cluster=self._cluster,
             )
             return open_source(account.spec.provider, opening)
         except UnsupportedAccountError as error:

@@ -7,10 +7,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from controller import selfcheck
 from controller.accounts import Accounts
+from controller.cluster_secrets import ClusterSecrets
 from controller.controller import Controller
 from controller.event_recorder import EventRecorder
 from controller.event_reporter import EventReporter
@@ -35,6 +37,7 @@ from kube.api_resources import NAMESPACES
 from kube.errors import FencedError, TemporaryError
 from kube.run_until import unless
 from policy.match import PolicySet
+from providers.registry import SCHEMES
 from refresh.engine import Engine
 from refresh.observer import Observers
 
@@ -194,6 +197,12 @@ class ControllerProcess:
             monotonic=clock.monotonic,
             for_tests=self._settings.file_accounts,
             proxies=self._settings.proxies,
+            cluster=ClusterSecrets(
+                api,
+                informers.external_secrets,
+                namespace=self._settings.namespace,
+                clock=clock,
+            ),
         )
         engine = Engine(
             sources=accounts.source,
@@ -227,8 +236,16 @@ class ControllerProcess:
             lambda: controller.settled
         )
         writing = statuses.run(engine.states())
-        async with _beside(writing, garbage.run(), nudges.run(), watching, holding, keeping):
-            await controller.run(ending, self._settings.poll_s)
+        with informers.external_secrets.told(partial(_fetch_soon, engine)):
+            async with _beside(writing, garbage.run(), nudges.run(), watching, holding, keeping):
+                await controller.run(ending, self._settings.poll_s)
+
+
+def _fetch_soon(engine: Engine, namespace: str, name: str) -> None:
+    """Something about an object of that name may have changed."""
+    for scheme in SCHEMES.values():
+        if scheme.local is not None:
+            engine.changed(scheme.name, f"{namespace}/{name}")
 
 
 async def _hold(

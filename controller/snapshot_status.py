@@ -13,7 +13,7 @@ from contract import freshness
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Freshness, Serving
 from contract.snapshot_format import Quarantined
-from controller import conditions
+from controller import conditions, remediation
 from controller.times import rfc3339, seconds
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def status_of(
         refresh_handled=handled,
         failures=state.failures,
         reason=decided.refusal or state.reason or found,
-        message=_cut(decided.message if decided.refusal else _hold(state)),
+        message=_cut(decided.message if decided.refusal else _said(key, state)),
         latest=state.latest,
         pin=state.pin,
         quarantined=state.quarantined,
@@ -311,11 +311,11 @@ def next_turn(status: Status, now: float) -> float:
     return float("inf") if found is None else found
 
 
-def _hold(state: SnapshotState) -> str | None:
-    """None: no version is held, or another reason is told."""
-    if state.reason is not FetchFailure.LOST_MEMBER:
-        return None
-    return conditions.hold(state)
+def _said(key: SnapshotKey, state: SnapshotState) -> str | None:
+    """What the reason means for this source; None: the reason says all."""
+    if state.reason is FetchFailure.LOST_MEMBER:
+        return conditions.hold(state)
+    return remediation.of_source(key.source.provider, key.source.reference, state)
 
 
 def _cut(message: str | None) -> str | None:

@@ -15,6 +15,7 @@ from providers.proxies import NO_PROXIES, Proxies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from providers.cluster import Cluster
     from providers.protocol import Observer, Source
 
 
@@ -44,6 +45,8 @@ class Opening:
     """The files that an account names are below it, and no others."""
     proxies: Proxies = NO_PROXIES
     """For sources that have no SDK."""
+    cluster: Cluster | None = None
+    """Where this runs. None: not on a cluster, as a command or a test."""
 
     def block_as(self, kind: type[_Block]) -> _Block:
         """The block, which is of the provider's own kind. TypeError: it is another's."""
