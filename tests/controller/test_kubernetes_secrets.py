@@ -97,11 +97,19 @@ class Team:
 
     def confirmed_at(self, reference: str = DB) -> float:
         """From which pods count the age of what they are given, in seconds since the epoch."""
-        where = reference.partition("/")[0]
-        found = self.world.server.get(CONFIG_MAPS, ages.CONFIG_MAP, where) or {}
-        entry = ages.from_wire(found["data"][name_of(reference)])
-        assert entry.served is not None
-        return entry.served.last_success
+        found: list[float] = []
+
+        def told() -> bool:
+            where = reference.partition("/")[0]
+            written = self.world.server.get(CONFIG_MAPS, ages.CONFIG_MAP, where) or {}
+            raw = (written.get("data") or {}).get(name_of(reference))
+            entry = None if raw is None else ages.from_wire(raw)
+            if entry is not None and entry.served is not None:
+                found.append(entry.served.last_success)
+            return bool(found)
+
+        until("the age", told)
+        return found[0]
 
 
 def name_of(reference: str) -> str:
