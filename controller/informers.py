@@ -108,7 +108,7 @@ class Informer(Protocol[T_co]):
         ...
 
     def current(self) -> T_co:
-        """As of the last look."""
+        """As of the last `refresh`."""
         ...
 
 

@@ -303,7 +303,7 @@ def timeless(status: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def next_turn(status: Status, now: float) -> float:
+def next_transition(status: Status, now: float) -> float:
     """When time alone changes what a status says, in seconds since the epoch; infinity: never."""
     if status.rules is None or status.version is None:
         return float("inf")
@@ -314,7 +314,7 @@ def next_turn(status: Status, now: float) -> float:
 def _said(key: SnapshotKey, state: SnapshotState) -> str | None:
     """What the reason means for this source; None: the reason says all."""
     if state.reason is FetchFailure.LOST_MEMBER:
-        return conditions.hold(state)
+        return conditions.held_message(state)
     return remediation.of_source(key.source.provider, key.source.reference, state)
 
 
