@@ -27,24 +27,25 @@ from providers.cluster import SecretObject
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from controller.external_secrets import ExternalSecrets
     from kube.api import Api, Json
     from providers.cluster import ExternalSecret
     from workqueue.clock import Clock
+
+    Keepers = tuple[ExternalSecret, ...] | None
 
 READ_S = 15.0
 """Longer than a request may take."""
 MARKS = "reconcile.external-secrets.io/"
 """Begins the labels and annotations that External Secrets Operator puts on what it keeps."""
 GROUP = "external-secrets.io/"
-_UNAUTHORIZED = 401
 
 OWN_NAMESPACE = Failed(reason=FetchFailure.DENIED, code="OwnNamespace")
 """There the controller may read every Secret, so no Role of the namespace decides."""
 SHARED_NAMESPACE = Failed(reason=FetchFailure.DENIED, code="SharedNamespace")
 """The controller does not start with a right to read Secrets there."""
+ANOTHER = Failed(reason=FetchFailure.INVALID, code="AnotherSecret")
 MALFORMED = Failed(reason=FetchFailure.UNAVAILABLE, code="Malformed")
 TIMED_OUT = Failed(reason=FetchFailure.UNAVAILABLE, code="TimedOut")
 
@@ -53,11 +54,13 @@ class ClusterSecrets:
     """For threads: the requests are made in the loop that made this object."""
 
     def __init__(
-        self, api: Api, external_secrets: ExternalSecrets, *, namespace: str, clock: Clock
+        self, api: Api, keepers: Callable[..., Keepers], *, namespace: str, clock: Clock
     ) -> None:
-        """`namespace` is the controller's own, of which nothing is read."""
+        """`keepers(namespace, secret)` gives the ExternalSecrets of a Secret. `namespace` is the
+        controller's own, of which nothing is read.
+        """
         self._api = api
-        self._external_secrets = external_secrets
+        self._keepers = keepers
         self._own = namespace
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -74,8 +77,8 @@ class ClusterSecrets:
             asked.cancel()
             return TIMED_OUT
 
-    def external_secrets(self, namespace: str, name: str) -> tuple[ExternalSecret, ...] | None:
-        return self._external_secrets.of(namespace, name)
+    def external_secrets(self, namespace: str, name: str) -> Keepers:
+        return self._keepers(namespace, name)
 
     async def _read(self, namespace: str, name: str) -> SecretObject | Failed:
         asked_at = self._clock.now()
@@ -87,10 +90,10 @@ class ClusterSecrets:
 
 
 def failed(error: ApiError) -> Failed:
-    """A refusal of the API server."""
-    if isinstance(error, NotFoundError):
+    """A refusal of the API server. Its own have a reason, unlike a page of a proxy."""
+    if isinstance(error, NotFoundError) and error.reason == "NotFound":
         return Failed(reason=FetchFailure.ABSENT, code="NotFound")
-    if isinstance(error, ForbiddenError) and error.status != _UNAUTHORIZED:
+    if isinstance(error, ForbiddenError) and error.reason == "Forbidden":
         return Failed(reason=FetchFailure.DENIED, code="Forbidden")
     if isinstance(error, TooLargeError):
         return Failed(reason=FetchFailure.TOO_LARGE, code=error.reason)
@@ -102,8 +105,9 @@ def failed(error: ApiError) -> Failed:
 def secret_of(found: Json, namespace: str, name: str, asked_at: float) -> SecretObject | Failed:
     """What is kept of a Secret that the API server answered with."""
     metadata = _object(found, "metadata")
-    if (metadata.get("namespace"), metadata.get("name")) != (namespace, name):
-        return MALFORMED
+    named = metadata.get("namespace"), metadata.get("name")
+    if named != (namespace, name):
+        return MALFORMED if None in named else ANOTHER
     try:
         data = {
             str(key): SecretBytes(base64.b64decode(value, validate=True))

@@ -199,7 +199,7 @@ class ControllerProcess:
             proxies=self._settings.proxies,
             cluster=ClusterSecrets(
                 api,
-                informers.external_secrets,
+                informers.external_secrets.of,
                 namespace=self._settings.namespace,
                 clock=clock,
             ),
