@@ -138,13 +138,14 @@ def project(content: Json) -> ExternalSecret | None:
 def _weak(spec: Mapping[str, Any], target: Mapping[str, Any]) -> str | None:
     """Why being in sync does not prove that the provider has the value."""
     parts = spec.get("dataFrom")
-    if isinstance(parts, list) and any(_object({"it": part}, "it").get("find") for part in parts):
+    found = parts if isinstance(parts, list) else []
+    if any(isinstance(part, dict) and part.get("find") is not None for part in found):
         return "Find"
-    if target.get("deletionPolicy") in {"Merge", "Delete"}:
+    if target.get("deletionPolicy") not in (None, "Retain"):  # a new one is not known to prove it
         return "DeletionPolicy"
     interval = spec.get("refreshInterval")
     never = isinstance(interval, str) and _ZERO.fullmatch(interval) is not None
-    if never or spec.get("refreshPolicy") in {"CreatedOnce", "OnChange"}:
+    if never or spec.get("refreshPolicy") not in (None, "Periodic"):
         return "NoRefresh"
     return None
 

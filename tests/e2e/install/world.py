@@ -186,6 +186,10 @@ class Provider:
         version: str = json.loads(PROVIDER.execute(self._pod, "moto", script))[1]
         return version
 
+    def script(self, script: str) -> None:
+        """Runs a Python script beside moto, which is at 127.0.0.1:5000 there."""
+        PROVIDER.execute(self._pod, "moto", script)
+
     def delete(self, name: str) -> None:
         """The provider then says that there is no such secret."""
         PROVIDER.execute(self._pod, "moto", DELETE.format(name=name))
