@@ -97,8 +97,6 @@ def keeper(installed: Provider, settings: Settings) -> Iterator[Keeper]:
         PAYMENTS.kubectl("delete", "deployment", "payments-api", "--ignore-not-found")
         made.stop()
         run("kubectl", "delete", "namespace", "payments", "--timeout=90s", "--ignore-not-found")
-        run("kubectl", "delete", "secretpolicy", POLICY, "--ignore-not-found")
-        run("kubectl", "delete", "secretaccount", "cluster", "--ignore-not-found")
 
 
 def _deployment(settings: Settings, *, env: bool) -> Json:

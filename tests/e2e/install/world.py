@@ -299,8 +299,8 @@ def remove() -> None:
     _delete(PROVIDER)
     kinds = run("kubectl", "api-resources", "--cached=false").lower()
     admins = (
-        ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace),
-        ("secretaccount", "moto", NARROW_ACCOUNT, VAULT_ACCOUNT, "aws-prod"),
+        ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace, "payments-external-secrets"),
+        ("secretaccount", "moto", NARROW_ACCOUNT, VAULT_ACCOUNT, "aws-prod", "cluster"),
     )
     for kind, *names in admins:
         if kind in kinds:

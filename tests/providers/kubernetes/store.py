@@ -122,6 +122,7 @@ class _Source(KubernetesSecrets):
 class Secrets(HttpStore):
     """`k8s`."""
 
+    scheme = "k8s"
     title = "k8s"
     server = "a stand-in for the API server"
     reports: ClassVar[Mapping[str, Reports]] = {
@@ -130,7 +131,21 @@ class Secrets(HttpStore):
         "deleted": NotApplicable("every deletion is final"),
         "disabled": NotApplicable("not distinct from denied"),
         "going backwards": Says("value", note="no versions"),
-        "pinned": Says("invalid", "NoVersions", note="no versions"),
+        "pinned": Says("invalid", note="no versions"),
+    }
+    codes: ClassVar[Mapping[str, str]] = {
+        "absent": "NotFound",
+        "answer for another name": "AnotherSecret",
+        "batch with one bad item": "Forbidden",
+        "deleted for good": "NotFound",
+        "denied": "Forbidden",
+        "empty": "EmptySecret",
+        "malformed": "Malformed",
+        "pinned": "NoVersions",
+        "pinned and gone": "NoVersions",
+        "throttled": "TooManyRequests",
+        "throttled with Retry-After": "TooManyRequests",
+        "unavailable": "ServiceUnavailable",
     }
 
     def __init__(self, given: Given) -> None:
