@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     Keepers = tuple[ExternalSecret, ...] | None
 
-READ_S = 15.0
-"""Longer than a request may take."""
+READ_S = 11.0
+"""A little longer than a request may take."""
 MARKS = "reconcile.external-secrets.io/"
 """Begins the labels and annotations that External Secrets Operator puts on what it keeps."""
 GROUP = "external-secrets.io/"
