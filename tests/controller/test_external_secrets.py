@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
@@ -12,13 +14,18 @@ from hypothesis import strategies as st
 
 from contract.reasons import FetchFailure
 from controller.cluster_secrets import failed, secret_of
-from controller.external_secrets import project
+from controller.external_secrets import MOST_OF_A_NAMESPACE, ExternalSecrets, project
+from kube.api import Event
 from kube.errors import of_status
 from providers.cluster import SecretObject
 from providers.kubernetes.source.evidence import evidence
 from tests.make.external_secrets import external_secret, not_ready, secret, status
+from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from kube.api import Api
     from providers.cluster import ExternalSecret
     from providers.protocol import Failed
 
@@ -185,3 +192,93 @@ def test_only_the_api_servers_own_words_mean_absent_or_denied() -> None:
     assert said(429, "TooManyRequests").reason is FetchFailure.THROTTLED
     for code, reason in ((404, ""), (403, ""), (401, "Unauthorized"), (500, "InternalError")):
         assert said(code, reason).reason is FetchFailure.UNAVAILABLE
+
+
+class Server:
+    """One list, and changes that a test makes."""
+
+    def __init__(self, *items: Json) -> None:
+        self._items = list(items)
+        self.changes: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def pages(self, _: str, **__: object) -> AsyncIterator[Json]:
+        yield {"items": self._items, "metadata": {"resourceVersion": "1"}}
+
+    async def watch(self, _: str, **__: object) -> AsyncIterator[Event]:
+        while True:
+            yield await self.changes.get()
+
+
+def placed(name: str, target: str, namespace: str = "payments") -> Json:
+    """As the API server has it."""
+    content = external_secret(name, target)
+    content["metadata"] = {"name": name, "namespace": namespace, "generation": 1}
+    return content
+
+
+async def seen(true: Callable[[], bool]) -> None:
+    """Within ten seconds."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - what tests wait for has no event
+            await asyncio.sleep(0.001)
+
+
+def followed(server: Server, check: Callable[[ExternalSecrets, list[str]], Any]) -> None:
+    """Runs `check` once the list is there. It is given the copy, and what was told as a problem."""
+
+    async def run() -> None:
+        stop, told = asyncio.Event(), []
+        copy = ExternalSecrets(
+            cast("Api", server), SystemClock(), Random(1), lambda what, _: told.append(what)
+        )
+        assert copy.of("payments", "db") is None
+        running = asyncio.create_task(copy.run(stop))
+        await seen(lambda: copy.of("payments", "db") is not None)
+        await check(copy, told)
+        stop.set()
+        await running
+
+    asyncio.run(run())
+
+
+def test_those_that_keep_a_secret_are_found_by_its_name_and_namespace() -> None:
+    """Several may keep one. A changed target concerns the Secret before and the one after."""
+    server = Server(
+        placed("a", "db"), placed("b", "db"), placed("c", "tls"), placed("a", "db", "orders")
+    )
+
+    async def check(copy: ExternalSecrets, _: list[str]) -> None:
+        concerned: list[tuple[str, str]] = []
+        with copy.told(lambda *place: concerned.append(place)):
+            assert names(copy, "payments", "db") == ["a", "b"]
+            assert names(copy, "orders", "db") == ["a"]
+            server.changes.put_nowait(Event(kind="MODIFIED", object=placed("b", "tls")))
+            await seen(lambda: names(copy, "payments", "tls") == ["c", "b"])
+            server.changes.put_nowait(Event(kind="DELETED", object=placed("a", "db")))
+            await seen(lambda: not names(copy, "payments", "db"))
+        assert set(concerned) == {("payments", "db"), ("payments", "tls")}
+        assert names(copy, "orders", "db") == ["a"]
+
+    followed(server, check)
+
+
+def names(copy: ExternalSecrets, namespace: str, secret_: str) -> list[str]:
+    """Of those that keep a Secret."""
+    return [item.name for item in copy.of(namespace, secret_) or ()]
+
+
+def test_p13_a_namespace_with_too_many_takes_no_others_memory() -> None:
+    """It is told of once; the others are read as they are."""
+    many = [placed(f"x{number}", f"s{number}") for number in range(MOST_OF_A_NAMESPACE + 50)]
+    server = Server(*many, placed("a", "db", "orders"))
+
+    async def check(copy: ExternalSecrets, told: list[str]) -> None:
+        kept = [item for item in many if names(copy, "payments", item["spec"]["target"]["name"])]
+        assert len(kept) == MOST_OF_A_NAMESPACE
+        assert names(copy, "orders", "db") == ["a"]
+        assert told == ["namespace payments"]
+        server.changes.put_nowait(Event(kind="DELETED", object=many[0]))
+        server.changes.put_nowait(Event(kind="ADDED", object=placed("new", "new")))
+        await seen(lambda: names(copy, "payments", "new") == ["new"])
+
+    followed(server, check)

@@ -258,7 +258,7 @@ class StandIn:
             "metadata": {"name": SECRET, "labels": {MANAGED: "true"}},
             "data": data,
         }
-        kind = "replace" if SECRET in PAYMENTS.kubectl("get", "secrets", "-o", "name") else "create"
+        kind = "replace" if has_secret() else "create"
         PAYMENTS.kubectl(kind, "-f", "-", given=json.dumps(body))
 
     def _say(self, reason: str) -> None:
@@ -270,6 +270,11 @@ class StandIn:
     def _patch(self, found: Json) -> None:
         words = ("externalsecret", "payments-db", "--subresource=status", "--type=merge", "-p")
         PAYMENTS.kubectl("patch", *words, json.dumps({"status": found}))
+
+
+def has_secret() -> bool:
+    """Whether the Secret is there."""
+    return f"secret/{SECRET}" in PAYMENTS.kubectl("get", "secrets", "-o", "name").split()
 
 
 def apply_external() -> None:
