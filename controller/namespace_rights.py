@@ -30,8 +30,6 @@ _AT_ONCE = 8
 """Requests."""
 _SHARED = tuple(name for name in ELSEWHERE if name is not None)
 """No tenant's, so a right there always keeps the controller from starting."""
-NOWHERE = "-"
-"""The name of no namespace: what is allowed there is allowed in every one."""
 GRANT = "get"
 """What a namespace grants on Secrets by their names (docs/design/028)."""
 _NAMED = 5
@@ -56,8 +54,6 @@ class NamespaceRights:
         self._first = (*_SHARED, *served)
         self._most = most
         self._within_s = within_s
-        self._granted = False
-        """Whether some namespace grants `get` on Secrets by their names."""
         self._clean: set[str] = set()
         """Namespaces without such a right, which are not asked for again."""
 
@@ -79,12 +75,6 @@ class NamespaceRights:
                 why=f"at most {self._most} namespaces and {self._within_s:g} s for each start",
                 decision="it starts; rights to read Secrets in these namespaces are not known",
             )
-        if self._granted and _verb(await rules(self._api, NOWHERE), named=True):
-            raise NotRefusedError(
-                "the controller's identity may get Secrets of some names in every namespace. Grant"
-                " them by a Role and a RoleBinding in one namespace each, not by a"
-                " ClusterRoleBinding"
-            )
         if not found:
             return
         if not report or not found.keys().isdisjoint(_SHARED):
@@ -100,7 +90,6 @@ class NamespaceRights:
         verb = _verb(allowed, named=namespace in _SHARED)
         if verb is not None:
             return verb
-        self._granted |= allowed.allow(GRANT, "secrets")
         if not allowed.whole:
             for verb in READS:
                 if await may(self._api, verb, "secrets", namespace):
