@@ -145,6 +145,8 @@ def test_a_namespace_grants_a_secret_and_no_other_sees_it(team: Team) -> None:
     message = team.says("denied", "orders/db")["message"]
     assert "may not get the Secret db" in message
     assert "namespace orders" in message
+    explained = world.lastgood("explain", "pod-orders-db", "-n", "orders").stdout
+    assert "may not get the Secret db" in explained
     team.grant("db", "orders")
     world.server.apply(secret("other", {"p": b"x"}), "orders")
     world.lastgood("refresh", "k8s:db", "-n", "orders", "--wait", "30")
