@@ -9,12 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from cli.secret_grants import Grant, documents
 from contract import ages
 from contract.object_names import snapshot_name
 from controller.times import rfc3339
-from kube.api_resources import CONFIG_MAPS, ROLE_BINDINGS, SECRET_SNAPSHOTS, SECRETS
+from kube.api_resources import CONFIG_MAPS, NAMESPACES, ROLE_BINDINGS, SECRET_SNAPSHOTS, SECRETS
 from tests.make.external_secrets import Operator, external_secret, not_ready, secret
 from tests.make.standin import SYSTEM
 from tests.make.waiting import until
@@ -269,3 +270,47 @@ def test_the_operator_may_come_later_and_go(team: Team) -> None:
     operator.put("db", {"p": b"managed"})
     team.refresh()
     assert "marks of External Secrets Operator" in team.says("not-confirmed")["message"]
+
+
+def test_p13_p14_what_a_hostile_tenant_tries_gives_nothing(team: Team) -> None:
+    """Its RoleBinding grants too much, its statuses are forged, its Secrets are huge or of types
+    that are refused, and an admin's mistake opens the release namespace. Others are served as ever.
+    """
+    world, operator = team.world, Operator(team.world.server, "orders")
+    operator.define()
+    wide = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}
+    for _, body in documents(Grant("orders", "db"), SYSTEM):
+        world.server.apply({**body, "rules": [wide]} if "rules" in body else body)
+    for body in yaml.safe_load_all(ADMIN):
+        if body["kind"] == "SecretPolicy":
+            body["spec"]["namespaces"].append(SYSTEM)
+            world.server.apply(body)
+    label = {"metadata": {"labels": {"lastgood.dev/policy": "payments"}}}
+    world.server.patch(NAMESPACES, SYSTEM, label)
+    team.put("db", SYSTEM, p=CANARY)
+    team.put("huge", "orders", p=b"x" * 1_000_000)
+    token = {"type": "kubernetes.io/service-account-token"}
+    notes = {"annotations": {"kubernetes.io/service-account.name": "default"}}
+    body = secret("token", {"token": CANARY}, **token)
+    body["metadata"] |= notes
+    world.server.apply(body, "orders")
+    forged = external_secret("db")
+    operator.sync(forged, "2099-01-01T00:00:00Z")
+    team.grant("db")
+    for reference in (DB, "orders/db", "orders/huge", "orders/token", f"{SYSTEM}/db"):
+        team.pod(reference)
+    world.start()
+    team.serves("of payments")
+    assert "in the future" in team.says("not-confirmed", "orders/db")["message"]
+    team.says("too-large", "orders/huge")
+    assert "of a type that" in team.says("denied", "orders/token")["message"]
+    assert "its own namespace" in team.says("denied", f"{SYSTEM}/db")["message"]
+    for reference in ("orders/huge", "orders/token", f"{SYSTEM}/db"):
+        assert team.value(reference) is None
+    for number in range(100):
+        operator.sync(forged, ago(number), conditions=[{"type": "Ready", "status": "True"}])
+    team.says("not-confirmed", "orders/db")
+    team.put("db", p=b"two")
+    team.refresh()
+    team.serves("two")
+    assert CANARY.decode() not in world.log()
