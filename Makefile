@@ -28,10 +28,10 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-versions bench-cluster check bench fuzz images push chart helm clean
+.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench fuzz images push chart helm clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## create .venv with everything that the other targets need
 
@@ -81,6 +81,11 @@ e2e-bare: on-a-cluster setup helm ## run all other cluster tests, on the cluster
 	@tests/e2e/images
 	@LASTGOOD_E2E_AGENT_IMAGE=$(E2E_REPOSITORY)agent:$(E2E_TAG) \
 	  $(BIN)/python -m pytest -m e2e --ignore tests/e2e/install $(PYTEST_ARGS)
+
+e2e-external-secrets: on-a-cluster setup helm ## run the article's story with the real External Secrets Operator, which is built first
+	@tests/e2e/images
+	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) LASTGOOD_E2E_EXTERNAL_SECRETS="$$(tests/e2e/external-secrets)" \
+	  $(BIN)/python -m pytest -m e2e tests/e2e/install/test_external_secrets.py $(PYTEST_ARGS)
 
 e2e-versions: setup helm ## run tests that depend on the API server, on the oldest and newest Kubernetes, as root: VERSIONS='v1.30.14'
 	@tests/e2e/versions $(VERSIONS)

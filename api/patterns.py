@@ -29,6 +29,7 @@ _ALLOW = Text(
         ("[^/:][*][*]|[*][*][^/]", "** matches whole segments: it must stand alone between two /"),
         ("[*}][a-z0-9-]*[{]", _UNDELIMITED),
         ("[}][a-z0-9{*-]", _UNDELIMITED),
+        *(never for scheme in SCHEMES.values() for never in scheme.never_allowed),
     ),
 )
 

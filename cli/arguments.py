@@ -277,8 +277,8 @@ def _add_presync(verbs: _Verbs, called: str, settings: Settings) -> None:
         "presync",
         _Verb(
             "create the snapshots that manifests need, before their pods",
-            "Print the SecretSnapshots that manifests need. With --apply, create them and\n"
-            "wait for their values, so that the secrets are there before the pods.",
+            "Print the SecretSnapshots that manifests need, and Roles for k8s:NAME. With\n"
+            "--apply, create them and wait for the values, before there are pods.",
             (
                 "lastgood presync -f deployment.yaml > snapshots.yaml",
                 "kustomize build . | lastgood presync -f - --apply --wait 60",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.exit_codes import CommandError
 from contract.spelling import suggestion
+from providers.references import namespace_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -65,7 +66,11 @@ def find_version(text: str, known: Collection[str]) -> str | None:
 
 def _spellings(name: Name, status: Status) -> tuple[str, ...]:
     with_account = f"{status.provider}@{status.account}:{status.reference}"
-    return (name.snapshot, status.source, with_account, name.snapshot.rpartition("-")[2])
+    found = (name.snapshot, status.source, with_account, name.snapshot.rpartition("-")[2])
+    if namespace_of(status.provider, status.reference) != name.namespace:
+        return found
+    short = written(status.provider, status.reference)
+    return (*found, f"{status.provider}:{short}", f"{status.provider}@{status.account}:{short}")
 
 
 def nothing(namespace: str | None, statuses: Mapping[Name, Status]) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from kube.api_resources import SECRET_SNAPSHOTS
+
+if TYPE_CHECKING:
+    from kube.api_resources import Resource
 
 TABLE, WIDE, TEXT = "table", "wide", "text"
 JSON, YAML, NAME, DIFF = "json", "yaml", "name", "diff"
@@ -21,7 +25,6 @@ def written(document: object, output: str) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def name_of(snapshot: str) -> str:
+def name_of(name: str, resource: Resource = SECRET_SNAPSHOTS) -> str:
     """For example `secretsnapshot.lastgood.dev/lg-db-0123`, which kubectl accepts."""
-    kind = SECRET_SNAPSHOTS.plural.removesuffix("s")
-    return f"{kind}.{SECRET_SNAPSHOTS.group}/{snapshot}"
+    return f"{resource.plural.removesuffix('s')}.{resource.group}/{name}"

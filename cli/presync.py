@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cli import listing, manifests, pod_templates, policies
+from cli import listing, manifests, pod_templates, policies, secret_grants
 from cli.api_errors import EDIT
 from cli.cluster_snapshots import ClusterSnapshots
 from cli.exit_codes import CommandError, Exit
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cli.api_client import ApiConnection
     from cli.pod_templates import Manifest
     from cli.render import Renderer
+    from cli.secret_grants import Grant
     from cli.settings import Settings
     from cli.terminal import Terminal
     from controller.snapshot_status import Status
@@ -67,11 +68,16 @@ def _presync(
     wanted = declarations(renderer, namespace)
     if not wanted:
         terminal.tell(NOTHING)
-    documents = _written(wanted, arguments.output or YAML)
+    system = secret_grants.system_of(connection, arguments.system_namespace)
+    granted = _grants(wanted, terminal)
+    documents = _written(granted, wanted, system, arguments.output or YAML)
     if not arguments.apply or connection is None:
         terminal.out.write(documents)
         return Exit.DONE
     progress = terminal.out if arguments.output is None else terminal.err
+    for grant in granted:
+        what = secret_grants.apply(connection, grant, system)
+        print(f"{grant.namespace}/{grant.secret}: {what}", file=progress, flush=True)
     for name, body in wanted.items():
         what = _declare(connection, name, body)
         print(f"{name.namespace}/{name.snapshot}: {what}", file=progress, flush=True)
@@ -200,10 +206,27 @@ def _synced(status: Status | None) -> bool:
     return status is not None and status.serving is not None
 
 
-def _written(wanted: Declarations, output: str) -> str:
+def _grants(wanted: Declarations, terminal: Terminal) -> list[Grant]:
+    """What the sources of declarations need."""
+    sources = ((name.namespace, body["spec"]["source"]) for name, body in wanted.items())
+    found = secret_grants.grants(
+        (namespace, source["provider"], source["reference"]) for namespace, source in sources
+    )
+    for namespace in sorted({grant.namespace for grant in found if not grant.possible}):
+        terminal.tell(
+            f"Secrets of namespace {namespace} cannot be granted: lastgood reads none there."
+            " Use another namespace"
+        )
+    return [grant for grant in found if grant.possible]
+
+
+def _written(granted: list[Grant], wanted: Declarations, system: str, output: str) -> str:
+    roles = [pair for grant in granted for pair in secret_grants.documents(grant, system)]
     if output == NAME:
-        return "".join(f"{name_of(name.snapshot)}\n" for name in wanted)
-    documents = list(wanted.values())
+        names = [name_of(body["metadata"]["name"], resource) for resource, body in roles]
+        names += [name_of(name.snapshot) for name in wanted]
+        return "".join(f"{name}\n" for name in names)
+    documents = [*(body for _, body in roles), *wanted.values()]
     if output == YAML:
         return manifests.write(documents)
     return written({"apiVersion": "v1", "kind": "List", "items": documents}, JSON)

@@ -21,6 +21,11 @@ class FetchFailure(StrEnum):
     TOO_LARGE = "too-large"
     LOST_MEMBER = "lost-member"
     """The current version lacks a member that running pods use, so the one before stays served."""
+    NOT_CONFIRMED = "not-confirmed"
+    """The value was read where another program keeps it, and that program does not say that the
+    provider confirmed it."""
+    WEAK_EVIDENCE = "weak-evidence"
+    """The same, and what that program says could not prove it either."""
     BUDGET_TOO_SMALL = "budget-too-small"
     """Not asked at all: one fetch can take more calls than the account's burst."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.account import SecretAccount
+    from providers.cluster import Cluster
     from providers.extra_ca import ExtraCa
     from providers.protocol import FetchRequest, Observer, Source
     from providers.proxies import Proxies
@@ -39,6 +40,7 @@ def opening_of(
     proxies: Proxies = NO_PROXIES,
     logins: Logins | None = None,
     extra_ca: ExtraCa | None = None,
+    cluster: Cluster | None = None,
 ) -> Opening:
     """What the source of `account` for references of `scheme` is opened with, or
     UnsupportedAccountError. `logins`: None is for a source that shares its login with no other.
@@ -58,6 +60,7 @@ def opening_of(
         proxies=proxies,
         logins=Logins() if logins is None else logins,
         extra_ca=extra_ca,
+        cluster=cluster,
     )
 
 
@@ -78,6 +81,7 @@ class Accounts:
         proxies: Proxies = NO_PROXIES,
         folder: Path = FOLDER,
         extra_ca: ExtraCa | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self._observer = observer
         self._problem = problem
@@ -86,6 +90,7 @@ class Accounts:
         self._proxies = proxies
         self._folder = folder
         self._extra_ca = extra_ca
+        self._cluster = cluster
         self._accounts: Mapping[str, SecretAccount] = {}
         self._logins: dict[str, list[tuple[SecretAccount, Logins]]] = {}
         """Of each account, as it is and as it was, if a source was opened for it."""
@@ -143,6 +148,7 @@ class Accounts:
                 proxies=self._proxies,
                 logins=logins,
                 extra_ca=self._extra_ca,
+                cluster=self._cluster,
             )
             source = open_source(account.spec.provider, opening)
             if known is None:

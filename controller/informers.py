@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from api.account import SecretAccount
 from api.policy import SecretPolicy
 from controller.demand import Demand, DemandedParts, NotADemandError, from_pod
+from controller.external_secrets import ExternalSecrets
 from controller.in_use_protection import ProtectedObject
 from controller.secret_snapshots import WatchedSnapshot, project
 from controller.spec import Name
@@ -207,6 +208,7 @@ class Informers:
         self.namespaces = copy(NAMESPACES, labelled)
         self.pods = copy(PODS, Pods(problem), fields=RUNNING)
         self.snapshots = copy(SECRET_SNAPSHOTS, Declarations(problem))
+        self.external_secrets = ExternalSecrets(api, clock, rng, problem)
         self._all: tuple[Reflector[Any], ...] = (
             self._accounts,
             self._policies,
@@ -243,7 +245,10 @@ class Informers:
 
     def runs(self, stop: asyncio.Event) -> list[Coroutine[None, None, None]]:
         """A coroutine for each, which follows the API server until `stop`."""
-        return [reflector.run(stop) for reflector in self._all]
+        return [
+            *(reflector.run(stop) for reflector in self._all),
+            self.external_secrets.run(stop),
+        ]
 
 
 def pod_of(content: Json) -> Pod | None:

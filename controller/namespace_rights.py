@@ -17,6 +17,7 @@ from kube.api_resources import NAMESPACES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kube.access_review import ResourceRules
     from kube.api import Api
 
 MOST_NAMESPACES = 2000
@@ -29,6 +30,8 @@ _AT_ONCE = 8
 """Requests."""
 _SHARED = tuple(name for name in ELSEWHERE if name is not None)
 """No tenant's, so a right there always keeps the controller from starting."""
+GRANT = "get"
+"""What a namespace grants on Secrets by their names (docs/design/028)."""
 _NAMED = 5
 """Namespaces in one message."""
 
@@ -79,6 +82,20 @@ class NamespaceRights:
         decision = "it starts, as controller.readsElsewhere allows it. Remove this permission"
         say(logging.ERROR, "controller.reads_elsewhere", why=_told(found), decision=decision)
 
+    async def _read(self, namespace: str) -> str | None:
+        """A verb that reads Secrets there; None: none is granted, or `get` on some by their names,
+        which is for the pods of the namespace. No tenant's pods are in the shared ones.
+        """
+        allowed = await rules(self._api, namespace)
+        verb = _verb(allowed, named=namespace in _SHARED)
+        if verb is not None:
+            return verb
+        if not allowed.whole:
+            for verb in READS:
+                if await may(self._api, verb, "secrets", namespace):
+                    return verb
+        return None
+
     async def _asked(self, namespaces: list[str]) -> dict[str, str]:
         """A verb by namespace where one is granted. Ends when the time is over."""
         found: dict[str, str] = {}
@@ -86,7 +103,7 @@ class NamespaceRights:
 
         async def ask() -> None:
             for name in waiting:
-                verb = await _granted(self._api, name)
+                verb = await self._read(name)
                 if verb is None:
                     self._clean.add(name)
                 else:
@@ -104,17 +121,12 @@ class NamespaceRights:
         return found
 
 
-async def _granted(api: Api, namespace: str) -> str | None:
-    """A verb that reads Secrets there; None: none is granted."""
-    allowed = await rules(api, namespace)
-    for verb in READS:
-        if allowed.allow(verb, "secrets"):
-            return verb
-    if not allowed.whole:
-        for verb in READS:
-            if await may(api, verb, "secrets", namespace):
-                return verb
-    return None
+def _verb(allowed: ResourceRules, *, named: bool) -> str | None:
+    """A verb that reads Secrets; None: none is listed. `named`: `get` counts also where a rule
+    gives it for Secrets by their names.
+    """
+    verbs = (it for it in READS if allowed.allow(it, "secrets", named=named or it != GRANT))
+    return next(verbs, None)
 
 
 def _told(found: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ from contract.quoted import shown
 from contract.reasons import CacheReason, Found, Freshness
 from contract.secret_bytes import SecretBytes
 from contract.snapshot_format import VALUE, data_key
-from controller.remediation import reason_of
+from controller.remediation import of_source, reason_of
 from refresh import properties
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def pending_reason(
     if state is not None and state.serving is not None:
         return _expired(key, state, decided, now, login)
     reason = decided.refusal or (None if state is None else state.reason)
-    message = decided.message if decided.refusal else login
+    message = decided.message if decided.refusal else login or _of_source(key, state)
     return None if reason is None else _never_synced(key, str(reason), message)
 
 
@@ -82,12 +82,17 @@ def _expired(
     old = "of unknown age" if age is None else f"{age:.0f} s old"
     last = "No fetch has failed since. A refresh is queued"
     if state.reason is not None:
-        last = f"The last fetch failed. {reason_of(state.reason, login)}"
+        said = reason_of(state.reason, login or _of_source(key, state))
+        last = f"The last fetch failed. {said}"
     note = (
         f"waits for {_named(key)}, which has expired. It is {old}, and class {rules.name} refuses"
         f" to start pods with values older than {rules.max_age_s:.0f} s. {last}"
     )
     return PendingReason(key=key, cause=EXPIRED, reason="SecretExpired", note=note)
+
+
+def _of_source(key: SnapshotKey, state: SnapshotState | None) -> str | None:
+    return None if state is None else of_source(key.source.provider, key.source.reference, state)
 
 
 def unusable(

@@ -4,8 +4,14 @@ Pure.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from contract.reasons import CacheReason, FetchFailure, Found, Serving
 from policy.match import ASK, Reason
+from providers.registry import SCHEMES
+
+if TYPE_CHECKING:
+    from refresh.model import SnapshotState
 
 _WHAT_TO_DO = {
     FetchFailure.ABSENT.value: (
@@ -28,6 +34,14 @@ _WHAT_TO_DO = {
     FetchFailure.LOST_MEMBER.value: (
         "the new version lacks a property that is in use. Add it again at the provider, or pin the"
         " new version to serve it now"
+    ),
+    FetchFailure.NOT_CONFIRMED.value: (
+        "the provider's confirmation of the value is not known. The value is served, and its age"
+        " goes on"
+    ),
+    FetchFailure.WEAK_EVIDENCE.value: (
+        "nothing proves that the provider still has the value. The value is served, and its age"
+        " goes on"
     ),
     FetchFailure.BUDGET_TOO_SMALL.value: (
         "one fetch can need more calls than budget.burst of the SecretAccount allows. Its status"
@@ -91,6 +105,14 @@ NOTHING_SERVED = {
 def what_to_do(reason: str) -> str | None:
     """By a FetchFailure, a Found, a CacheReason or a `policy.match.Reason`; None: there is none."""
     return _WHAT_TO_DO.get(reason)
+
+
+def of_source(provider: str, reference: str, state: SnapshotState) -> str | None:
+    """What to do about the reason and code of a source; None: its provider has no more to say."""
+    scheme = SCHEMES.get(provider)
+    if scheme is None or scheme.advice is None or state.reason is None or state.code is None:
+        return None
+    return scheme.advice(reference, state.reason.value, state.code)
 
 
 def explained(reason: str, message: str | None = None) -> str:

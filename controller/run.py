@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from controller import selfcheck
 from controller.account_health import SteadyHealth, health
 from controller.accounts import Accounts
+from controller.cluster_secrets import ClusterSecrets
 from controller.controller import Controller
 from controller.event_recorder import EventRecorder
 from controller.event_reporter import EventReporter
@@ -38,6 +39,7 @@ from kube.api_resources import NAMESPACES
 from kube.errors import FencedError, TemporaryError
 from kube.run_until import unless
 from policy.match import PolicySet
+from providers.registry import SCHEMES
 from refresh.engine import Engine
 from refresh.model import Moment
 from refresh.observer import Observers
@@ -173,6 +175,12 @@ class ControllerProcess:
             proxies=self._settings.proxies,
             folder=self._settings.account_files,
             extra_ca=self._extra_ca,
+            cluster=ClusterSecrets(
+                api,
+                informers.external_secrets.of,
+                namespace=self._settings.namespace,
+                clock=clock,
+            ),
         )
         statuses = StatusWriter(
             api,
@@ -239,8 +247,16 @@ class ControllerProcess:
             lambda: controller.settled
         )
         writing = statuses.run(engine.states())
-        async with _beside(writing, garbage.run(), nudges.run(), watching, protecting, keeping):
-            await controller.run(ending, self._settings.poll_s)
+        with informers.external_secrets.told(partial(_fetch_soon, engine)):
+            async with _beside(writing, garbage.run(), nudges.run(), watching, protecting, keeping):
+                await controller.run(ending, self._settings.poll_s)
+
+
+def _fetch_soon(engine: Engine, namespace: str, name: str) -> None:
+    """Something about an object of that name may have changed."""
+    for scheme in SCHEMES.values():
+        if scheme.local is not None:
+            engine.changed(scheme.name, f"{namespace}/{name}")
 
 
 async def _protect(

@@ -13,7 +13,7 @@ from contract import freshness
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Freshness, Serving
 from contract.snapshot_format import Quarantined
-from controller import conditions
+from controller import conditions, remediation
 from controller.times import rfc3339, seconds
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def status_of(
         refresh_handled=handled,
         failures=state.failures,
         reason=decided.refusal or state.reason or found,
-        message=_cut(decided.message if decided.refusal else _hold(state) or login),
+        message=_cut(decided.message if decided.refusal else _said(key, state) or login),
         latest=state.latest,
         pin=state.pin,
         quarantined=state.quarantined,
@@ -313,11 +313,11 @@ def next_transition(status: Status, now: float) -> float:
     return float("inf") if found is None else found
 
 
-def _hold(state: SnapshotState) -> str | None:
-    """None: no version is held, or another reason is told."""
-    if state.reason is not FetchFailure.LOST_MEMBER:
-        return None
-    return conditions.held_message(state)
+def _said(key: SnapshotKey, state: SnapshotState) -> str | None:
+    """What the reason means for this source; None: the reason says all."""
+    if state.reason is FetchFailure.LOST_MEMBER:
+        return conditions.held_message(state)
+    return remediation.of_source(key.source.provider, key.source.reference, state)
 
 
 def _cut(message: str | None) -> str | None:

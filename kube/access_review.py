@@ -29,10 +29,13 @@ class ResourceRules:
     whole: bool
     """False: an authorizer can't list what it allows, or failed; `may` asks for one thing."""
 
-    def allow(self, verb: str, resource: str) -> bool:
-        """Whether a rule gives this verb on any object of a resource of the core group."""
+    def allow(self, verb: str, resource: str, *, named: bool = True) -> bool:
+        """Whether a rule gives this verb on any object of a resource of the core group. `named`:
+        also one that is for single objects, by their names.
+        """
         return any(
-            not _CORE.isdisjoint(rule.get("apiGroups") or ())
+            (named or not rule.get("resourceNames"))
+            and not _CORE.isdisjoint(rule.get("apiGroups") or ())
             and not {resource, "*"}.isdisjoint(rule.get("resources") or ())
             and not {verb, "*"}.isdisjoint(rule.get("verbs") or ())
             for rule in self.rules

@@ -46,9 +46,13 @@ EVENTS = Resource("events.k8s.io", "v1", "events")
 CORE_EVENTS = Resource("", "v1", "events")
 """The same objects, as those who may view a namespace may read them."""
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
+ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles")
+ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings")
 MUTATING_WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations")
 SELF_ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 SELF_RULES_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectrulesreviews")
 SECRET_ACCOUNTS = Resource("lastgood.dev", "v1alpha1", "secretaccounts")
 SECRET_POLICIES = Resource("lastgood.dev", "v1alpha1", "secretpolicies")
 SECRET_SNAPSHOTS = Resource("lastgood.dev", "v1alpha1", "secretsnapshots")
+EXTERNAL_SECRETS = Resource("external-secrets.io", "v1", "externalsecrets")
+"""Of External Secrets Operator, where it is installed."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kube.errors import ApiError, GoneError, MalformedError
+from kube.errors import ApiError, GoneError, MalformedError, NotFoundError
 from kube.run_until import unless
 from workqueue import retry
 
@@ -78,7 +78,12 @@ class Reflector(Generic[T]):
         rng: random.Random,
         pace: Pace | None = None,
         problem: Callable[[str], None] | None = None,
+        optional: bool = False,
     ) -> None:
+        """`optional`: the cluster may not know the resource. Then there are no objects of it, and
+        it is looked again after `Pace.backoff_most_s`.
+        """
+        self._optional = optional
         self._api = api
         self._path = resource.path(namespace)
         self._project = project
@@ -142,6 +147,8 @@ class Reflector(Generic[T]):
                 await self._list()
             heard = await self._watch()
         except ApiError as error:
+            if self._optional and isinstance(error, NotFoundError):
+                return self._absent()
             if isinstance(error, (GoneError, MalformedError)):
                 self._version = None
             return self._failed(error)
@@ -149,6 +156,15 @@ class Reflector(Generic[T]):
             self._failures = 0
             return 0.0
         return self._backoff(None)
+
+    def _absent(self) -> float:
+        """The cluster has no such resource. Seconds to wait."""
+        self._version = None
+        for key in list(self._items):
+            self._put(key, None)
+        self._heard()
+        self._synced.set()
+        return self._pace.backoff_most_s
 
     async def _list(self) -> None:
         """Takes over a whole list, or, when a page fails, nothing of it."""

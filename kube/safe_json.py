@@ -48,4 +48,5 @@ def shallow(content: bytes) -> bytes:
             if depth == MOST_LEVELS:
                 begin = token.start()
             depth -= 1
-    return b"".join((*kept, content[begin:]))
+    rest = content[begin:] if depth < MOST_LEVELS else b""
+    return b"".join((*kept, rest))

@@ -17,7 +17,7 @@ from api.patterns import NAMESPACE
 from contract.annotations import POLICY_LABEL
 from contract.reference import ReferenceRejected
 from contract.spelling import quick_suggestion
-from providers.references import canonicalise
+from providers.references import canonicalise, namespace_of
 from schema.fields import LABEL
 
 if TYPE_CHECKING:
@@ -121,6 +121,11 @@ class Matcher:
             canonical = canonicalise(provider, reference)
         except ReferenceRejected as rejected:
             return Refused(reason=Reason.BAD_REFERENCE, message=str(rejected))
+        if namespace_of(provider, canonical) not in {None, self._namespace}:
+            return Refused(
+                reason=Reason.NOT_ALLOWED,
+                message=f"it is not in namespace {self._namespace}, and no policy can allow that",
+            )
         matches = self._matches(provider, canonical)
         if account is not None:
             matches = [match for match in matches if match.source.account == account]

@@ -29,6 +29,14 @@ class Scheme:
     revoked: Mapping[str, str] = field(default_factory=dict)
     """CEL over `it.reference`, by the message, of a reference in an account's `revoked`: what
     `check` refuses and the rules of every reference do not."""
+    local: Callable[[str], None] | None = None
+    """Of objects in the pod's namespace: raises ReferenceRejected for a name that an annotation may
+    not give. The canonical reference is `<namespace>/<name>` (docs/design/028). None: annotations
+    give the canonical reference."""
+    never_allowed: tuple[tuple[str, str], ...] = ()
+    """Expressions that no pattern of a policy may match, each with the message."""
+    advice: Callable[[str, str, str], str | None] | None = None
+    """What to do, by reference, reason and the source's code; None: what is said of the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from providers.proxies import NO_PROXIES, Proxies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from providers.cluster import Cluster
     from providers.extra_ca import ExtraCa
     from providers.protocol import LoginState, Observer, Source
 
@@ -82,6 +83,8 @@ class Opening:
     """For sources that have no SDK."""
     extra_ca: ExtraCa | None = None
     """Trusted beside the system's CAs, where the block names none of its own. None: none are."""
+    cluster: Cluster | None = None
+    """Where this runs. None: not on a cluster, as a command or a test."""
 
     def block_as(self, kind: type[_Block]) -> _Block:
         """The block, which is of the provider's own kind. TypeError: it is another's."""

@@ -27,6 +27,19 @@ class FetchRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of a value's age where the answer itself does not confirm it, because another
+    program keeps the value (docs/design/028).
+    """
+
+    confirmed_at: float
+    """When the provider confirmed the value at the latest known time, or, where there is a doubt,
+    when it was written. Seconds since the epoch, never later than the truth."""
+    doubt: Failed | None = None
+    """Why the answer renews no age; None: it does, up to `confirmed_at`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
     """A value as the provider gave it, not yet checked by policy."""
 
@@ -38,6 +51,8 @@ class Material:
     """What another secret of this name, made after this one was deleted, has not: part of an ARN, a
     time of creation. At most MOST_INCARNATION characters. None: the provider has none.
     """
+    evidence: Evidence | None = None
+    """None: the answer confirms the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +64,8 @@ class Unversioned:
     value: SecretBytes
     confirms_only: bool = False
     """Whether it may only confirm what is held: it is of a server that may lag behind."""
+    evidence: Evidence | None = None
+    """None: the answer confirms the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +74,8 @@ class NotModified:
 
     version: str
     incarnation: str | None = None
+    evidence: Evidence | None = None
+    """None: the answer confirms the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

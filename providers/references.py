@@ -4,6 +4,8 @@ goes on the wire.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from contract.quoted import shown
 from contract.reference import (
     ACCOUNT,
@@ -16,9 +18,14 @@ from contract.reference import (
 from contract.spelling import quick_suggestion
 from providers.registry import SCHEMES
 
+if TYPE_CHECKING:
+    from providers.definition import Scheme
+
 
 def parse_source(raw: str) -> SourceRequest:
-    """The parts of `provider[@account]:reference[#property]`, or ReferenceRejected."""
+    """The parts of `provider[@account]:reference[#property]`, or ReferenceRejected. Where the
+    scheme is of objects in the pod's namespace, `in_namespace` makes the reference canonical.
+    """
     head, colon, rest = raw.partition(":")
     if not colon:
         raise ReferenceRejected(f'"{shown(raw)}" has no provider. Allowed: {SHAPE}')
@@ -38,9 +45,32 @@ def parse_source(raw: str) -> SourceRequest:
     return SourceRequest(
         provider=provider,
         account=account if at else None,
-        reference=canonicalise(provider, reference),
+        reference=_as_written(provider, reference),
         property=name if hash_sign else None,
     )
+
+
+def in_namespace(source: SourceRequest, namespace: str) -> SourceRequest:
+    """The same with the canonical reference: where the scheme is of objects in the pod's namespace,
+    that namespace is put in here and nowhere else.
+    """
+    scheme = SCHEMES.get(source.provider)
+    if scheme is None or scheme.local is None:
+        return source
+    return source.replace(reference=f"{namespace}/{source.reference}")
+
+
+def namespace_of(provider: str, reference: str) -> str | None:
+    """The namespace whose pods alone may have a canonical reference; None: policy alone decides."""
+    scheme = SCHEMES.get(provider)
+    if scheme is None or scheme.local is None:
+        return None
+    return reference.partition("/")[0]
+
+
+def written(provider: str, reference: str) -> str:
+    """A canonical reference as an annotation gives it."""
+    return reference if namespace_of(provider, reference) is None else reference.partition("/")[2]
 
 
 def canonicalise(provider: str, raw: str) -> str:
@@ -50,16 +80,30 @@ def canonicalise(provider: str, raw: str) -> str:
     Accepts no empty, `.` or `..` segments, and no `%`, `?`, `\`, control or non-ASCII characters.
     A provider refuses more, such as ARNs and names that lead from one store to another.
     """
-    scheme = SCHEMES.get(provider)
-    if scheme is None:
-        hint = quick_suggestion(provider, tuple(SCHEMES))
-        raise ReferenceRejected(
-            f'"{shown(provider)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}{hint}'
-        )
+    scheme = _scheme(provider)
     scheme.check(raw)
     segments = raw.removeprefix("/").split("/")
     if any(segment in {"", ".", ".."} for segment in segments):
         raise ReferenceRejected(
             f'"{shown(raw)}" has an empty, "." or ".." segment. Remove it from the path'
         )
+    return raw
+
+
+def _scheme(provider: str) -> Scheme:
+    scheme = SCHEMES.get(provider)
+    if scheme is None:
+        hint = quick_suggestion(provider, tuple(SCHEMES))
+        raise ReferenceRejected(
+            f'"{shown(provider)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}{hint}'
+        )
+    return scheme
+
+
+def _as_written(provider: str, raw: str) -> str:
+    """What an annotation gives."""
+    local = _scheme(provider).local
+    if local is None:
+        return canonicalise(provider, raw)
+    local(raw)
     return raw

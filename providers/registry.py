@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from providers.aws.definition import AWS
 from providers.file.definition import FILE
+from providers.kubernetes.definition import KUBERNETES
 from providers.vault.definition import VAULT
 
-PROVIDERS = {it.name: it for it in (AWS, FILE, VAULT)}
+PROVIDERS = {it.name: it for it in (AWS, FILE, KUBERNETES, VAULT)}
 """By the `provider` of an account."""
 SCHEMES = {scheme.name: scheme for it in PROVIDERS.values() for scheme in it.schemes}
 """By what stands before a reference's colon."""

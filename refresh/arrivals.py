@@ -32,7 +32,12 @@ def arrived(
     if served is None:
         object_needed = bool(demanded.properties) and not demanded.whole
     elif _is_judged(state, material):
-        return Arrived(material=material, current=current, answered_at=answered_at)
+        return Arrived(
+            material=material,
+            current=current,
+            answered_at=answered_at,
+            evidence=material.evidence,
+        )
     else:
         object_needed = bool(demanded.properties) and validate.is_object(served.value)
     return Arrived(
@@ -44,6 +49,7 @@ def arrived(
         suspicion=None if served is None else validate.suspicion(served.value, material.value),
         current=current,
         answered_at=answered_at,
+        evidence=material.evidence,
     )
 
 

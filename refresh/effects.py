@@ -59,6 +59,7 @@ def _reported(state: SnapshotState) -> tuple[object, ...]:
         state.served and state.served.identity,
         state.prior and (state.prior.version, state.prior.incarnation),
         state.reason,
+        state.code,
         state.pin,
         state.quarantined,
         state.revoked,

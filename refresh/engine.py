@@ -90,6 +90,11 @@ class Engine:
         self._manager.operate(key, wanted, self._now())
         self._wake()
 
+    def changed(self, provider: str, reference: str) -> None:
+        """Fetches a source soon: something about it changed."""
+        self._manager.changed(provider, reference, self._now())
+        self._wake()
+
     def withdraw(self, key: SnapshotKey) -> None:
         """Removes a value that policy has not allowed for its grace time."""
         self._manager.states.withdraw(key, self._now())

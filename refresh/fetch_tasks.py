@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 REFUSALS = frozenset({FetchFailure.ABSENT, FetchFailure.DENIED})
 """After one of these a source that was never synced leaves the lane of the new."""
+SOON_S = 5.0
+"""Between two fetches of a source that somebody changes again and again."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,10 @@ class FetchTask:
     """Whether a fetch of it has begun and not ended."""
     again: bool = False
     """Whether it was hurried since that began: its answer may be older than what hurried it."""
+    changed: bool = False
+    """The same, of a change that was heard of."""
+    begun_at: float = float("-inf")
+    """When the last fetch of it began, in monotonic seconds."""
 
 
 class FetchTasks:
@@ -65,6 +71,8 @@ class FetchTasks:
         self._demanded = demanded
         self._draw = draw
         self._tasks: dict[Task, FetchTask] = {}
+        self._named: dict[tuple[str, str], set[Task]] = {}
+        """By provider and reference."""
         self._account_queues: dict[str, AccountQueue] = {}
 
     @property
@@ -108,6 +116,7 @@ class FetchTasks:
         """Notes that `key` demands the task; `asked` is what is known of it if it is new."""
         known = self._tasks.setdefault(task, asked)
         known.keys[key.namespace] = key
+        self._named.setdefault(_name(task), set()).add(task)
         return known
 
     def drop(self, task: Task, key: SnapshotKey) -> None:
@@ -118,6 +127,10 @@ class FetchTasks:
             self.put(task)
             return
         del self._tasks[task]
+        named = self._named[_name(task)]
+        named.discard(task)
+        if not named:
+            del self._named[_name(task)]
         account_queue = self._account_queues.get(task.source.account)
         if account_queue is not None:
             account_queue.remove(task)
@@ -129,11 +142,22 @@ class FetchTasks:
             known.urgent, known.due_at, known.again = True, at.mono, known.going
             self.put(task)
 
-    def begun(self, work: Work) -> None:
+    def soon(self, provider: str, reference: str, at: Moment) -> None:
+        """Asks for a source in its turn, but not within SOON_S of the last time: a change that
+        somebody makes many times a second costs others nothing.
+        """
+        for task in self._named.get((provider, reference), ()):
+            known = self._tasks[task]
+            known.changed = known.going
+            known.due_at = min(known.due_at, max(at.mono, known.begun_at + SOON_S))
+            self.put(task)
+
+    def begun(self, work: Work, at: Moment) -> None:
         """Notes that a fetch begins."""
         for task in work.tasks:
             if task in self._tasks:
                 self._tasks[task].going = True
+                self._tasks[task].begun_at = at.mono
 
     def put(self, task: Task) -> None:
         """Plans a task by what is known now."""
@@ -195,6 +219,9 @@ class FetchTasks:
             known.due_at = interval.on_slot(at.mono + wait_s, refresh_s)
             wait_s = known.due_at - at.mono
         known.due_at = at.mono + (0.0 if known.urgent else wait_s)
+        if known.changed:
+            known.due_at = min(known.due_at, max(at.mono, known.begun_at + SOON_S))
+            known.changed = False
 
     def _open(self, account: str, budget: Budget, at: Moment) -> None:
         def most_calls(kind: WorkKind, tasks: tuple[Task, ...]) -> int:
@@ -210,6 +237,10 @@ class FetchTasks:
         for task in self._tasks:
             if task.source.account == account:
                 self.put(task)
+
+
+def _name(task: Task) -> tuple[str, str]:
+    return task.source.provider, task.source.reference
 
 
 def _share(task: Task, known: FetchTask, states: list[SnapshotState]) -> Share:

@@ -116,6 +116,10 @@ class SnapshotManager:
             self._fetch_tasks.hurry(Task(key.source), at)
         self.states.writes.write(key, at.mono, publish=False, status=True)
 
+    def changed(self, provider: str, reference: str, at: Moment) -> None:
+        """Fetches a source soon, because something about it changed."""
+        self._fetch_tasks.soon(provider, reference, at)
+
     def pick(self, account: str, at: Moment) -> Work | None:
         """The next fetch of an account, already paid; None: nothing is due, or the budget is."""
         account_queue = self._fetch_tasks.account_queue(account)
@@ -125,7 +129,7 @@ class SnapshotManager:
         for task in account_queue.take_put_off():
             self._unaffordable(task, at)
         if work is not None:
-            self._fetch_tasks.begun(work)
+            self._fetch_tasks.begun(work, at)
         elif account_queue.waits_for_budget(at.mono):
             self._observer.exhausted(account)
         return work
@@ -276,6 +280,9 @@ class SnapshotManager:
     def _observe(self, task: Task, result: Material | NotModified | Failed) -> None:
         if isinstance(result, Failed):
             self._observer.refreshed(task, result.reason, result.code)
+        elif result.evidence is not None and result.evidence.doubt is not None:
+            doubt = result.evidence.doubt
+            self._observer.refreshed(task, doubt.reason, doubt.code)
         else:
             code = "fetched" if isinstance(result, Material) else "unchanged"
             self._observer.refreshed(task, None, code)
@@ -284,9 +291,9 @@ class SnapshotManager:
         self, key: SnapshotKey, task: Task, result: Material | NotModified | Failed
     ) -> Event:
         if isinstance(result, Failed):
-            return FetchFailed(reason=result.reason, current=not task.by_name)
+            return FetchFailed(reason=result.reason, current=not task.by_name, code=result.code)
         if isinstance(result, NotModified):
-            return Unchanged(result.version, result.incarnation)
+            return Unchanged(result.version, result.incarnation, result.evidence)
         return arrivals.arrived(
             self.states.all[key], self._demanded[key], result, current=not task.by_name
         )

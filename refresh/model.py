@@ -168,6 +168,8 @@ class SnapshotState:
     """Failed attempts since the last success; 0 after one."""
     reason: FetchFailure | None = None
     """Why the last attempt failed; None: it did not."""
+    code: str | None = None
+    """The source's word for `reason`; None: there is none."""
     refresh_handled: float | None = None
     """The request for a refresh that was answered last, by a fetch that began after it."""
     answered_at: float | None = None

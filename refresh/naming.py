@@ -39,8 +39,8 @@ def told(
     version = known or next(elsewhere, None) or _new(state, now)
     held = known_version(state)
     if held is not None and held.version == version:
-        return NotModified(version=version, incarnation=held.incarnation)
-    return Material(version=version, value=found.value)
+        return NotModified(version=version, incarnation=held.incarnation, evidence=found.evidence)
+    return Material(version=version, value=found.value, evidence=found.evidence)
 
 
 def _known(state: SnapshotState, value: SecretBytes) -> str | None:

@@ -28,7 +28,7 @@ from refresh.step_events import (
 )
 
 if TYPE_CHECKING:
-    from providers.protocol import Material
+    from providers.protocol import Evidence, Material
     from refresh.model import OperatorSpec, SnapshotState
     from refresh.step_events import Effect, Event, Weight
 
@@ -133,10 +133,17 @@ def _arrived(
     identity = Identity(material.version, mark)
     if not event.current:
         return _arrived_by_name(state, event, identity, now)
-    at = now if event.answered_at is None else min(now, event.answered_at)
-    answered = replace(state, latest=material.version, latest_incarnation=mark, answered_at=at)
+    at = _moment(event.evidence, event.answered_at, now)
+    answered = replace(
+        state,
+        latest=material.version,
+        latest_incarnation=mark,
+        answered_at=_answered(state, event.evidence, at),
+        code=None,
+    )
     if material.version in state.revoked:
-        return _confirmed(_settled(replace(answered, failures=0), now), at), []
+        settled = _settled(replace(answered, failures=0), now)
+        return _told(settled, event.evidence, at), []
     if event.rejection is not None:
         return _rejected(answered, event, identity, at)
     kept = Kept(
@@ -147,16 +154,17 @@ def _arrived(
         incarnation=mark,
     )
     if event.weight is not None and held_versions.switches_to(answered, identity):
-        until = held_versions.until(answered, event.weight, at, now)
+        came_at = at if event.evidence is None else now
+        until = held_versions.until(answered, event.weight, came_at, now)
         if until is not None:
-            return _held_back(answered, kept, event.weight, until, at)
+            return _held_back(answered, kept, event.weight, until, came_at)
     lifted = versions.without_hold(versions.without_rejection(answered, identity))
     lifted = replace(lifted, failures=0, held_since=None)
     settled = _settled(versions.with_kept(lifted, kept), now)
     alarms: list[Effect] = []
     if event.suspicion is not None and known is None:
         alarms.append(Alarm(AlarmKind.SUSPICIOUS, material.version, event.suspicion))
-    return _confirmed(settled, at), alarms
+    return _told(settled, event.evidence, at), alarms
 
 
 def _held_back(
@@ -271,16 +279,18 @@ def _rejected(
             incarnation=identity.incarnation,
         )
         refused = versions.with_kept(refused, kept)
-    return _confirmed(versions.trimmed(refused), at), alarms
+    return _told(versions.trimmed(refused), event.evidence, at), alarms
 
 
 def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
+    at = _moment(event.evidence, None, now)
     answered = replace(
         state,
         latest=event.version,
         latest_incarnation=event.incarnation,
-        answered_at=now,
+        answered_at=_answered(state, event.evidence, at),
         last_attempt=now,
+        code=None,
     )
     identity = Identity(event.version, event.incarnation)
     if versions.is_held_back(state, identity):
@@ -289,18 +299,44 @@ def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotSt
     if rejection is not None:
         failures = state.failures + 1
         refused = replace(answered, failures=failures, reason=validate.reason_of(rejection))
-        return _confirmed(refused, now)
+        return _told(refused, event.evidence, at)
     settled = _settled(replace(answered, failures=0), now)
     if settled.served is not None and settled.served.identity == identity:
         settled = replace(versions.without_hold(settled), held_since=None)
-    return _confirmed(settled, now)
+    return _told(settled, event.evidence, at)
+
+
+def _moment(evidence: Evidence | None, answered_at: float | None, now: float) -> float:
+    """Up to when an answer speaks of the value."""
+    told = answered_at if evidence is None else evidence.confirmed_at
+    return now if told is None else min(now, told)
+
+
+def _answered(state: SnapshotState, evidence: Evidence | None, at: float) -> float:
+    """When the provider last named the current version. Another program's word is often older than
+    what is known already; a doubt never makes it newer.
+    """
+    known = state.answered_at
+    if evidence is None or known is None:
+        return at
+    return max(known, at) if evidence.doubt is None else min(known, at)
+
+
+def _told(state: SnapshotState, evidence: Evidence | None, at: float) -> SnapshotState:
+    """The state after an answer: confirmed by it, or served with the doubt as the reason."""
+    doubt = None if evidence is None else evidence.doubt
+    if doubt is None:
+        return _confirmed(state, at)
+    if not versions.serves_as_wanted(state):
+        return state
+    return replace(state, reason=doubt.reason, code=doubt.code)
 
 
 def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotState:
     if event.reason is FetchFailure.BUDGET_TOO_SMALL:  # nothing was asked
-        return replace(state, reason=event.reason)
+        return replace(state, reason=event.reason, code=None)
     failures = state.failures + 1 if event.current else state.failures
-    return replace(state, last_attempt=now, failures=failures, reason=event.reason)
+    return replace(state, last_attempt=now, failures=failures, reason=event.reason, code=event.code)
 
 
 def _operated(

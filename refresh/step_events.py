@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contract.reasons import FetchFailure
-    from providers.protocol import Material
+    from providers.protocol import Evidence, Material
     from refresh.model import OperatorSpec, Use
     from refresh.validate import Rejection
 
@@ -66,6 +66,8 @@ class Arrived:
     current: bool = True
     answered_at: float | None = None
     """When the provider said so, for a value that another namespace held; None: now."""
+    evidence: Evidence | None = None
+    """None: the answer confirms the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Unchanged:
 
     version: str
     incarnation: str | None = None
+    evidence: Evidence | None = None
+    """None: the answer confirms the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,8 @@ class FetchFailed:
 
     reason: FetchFailure
     current: bool = True
+    code: str | None = None
+    """The source's word for it; None: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

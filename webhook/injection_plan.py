@@ -4,7 +4,7 @@ mistake at once. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ from contract.snapshot_format import data_key
 from contract.spelling import quick_suggestion
 from policy import match
 from policy.match import Allowed, Matcher, Refused
+from providers.references import in_namespace
 from webhook import container_resources, containers, cost, podspec
 from webhook.container_resources import cache_size
 from webhook.containers import PodRequest
@@ -222,8 +223,9 @@ def _grant(
     mistakes: list[Mistake] = []
     count, most = len(asked.secrets), policy.spec.limits.secrets_per_pod
     matcher = Matcher(policies, policy, namespace)
-    for secret in asked.secrets[:most]:  # which bounds the time that one pod takes
-        source = secret.source
+    for written in asked.secrets[:most]:  # which bounds the time that one pod takes
+        source = in_namespace(written.source, namespace)
+        secret = replace(written, source=source)
         answer = matcher.decide(source.provider, source.account, source.reference)
         if isinstance(answer, Refused):
             refusal: str | None = answer.told(known=known)

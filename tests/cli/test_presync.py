@@ -9,9 +9,10 @@ import yaml
 
 from apiserver.faults import Fault, Rule
 from controller.secret_snapshots import MADE_FOR
-from kube.api_resources import SECRET_SNAPSHOTS
+from kube.api_resources import ROLES, SECRET_SNAPSHOTS
 from tests import make
 from tests.make.cluster import snapshot_of
+from tests.make.external_secrets import secret
 from tests.make.waiting import until
 
 if TYPE_CHECKING:
@@ -59,6 +60,58 @@ def test_presync_declares_the_members_that_manifests_take(world: World, tmp_path
     world.refresh(DB)
     until("the hold", lambda: "a declaration uses" in str(world.shown(DB).get("message")))
     assert world.volume(DB)["value"] == BOTH
+
+
+KUBERNETES = """\
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretAccount
+metadata: {name: cluster}
+spec: {provider: kubernetes, kubernetes: {}, budget: {callsPerSecond: 50, burst: 50}}
+---
+apiVersion: lastgood.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: payments}
+spec:
+  namespaces: [payments]
+  sources:
+    - {account: cluster, allow: ["k8s:{namespace}/*"], class: steady}
+  classes: {steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}}
+"""
+
+
+def test_presync_grants_the_secrets_of_the_namespace(world: World, tmp_path: Path) -> None:
+    """Printed first, each by name; applied, they are there before the snapshot, which has its value
+    then. A second time nothing changes, and a changed Role is put right.
+    """
+    world.apply(KUBERNETES)
+    world.server.apply(secret("db", {"password": b"p"}), "payments")
+    manifest = make.deployment(annotations=make.asking(db="k8s:db#password"))
+    manifest["spec"]["template"]["spec"]["securityContext"] = {"fsGroup": 2000}
+    path = tmp_path / "manifest.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    words = ("presync", "-f", str(path), "-n", "payments")
+    role, binding, snapshot = yaml.safe_load_all(world.lastgood(*words).stdout)
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["db"], "verbs": ["get"]}
+    ]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"] == "lastgood-get-db"
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": "lastgood-controller", "namespace": "lastgood-system"}
+    ]
+    assert snapshot["spec"]["source"]["reference"] == "payments/db"
+    assert world.server.get(ROLES, "lastgood-get-db", "payments") is None
+    world.start()
+    applied = world.lastgood(*words, "--apply", "--wait", "30").stdout
+    assert "payments/db: granted to the controller" in applied
+    again = world.lastgood(*words, "--apply", "--wait", "30").stdout
+    assert "payments/db: already granted to the controller" in again
+    world.server.patch(ROLES, "lastgood-get-db", {"rules": []}, namespace="payments")
+    assert "payments/db: granted" in world.lastgood(*words, "--apply", "--wait", "30").stdout
+    found = world.server.get(ROLES, "lastgood-get-db", "payments") or {}
+    assert found["rules"] == role["rules"]
+    manifest["metadata"]["namespace"] = "default"
+    path.write_text(yaml.safe_dump(manifest))
+    assert "no label" in world.command("presync", "-f", str(path)).stderr
 
 
 def test_presync_keeps_what_operators_wrote(world: World, tmp_path: Path) -> None:

@@ -143,14 +143,32 @@ def test_a_role_in_one_namespace_that_nothing_serves_ends_it(verb: str) -> None:
         pytest.param(grant("get", resources=["*"]), id="every resource"),
         pytest.param(grant("get", apiGroups=["*"]), id="every group"),
         pytest.param(grant("get", apiGroups=["apps", ""]), id="two groups"),
-        pytest.param(grant("get", resourceNames=["db"]), id="one Secret by its name"),
+        pytest.param(grant("list", resourceNames=["db"]), id="one Secret by its name"),
+        pytest.param(grant("get", "watch", resourceNames=["db"]), id="get and more of one Secret"),
+        pytest.param(grant("*", resourceNames=["db"]), id="everything of one Secret"),
+        pytest.param(grant("get", resourceNames=[]), id="an empty list of names"),
     ],
 )
 def test_each_form_of_a_right_is_seen(granted: Json) -> None:
     """A right on one Secret is a right to read it."""
     cluster = Cluster("payments")
     cluster.rules["payments"] = [granted]
-    assert "may get Secrets in the namespace payments." in checked(cluster)
+    assert " Secrets in the namespace payments." in checked(cluster)
+
+
+def test_a_namespace_may_grant_single_secrets_by_their_names(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By a Role of its own. The same by a ClusterRoleBinding is a right in shared ones too."""
+    cluster = Cluster("orders", "payments")
+    cluster.rules["payments"] = [grant("get", resourceNames=["db", "tls"])]
+    assert checked(cluster) == ""
+    assert said(caplog) == {}
+    cluster.rules = {key: [grant("get", resourceNames=["db"])] for key in cluster.namespaces}
+    for report in (False, True):
+        assert "Secrets in the namespace default, get Secrets in the namespace kube-system" in (
+            checked(cluster, report=report)
+        )
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,20 @@ PARAMETER = (
     " characters of A-Z a-z 0-9 _ . -, or one name without /"
 )
 RESERVED = "a revoked reference of aws-ssm must not start with aws or ssm, which AWS reserves"
+SECRET = (
+    "with provider kubernetes, a revoked reference must be a namespace, / and the name of a Secret"
+    " that is not lastgood's own"
+)
+OF_NAMESPACE = (
+    "a pattern for k8s must be a namespace, / and a name. For any Secret of the pod's own"
+    " namespace: k8s:{namespace}/*"
+)
+KUBERNETES: Json = {
+    "provider": "kubernetes",
+    "kubernetes": {},
+    "budget": {"callsPerSecond": 10, "burst": 10},
+    "revoked": [{"reference": "payments/db", "version": "1"}],
+}
 PATH = "with provider file, a revoked reference must be a path that starts with /"
 CLASS = "the class of each source must be one of this policy's classes"
 ONE_CHECK = (
@@ -145,6 +159,11 @@ def _revoked(says: str, reference: str, **provider: str) -> Refused:
 
 def _vault(says: str, **changes: object) -> Refused:
     return _account(says, spec=VAULT | {"vault": VAULT["vault"] | changes})
+
+
+def _secret(reference: str) -> Refused:
+    revoked = {"revoked": [{"reference": reference, "version": "1"}]}
+    return _account(SECRET, spec=KUBERNETES | revoked)
 
 
 def _policy(says: str, **changes: object) -> Refused:
@@ -218,6 +237,12 @@ RULES = (
     _vault(MOUNT_ONCE, mounts=[{"path": "secret", "version": 2}, {"path": "secret", "version": 1}]),
     _account(MOUNT_PATH, spec=VAULT | {"revoked": [{"reference": "/secret/db", "version": "1"}]}),
     _account(MOUNT_PATH, spec=VAULT | {"revoked": [{"reference": "db", "version": "1"}]}),
+    _secret("db"),
+    _secret("payments/DB"),
+    _secret("payments/db/x"),
+    _secret("payments/lastgood-webhook-ca"),
+    _secret("payments/lg-db-" + "0" * 32),
+    _secret("payments/" + "a" * 254),
     _policy(CLASS, spec__sources__0__class="stedy"),
     _policy(CLASS, spec__classes={}),
     _check(),
@@ -238,6 +263,8 @@ RULES = (
     _allow(STARS, "aws-sm:/prod**/x"),
     _allow(DELIMITED, "aws-sm:/prod-{namespace}x"),
     _allow(DELIMITED, "aws-sm:/*{namespace}"),
+    _allow(OF_NAMESPACE, "k8s:*"),
+    _allow(OF_NAMESPACE, "k8s:payments-*"),
 )
 """Every rule in CEL of what is created."""
 BOUNDS = (

@@ -11,7 +11,7 @@ import pytest
 
 from api.crd import DEFINITIONS
 from policy.watched import parsed
-from tests.e2e.definitions import STEADY, Json, made
+from tests.e2e.definitions import KUBERNETES, STEADY, Json, made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
                 ({"tokenFile": "vault/token"}, {}),
             )
         ),
+        made("secretaccounts", "e2e-mistakes", spec=KUBERNETES),
     ),
     "secretpolicies": (
         made(

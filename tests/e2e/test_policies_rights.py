@@ -23,6 +23,7 @@ MINE, TEAM, OTHER, CLUSTER = "the release's", "a team's", "kube-system", "the cl
 """Where a right is asked for."""
 
 CORE, OURS = "", "lastgood.dev"
+EXTERNAL = "external-secrets.io"
 REGISTRATION, LEASES = "admissionregistration.k8s.io", "coordination.k8s.io"
 
 WEBHOOK_MAY = [
@@ -57,6 +58,7 @@ CONTROLLER_MAY = [
     ("patch", OURS, "secretsnapshots/status", "", CLUSTER),
     ("get list watch", CORE, "namespaces", "", CLUSTER),
     ("list watch patch", CORE, "pods", "", CLUSTER),
+    ("list watch", EXTERNAL, "externalsecrets", "", CLUSTER),
     ("create update delete", CORE, "secrets", "", CLUSTER),
     ("get list", CORE, "secrets", "", MINE),
     ("create", CORE, "configmaps", "", CLUSTER),
@@ -66,6 +68,8 @@ CONTROLLER_MAY = [
     ("get patch", LEASES, "leases", "lastgood-controller", MINE),
 ]
 CONTROLLER_MAY_NOT = [
+    ("get create update patch delete", EXTERNAL, "externalsecrets", "", CLUSTER),
+    ("get list watch", EXTERNAL, "secretstores clustersecretstores", "", CLUSTER),
     ("get list watch patch deletecollection", CORE, "secrets", "", CLUSTER),
     ("get list watch patch deletecollection", CORE, "secrets", "", OTHER),
     ("watch patch deletecollection", CORE, "secrets", "", MINE),

@@ -55,7 +55,11 @@ def project(content: Json) -> int | None:
 
 @contextlib.asynccontextmanager
 async def world(
-    *given: str, pace: Pace = FAST, timeout_s: float = 5.0, grace_s: float = 5.0
+    *given: str,
+    pace: Pace = FAST,
+    timeout_s: float = 5.0,
+    grace_s: float = 5.0,
+    optional: bool = False,
 ) -> AsyncIterator[World]:
     """With objects `given`, of value 1 each; not yet running."""
     async with serving() as server:
@@ -72,6 +76,7 @@ async def world(
                 rng=random.Random(1),
                 pace=pace,
                 problem=problems.append,
+                optional=optional,
             )
             made = World(server, reflector)
             made.problems = problems
@@ -103,6 +108,39 @@ def test_a_list_of_pages_and_a_watch_make_the_copy() -> None:
             await w.server.remove("b")
             await w.until(lambda: w.names() == {"a": 2, "c": 1, "d": 1, "e": 1, "f": 7})
             assert w.changes[5:] == [("f", None, 7), ("a", 1, 2), ("b", 1, None)]
+
+    check(scenario)
+
+
+def test_a_resource_that_may_be_absent_comes_and_goes() -> None:
+    """Nobody is told of it. Its objects go with it, and are there again with it."""
+
+    async def scenario() -> None:
+        async with world("a", optional=True) as w:
+            w.server.instead = refuse(404, "NotFound")
+            await w.until(lambda: w.reflector.synced)
+            assert w.names() == {}
+            w.server.instead = None
+            await w.until(lambda: w.names() == {"a": 1})
+            await w.server.watched()
+            w.server.instead = refuse(404, "NotFound")
+            w.server.watches[-1].end()
+            await w.until(lambda: w.names() == {})
+            w.server.instead = None
+            await w.until(lambda: w.names() == {"a": 1})
+            assert w.problems == []
+
+    check(scenario)
+
+
+def test_a_resource_that_may_be_absent_is_not_so_because_it_is_forbidden() -> None:
+    """Then nothing is known of it."""
+
+    async def scenario() -> None:
+        async with world("a", optional=True) as w:
+            w.server.instead = refuse(403, "Forbidden")
+            await w.until(lambda: len(w.problems) > 1)
+            assert not w.reflector.synced
 
     check(scenario)
 

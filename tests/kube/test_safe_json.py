@@ -73,3 +73,9 @@ def test_what_is_too_deep_and_no_json_is_none() -> None:
     """Cut off within, or without an end."""
     assert parsed(b'{"f:a":' * 5000) is None
     assert parsed(b"[" * 5000 + b"]" * 4999) is None
+
+
+@pytest.mark.parametrize("content", [b"[" * 10_000, b'{"a":' * 10_000, b'[{"a":[' * 10_000])
+def test_what_is_too_deep_and_ends_in_the_middle_is_none(content: bytes) -> None:
+    """As of a connection that was cut: it raises nothing."""
+    assert parsed(content) is None

@@ -40,6 +40,9 @@ _KINDS = {
     "SecretAccount": api_resources.SECRET_ACCOUNTS,
     "SecretPolicy": api_resources.SECRET_POLICIES,
     "SecretSnapshot": api_resources.SECRET_SNAPSHOTS,
+    "ExternalSecret": api_resources.EXTERNAL_SECRETS,
+    "Role": api_resources.ROLES,
+    "RoleBinding": api_resources.ROLE_BINDINGS,
 }
 """Of objects that tests apply."""
 _TRIES = 20

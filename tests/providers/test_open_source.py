@@ -8,13 +8,15 @@ import grimp
 import pytest
 
 from api.account import SecretAccount
+from contract.reasons import FetchFailure
 from controller.accounts import UnsupportedAccountError
 from providers.aws.source.client import Keys
 from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.credentials import UnderLogin
 from providers.file.source.secret_files import FileSource
-from providers.protocol import Material
+from providers.kubernetes.source.secrets import KubernetesSecrets
+from providers.protocol import Failed, Material
 from providers.registry import PROVIDERS, SCHEMES
 from tests.make.waiting import REPOSITORY
 from tests.providers.harness import REGION, one, source_of
@@ -22,9 +24,20 @@ from tests.providers.harness import REGION, one, source_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from providers.cluster import ExternalSecret, SecretObject
     from tests.providers.harness import Scripted
 
 KEYS = Keys(access_key="a", secret_key="b")
+
+
+class Cluster:
+    """One without Secrets."""
+
+    def secret(self, namespace: str, name: str) -> SecretObject | Failed:  # noqa: ARG002 - there is none
+        return Failed(reason=FetchFailure.ABSENT, code="NotFound")
+
+    def external_secrets(self, namespace: str, name: str) -> tuple[ExternalSecret, ...] | None:  # noqa: ARG002 - there is none
+        return ()
 
 
 def account(provider: str, block: dict[str, Any]) -> SecretAccount:
@@ -47,6 +60,7 @@ ACCOUNTS = {
     "aws-sm": (account("aws", {"regions": [REGION]}), AwsSecretsManager),
     "aws-ssm": (account("aws", {"regions": [REGION]}), AwsParameterStore),
     "file": (account("file", {"root": "/none"}), FileSource),
+    "k8s": (account("kubernetes", {}), KubernetesSecrets),
     "vault": (
         account(
             "vault",
@@ -65,7 +79,7 @@ ACCOUNTS = {
 def test_every_provider_that_a_reference_may_name_opens(provider: str) -> None:
     """A provider in the contract without a source would hold its pods for ever."""
     given, kind = ACCOUNTS[provider]
-    source = source_of(given, provider, keys=KEYS, monotonic=time.monotonic)
+    source = source_of(given, provider, keys=KEYS, monotonic=time.monotonic, cluster=Cluster())
     assert isinstance(source, kind)
     source.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from contract.reference import ReferenceRejected, SourceRequest, is_property
 from contract.snapshot_format import data_key, property_key
 from contract.spelling import nearest, suggestion
-from providers.references import canonicalise, parse_source
+from providers.references import canonicalise, in_namespace, namespace_of, parse_source, written
 from providers.registry import PROVIDERS, SCHEMES
 from tests.properties import strategies
 
@@ -41,6 +43,8 @@ ACCEPTED: dict[str, tuple[str | None, str, str | None, str]] = {
     "file@f:/a/...": ("f", "/a/...", None, "file"),
     "aws-sm:db#.dockerconfigjson": (None, "db", ".dockerconfigjson", "aws-sm"),
     "vault@prod:secret/app/db#password": ("prod", "secret/app/db", "password", "vault"),
+    "k8s:payments-db-secret#password": (None, "payments-db-secret", "password", "k8s"),
+    "k8s@cluster:tls.example.com#tls.crt": ("cluster", "tls.example.com", "tls.crt", "k8s"),
     "vault:legacy/kv/a=b@c+d!e": (None, "legacy/kv/a=b@c+d!e", None, "vault"),
     "aws-sm:" + "x" * 512: (None, "x" * 512, None, "aws-sm"),
 }
@@ -77,6 +81,14 @@ ARN_OF = "aws-sm:arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
 PARAMETER_ARN = "aws-ssm:arn:aws:ssm:eu-west-1:111122223333:parameter"
 OTHER_STORE = "refers to another store. Use the name of the secret itself"
 
+SECRET = (
+    "is not a valid name of a Secret. Allowed: 1 to 253 characters of a-z, 0-9, - and ., with a"
+    " letter or digit at both ends and next to each ."
+)
+OWN_NAMESPACE = (
+    "contains a /. A reference names a Secret of the pod's own namespace, without the namespace"
+)
+OURS = "is reserved for lastgood. Use another Secret"
 KNOWN = ", ".join(SCHEMES)
 SSM = (
     "is not a valid name in Parameter Store. Allowed: 1 to 512 characters, 1 to 15 levels, each /"
@@ -167,6 +179,21 @@ REJECTED = {
     "vault:secret/db/": f'"secret/db/" {SEGMENT}',
     "vault:secret/../sys/mounts": f'"secret/../sys/mounts" {SEGMENT}',
     "vault:secret//db": f'"secret//db" {SEGMENT}',
+    "k8s:": f'"" {SECRET}',
+    "k8s:DB": f'"DB" {SECRET}',
+    "k8s:db_1": f'"db_1" {SECRET}',
+    "k8s:-db": f'"-db" {SECRET}',
+    "k8s:a..b": f'"a..b" {SECRET}',
+    "k8s:..": f'".." {SECRET}',
+    "k8s:db\n": f'"db\\n" {SECRET}',
+    "k8s:" + "a" * 254: f'"{"a" * 77}..." {SECRET}',
+    "k8s:orders/db": f'"orders/db" {OWN_NAMESPACE}. Write "k8s:db"',
+    "k8s:../orders/db": f'"../orders/db" {OWN_NAMESPACE}. Write "k8s:db"',
+    "k8s:/db": f'"/db" {OWN_NAMESPACE}. Write "k8s:db"',
+    "k8s:orders/": f'"orders/" {OWN_NAMESPACE}',
+    "k8s:lg-db-" + "0" * 32: f'"lg-db-{"0" * 32}" {OURS}',
+    "k8s:lgr-" + "0" * 32: f'"lgr-{"0" * 32}" {OURS}',
+    "k8s:lastgood-webhook-ca": f'"lastgood-webhook-ca" {OURS}',
     "aws-sm:db#": f'"" {PROPERTY}',
     "aws-sm:db#a#b": f'"a#b" {PROPERTY}',
     "aws-sm:db#/a": f'"/a" {PROPERTY}',
@@ -195,7 +222,10 @@ def test_a_wrong_source_is_rejected_in_words(raw: str, message: str) -> None:
 @given(provider=providers, reference=strategies.names)
 def test_an_ordinary_reference_is_accepted_as_it_is(provider: str, reference: str) -> None:
     """The path that policy matches is the path that goes on the wire."""
-    written = f"secret{reference}" if provider == "vault" else reference
+    written = {
+        "vault": f"secret{reference}",
+        "k8s": "payments/" + re.sub("[^a-z0-9]", "a", reference.lower()),
+    }.get(provider, reference)
     assert canonicalise(provider, written) == written
 
 
@@ -254,6 +284,22 @@ def test_any_annotation_is_taken_apart_or_rejected(raw: str) -> None:
     account = "" if source.account is None else f"@{source.account}"
     name = "" if source.property is None else f"#{source.property}"
     assert f"{source.provider}{account}:{source.reference}{name}" == raw
+
+
+def test_the_pods_namespace_is_put_in_by_us_and_nowhere_else() -> None:
+    """The canonical form has it; what a canonical reference is of is read from that."""
+    asked = in_namespace(parse_source("k8s:db#password"), "payments")
+    assert (asked.reference, asked.property) == ("payments/db", "password")
+    assert canonicalise("k8s", asked.reference) == "payments/db"
+    assert namespace_of("k8s", "payments/db") == "payments"
+    assert written("k8s", "payments/db") == "db"
+    for wrong in ("db", "/db", "payments/", "a/b/c", "Pay/db", "payments/lastgood-x", "a.b/db"):
+        with pytest.raises(ReferenceRejected):
+            canonicalise("k8s", wrong)
+    other = parse_source("vault:secret/db")
+    assert in_namespace(other, "payments") is other
+    assert namespace_of("vault", "secret/db") is None
+    assert written("vault", "secret/db") == "secret/db"
 
 
 step_texts = st.text("ab./-", min_size=1, max_size=8)

@@ -165,3 +165,44 @@ def test_a_pin_of_no_name_is_a_version_like_any_other() -> None:
     provider.rotate("/s", "v2", b"two")
     world.run(1000)
     assert served(world, key) == "v2"
+
+
+def test_a_change_that_is_heard_of_is_fetched_at_once() -> None:
+    """Of that source alone."""
+    provider = Provider(default=plain)
+    world = governed(provider)
+    world.manager.demand([demanded("a", "/s"), demanded("a", "/t")], world.at)
+    world.run(100)
+    calls = provider.calls
+    world.manager.changed("aws-sm", "/s", world.at)
+    world.manager.changed("aws-sm", "/unknown", world.at)
+    world.run(1)
+    assert provider.calls == calls + 1
+
+
+def test_p13_a_hundred_changes_a_second_cost_a_call_each_five_seconds() -> None:
+    """Whoever may write an object that is watched can change it as often as he likes."""
+    provider = Provider(default=plain)
+    world = governed(provider)
+    world.manager.demand([demanded("a", "/s")], world.at)
+    world.run(100)
+    calls = provider.calls
+    for _ in range(2000):
+        world.manager.changed("aws-sm", "/s", world.at)
+        world.run(0.01)
+    assert 2 <= provider.calls - calls <= 5
+
+
+def test_a_change_during_a_fetch_is_fetched_again() -> None:
+    """The answer may be older than the change."""
+    provider = Provider(default=plain)
+    world = governed(provider)
+    world.manager.demand([demanded("a", "/s")], world.at)
+    work = world.manager.pick("aws", world.at)
+    assert work is not None
+    world.manager.changed("aws-sm", "/s", world.at)
+    fetched = provider.fetch(world.manager.requests(work))
+    world.manager.finish("aws", work, fetched, world.at)
+    calls = provider.calls
+    world.run(6)
+    assert provider.calls == calls + 1

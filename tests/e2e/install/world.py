@@ -199,6 +199,10 @@ class Provider:
         script = PUT_PARAMETER.format(document=json.dumps({name: value}))
         PROVIDER.execute(self._pod, "moto", script)
 
+    def script(self, script: str) -> None:
+        """Runs a Python script beside moto, which is at 127.0.0.1:5000 there."""
+        PROVIDER.execute(self._pod, "moto", script)
+
     def delete(self, name: str) -> None:
         """The provider then says that there is no such secret."""
         PROVIDER.execute(self._pod, "moto", DELETE.format(name=name))
@@ -312,8 +316,8 @@ def remove() -> None:
     _delete(PROVIDER)
     kinds = run("kubectl", "api-resources", "--cached=false").lower()
     admins = (
-        ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace),
-        ("secretaccount", "moto", NARROW_ACCOUNT, VAULT_ACCOUNT, "aws-prod"),
+        ("secretpolicy", POLICY, OTHER_POLICY, QUICK.namespace, "payments-external-secrets"),
+        ("secretaccount", "moto", NARROW_ACCOUNT, VAULT_ACCOUNT, "aws-prod", "cluster"),
     )
     for kind, *names in admins:
         if kind in kinds:

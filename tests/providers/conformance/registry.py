@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.providers.aws.stores import SecretsManager, SecureParameters, TextParameters
 from tests.providers.file.store import Folder
+from tests.providers.kubernetes.store import Secrets
 from tests.providers.vault.store import VaultKv1, VaultKv2
 
 if TYPE_CHECKING:
@@ -17,5 +18,6 @@ STORES: tuple[type[Store], ...] = (
     TextParameters,
     VaultKv2,
     VaultKv1,
+    Secrets,
     Folder,
 )

@@ -1,0 +1,174 @@
+"""ExternalSecrets of External Secrets Operator, from a copy that a watch keeps. Where the cluster
+has no such resource, there are none until it comes.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from controller.times import seconds
+from kube.api_resources import EXTERNAL_SECRETS
+from kube.reflector import Reflector
+from providers.cluster import ExternalSecret
+
+if TYPE_CHECKING:
+    import asyncio
+    import random
+    from collections.abc import Callable, Iterator, Mapping
+
+    from kube.api import Api, Json
+    from kube.reflector import Change
+    from workqueue.clock import Clock
+
+MOST_OF_A_NAMESPACE = 5000
+"""ExternalSecrets of one namespace that are kept, so that no tenant fills our memory."""
+_ZERO = re.compile(r"[0.]*([a-zµμ]+[0.]*)*")
+"""A duration of Go without a digit other than 0."""
+
+
+class ExternalSecrets:
+    """The copy, by the Secrets that they keep."""
+
+    def __init__(
+        self, api: Api, clock: Clock, rng: random.Random, problem: Callable[[str, str], None]
+    ) -> None:
+        self._problem = problem
+        self._full: set[str] = set()
+        """Namespaces that were told of."""
+        self._counts: dict[str, int] = {}
+        self._by_target: dict[tuple[str, str], tuple[ExternalSecret, ...]] = {}
+        """Read by other threads: an item is replaced, never changed."""
+        self._told: list[Callable[[str, str], None]] = []
+        self._reflector = Reflector(
+            api,
+            EXTERNAL_SECRETS,
+            project,
+            clock=clock,
+            rng=rng,
+            optional=True,
+            problem=lambda why: problem("watch", why),
+        )
+        self._reflector.subscribe(self._change)
+
+    def of(self, namespace: str, secret: str) -> tuple[ExternalSecret, ...] | None:
+        """Those that keep a Secret, from any thread; None: there was no list of them yet."""
+        if not self._reflector.synced:
+            return None
+        return self._by_target.get((namespace, secret), ())
+
+    @contextmanager
+    def told(self, changed: Callable[[str, str], None]) -> Iterator[None]:
+        """`changed(namespace, secret)` is told of changes in the block: in the loop, so it must not
+        block or raise.
+        """
+        self._told.append(changed)
+        try:
+            yield
+        finally:
+            self._told.remove(changed)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follows the API server until `stop`."""
+        await self._reflector.run(stop)
+
+    def _change(self, change: Change[ExternalSecret]) -> None:
+        namespace = change.key[0]
+        concerned = {item.target for item in (change.before, change.after) if item is not None}
+        if change.before is not None:
+            self._replace(namespace, change.before, None)
+        if change.after is not None:
+            self._replace(namespace, change.after, change.after)
+        for target in concerned:
+            for changed in self._told:
+                changed(namespace, target)
+
+    def _replace(
+        self, namespace: str, before: ExternalSecret, after: ExternalSecret | None
+    ) -> None:
+        place = namespace, before.target
+        known = self._by_target.get(place, ())
+        others = tuple(item for item in known if item.name != before.name)
+        count = self._counts.get(namespace, 0) + len(others) - len(known)
+        if after is not None and count >= MOST_OF_A_NAMESPACE:
+            self._too_many(namespace)
+            after = None
+        items = others if after is None else (*others, after)
+        self._counts[namespace] = count + (after is not None)
+        if items:
+            self._by_target[place] = items
+        else:
+            self._by_target.pop(place, None)
+        if not self._counts[namespace]:
+            del self._counts[namespace]
+
+    def _too_many(self, namespace: str) -> None:
+        if namespace not in self._full:
+            self._full.add(namespace)
+            why = f"it has more than {MOST_OF_A_NAMESPACE} ExternalSecrets"
+            self._problem(f"namespace {namespace}", why)
+
+
+def project(content: Json) -> ExternalSecret | None:
+    """What is kept of one; None: it writes no Secret. Whatever else has a wrong form says nothing,
+    so that it proves nothing.
+    """
+    metadata, spec, status = (_object(content, name) for name in ("metadata", "spec", "status"))
+    target = _object(spec, "target")
+    if target.get("creationPolicy") == "None" or target.get("manifest") is not None:
+        return None
+    name = str(metadata.get("name"))
+    ready = _ready(status)
+    generation = metadata.get("generation")
+    return ExternalSecret(
+        name=name,
+        target=_text(target, "name") or name,
+        generation=generation if isinstance(generation, int) else 0,
+        deleting=metadata.get("deletionTimestamp") is not None,
+        ready=ready.get("status") == "True",
+        reason=_text(ready, "reason") or "",
+        synced=_text(status, "syncedResourceVersion") or "",
+        bound=_text(_object(status, "binding"), "name"),
+        refreshed_at=_moment(status.get("refreshTime")),
+        weak=_weak(spec, target),
+    )
+
+
+def _weak(spec: Mapping[str, Any], target: Mapping[str, Any]) -> str | None:
+    """Why being in sync does not prove that the provider has the value."""
+    parts = spec.get("dataFrom")
+    found = parts if isinstance(parts, list) else []
+    if any(isinstance(part, dict) and part.get("find") is not None for part in found):
+        return "Find"
+    if target.get("deletionPolicy") not in (None, "Retain"):  # a new one is not known to prove it
+        return "DeletionPolicy"
+    interval = spec.get("refreshInterval")
+    never = isinstance(interval, str) and _ZERO.fullmatch(interval) is not None
+    if never or spec.get("refreshPolicy") not in (None, "Periodic"):
+        return "NoRefresh"
+    return None
+
+
+def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    conditions = status.get("conditions")
+    found = conditions if isinstance(conditions, list) else []
+    ready = [it for it in found if isinstance(it, dict) and it.get("type") == "Ready"]
+    return ready[0] if len(ready) == 1 else {}
+
+
+def _moment(value: object) -> float | None:
+    try:
+        return seconds(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _text(parent: Mapping[str, Any], member: str) -> str | None:
+    value = parent.get(member)
+    return value if isinstance(value, str) and value else None
+
+
+def _object(parent: Mapping[str, Any], member: str) -> Mapping[str, Any]:
+    value = parent.get(member)
+    return value if isinstance(value, dict) else {}

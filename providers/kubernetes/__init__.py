@@ -1,0 +1,1 @@
+"""Secrets of the pod's own namespace, `k8s`."""

@@ -1,0 +1,68 @@
+"""What External Secrets Operator's status proves about a Secret's value. Pure.
+
+Its condition Ready alone proves little. In these cases it is True although the provider has nothing
+any more: `dataFrom.find` without a match, deletionPolicy Merge or Delete, creationPolicy Merge
+without a Secret. Seen in 0.16.2 and 2.9.0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contract.freshness import CLOCK_SKEW_S
+from contract.reasons import FetchFailure
+from providers.protocol import Evidence, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from providers.cluster import ExternalSecret, SecretObject
+
+SYNCED = "SecretSynced"
+"""The one reason that says that the provider's value is in the Secret."""
+
+
+def evidence(
+    found: SecretObject, name: str, keepers: Sequence[ExternalSecret] | None
+) -> Evidence | None:
+    """How old the provider's word on this Secret is; None: reading it is the confirmation.
+    `keepers` are the ExternalSecrets that keep it, as they were before it was read; None: it is not
+    known.
+
+    With several, the oldest word counts. With a doubt the value counts from when it was written,
+    and a value that is held already gets no younger by it.
+    """
+    if keepers is None:
+        return _doubted(found, FetchFailure.NOT_CONFIRMED, "NotKnown")
+    if not keepers:
+        if found.managed:
+            return _doubted(found, FetchFailure.NOT_CONFIRMED, "NoExternalSecret")
+        return None
+    for keeper in keepers:
+        code = _not_in_sync(keeper, name, found.read_at)
+        if code is not None:
+            return _doubted(found, FetchFailure.NOT_CONFIRMED, code)
+    weak = next((keeper.weak for keeper in keepers if keeper.weak is not None), None)
+    if weak is not None:
+        return _doubted(found, FetchFailure.WEAK_EVIDENCE, weak)
+    times = [keeper.refreshed_at for keeper in keepers if keeper.refreshed_at is not None]
+    return Evidence(confirmed_at=min(times))
+
+
+def _not_in_sync(keeper: ExternalSecret, name: str, now: float) -> str | None:
+    """A word for what is wrong; None: it is in sync with the provider."""
+    at = keeper.refreshed_at
+    wrong = {
+        "Deleting": keeper.deleting,
+        "NotReady": not keeper.ready,
+        "NotSynced": keeper.reason != SYNCED,
+        "OldGeneration": not keeper.synced.startswith(f"{keeper.generation}-"),
+        "NotBound": keeper.bound != name,
+        "NeverRefreshed": at is None,
+        "InTheFuture": at is not None and at > now + CLOCK_SKEW_S,
+    }
+    return next((code for code, is_wrong in wrong.items() if is_wrong), None)
+
+
+def _doubted(found: SecretObject, reason: FetchFailure, code: str) -> Evidence:
+    return Evidence(confirmed_at=found.written_at, doubt=Failed(reason=reason, code=code))
