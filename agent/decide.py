@@ -9,7 +9,7 @@ from enum import StrEnum
 from contract import ages, freshness
 from contract.frozen import Record
 from contract.plan import BUNDLES
-from contract.reasons import Freshness, Holding, Serving
+from contract.reasons import CacheReason, Freshness, Serving
 from contract.snapshot_format import data_key
 from contract.status_file import SecretStatus, Status
 
@@ -62,7 +62,7 @@ class Choice(Record):
     planned: PlannedSnapshot
     copy: CachedSnapshot | None
     """None: no file."""
-    holding: Holding | None
+    cache_reason: CacheReason | None
     """Why this is not simply what is mounted; None: it is."""
     gone: bool
     """The snapshot says that nothing is served: the absence of a copy is wanted."""
@@ -75,12 +75,12 @@ class Choice(Record):
     """When `state` changes by itself; None: never."""
 
     @property
-    def waits(self) -> Holding | None:
+    def waits(self) -> CacheReason | None:
         """Why a starting pod waits for this; None: it does not."""
         if self.copy is None:
-            return self.holding
+            return self.cache_reason
         refused = self.state is Freshness.EXPIRED and self.planned.rules.refuses
-        return Holding.EXPIRED if refused else None
+        return CacheReason.EXPIRED if refused else None
 
 
 class Decision(Record):
@@ -95,7 +95,7 @@ class Decision(Record):
 
     @property
     def verdict(self) -> PodVerdict:
-        if any(choice.holding is Holding.FOREIGN for choice in self.choices):
+        if any(choice.cache_reason is CacheReason.FOREIGN for choice in self.choices):
             return PodVerdict.MISCONFIGURED
         return PodVerdict.WAIT if self.waiting else PodVerdict.START
 
@@ -110,12 +110,12 @@ class Decision(Record):
         }
 
     @property
-    def holding(self) -> dict[str, str]:
-        """By the annotation's name: why a running pod has not what is mounted."""
+    def not_current(self) -> dict[str, str]:
+        """By the annotation's name: why a running pod does not have what is mounted."""
         return {
-            file.name: choice.holding.value
+            file.name: choice.cache_reason.value
             for choice in self.choices
-            if choice.holding is not None
+            if choice.cache_reason is not None
             for file in choice.planned.files
         }
 
@@ -191,8 +191,8 @@ def decide(
     choices = []
     for planned in plan.snapshots:
         name = planned.snapshot
-        copy, holding = _copy(planned, mounted.get(name), cached.get(name), plan.bundle)
-        choices.append(_choice(planned, copy, holding, entries.get(name), now))
+        copy, cache_reason = _copy(planned, mounted.get(name), cached.get(name), plan.bundle)
+        choices.append(_choice(planned, copy, cache_reason, entries.get(name), now))
     revoked = {
         planned.snapshot: _revoked(planned, mounted.get(planned.snapshot))
         for planned in plan.snapshots
@@ -243,7 +243,7 @@ def oldest_age_s(decision: Decision, now: float) -> float | None:
 def _choice(
     planned: PlannedSnapshot,
     copy: CachedSnapshot | None,
-    holding: Holding | None,
+    cache_reason: CacheReason | None,
     entry: Entry | None,
     now: float,
 ) -> Choice:
@@ -252,12 +252,12 @@ def _choice(
     return Choice(
         planned=planned,
         copy=copy,
-        holding=holding,
-        gone=holding in (Holding.REVOKED, Holding.WITHDRAWN),
+        cache_reason=cache_reason,
+        gone=cache_reason in (CacheReason.REVOKED, CacheReason.WITHDRAWN),
         state=freshness.assess(planned.rules, last_success, now),
         last_success=last_success,
         last_attempt=None if entry is None else entry.last_attempt,
-        reason=failure if holding is None else holding.value,
+        reason=failure if cache_reason is None else cache_reason.value,
         next_change=freshness.next_change(planned.rules, last_success, now),
     )
 
@@ -267,24 +267,24 @@ def _copy(
     mounted: Mounted | None,
     cached: CachedSnapshot | None,
     form: str | None,
-) -> tuple[CachedSnapshot | None, Holding | None]:
+) -> tuple[CachedSnapshot | None, CacheReason | None]:
     """Which copy the pod gets, and why it is not the mounted one."""
     if mounted is None:
-        return cached, Holding.NEVER_SYNCED if cached is None else Holding.MISSING
+        return cached, CacheReason.NEVER_SYNCED if cached is None else CacheReason.MISSING
     meta = mounted.meta
     if meta is None:
-        return cached, Holding.MALFORMED
+        return cached, CacheReason.MALFORMED
     if not _ours(planned, meta):
-        return cached, Holding.FOREIGN
+        return cached, CacheReason.FOREIGN
     if meta.serving is Serving.WITHDRAWN:
-        return None, Holding.WITHDRAWN
+        return None, CacheReason.WITHDRAWN
     if meta.serving is Serving.REVOKED or meta.version in meta.revoked:
-        return None, Holding.REVOKED
+        return None, CacheReason.REVOKED
     values = _values(planned, mounted)
     if values is None:
-        return _unrevoked(cached, meta), Holding.PROPERTY_MISSING
+        return _unrevoked(cached, meta), CacheReason.PROPERTY_MISSING
     if form is not None and not _fit(form, planned, values):
-        return _unrevoked(cached, meta), Holding.UNFIT_FOR_BUNDLE
+        return _unrevoked(cached, meta), CacheReason.UNFIT_FOR_BUNDLE
     return CachedSnapshot(meta=meta, values=values), None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from agent import metrics
 from agent.log import fault
 from agent.reload import Reloader
-from agent.sync import SyncResult, VolumeWatch, take
+from agent.sync import SyncResult, VolumeWatch, sync_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,57 +41,59 @@ class Follow:
         self._held: dict[str, str] = {}
         self.reloader = Reloader(plan.reload, clock, log)
         self.counts = metrics.Counts()
-        self.turn: SyncResult | None = None
+        self.result: SyncResult | None = None
 
     def step(self) -> None:
-        """Look if a look is due, and reload if a reload is. Raises nothing that is an Exception."""
+        """Sync if a sync is due, and reload if a reload is. Raises nothing that is an Exception."""
         try:
             now = self._clock.now()
-            if self._watch.stirred(now):
-                self._look(now)
+            if self._watch.is_due(now):
+                self._sync(now)
         except Exception as error:  # noqa: BLE001 - whatever fails here must not end the agent (P10)
             self._failed(error)
         self.reloader.work()
 
     def metrics(self) -> str:
         """The page /metrics."""
-        decision = None if self.turn is None else self.turn.decision
+        decision = None if self.result is None else self.result.decision
         return metrics.page(decision, self.counts, self.reloader, self._clock.now())
 
-    def _look(self, now: float) -> None:
+    def _sync(self, now: float) -> None:
         self._watch.wake_at(None)
-        self.turn = turn = take(self._plan, self._folders, now, starting=False)
-        self._watch.wake_at(turn.decision.next_change)
+        self.result = result = sync_once(self._plan, self._folders, now, starting=False)
+        self._watch.wake_at(result.decision.next_change)
         self._in_a_row = 0
-        self._report(turn)
-        if self._changed(turn):
+        self._report(result)
+        if self._changed(result):
             self.reloader.ask()
 
-    def _changed(self, turn: SyncResult) -> bool:
+    def _changed(self, result: SyncResult) -> bool:
         """Whether the app's files have other bytes than it may have read. Another version alone is
         no change: the app may take a part of the secret that stayed the same.
         """
-        if turn.seen is None:
-            return turn.revision is not None and turn.altered
+        if result.seen is None:
+            return result.revision is not None and result.altered
         before = self._files
         unknown = {
             file.file
-            for choice in turn.decision.choices
+            for choice in result.decision.choices
             if not choice.gone
             for file in choice.planned.files
         }
         kept = {file: value for file, value in (before or {}).items() if file in unknown}
-        self._files = kept | turn.seen
+        self._files = kept | result.seen
         return before is not None and before != self._files
 
-    def _report(self, turn: SyncResult) -> None:
-        held = turn.decision.holding
+    def _report(self, result: SyncResult) -> None:
+        held = result.decision.not_current
         if held != self._held:
             self._held = held
             self._log("agent.holding", secrets=held)
-        if turn.revision is not None:
+        if result.revision is not None:
             self.counts.published += 1
-            self._log("agent.published", revision=turn.revision, versions=turn.decision.versions)
+            self._log(
+                "agent.published", revision=result.revision, versions=result.decision.versions
+            )
 
     def _failed(self, error: Exception) -> None:
         delay_s = BACKOFF_S[min(self._in_a_row, len(BACKOFF_S) - 1)]
@@ -102,7 +104,7 @@ class Follow:
 
 
 def follow(work: Follow, server: Server | None, clock: Clock, log: Log) -> None:
-    """Turns for ever."""
+    """Runs for ever."""
     said: OSError | None = None
     while True:
         work.step()

@@ -9,7 +9,7 @@ import os
 
 from agent.decide import Decision, PodVerdict, counts, oldest_age_s
 from agent.log import fault
-from agent.sync import SyncResult, Unreadable, VolumeWatch, take
+from agent.sync import SyncResult, Unreadable, VolumeWatch, sync_once
 from contract.layout import GATE_MISCONFIGURED
 from contract.wire import WireError
 
@@ -35,11 +35,11 @@ def gate(plan: Plan, folders: Folders, clock: Clock, log: Log, termination_log: 
     """
     begun = clock.monotonic()
     waiting = Waiting(clock, log)
-    turn = _attempt(plan, folders, clock, waiting)
-    if turn is None or turn.decision.verdict is PodVerdict.WAIT:
+    result = _attempt(plan, folders, clock, waiting)
+    if result is None or result.decision.verdict is PodVerdict.WAIT:
         decision = _wait(plan, folders, clock, waiting)
     else:
-        decision = turn.decision
+        decision = result.decision
     if decision.verdict is PodVerdict.MISCONFIGURED:
         names = [planned.snapshot for planned in _foreign(decision)]
         return misconfigured(
@@ -90,25 +90,25 @@ def _wait(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> Decis
     watch = VolumeWatch(folders)
     while True:
         now = clock.now()
-        if watch.stirred(now):
-            turn = _attempt(plan, folders, clock, waiting)
-            if turn is not None and turn.decision.verdict is not PodVerdict.WAIT:
-                return turn.decision
-            watch.wake_at(now + RETRY_S if turn is None else turn.decision.next_change)
+        if watch.is_due(now):
+            result = _attempt(plan, folders, clock, waiting)
+            if result is not None and result.decision.verdict is not PodVerdict.WAIT:
+                return result.decision
+            watch.wake_at(now + RETRY_S if result is None else result.decision.next_change)
         waiting.remind()
         clock.sleep(POLL_S)
 
 
 def _attempt(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> SyncResult | None:
-    """One look; None: it failed, and said so."""
+    """One sync; None: it failed, and the log says so."""
     try:
-        turn = take(plan, folders, clock.now(), starting=True)
+        result = sync_once(plan, folders, clock.now(), starting=True)
     except (OSError, WireError, Unreadable) as error:
         waiting.say(fault(error))
         return None
-    if turn.decision.verdict is PodVerdict.WAIT:
-        waiting.say({"secrets": turn.decision.waiting})
-    return turn
+    if result.decision.verdict is PodVerdict.WAIT:
+        waiting.say({"secrets": result.decision.waiting})
+    return result
 
 
 class Waiting:
@@ -153,9 +153,9 @@ def _line(outcome: dict[str, object]) -> bytes:
 
 
 def _foreign(decision: Decision) -> list[PlannedSnapshot]:
-    from contract.reasons import Holding
+    from contract.reasons import CacheReason
 
-    return [each.planned for each in decision.choices if each.holding is Holding.FOREIGN]
+    return [each.planned for each in decision.choices if each.cache_reason is CacheReason.FOREIGN]
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -44,7 +44,7 @@ def page(decision: Decision | None, done: Counts, reloader: Reloader, now: float
             "secrets_held",
             "gauge",
             "Secrets whose files differ from the snapshot.",
-            [("", len(decision.holding))],
+            [("", len(decision.not_current))],
         )
     lines += _family(
         "reload_total",

@@ -1,5 +1,5 @@
-"""/healthz and /metrics, answered between two turns of the agent's loop, so that an answer shows
-that the loop turns.
+"""/healthz and /metrics, answered between two steps of the agent's loop, so that an answer shows
+that the loop runs.
 
 HTTP/1.1 as far as a kubelet and a scraper need it: one request per connection, GET only, bounded in
 size, number and time, because any pod may ask. `http.server` would double the agent's memory

@@ -1,4 +1,4 @@
-"""One look at the volumes and what follows from it: gather, decide, write."""
+"""One sync of the cache with the volumes: gather, decide, write."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Folders(Record):
 
 
 class SyncResult(Record):
-    """What a look found and did."""
+    """What a sync found and did."""
 
     decision: Decision
     revision: str | None = None
-    """The revision that this look published; None: none."""
+    """The revision that this sync published; None: none."""
     altered: bool = False
     """Whether readers had other bytes in an older revision before."""
     seen: dict[str, SecretBytes] | None = None
@@ -46,21 +46,21 @@ class Unreadable(Exception):  # noqa: N818 - a state of the cache
     """
 
 
-def look(plan: Plan, folders: Folders, now: float) -> SyncResult:
+def decide_only(plan: Plan, folders: Folders, now: float) -> SyncResult:
     """The decision from the volumes alone, as for a pod in `mount` mode."""
     mounted = volume.read_snapshots(folders.snapshots, plan)
     entries = volume.read_entries(folders.freshness, plan)
     return SyncResult(decision=decide(plan, mounted, {}, entries, now), seen=_seen(plan, mounted))
 
 
-def take(plan: Plan, folders: Folders, now: float, *, starting: bool) -> SyncResult:
-    """Look, and make the cache what was decided; while a starting pod waits, only take out what may
+def sync_once(plan: Plan, folders: Folders, now: float, *, starting: bool) -> SyncResult:
+    """Decide, and bring the cache to it. While a starting pod waits, only remove what may
     not stay.
 
     OSError, WireError or Unreadable when that was not possible; readers then have what they had.
     """
     if plan.mode == MOUNT or folders.cache is None:
-        return look(plan, folders, now)
+        return decide_only(plan, folders, now)
     mounted = volume.read_snapshots(folders.snapshots, plan)
     entries = volume.read_entries(folders.freshness, plan)
     with Cache(folders.cache, plan) as cache:
@@ -110,7 +110,7 @@ def _cached(cache: Cache) -> dict[str, CachedSnapshot] | None:
 
 
 class VolumeWatch:
-    """Says when another look is due: a volume was swapped, or a time has come, or the clock went
+    """Says when the next sync is due: a volume was swapped, or a time has come, or the clock went
     back.
     """
 
@@ -120,14 +120,14 @@ class VolumeWatch:
         self._due: float | None = None
         self._last = 0.0
 
-    def stirred(self, now: float) -> bool:
-        """Whether to look now, `now` in seconds since the epoch."""
+    def is_due(self, now: float) -> bool:
+        """Whether to sync now, `now` in seconds since the epoch."""
         seen = volume.current(self._folders.snapshots), volume.current(self._folders.freshness)
         late = self._due is not None and now >= self._due
-        stirred = seen != self._seen or late or now < self._last
+        due = seen != self._seen or late or now < self._last
         self._seen, self._last = seen, now
-        return stirred
+        return due
 
     def wake_at(self, due: float | None) -> None:
-        """Look again at `due` at the latest; None: when a volume is swapped."""
+        """Sync again at `due` at the latest; None: when a volume is swapped."""
         self._due = due

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kube.errors import ApiError
 
 VIEW, EDIT, POLICIES = "lastgood-view", "lastgood-edit", "lastgood-view-policies"
-"""ClusterRoles of the chart: what looks at snapshots, what changes them, what reads policies."""
+"""ClusterRoles of the chart: what reads snapshots, what changes them, what reads policies."""
 
 _TROUBLE = {
     "TimedOut": "the request timed out",

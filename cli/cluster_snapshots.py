@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
-LEASE_LOOK_S = 1.0
+LEASE_READ_S = 1.0
 _TRIES = 20
 _IGNORED_SHOWN = 4
 
@@ -43,14 +43,14 @@ class ClusterSnapshots:
     def __init__(
         self, connection: ApiConnection, namespace: str | None, system: str | None, clock: Clock
     ) -> None:
-        """`namespace` None: all. `system`: where lastgood is installed; None: it is looked for."""
+        """`namespace` None: all. `system`: where lastgood is installed; None: all namespaces."""
         self._connection = connection
         self._api = connection.api
         self._namespace = namespace
         self._system = system
         self._clock = clock
         self._heartbeat: Heartbeat | None = None
-        self._looked_at = float("-inf")
+        self._lease_read_at = float("-inf")
         self._blind = False
         self.notes: list[str] = []
 
@@ -107,9 +107,9 @@ class ClusterSnapshots:
     def controlled(self) -> bool | None:
         """By the Lease of the controllers. True where that can't be seen, which is noted."""
         at = self._clock.monotonic()
-        if not self._blind and at - self._looked_at >= LEASE_LOOK_S:
-            self._looked_at = at
-            self._look(at)
+        if not self._blind and at - self._lease_read_at >= LEASE_READ_S:
+            self._lease_read_at = at
+            self._read_lease(at)
         if self._blind or self._heartbeat is None:
             return True
         return controller_lease.beats(self._heartbeat, self.now(), at)
@@ -150,8 +150,8 @@ class ClusterSnapshots:
             found[name] = status if entry is None else status.aged(entry)
         return found
 
-    def _look(self, at: float) -> None:
-        """At the Lease; of several, which old installations may have left, at the newest."""
+    def _read_lease(self, at: float) -> None:
+        """The controllers' Lease; of several, which old installations may have left, the newest."""
         listing = self._api.list_all(
             LEASES.path(self._system), field_selector=f"metadata.name={LEASE}"
         )

@@ -78,7 +78,7 @@ def _status(arguments: argparse.Namespace, session: CommandSession) -> int:
 
 
 def _controlled(session: CommandSession) -> bool:
-    """Looks until it can tell."""
+    """Reads the Lease until it can tell."""
     while (found := session.cluster.controlled()) is None:
         session.clock.sleep(session.cluster.poll_s)
     return found

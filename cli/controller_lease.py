@@ -16,7 +16,7 @@ from controller.times import seconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOOK_S = 5.0
+WATCHED_S = 5.0
 """Two renewals, and a late one."""
 
 
@@ -36,7 +36,7 @@ class Heartbeat:
 
 
 def saw(before: Heartbeat | None, lease: Mapping[str, Any] | None, at: float) -> Heartbeat:
-    """After a look; `lease` None: there is none."""
+    """After a read; `lease` None: there is none."""
     metadata = {} if lease is None else lease["metadata"]
     version = str(metadata.get("resourceVersion", ""))
     if before is not None and before.version == version:
@@ -52,7 +52,7 @@ def saw(before: Heartbeat | None, lease: Mapping[str, Any] | None, at: float) ->
 
 
 def beats(seen: Heartbeat, now: float, at: float) -> bool | None:
-    """Whether its holder is at work; None: look again. `now` is of the wall, `at` monotonic."""
+    """Whether its holder is at work; None: read again. `now` is of the wall, `at` monotonic."""
     if not seen.record.holder:
         return False
     duration_s = seen.record.duration_s or 0
@@ -63,4 +63,4 @@ def beats(seen: Heartbeat, now: float, at: float) -> bool | None:
         return True
     if seen.renewed_at is not None and abs(now - seen.renewed_at) <= duration_s:
         return True
-    return None if still_s < LOOK_S else False
+    return None if still_s < WATCHED_S else False

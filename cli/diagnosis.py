@@ -11,7 +11,7 @@ from cli import listing
 from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
-from contract.reasons import Freshness, Holding, Serving
+from contract.reasons import CacheReason, Freshness, Serving
 from controller.remediation import explained, what_to_do
 from controller.times import seconds
 
@@ -30,11 +30,13 @@ _NOTHING_SERVED = {
     " owner of the SecretPolicy",
 }
 _IN_GATE = {
-    Holding.NEVER_SYNCED: "the kubelet has not updated the pod's volume yet. It takes up to 90 s",
-    Holding.MISSING: "the snapshot's Secret is missing from the pod's volume",
-    Holding.FOREIGN: "the mounted snapshot belongs to another source. Recreate the pod",
-    Holding.UNFIT_FOR_BUNDLE: str(what_to_do(Holding.UNFIT_FOR_BUNDLE)),
-    Holding.MALFORMED: "this version of the agent cannot read its meta.json",
+    CacheReason.NEVER_SYNCED: (
+        "the kubelet has not updated the pod's volume yet. It takes up to 90 s"
+    ),
+    CacheReason.MISSING: "the snapshot's Secret is missing from the pod's volume",
+    CacheReason.FOREIGN: "the mounted snapshot belongs to another source. Recreate the pod",
+    CacheReason.UNFIT_FOR_BUNDLE: str(what_to_do(CacheReason.UNFIT_FOR_BUNDLE)),
+    CacheReason.MALFORMED: "this version of the agent cannot read its meta.json",
 }
 
 _FIRST_USE = (
@@ -57,7 +59,7 @@ class Secret:
     version: str | None
     why: str | None
     """None: nothing is wrong with it."""
-    holds: bool
+    blocks_start: bool
     """Whether a pod that starts now waits for it."""
 
 
@@ -105,7 +107,7 @@ def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> S
         at_gate = _at_gate(gate, found, now)
         if at_gate is not None:
             return at_gate
-    waiting = [item.name for item in found if item.holds]
+    waiting = [item.name for item in found if item.blocks_start]
     if gate is None and phase == "Pending":
         if not _scheduled(status) or not waiting:
             return Standing(verdict="pending", sentence=_unstarted(status))
@@ -139,7 +141,7 @@ def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
     state = gate.get("state") or {}
     if "running" in state:
         since = age_s(seconds(state["running"].get("startedAt")), now)
-        waiting = ", ".join(item.name for item in found if item.holds)
+        waiting = ", ".join(item.name for item in found if item.blocks_start)
         what = f"for {waiting}" if waiting else "and is about to pass"
         sentence = f"waits in its gate {what} (for {listing.duration(since)} so far)"
         return Standing(verdict="held", sentence=sentence)
@@ -189,7 +191,7 @@ def _secret(
         age_s=None if status is None else age_s(status.last_success, now),
         version=None if status is None else status.version,
         why=why,
-        holds=held is not None or status is None or status.version is None or refused,
+        blocks_start=held is not None or status is None or status.version is None or refused,
     )
 
 
@@ -224,10 +226,10 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
 
 def _held(held: str, file: PlannedFile, state: str, why: str | None) -> str:
     """What the gate says comes first, and what is known of the snapshot behind it."""
-    if held == Holding.PROPERTY_MISSING:
+    if held == CacheReason.PROPERTY_MISSING:
         missing = f"the value has no property {file.property}, or the property is null or empty"
         return f"{missing}{_FIRST_USE}" if "/" in (file.property or "") else missing
-    if held == Holding.NEVER_SYNCED and state == "never-synced":
+    if held == CacheReason.NEVER_SYNCED and state == "never-synced":
         return why or held
     known = {item.value: text for item, text in _IN_GATE.items()}
     found = known.get(held)

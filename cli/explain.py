@@ -165,7 +165,7 @@ def _described(item: Secret) -> Json:
         "state": item.state,
         "age_s": item.age_s,
         "version": item.version,
-        "holds": item.holds,
+        "blocksStart": item.blocks_start,
         "why": item.why,
     }
 

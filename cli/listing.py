@@ -61,7 +61,7 @@ def describe(name: Name, status: Status, now: float) -> dict[str, Any]:
 
 
 def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
-    """One line of the fleet's table, under HEADINGS."""
+    """One line of the table of snapshots, under HEADINGS."""
     return (
         name.namespace,
         name.snapshot,

@@ -49,8 +49,10 @@ class Serving(StrEnum):
     """
 
 
-class Holding(StrEnum):
-    """Why a gate holds a pod, or why a running pod keeps an older value than the snapshot's."""
+class CacheReason(StrEnum):
+    """Why the cache lacks the current value. The gate waits, or a running pod keeps an older
+    value.
+    """
 
     NEVER_SYNCED = "never-synced"
     """No snapshot is mounted and the cache has no value: the controller has not fetched this source

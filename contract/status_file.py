@@ -20,8 +20,8 @@ class SecretStatus(Record):
     last_success: float | None
     last_attempt: float | None
     reason: str | None
-    """A FetchFailure of the controller's last attempt, or a Holding of this pod; None: nothing is
-    wrong.
+    """A FetchFailure of the controller's last attempt, or a CacheReason of this pod; None: all is
+    well.
     """
 
 

@@ -94,7 +94,7 @@ def fresh(status: Status, state: SnapshotState, freshness_: Freshness | None) ->
     return _condition("Fresh", "True" if well else "False", STATES[freshness_], message)
 
 
-def hold(state: SnapshotState) -> str | None:
+def held_message(state: SnapshotState) -> str | None:
     """Which version is held, what it lacks, who uses that, and until when; None: none is held."""
     held = held_back(state)
     if not state.lost or held is None:
@@ -108,7 +108,7 @@ def hold(state: SnapshotState) -> str | None:
 
 def held(state: SnapshotState) -> list[dict[str, Any]]:
     """Of a version that is held for what it lacks only."""
-    message = hold(state)
+    message = held_message(state)
     return [] if message is None else [_condition("Held", "True", "LostMember", message)]
 
 

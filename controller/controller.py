@@ -1,4 +1,4 @@
-"""The loop: look at policies, pods and specs; decide; tell the engine; show what came of it."""
+"""The loop: read policies, pods and specs, decide, tell the engine, and show the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from workqueue.clock import Clock
 
 REST_SHARE = 3.0
-"""A decision on the whole fleet holds the loop; for so many times as long others have it."""
+"""A decision on all snapshots blocks the loop. Others then have it for so many times as long."""
 STILL_S = 10.0
 """A loop that has not turned for so long is not healthy."""
 
@@ -81,40 +81,40 @@ class Controller:
         self._rests_until = float("-inf")
         self._policy_cache = PolicyCache(namespaces=namespaces)
         self._names: dict[SnapshotKey, Name] = {}
-        self._turned_at = clock.monotonic()
-        self._offset_s = clock.now() - self._turned_at
+        self._stepped_at = clock.monotonic()
+        self._offset_s = clock.now() - self._stepped_at
         self.decided: Mapping[SnapshotKey, Decided] = {}
         """The last decision, by snapshot."""
         self.settled = False
         """Whether there was a decision, which is on every snapshot."""
 
     def healthy(self) -> bool:
-        """Whether the loop turns."""
-        return self._clock.monotonic() - self._turned_at < STILL_S
+        """Whether the loop runs."""
+        return self._clock.monotonic() - self._stepped_at < STILL_S
 
     async def run(self, stop: asyncio.Event, poll_s: float) -> None:
         """Works until `stop` is set, or until the engine fails, which is raised."""
         if not await unless(stop, self._take_all()):
             return
-        await self.look()
+        await self.step()
         engine = asyncio.create_task(self._engine.run(stop))
         stopping = asyncio.create_task(stop.wait())
         while not engine.done() and not stop.is_set():
             await asyncio.wait(
                 {engine, stopping}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED
             )
-            await self.look()
+            await self.step()
         stop.set()
         await asyncio.gather(engine, stopping)
 
-    async def look(self) -> None:
+    async def step(self) -> None:
         """Reads what has changed, and decides again if anything has, or if it is time to."""
-        self._turned_at = self._clock.monotonic()
+        self._stepped_at = self._clock.monotonic()
         changed = [self._policies.refresh(), self._pods.refresh(), self._specs.refresh()]
         now = self._clock.now()
         set_back = self._set_back(now)
         self._behind |= any(changed) or set_back
-        if self._turned_at < self._rests_until:
+        if self._stepped_at < self._rests_until:
             return
         if self._behind or now >= self._next_change:
             self._behind = False
@@ -130,10 +130,10 @@ class Controller:
             await self._collect()
 
     def _set_back(self, now: float) -> bool:
-        """Whether the wall clock was set back since the last look: then times that were written
+        """Whether the wall clock was set back since the last step: then times that were written
         would make ages look younger, and are written again.
         """
-        offset_s = now - self._turned_at
+        offset_s = now - self._stepped_at
         back_s = self._offset_s - offset_s
         self._offset_s = offset_s
         return back_s > CLOCK_STEP_S
@@ -141,7 +141,7 @@ class Controller:
     async def _take_all(self) -> None:
         """Takes over every snapshot that was published, and what its status remembers of time."""
         async for restored in self._restore.everything():
-            self._turned_at = self._clock.monotonic()
+            self._stepped_at = self._clock.monotonic()
             if restored is not None:
                 self._take(restored)
         say(logging.INFO, "controller.restored", snapshots=len(self._known))
@@ -162,7 +162,7 @@ class Controller:
     async def _collect(self) -> None:
         """Removes what nobody has used for its retention, a few at a time: others wait for it."""
         async for key in self._garbage.collect_some():
-            self._turned_at = self._clock.monotonic()
+            self._stepped_at = self._clock.monotonic()
             if key is not None:
                 self._forget(key)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Decisions = Mapping[SnapshotKey, Decided]
 
-TURN_S = 1.0
+INTERVAL_S = 1.0
 LATE_S = 60.0
 """An alarm waits so long for its snapshot's object, which may be made only now: as that of a backup
 without objects. A pod that has started waits so long, from the first decision on, for what is known
@@ -104,7 +104,7 @@ class EventReporter(Observer):
         decided: Callable[[], Decisions],
     ) -> None:
         """Until cancelled."""
-        rest_s = TURN_S
+        rest_s = INTERVAL_S
         while True:
             await asyncio.sleep(rest_s)  # noqa: TID251 - a turn, or longer after a long one
             began = self._clock.monotonic()
@@ -112,7 +112,7 @@ class EventReporter(Observer):
                 told = await self._tell_alarm(raised.key, raised.alarm)
                 now = self._clock.monotonic()
                 if not told and now - raised.at < LATE_S:
-                    self._alarms.add(raised, now + TURN_S)
+                    self._alarms.add(raised, now + INTERVAL_S)
                 self._alarms.done(raised)
             await self._tell_waiting(engine, statuses, decided())
             for pod, note in self._take_stale(engine, statuses, decided()):
@@ -120,7 +120,7 @@ class EventReporter(Observer):
                 regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
                 await self._events.say(regarded, REASON, REASON, note)
             took_s = self._clock.monotonic() - began
-            rest_s = min(MOST_REST_S, max(TURN_S, REST_SHARE * took_s))
+            rest_s = min(MOST_REST_S, max(INTERVAL_S, REST_SHARE * took_s))
 
     async def _tell_alarm(self, key: SnapshotKey, alarm: Alarm) -> bool:
         """False: there is no object to regard."""
@@ -202,7 +202,7 @@ class EventReporter(Observer):
                 keys = pod.demand.parts
                 known = all(key in decided and engine.state(key) is not None for key in keys)
                 if not known and now - max(start.seen_at, self._decided_at) < LATE_S:
-                    self._starts.add(start, now + TURN_S)
+                    self._starts.add(start, now + INTERVAL_S)
                 elif note := self._note(pod, start.at, engine, statuses, decided):
                     found.append((pod, note))
             self._starts.done(start)

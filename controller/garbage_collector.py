@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kube.reflector import Change
     from workqueue.clock import Clock
 
-TURN_S = 0.2
+INTERVAL_S = 0.2
 """How often it is checked what is due."""
 FEW = 16
 """Objects that are worked on one after another before others have a turn."""
@@ -137,7 +137,7 @@ class GarbageCollector:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed interval
+            await asyncio.sleep(INTERVAL_S)  # noqa: TID251 - a fixed interval
             for _ in range(FEW):
                 key = self._objects.get(self._clock.monotonic())
                 if key is None:

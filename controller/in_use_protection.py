@@ -158,7 +158,7 @@ class InUseProtection:
         """Objects whose status must say something else, by kind and name."""
         self._seen: tuple[int, int, Used] | None = None
 
-    async def hold(self, now_used: Used) -> None:
+    async def update(self, now_used: Used) -> None:
         """Call it after each decision, but not before every snapshot that was left by the last
         process is known: what is not named is released. Asks nothing when nothing has changed. What
         could not be written is tried again at a later call. FencedError.
@@ -199,7 +199,7 @@ class InUseProtection:
                 self._queue.retry(key, mono, draw, asked_s=error.delay_s)
                 if isinstance(error, FencedError):
                     raise
-                say(logging.WARNING, "controller.hold_failed", kind=kind, why=str(error))
+                say(logging.WARNING, "controller.in_use_failed", kind=kind, why=str(error))
                 return
             else:
                 say(logging.INFO, _event(change), kind=kind, name=name, status=change)

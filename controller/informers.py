@@ -107,7 +107,7 @@ class Informer(Protocol[T_co]):
         ...
 
     def current(self) -> T_co:
-        """As of the last look."""
+        """As of the last `refresh`."""
         ...
 
 

@@ -1,7 +1,7 @@
 """A candidate in a thread of its own, with a loop and connections of its own: the Lease is renewed
 while the work's loop is busy, for example with what tenants write into their pods.
 
-The work's loop shows that it turns. One that stands still for STILL_S leads no longer: the thread
+The work's loop shows that it runs. One that stands still for STILL_S leads no longer: the thread
 stops renewing, the fence of its writes closes at the renew deadline, and another one leads.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 1.0
 STILL_S = 30.0
-"""Longer than any work of one turn, restoring included, and less than the minute after which the
+"""Longer than any work of one step, restoring included, and less than the minute after which the
 kubelet ends a container whose /healthz fails.
 """
 RELEASE_S = 10.0
@@ -51,7 +51,7 @@ class Renewal:
         self._monotonic = monotonic
         self._still_s = still_s
         self._leader: Leader | None = None
-        self._turned_at = monotonic()
+        self._beat_at = monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
         self._over = asyncio.Event()
@@ -63,9 +63,9 @@ class Renewal:
         leader = self._leader
         return 0.0 if leader is None else leader.remaining_s()
 
-    def turns(self) -> bool:
-        """Whether the work's loop does."""
-        return self._monotonic() - self._turned_at < self._still_s
+    def loop_runs(self) -> bool:
+        """Whether the work's loop does not stand still."""
+        return self._monotonic() - self._beat_at < self._still_s
 
     async def run(self) -> None:
         """Until leadership is lost. What the thread raises is raised. Cancelling it does not end
@@ -73,12 +73,12 @@ class Renewal:
         """
         work_loop = asyncio.get_running_loop()
         lost: asyncio.Future[None] = work_loop.create_future()
-        self._turned_at = self._monotonic()
+        self._beat_at = self._monotonic()
         self._loop = asyncio.new_event_loop()
         arguments = (self._loop, work_loop, lost)
         Thread(target=self._live, args=arguments, name="lease", daemon=True).start()
         while not lost.done():
-            self._turned_at = self._monotonic()
+            self._beat_at = self._monotonic()
             await asyncio.wait({lost}, timeout=BEAT_S)
         lost.result()
 
@@ -118,7 +118,7 @@ class Renewal:
             running = asyncio.create_task(leader.run())
             electing = asyncio.create_task(self._tell_elected(leader, work_loop))
             ending = asyncio.create_task(self._ending.wait())
-            watching = asyncio.create_task(self._while_it_turns())
+            watching = asyncio.create_task(self._while_loop_runs())
             tasks = (running, electing, ending, watching)
             await asyncio.wait({running, ending, watching}, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks[:2]:
@@ -136,9 +136,9 @@ class Renewal:
         await leader.elected.wait()
         work_loop.call_soon_threadsafe(self.elected.set)
 
-    async def _while_it_turns(self) -> None:
-        while self.turns():  # noqa: ASYNC110 - another loop turns, which sets no event when it does not
-            await asyncio.sleep(BEAT_S)  # noqa: TID251 - a fixed turn
+    async def _while_loop_runs(self) -> None:
+        while self.loop_runs():  # noqa: ASYNC110 - a loop that stands still sets no event
+            await asyncio.sleep(BEAT_S)  # noqa: TID251 - a fixed interval
         decision = "the Lease is renewed no more"
         say(logging.ERROR, "leader.stands_still", still_s=self._still_s, decision=decision)
 

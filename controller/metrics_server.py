@@ -45,7 +45,7 @@ def serve(
 ) -> Server:
     """Serves until `close`. OSError: the address can't be had.
 
-    `healthy` says whether the loop turns; neither provider nor freshness matter for it. `monotonic`
+    `healthy` says whether the loop runs; neither provider nor freshness matter for it. `monotonic`
     gives seconds of a clock that never goes back.
     """
     page = Page(lambda: generate_latest(registry), monotonic)

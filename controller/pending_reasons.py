@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from contract.bundle import fits
 from contract.freshness import age_s, assess
 from contract.quoted import shown
-from contract.reasons import Found, Freshness, Holding
+from contract.reasons import CacheReason, Found, Freshness
 from contract.secret_bytes import SecretBytes
 from contract.snapshot_format import VALUE, data_key
 from controller.remediation import reason_of
@@ -26,7 +26,7 @@ class PendingReason:
 
     key: SnapshotKey
     cause: str
-    """A FetchFailure, a Found, a refusal of policy, EXPIRED, or a Holding."""
+    """A FetchFailure, a Found, a refusal of policy, EXPIRED, or a CacheReason."""
     reason: str
     """The Event's."""
     note: str
@@ -99,15 +99,15 @@ def unusable(
     if missing:
         names = shown(", ".join(missing), MOST_NAMES)
         what = f"has no property {names}, or the property is null or empty"
-        return _unusable(key, served, Holding.PROPERTY_MISSING, what)
+        return _unusable(key, served, CacheReason.PROPERTY_MISSING, what)
     keys = {data_key(name) for name in taken.properties} | ({VALUE} if taken.whole else set())
     if bundle is not None and not all(fits(bundle, "x", SecretBytes(data[name])) for name in keys):
         what = f"cannot be stored in a bundle of format {bundle}"
-        return _unusable(key, served, Holding.UNFIT_FOR_BUNDLE, what)
+        return _unusable(key, served, CacheReason.UNFIT_FOR_BUNDLE, what)
     return None
 
 
-def _unusable(key: SnapshotKey, served: Kept, cause: Holding, what: str) -> PendingReason:
+def _unusable(key: SnapshotKey, served: Kept, cause: CacheReason, what: str) -> PendingReason:
     said = reason_of(cause.value)
     note = f"waits for {_named(key)}. Version {served.version} {what}. {said}"
     return PendingReason(key=key, cause=cause.value, reason="SecretNotUsable", note=note)

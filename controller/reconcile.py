@@ -55,7 +55,7 @@ class RefusedSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is remembered of a snapshot between two looks. Times in seconds since the epoch."""
+    """What is remembered of a snapshot between two decisions. Times in seconds since the epoch."""
 
     parts: DemandedParts = field(default_factory=DemandedParts)
     """What pods took of it last."""

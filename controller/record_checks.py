@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey, SnapshotState
     from workqueue.clock import Clock
 
-TURN_S = 0.1
-"""One request of each kind in a turn: ten a second, whatever the fleet's size."""
+INTERVAL_S = 0.1
+"""One request of each kind each time: ten a second, however many snapshots there are."""
 ROUND_S = 6 * 3600.0
 """After the first round, each snapshot is checked so often."""
 MOST_GAP_S = 600.0
-"""So that a snapshot of a fleet that was small a moment ago does not wait for hours."""
-LOOK_S = 1.0
+"""So that a snapshot does not wait for hours where there were only a few a moment ago."""
+SCAN_S = 1.0
 RETRY_CAP_S = 30.0
 """The longest wait after a removal that failed."""
 
@@ -55,7 +55,7 @@ class RecordChecks:
         """Removals that failed, one after another."""
         self._queue: deque[SnapshotKey] = deque()
         self._gap_s = 0.0
-        self._next_at = self._sweep_at = self._look_at = clock.monotonic()
+        self._next_at = self._sweep_at = self._scan_at = clock.monotonic()
         self._lost: list[SnapshotKey] = []
         self._began_at = clock.now()
 
@@ -63,25 +63,25 @@ class RecordChecks:
         """Until cancelled, from the moment on that `ready` says so. UntakenRecordError: this
         process does not know a record that it should know.
         """
-        while not ready():  # noqa: ASYNC110 - looked at ten times a second, which needs no event
-            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
+        while not ready():  # noqa: ASYNC110 - asked ten times a second, which needs no event
+            await asyncio.sleep(INTERVAL_S)  # noqa: TID251 - a fixed interval
         states = self._engine.states()
         for key in begun(self._records, states):
             self._engine.republish(key)
         self._queue.extend(states)
         while True:
-            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed turn
+            await asyncio.sleep(INTERVAL_S)  # noqa: TID251 - a fixed interval
             mono = self._clock.monotonic()
-            if mono >= self._look_at:
-                self._look(mono)
+            if mono >= self._scan_at:
+                self._scan(mono)
             if mono >= self._next_at:
                 self._check(mono)
             if self._records.has_orphans and mono >= self._sweep_at:
                 await self._sweep(mono)
 
-    def _look(self, mono: float) -> None:
-        """What a loss or a backup has left, in one look at all."""
-        self._look_at = mono + LOOK_S
+    def _scan(self, mono: float) -> None:
+        """What a loss or a backup has left, over all snapshots."""
+        self._scan_at = mono + SCAN_S
         if self._records.untaken is not None:
             raise UntakenRecordError(f"record {self._records.untaken} was not taken over")
         for key, state in self._engine.states().items():

@@ -131,7 +131,7 @@ class Records:
         async for page in self._api.pages(path, field_selector=f"type={RECORD_TYPE}"):
             yield page.get("items") or []
 
-    def hold(self, record: SnapshotRecord, content: Json) -> None:
+    def keep(self, record: SnapshotRecord, content: Json) -> None:
         """Takes over a record, and how it stands there."""
         metadata = content["metadata"]
         self._held[record.namespace, record.snapshot] = KnownRecord(
@@ -297,7 +297,7 @@ class Records:
                 if held is not None and place not in self._held:
                     raise _given_up(record)
                 self._orphans.pop(record_name(*place), None)  # it is the new namespace's
-                self.hold(record, found)
+                self.keep(record, found)
                 return record
         raise self._conflict(record)
 

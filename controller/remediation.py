@@ -4,7 +4,7 @@ Pure.
 
 from __future__ import annotations
 
-from contract.reasons import FetchFailure, Found, Holding
+from contract.reasons import CacheReason, FetchFailure, Found
 from policy.match import ASK, Reason
 
 _WHAT_TO_DO = {
@@ -53,10 +53,10 @@ _WHAT_TO_DO = {
         "the ConfigMap lastgood-freshness of the namespace cannot be written. The controller's log"
         " shows the reason"
     ),
-    Holding.PROPERTY_MISSING.value: (
+    CacheReason.PROPERTY_MISSING.value: (
         "add it to the value at the provider, or correct the annotation"
     ),
-    Holding.UNFIT_FOR_BUNDLE.value: (
+    CacheReason.UNFIT_FOR_BUNDLE.value: (
         "the format of the pod's bundle cannot contain its value. Set lastgood.dev/bundle: json,"
         " remove the bundle, or use a value without quotes, spaces and other shell characters"
     ),
@@ -72,7 +72,7 @@ _WHAT_TO_DO = {
 
 
 def what_to_do(reason: str) -> str | None:
-    """By a FetchFailure, a Found, a Holding or a `policy.match.Reason`; None: there is none."""
+    """By a FetchFailure, a Found, a CacheReason or a `policy.match.Reason`; None: there is none."""
     return _WHAT_TO_DO.get(reason)
 
 

@@ -127,15 +127,15 @@ class Restore:
         if uid != record.namespace_uid:
             self._records.abandon(record, content)
             return None
-        self._records.hold(record, content)
+        self._records.keep(record, content)
         return record
 
     async def _load(self, namespaces: set[str]) -> None:
-        turns = asyncio.Semaphore(_AT_ONCE)
+        permits = asyncio.Semaphore(_AT_ONCE)
 
         async def load(namespace: str) -> None:
             try:
-                async with turns:
+                async with permits:
                     await self._freshness.load(namespace)
             except ForbiddenError as error:  # without its ages, which errs towards older
                 say(logging.WARNING, "controller.ages_not_read", ns=namespace, why=str(error))

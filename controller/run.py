@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 AGAIN_S = 2.0
 """Between two tries to begin while the API server is away."""
-HOLD_S = 1.0
+PROTECT_S = 1.0
 """How often it is looked which accounts and policies are in use, and what accounts need."""
 
 
@@ -90,9 +90,9 @@ class ControllerProcess:
         self._controller: Controller | None = None
 
     def healthy(self) -> bool:
-        """Whether the loop turns, and where this replica leads also its work."""
-        turns = self._renewal is None or self._renewal.turns()
-        return turns and (self._controller is None or self._controller.healthy())
+        """Whether the loop runs, and where this replica leads also its work."""
+        runs = self._renewal is None or self._renewal.loop_runs()
+        return runs and (self._controller is None or self._controller.healthy())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. LostError, NotRefusedError, ApiError."""
@@ -222,16 +222,16 @@ class ControllerProcess:
         protection = InUseProtection(
             api, informers.held_accounts, informers.held_policies, clock=clock, draw=rng.random
         )
-        holding = _hold(protection, controller, informers, engine)
+        protecting = _protect(protection, controller, informers, engine)
         keeping = RecordChecks(records, engine, freshness, clock, rng.random).run(
             lambda: controller.settled
         )
         writing = statuses.run(engine.states())
-        async with _beside(writing, garbage.run(), nudges.run(), watching, holding, keeping):
+        async with _beside(writing, garbage.run(), nudges.run(), watching, protecting, keeping):
             await controller.run(ending, self._settings.poll_s)
 
 
-async def _hold(
+async def _protect(
     protection: InUseProtection, controller: Controller, informers: Informers, engine: Engine
 ) -> None:
     """Keeps what is in use from vanishing, until cancelled."""
@@ -240,7 +240,7 @@ async def _hold(
     policies, now_used = PolicySet(), Used()
     bursts: Mapping[str, int] = {}
     while True:
-        await asyncio.sleep(HOLD_S)  # noqa: TID251 - a fixed turn
+        await asyncio.sleep(PROTECT_S)  # noqa: TID251 - a fixed interval
         if not controller.settled:
             continue
         before = decided, policies, bursts
@@ -248,7 +248,7 @@ async def _hold(
         if decided is not before[0] or policies is not before[1] or bursts != before[2]:
             now_used = _used(decided, policies, bursts)
         with suppress(FencedError):  # leadership is lost: the process is about to end
-            await protection.hold(now_used)
+            await protection.update(now_used)
 
 
 def _used(

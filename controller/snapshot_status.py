@@ -303,7 +303,7 @@ def timeless(status: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def next_turn(status: Status, now: float) -> float:
+def next_transition(status: Status, now: float) -> float:
     """When time alone changes what a status says, in seconds since the epoch; infinity: never."""
     if status.rules is None or status.version is None:
         return float("inf")
@@ -315,7 +315,7 @@ def _hold(state: SnapshotState) -> str | None:
     """None: no version is held, or another reason is told."""
     if state.reason is not FetchFailure.LOST_MEMBER:
         return None
-    return conditions.hold(state)
+    return conditions.held_message(state)
 
 
 def _cut(message: str | None) -> str | None:

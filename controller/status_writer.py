@@ -12,7 +12,14 @@ from controller.conditions import not_given
 from controller.event_recorder import regarding_snapshot
 from controller.reported_status import ReportedStatus, as_pods_see
 from controller.secret_snapshots import made
-from controller.snapshot_status import TIMES, is_written, next_turn, status_of, timeless, to_wire
+from controller.snapshot_status import (
+    TIMES,
+    is_written,
+    next_transition,
+    status_of,
+    timeless,
+    to_wire,
+)
 from controller.status_transitions import transitions
 from controller.telemetry import say
 from controller.times import seconds
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
-TURN_S = 0.2
+INTERVAL_S = 0.2
 """How often due statuses are looked for."""
 AGAIN_S = 1.0
 """So long after a write, or after somebody else's, a status is compared again."""
@@ -73,7 +80,7 @@ class StatusWriter:
         self._draw = draw
         self._queue: WorkQueue[SnapshotKey] = WorkQueue()
         """Statuses to compare with what is known, and to write."""
-        self._turns: WorkQueue[SnapshotKey] = WorkQueue()
+        self._transitions: WorkQueue[SnapshotKey] = WorkQueue()
         """Those that time alone changes, by the wall clock: seconds since the epoch."""
         self._unconfirmed: set[SnapshotKey] = set()
         """Those that say since when their value is not confirmed."""
@@ -157,7 +164,7 @@ class StatusWriter:
         self._applied.pop(key, None)
         self._published.pop(key, None)
         self._queue.discard(key)
-        self._turns.discard(key)
+        self._transitions.discard(key)
         self._unconfirmed.discard(key)
         return self._shown.pop(key, None) is not None
 
@@ -165,16 +172,16 @@ class StatusWriter:
         """Writes statuses until cancelled. `states` is what the engine knows, live."""
         permits = asyncio.Semaphore(_AT_ONCE)
         while True:
-            await asyncio.sleep(TURN_S)  # noqa: TID251 - a fixed interval
-            self._look(states)
+            await asyncio.sleep(INTERVAL_S)  # noqa: TID251 - a fixed interval
+            self._queue_changes(states)
             while some := self._due():
                 await asyncio.gather(*(self._show(key, permits) for key in some))
 
-    def _look(self, states: Mapping[SnapshotKey, SnapshotState]) -> None:
+    def _queue_changes(self, states: Mapping[SnapshotKey, SnapshotState]) -> None:
         """Queues what time has changed, and what the provider has confirmed."""
         now, mono = self._clock.now(), self._clock.monotonic()
-        while (key := self._turns.get(now)) is not None:
-            self._turns.done(key)
+        while (key := self._transitions.get(now)) is not None:
+            self._transitions.done(key)
             self._queue.add(key, mono)
         for key in self._unconfirmed:
             if self._shown[key].confirmed(states.get(key)):
@@ -240,9 +247,10 @@ class StatusWriter:
         self._says(key, shown, document)
         shown.times = False
         regarded = regarding_snapshot(seen.namespace, seen.name, seen.uid)
-        for turn, note in transitions(before, document):
-            about = f"{turn} {document['version']}"
-            await self._events.say(regarded, about, turn, note, severity=turn.severity)
+        for transition, note in transitions(before, document):
+            about = f"{transition} {document['version']}"
+            severity = transition.severity
+            await self._events.say(regarded, about, transition, note, severity=severity)
         return True
 
     def _says(self, key: SnapshotKey, shown: ReportedStatus, document: dict[str, Any]) -> None:
@@ -273,7 +281,7 @@ class StatusWriter:
         status = status_of(
             key, state, decided, consumers, shown.observed, handled=shown.handled, found=found
         )
-        self._turns.add(key, next_turn(status, now))
+        self._transitions.add(key, next_transition(status, now))
         document = to_wire(status, state, before, now)
         if shown.found is not None:
             return not_given(document, shown.found, before, now)

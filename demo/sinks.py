@@ -1,4 +1,4 @@
-"""Looks for secret values wherever our processes write something that is not the value (P8)."""
+"""Searches for secret values wherever our processes write something that is not the value (P8)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROC = Path("/proc")
 SHOWN = 3
 
 
-def look(cast: Cast) -> Row:
+def search(cast: Cast) -> Row:
     """One row: every password of the story, sought in every sink."""
     row = Row(step="no value in logs or objects", pods=0)
     values = [password.reveal() for password in cast.passwords.values()]

@@ -236,7 +236,7 @@ def repaired(cast: Cast) -> Iterable[Row]:
 
 def leaks(cast: Cast) -> Iterable[Row]:
     """No password of the story is where none belongs."""
-    yield sinks.look(cast)
+    yield sinks.search(cast)
 
 
 def _rotate(cast: Cast, label: str, step: str) -> Row:

@@ -118,7 +118,7 @@ class World:
                 raise Broken(f"{name} ended with {process.returncode}: {' / '.join(last)}")
 
     def tick(self) -> None:
-        """One turn of everything that turns; raises KeyboardInterrupt after a signal."""
+        """One step of the node; raises KeyboardInterrupt after a signal."""
         if self._interrupted:
             raise KeyboardInterrupt
         if self.node is not None and self.objects is not None:
@@ -130,7 +130,7 @@ class World:
         time.sleep(TICK_S)
 
     def wait(self, condition: Callable[[], bool], within_s: float) -> bool:
-        """Turn until `condition`, or for `within_s` seconds; whether it came true."""
+        """Steps until `condition`, or for `within_s` seconds; whether it came true."""
         deadline = time.monotonic() + within_s
         while not condition():
             if time.monotonic() >= deadline:

@@ -324,7 +324,7 @@ def _of_status_object(
 ) -> ApiError:
     """From a `Status`: its code when there was no HTTP status, and its reason, never its message.
 
-    An HTTP-date in Retry-After counts as no wish: the API server sends seconds.
+    An HTTP-date in Retry-After is ignored: the API server sends seconds.
     """
     if not code:
         given = status.get("code")

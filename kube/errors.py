@@ -42,7 +42,7 @@ class ApiError(Exception):
         self.path = path
         """Without the query."""
         self.delay_s = delay_s
-        """The server's wish (Retry-After), in seconds. None: it has none."""
+        """The server's Retry-After, in seconds. None: it sent none."""
         answer = f"{status} {self.reason}" if status else self.reason
         super().__init__(f"{answer}: {method} {path}")
 

@@ -126,16 +126,16 @@ class Reflector(Generic[T]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set, which it follows at once."""
-        await unless(stop, self._turn_on())
+        await unless(stop, self._list_and_watch())
 
-    async def _turn_on(self) -> None:
+    async def _list_and_watch(self) -> None:
         while True:
-            delay_s = await self._turn()
+            delay_s = await self._attempt()
             if delay_s > 0:
                 await asyncio.sleep(delay_s)  # noqa: TID251 - cancelled by run; the length is Pace's
 
-    async def _turn(self) -> float:
-        """One list, if it is time, and one watch. Seconds to wait before the next turn."""
+    async def _attempt(self) -> float:
+        """One list, if it is time, and one watch. Seconds to wait before the next one."""
         began = self._clock.monotonic()
         try:
             if self._version is None or began >= self._relist_at:

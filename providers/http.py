@@ -10,6 +10,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -29,6 +30,7 @@ LONGEST_DELAY_S = 3600.0
 LIMIT_BYTES = 2 << 20
 """Of an answer's body. A value of 768 KiB, the most that a policy allows, fits as JSON."""
 _PIECE = 64 << 10
+_CLIENT = "urllib3"
 _INVALID = (LocationParseError, LocationValueError, UnicodeError)
 """Addresses that are none."""
 
@@ -109,7 +111,7 @@ class Http:
         self._lock = threading.Lock()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._stamp: tuple[tuple[int, int, int], ...] = ()
-        _quiet()
+        quiet_urllib3()
 
     def ask(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None
@@ -135,9 +137,9 @@ class Http:
             finally:
                 response.close()
         except _INVALID as error:
-            return Failed(reason=FetchFailure.INVALID, code=type(error).__name__)
+            return _failed(FetchFailure.INVALID, error)
         except (HTTPError, OSError, ValueError) as error:
-            return Failed(reason=FetchFailure.UNAVAILABLE, code=type(error).__name__)
+            return _failed(FetchFailure.UNAVAILABLE, error)
 
     def close(self) -> None:
         for pool in self._pools.values():
@@ -187,10 +189,29 @@ class Http:
         return urllib3.ProxyManager(proxy, **found)
 
 
-def _quiet() -> None:
+def _failed(reason: FetchFailure, error: Exception) -> Failed:
+    forget(error)
+    return Failed(reason=reason, code=type(error).__name__)
+
+
+def forget(error: BaseException) -> None:
+    """Parts an exception from the frames that it came through. Clients keep it in these frames, so
+    answers and connections would stay in memory until the garbage collector runs.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        clear_frames(seen.__traceback__)
+        seen.__traceback__ = None
+        seen = seen.__context__
+
+
+def quiet_urllib3() -> None:
     """Lets nothing out of the client: it logs URLs, and what it can't read of an answer's head."""
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == _CLIENT]
     for name in ("connection", "connectionpool", "poolmanager", "util.retry"):
-        logging.getLogger(f"urllib3.{name}").addFilter(_nothing)
+        logging.getLogger(f"{_CLIENT}.{name}").addFilter(_nothing)
+    for name in known:
+        logging.getLogger(name).addFilter(_nothing)
 
 
 def _nothing(_: logging.LogRecord) -> bool:

@@ -24,7 +24,7 @@ BUFFER_BYTES = 64 * 1024
 """The kernel's for each connection and direction; it counts with the process's memory."""
 AT_ONCE = 16
 """Connections that are accepted in one turn of the loop."""
-LOOK_S = 0.25
+CLOSE_LATE_S = 0.25
 """How often late connections are looked for."""
 PAUSE_S = 0.25
 """Before the next try when the system gives no more sockets."""
@@ -69,7 +69,7 @@ class Listener:
         self._register = Register(limits)
         self._turns = AddressQueue(loop)
         self._loop = loop
-        self._looking: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._register)
@@ -82,14 +82,14 @@ class Listener:
     def start(self) -> None:
         """Accepts from now on."""
         self._accept_again()
-        self._look()
+        self._close_late()
 
     def close(self) -> None:
         """Accepts no more. Connections with a handshake behind them are the protocols' to close."""
-        if self._looking is None:
+        if self._timer is None:
             return
-        self._looking.cancel()
-        self._looking = None
+        self._timer.cancel()
+        self._timer = None
         self._loop.remove_reader(self._bound)
         self._bound.close()
         for visit in self._register.all():
@@ -129,7 +129,7 @@ class Listener:
         self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
-        if self._looking is not None:
+        if self._timer is not None:
             self._accept_again()
 
     def _take(self, connected: socket.socket, peer: tuple[str, int]) -> None:
@@ -156,7 +156,7 @@ class Listener:
         if closed is not connection.visit:
             connection.start()
 
-    def _look(self) -> None:
+    def _close_late(self) -> None:
         for visit in self._register.late(self._loop.time()):
             visit.end(visit.phase.value)
-        self._looking = self._loop.call_later(LOOK_S, self._look)
+        self._timer = self._loop.call_later(CLOSE_LATE_S, self._close_late)

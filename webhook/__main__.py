@@ -20,10 +20,10 @@ from webhook.handler import Handler
 from webhook.routes import Lifecycle, make_app
 from webhook.run import (
     Followed,
-    look_at_certificate,
-    look_at_clients,
-    look_at_policies,
     make_server,
+    reload_certificate,
+    reload_client_ca,
+    reload_policies,
     run,
 )
 from webhook.settings import Files
@@ -109,8 +109,8 @@ class _Process:
         wanted, telemetry = self._wanted, self._telemetry
         if wanted.policy_dir is not None:
             folder = FolderPolicies(wanted.policy_dir)
-            look = Followed(lambda: look_at_policies(folder, telemetry), wanted.reload_s)
-            self._parts.append(look.running)
+            files = Followed(lambda: reload_policies(folder, telemetry), wanted.reload_s)
+            self._parts.append(files.running)
             return folder
         from webhook.informers import Watched
 
@@ -127,8 +127,8 @@ class _Process:
         if isinstance(certificates, Files):
             certificate = Certificate(certificates.certificate, certificates.key, client_ca)
             telemetry.certificate(certificate.not_after)
-            look = Followed(lambda: look_at_certificate(certificate, telemetry), wanted.reload_s)
-            self._parts.append(look.running)
+            files = Followed(lambda: reload_certificate(certificate, telemetry), wanted.reload_s)
+            self._parts.append(files.running)
             return certificate
         from webhook.certificates.reconciler import CertificateReconciler
 
@@ -142,8 +142,8 @@ class _Process:
             client_ca=client_ca,
         )
         if client_ca is not None:
-            look = Followed(lambda: look_at_clients(keeper, telemetry), wanted.reload_s)
-            self._parts.append(look.running)
+            files = Followed(lambda: reload_client_ca(keeper, telemetry), wanted.reload_s)
+            self._parts.append(files.running)
         self._parts.append(keeper.running)
         self._lifecycle.conditions.append(keeper.problem)
         return keeper

@@ -111,7 +111,7 @@ def make_app(
 
     @app.get("/healthz")
     async def healthz() -> Response:
-        """Alive: the loop turns."""
+        """Alive: the loop runs."""
         return Response("ok")
 
     @app.get("/readyz")

@@ -144,12 +144,12 @@ async def run(server: Server, bound: socket.socket, parts: Sequence[Part]) -> No
 
 
 class Followed:
-    """Files that are looked at every `reload_s` seconds; what can't be used is logged and left for
-    the next look.
+    """Files that are read again every `reload_s` seconds. What can't be used is logged and left for
+    the next time.
     """
 
-    def __init__(self, look: Callable[[], None], reload_s: float) -> None:
-        self._look = look
+    def __init__(self, reload: Callable[[], None], reload_s: float) -> None:
+        self._reload = reload
         self._reload_s = reload_s
 
     @contextlib.asynccontextmanager
@@ -166,10 +166,10 @@ class Followed:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self._reload_s)  # noqa: TID251 - the one wait of this process; its length is a setting
-            await asyncio.to_thread(self._look)
+            await asyncio.to_thread(self._reload)
 
 
-def look_at_certificate(certificate: Certificate, telemetry: Telemetry) -> None:
+def reload_certificate(certificate: Certificate, telemetry: Telemetry) -> None:
     """Take over what changed."""
     try:
         if certificate.refresh():
@@ -180,7 +180,7 @@ def look_at_certificate(certificate: Certificate, telemetry: Telemetry) -> None:
         telemetry.log.write("certificate.kept_last_good", level="warning", problem=str(error))
 
 
-def look_at_policies(policies: FolderPolicies, telemetry: Telemetry) -> None:
+def reload_policies(policies: FolderPolicies, telemetry: Telemetry) -> None:
     """Take over what changed."""
     before = policies.problem
     policies.refresh()
@@ -188,7 +188,7 @@ def look_at_policies(policies: FolderPolicies, telemetry: Telemetry) -> None:
         telemetry.reload_failed("policies")
 
 
-def look_at_clients(serving: ServingCertificate, telemetry: Telemetry) -> None:
+def reload_client_ca(serving: ServingCertificate, telemetry: Telemetry) -> None:
     """Take over a changed CA of the clients."""
     try:
         if serving.refresh():

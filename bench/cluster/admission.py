@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AIM_MS = 5.0
 RATE = 100
-TURN_S = 5.0
+SLICE_S = 5.0
 WARM_S = 2.0
 WITHOUT, WITH = "without", "with"
 CALLS = "apiserver_admission_webhook_admission_duration_seconds"
@@ -40,7 +40,7 @@ async def run(api: Api, settings: Settings, turns: int) -> None:
     before = await _calls()
     for _ in range(turns):
         for kind, pod in pods.items():
-            took_ms[kind] += await _load(api, pod, TURN_S)
+            took_ms[kind] += await _load(api, pod, SLICE_S)
     calls = (await _calls()).since(before)
     p50, p99 = (
         {kind: percentile(values, share) for kind, values in took_ms.items()} for share in (50, 99)

@@ -36,7 +36,7 @@ PAGE = 500
 LATE_S = 5.0
 """After the last success is past its budget."""
 WITHIN_S = 120.0
-LOOK_S = 0.02
+POLL_S = 0.02
 
 Json = dict[str, Any]
 
@@ -79,7 +79,7 @@ def _restart(fleet: Fleet, log: Path) -> Restart:
                 if found is not None:
                     return found
                 check(controller, log)
-                time.sleep(LOOK_S)
+                time.sleep(POLL_S)
             raise NotReadyError(f"the controller did not restore in {WITHIN_S:.0f} s")
 
         restored = wait(lambda said: said["event"] == "controller.restored")

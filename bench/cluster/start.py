@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOUNT_AIM, FOLLOW_AIM = 1.1, 1.15
 CACHE = "/var/run/secrets-cache"
-LOOK_S = 0.2
+POLL_S = 0.2
 LIMIT_S = 90.0
 PLAIN, INIT, MOUNT, FOLLOW = "plain", "init", "mount", "follow"
 KINDS = (PLAIN, INIT, MOUNT, FOLLOW)
@@ -84,7 +84,7 @@ def _first_line(name: str) -> Json:
         if lines:
             found: Json = json.loads(lines[0])
             return found
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
     raise TimeoutError(f"the app of {name} says nothing")
 
 

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from kube.api import Api
 
-LOOK_S = 0.2
+POLL_S = 0.2
 
 
 async def until(holds: Callable[[], Awaitable[bool]], within_s: float) -> None:
     """TimeoutError when it does not come to hold."""
     async with asyncio.timeout(within_s):
         while not await holds():  # noqa: ASYNC110 - the API server sets no event here
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
 
 async def is_gone(api: Api, path: str) -> bool:

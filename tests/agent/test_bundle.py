@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.sync import take
+from agent.sync import sync_once
 from contract.layout import GATE_MISCONFIGURED
 from contract.plan import BUNDLES, DOTENV, JSON
-from contract.reasons import Holding, Serving
+from contract.reasons import CacheReason, Serving
 from tests import make
 from tests.agent.pod import AgentPod, three_secrets, until
 from tests.agent.test_cache import MOST_STEPS, kill_at, publish
@@ -70,7 +70,7 @@ def test_a_value_that_does_not_fit_holds_a_starting_pod(bundled: AgentPod) -> No
     bundled.mount(bundled.plan.snapshots[1], {"value": b"\xff\x00"}, version="v2")
     with bundled.start("gate") as gate:
         (line, *_) = until(lambda: gate.events("gate.waiting"))
-        assert line["secrets"] == {"s1": Holding.UNFIT_FOR_BUNDLE.value}
+        assert line["secrets"] == {"s1": CacheReason.UNFIT_FOR_BUNDLE.value}
         assert not bundled.files.exists() or bundled.shown() == {}
         bundled.mount(bundled.plan.snapshots[1], {"value": b"fits"}, version="v3")
         assert gate.process.wait(timeout=20) == 0
@@ -112,7 +112,7 @@ def test_a_bundle_that_comes_back_is_a_change_for_the_app(bundled: AgentPod) -> 
     first = bundled.plan.snapshots[0]
 
     def altered() -> bool:
-        return take(bundled.plan, bundled.folders, time.time(), starting=False).altered
+        return sync_once(bundled.plan, bundled.folders, time.time(), starting=False).altered
 
     bundled.mount_all("old")
     assert not altered()

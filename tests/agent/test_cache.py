@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.sync import take
+from agent.sync import sync_once
 from contract.reasons import Serving
 from tests import make
 from tests.agent.pod import AgentPod, Running, three_secrets, until
@@ -28,7 +28,7 @@ MOST_STEPS = 40
 
 def publish(pod: AgentPod) -> None:
     """One look of the agent's, in this process."""
-    take(pod.plan, pod.folders, NOW, starting=False)
+    sync_once(pod.plan, pod.folders, NOW, starting=False)
 
 
 def listed(folder: Path) -> set[str]:

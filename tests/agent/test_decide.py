@@ -19,7 +19,7 @@ from agent.decide import (
     status,
 )
 from contract.ages import Confirmed, Entry
-from contract.reasons import Freshness, Holding, Serving
+from contract.reasons import CacheReason, Freshness, Serving
 from contract.secret_bytes import SecretBytes
 from tests import make
 from tests.make import NOW
@@ -77,27 +77,34 @@ UNREADABLE = Mounted(meta=None, values={})
 RULES = [
     ("served", mounted(), None, "v2", None, PodVerdict.START),
     ("replaced", mounted(), OLD, "v2", None, PodVerdict.START),
-    ("never synced", None, None, None, Holding.NEVER_SYNCED, PodVerdict.WAIT),
-    ("vanished", None, OLD, "v1", Holding.MISSING, PodVerdict.START),
-    ("malformed", UNREADABLE, None, None, Holding.MALFORMED, PodVerdict.WAIT),
-    ("malformed, cached", UNREADABLE, OLD, "v1", Holding.MALFORMED, PodVerdict.START),
-    ("foreign", mounted(of=FOREIGN), None, None, Holding.FOREIGN, PodVerdict.MISCONFIGURED),
-    ("foreign, cached", mounted(of=FOREIGN), OLD, "v1", Holding.FOREIGN, PodVerdict.MISCONFIGURED),
+    ("never synced", None, None, None, CacheReason.NEVER_SYNCED, PodVerdict.WAIT),
+    ("vanished", None, OLD, "v1", CacheReason.MISSING, PodVerdict.START),
+    ("malformed", UNREADABLE, None, None, CacheReason.MALFORMED, PodVerdict.WAIT),
+    ("malformed, cached", UNREADABLE, OLD, "v1", CacheReason.MALFORMED, PodVerdict.START),
+    ("foreign", mounted(of=FOREIGN), None, None, CacheReason.FOREIGN, PodVerdict.MISCONFIGURED),
+    (
+        "foreign, cached",
+        mounted(of=FOREIGN),
+        OLD,
+        "v1",
+        CacheReason.FOREIGN,
+        PodVerdict.MISCONFIGURED,
+    ),
     (
         "foreign tombstone",
         mounted(of=FOREIGN, serving=Serving.REVOKED),
         OLD,
         "v1",
-        Holding.FOREIGN,
+        CacheReason.FOREIGN,
         PodVerdict.MISCONFIGURED,
     ),
-    ("revoked", mounted(serving=Serving.REVOKED), OLD, None, Holding.REVOKED, PodVerdict.WAIT),
+    ("revoked", mounted(serving=Serving.REVOKED), OLD, None, CacheReason.REVOKED, PodVerdict.WAIT),
     (
         "withdrawn",
         mounted(serving=Serving.WITHDRAWN),
         OLD,
         None,
-        Holding.WITHDRAWN,
+        CacheReason.WITHDRAWN,
         PodVerdict.WAIT,
     ),
     (
@@ -105,32 +112,46 @@ RULES = [
         mounted(revoked=("v2",)),
         OLD,
         None,
-        Holding.REVOKED,
+        CacheReason.REVOKED,
         PodVerdict.WAIT,
     ),
-    ("property missing", mounted(user=None), None, None, Holding.PROPERTY_MISSING, PodVerdict.WAIT),
+    (
+        "property missing",
+        mounted(user=None),
+        None,
+        None,
+        CacheReason.PROPERTY_MISSING,
+        PodVerdict.WAIT,
+    ),
     (
         "property missing, cached",
         mounted(user=None),
         OLD,
         "v1",
-        Holding.PROPERTY_MISSING,
+        CacheReason.PROPERTY_MISSING,
         PodVerdict.START,
     ),
-    ("property empty", mounted(user=b""), OLD, "v1", Holding.PROPERTY_MISSING, PodVerdict.START),
+    (
+        "property empty",
+        mounted(user=b""),
+        OLD,
+        "v1",
+        CacheReason.PROPERTY_MISSING,
+        PodVerdict.START,
+    ),
     (
         "property missing, cached version revoked",
         mounted(user=None, revoked=("v1",)),
         OLD,
         None,
-        Holding.PROPERTY_MISSING,
+        CacheReason.PROPERTY_MISSING,
         PodVerdict.WAIT,
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("shown", "cached", "version", "holding", "verdict"),
+    ("shown", "cached", "version", "cache_reason", "verdict"),
     [rule[1:] for rule in RULES],
     ids=[rule[0] for rule in RULES],
 )
@@ -138,16 +159,19 @@ def test_a_snapshot_is_published_kept_or_held(
     shown: Mounted | None,
     cached: CachedSnapshot | None,
     version: str | None,
-    holding: Holding | None,
+    cache_reason: CacheReason | None,
     verdict: PodVerdict,
 ) -> None:
     """P2: only a tombstone or a revocation takes the last good version away."""
     decision = decided(shown, cached)
     (choice,) = decision.choices
-    assert (choice.copy and choice.copy.meta.version, choice.holding) == (version, holding)
+    assert (choice.copy and choice.copy.meta.version, choice.cache_reason) == (
+        version,
+        cache_reason,
+    )
     assert decision.verdict is verdict
-    if verdict is PodVerdict.WAIT and holding is not None:
-        assert decision.waiting == dict.fromkeys(("user", "password"), holding.value)
+    if verdict is PodVerdict.WAIT and cache_reason is not None:
+        assert decision.waiting == dict.fromkeys(("user", "password"), cache_reason.value)
 
 
 def test_p3_all_files_of_a_snapshot_come_from_one_version() -> None:

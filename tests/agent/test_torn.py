@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.sync import take
+from agent.sync import sync_once
 from tests import make
 from tests.agent.pod import until
 
@@ -36,7 +36,7 @@ def test_p3_readers_never_see_a_torn_or_mixed_state(
     )
     pod = new_pod(make.plan(db, bundle="json"))
     _show(pod, 0)
-    take(pod.plan, pod.folders, make.NOW, starting=False)
+    sync_once(pod.plan, pod.folders, make.NOW, starting=False)
     readers = [
         subprocess.Popen(
             [sys.executable, str(READER), how, str(pod.files)],
@@ -48,7 +48,7 @@ def test_p3_readers_never_see_a_torn_or_mixed_state(
     try:
         for number in range(1, SWAPS):
             _show(pod, number)
-            take(pod.plan, pod.folders, make.NOW, starting=False)
+            sync_once(pod.plan, pod.folders, make.NOW, starting=False)
         answers = [reader.communicate(timeout=60)[0].split() for reader in readers]
     finally:
         for reader in readers:

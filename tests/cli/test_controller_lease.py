@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.controller_lease import LOOK_S, beats, saw
+from cli.controller_lease import WATCHED_S, beats, saw
 from controller.times import rfc3339
 
 NOW = 1_800_000_000.0
@@ -45,8 +45,8 @@ def test_one_that_changes_is_at_work_whatever_its_clock_says() -> None:
 def test_one_that_does_not_change_is_looked_at_for_some_seconds() -> None:
     """If it is old by its own time; else for as long as it is granted."""
     old = saw(None, _lease("1", renewed_at=NOW - 99), 100.0)
-    assert beats(old, NOW, 100.0 + LOOK_S - 0.1) is None
-    assert beats(old, NOW, 100.0 + LOOK_S) is False
+    assert beats(old, NOW, 100.0 + WATCHED_S - 0.1) is None
+    assert beats(old, NOW, 100.0 + WATCHED_S) is False
     young = saw(None, _lease("1"), 100.0)
     assert beats(young, NOW + 14, 114.0) is True
     assert beats(young, NOW + 15, 115.0) is False

@@ -35,7 +35,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
 
 
 @pytest.mark.parametrize(
-    ("status", "held", "state", "holds", "why"),
+    ("status", "held", "state", "blocks_start", "why"),
     [
         pytest.param(SERVED, None, "fresh", False, None, id="well"),
         pytest.param(
@@ -116,11 +116,11 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
     ],
 )
 def test_each_secret_says_what_is_wrong_with_it_and_what_to_do(
-    status: Status | None, held: str | None, state: str, why: str | None, *, holds: bool
+    status: Status | None, held: str | None, state: str, why: str | None, *, blocks_start: bool
 ) -> None:
     """And whether a starting pod waits for it."""
     found = _secret(status, held)
-    assert (found.state, found.holds) == (state, holds)
+    assert (found.state, found.blocks_start) == (state, blocks_start)
     assert found.source.endswith("#password")
     if why is None:
         assert found.why is None

@@ -122,7 +122,7 @@ def test_a_pin_comes_before_a_rollback(world: World, rotated: tuple[str, str]) -
     assert "a pin has priority over a rollback" in world.lastgood("rollback", SOURCE, code=1).stderr
 
 
-def test_p12_a_wish_without_a_controller_is_kept_for_it(
+def test_p12_a_request_without_a_controller_is_kept_for_it(
     world: World, rotated: tuple[str, str]
 ) -> None:
     """Exit 3 says that it is recorded; the next controller carries it out. The Lease says that none
@@ -184,7 +184,7 @@ def test_history_names_every_version_and_its_verdict(
     ]
 
 
-def test_ctrl_c_while_waiting_says_that_the_wish_holds(
+def test_ctrl_c_while_waiting_says_that_the_request_is_kept(
     world: World, rotated: tuple[str, str]
 ) -> None:
     """Exit 130, no traceback."""

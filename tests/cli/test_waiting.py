@@ -46,7 +46,7 @@ def test_p12_commands_at_one_time_lose_no_revocation(world: World) -> None:
     assert sorted(revoked) == sorted(f"{name}-{n}" for name in "abcd" for n in range(EACH))
 
 
-def test_p12_a_wish_counts_as_seen_when_the_snapshot_itself_is_written(world: World) -> None:
+def test_p12_a_request_counts_as_seen_when_the_snapshot_itself_is_written(world: World) -> None:
     """Who waits for the status may rely on the Secret."""
     world.secret(DB, b"one")
     world.pod("api-1", DB)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from contract import ages, plan, snapshot_format, status_file
 from contract.ages import Confirmed
 from contract.plan import Reload
-from contract.reasons import FetchFailure, Freshness, Holding, Serving
+from contract.reasons import CacheReason, FetchFailure, Freshness, Serving
 from contract.snapshot_format import Quarantined
 from tests import make
 from tests.properties import strategies
@@ -165,7 +165,7 @@ FORMATS = (
                     state=Freshness.EXPIRED,
                     last_success=None,
                     last_attempt=None,
-                    reason=Holding.NEVER_SYNCED.value,
+                    reason=CacheReason.NEVER_SYNCED.value,
                 ),
             },
         ),

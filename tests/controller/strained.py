@@ -54,7 +54,7 @@ async def main(url: str, still_s: float, block_s: float) -> int:
     ages = Gauge("age", "Of a snapshot.", ("snapshot",), registry=registry)
     for number in range(SNAPSHOTS):
         ages.labels(str(number)).set(number)
-    server = serve("127.0.0.1", 0, registry, renewal.turns, clock.monotonic)
+    server = serve("127.0.0.1", 0, registry, renewal.loop_runs, clock.monotonic)
 
     async def work(ending: asyncio.Event) -> None:
         say("leads", port=server.port)

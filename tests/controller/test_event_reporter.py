@@ -14,7 +14,7 @@ from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from controller.demand import Demand, DemandedParts
-from controller.event_reporter import LATE_S, STARTED_S, TURN_S, EventReporter
+from controller.event_reporter import INTERVAL_S, LATE_S, STARTED_S, EventReporter
 from controller.informers import Pod
 from controller.reconcile import Decided, Known
 from kube.reflector import Change
@@ -100,11 +100,11 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
         reporter.alarmed(KEY, Alarm(AlarmKind.RESTORED, "v1"))
         running = asyncio.create_task(reporter.run(unused, unused, dict))
         clock.mono = late_s
-        await asyncio.sleep(1.2 * TURN_S)
+        await asyncio.sleep(1.2 * INTERVAL_S)
         assert events.said == []
         snapshots["payments", KEY.source.snapshot] = SimpleNamespace(uid="1")
-        clock.mono += TURN_S
-        await asyncio.sleep(2 * TURN_S)
+        clock.mono += INTERVAL_S
+        await asyncio.sleep(2 * INTERVAL_S)
         running.cancel()
 
     asyncio.run(run())
@@ -156,7 +156,7 @@ class World:
         engine, statuses = cast("Any", self._engine), cast("Any", self._statuses)
 
         async def look() -> None:
-            await asyncio.sleep(1.2 * TURN_S)
+            await asyncio.sleep(1.2 * INTERVAL_S)
 
         async def run() -> None:
             running = asyncio.create_task(self.reporter.run(engine, statuses, lambda: self.decided))

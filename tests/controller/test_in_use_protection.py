@@ -193,7 +193,7 @@ def test_p4_a_status_that_cant_be_written_backs_off_and_stops_no_other() -> None
         for number in range(16):
             server.mono = number / 2
             accounts.revision += number == 4
-            await protection.hold(Used(accounts={"good": 0.0, "bad": 0.0}))
+            await protection.update(Used(accounts={"good": 0.0, "bad": 0.0}))
             if number == 0:
                 known = ProtectedObject(name="good", version="2", in_use=True)
                 accounts.items["", "good"] = known
@@ -284,7 +284,7 @@ class World:
         wanted = (needed is not None, needed or 0.0)
         async with asyncio.timeout(20):
             while self._seen() != wanted:
-                await self.protection.hold(used)
+                await self.protection.update(used)
                 await asyncio.sleep(0.05)
 
     def _seen(self) -> tuple[bool, float] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from contract import layout, plan
 from contract.annotations import PLAN
-from contract.reasons import Holding
+from contract.reasons import CacheReason
 from contract.snapshot_format import META, data_key
 from demo.image import build_agent_image
 from tests import make
@@ -73,7 +73,7 @@ def test_an_empty_member_is_given_in_no_mode_and_an_element_of_a_list_in_both(
     held.mount(planned, given, given[META])
     with held.start("gate") as gate:
         (line, *_) = until("the gate to wait", lambda: gate.events("gate.waiting"))
-        assert set(line["secrets"].values()) == {Holding.PROPERTY_MISSING.value}
+        assert set(line["secrets"].values()) == {CacheReason.PROPERTY_MISSING.value}
         world.secret(DB, json.dumps({**value, "opt": "now"}).encode())
         world.refresh(DB)
         until("the member to be given", lambda: world.volume(DB).get("p.opt") == b"now")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from contract.freshness import FreshnessClass
-from contract.reasons import FetchFailure, Found, Holding, Serving
+from contract.reasons import CacheReason, FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from controller.demand import DemandedParts
 from controller.pending_reasons import PendingReason, pending_reason, unusable
@@ -133,7 +133,7 @@ def test_a_refusal_says_the_sentence_that_decided_it() -> None:
             b'{"a":"x y"}',
             DemandedParts(properties=frozenset({"a"})),
             "dotenv",
-            Holding.UNFIT_FOR_BUNDLE,
+            CacheReason.UNFIT_FOR_BUNDLE,
             "Version v1 cannot be stored in a bundle of format dotenv. Reason: unfit-for-bundle",
         ),
         (b"plain", DemandedParts(whole=True), "dotenv", None, ""),
@@ -141,34 +141,34 @@ def test_a_refusal_says_the_sentence_that_decided_it() -> None:
             b"canary$x",
             DemandedParts(whole=True),
             "dotenv",
-            Holding.UNFIT_FOR_BUNDLE,
+            CacheReason.UNFIT_FOR_BUNDLE,
             "bundle of format",
         ),
         (
             b"\xff",
             DemandedParts(whole=True),
             "json",
-            Holding.UNFIT_FOR_BUNDLE,
+            CacheReason.UNFIT_FOR_BUNDLE,
             "bundle of format json",
         ),
         (
             b'{"a":"","b":null}',
             DemandedParts(properties=frozenset({"a", "b", "c"})),
             None,
-            Holding.PROPERTY_MISSING,
+            CacheReason.PROPERTY_MISSING,
             "Version v1 has no property a, b, c, or the property is null or empty. Reason: prop",
         ),
         (
             b"text",
             DemandedParts(properties=frozenset({"a"})),
             "json",
-            Holding.PROPERTY_MISSING,
+            CacheReason.PROPERTY_MISSING,
             " a,",
         ),
     ],
 )
 def test_a_value_that_a_gate_can_not_use_is_told(
-    value: bytes, taken: DemandedParts, bundle: str | None, cause: Holding | None, said: str
+    value: bytes, taken: DemandedParts, bundle: str | None, cause: CacheReason | None, said: str
 ) -> None:
     """Which version, and what is wrong with it, and nothing of the value."""
     served = Kept(version="v1", value=SecretBytes(value), fetched_at=NOW)

@@ -48,7 +48,7 @@ class Controller:
         """As at a start."""
         ((content,),) = [page async for page in self.records.pages()]
         record = from_secret(content)
-        self.records.hold(record, content)
+        self.records.keep(record, content)
         return record
 
 

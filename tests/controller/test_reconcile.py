@@ -230,7 +230,7 @@ spec:
 """
 
 
-def test_wishes_of_operators_and_admins_come_together() -> None:
+def test_requests_of_operators_and_admins_come_together() -> None:
     """An account's revocation joins the spec's, for its own reference alone."""
     revoked = ACCOUNT + "  revoked: [{{reference: /prod/payments/db, version: v1}}]\n"
     policies = load_texts({"a.yaml": revoked.format(root="/x", rate=1, burst=1)})

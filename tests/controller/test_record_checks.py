@@ -113,7 +113,7 @@ class World:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns follow each other at once; the world's clock says what time it is."""
-    monkeypatch.setattr(record_checks, "TURN_S", 0.0)
+    monkeypatch.setattr(record_checks, "INTERVAL_S", 0.0)
 
 
 def test_each_snapshot_is_checked_once_after_a_start_and_then_once_a_round() -> None:

@@ -51,7 +51,7 @@ class Controller:
         """What a process knows that starts now; it takes the record over."""
         ((content,),) = [page async for page in self.records.pages()]
         record = from_secret(content)
-        self.records.hold(record, content)
+        self.records.keep(record, content)
         written = published(record.meta, record.data[VALUE], record.history)
         return restored(KEY, written, None, cluster="cluster", now=2e9)
 

@@ -16,7 +16,7 @@ from controller.conditions import not_given
 from controller.demand import DemandedParts
 from controller.reconcile import Decided, Known
 from controller.secret_snapshots import made, project
-from controller.snapshot_status import next_turn, status_of, timeless, to_wire
+from controller.snapshot_status import next_transition, status_of, timeless, to_wire
 from controller.times import rfc3339
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 
@@ -59,8 +59,8 @@ def _as_read(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def test_p12_a_new_object_carries_the_wishes_that_are_recorded() -> None:
-    """What failed a check is no wish; it is found again by checking."""
+def test_p12_a_new_object_carries_the_requests_that_are_recorded() -> None:
+    """What failed a check is no request; it is found again by checking."""
     seen = project(_as_read(made(KEY, SERVED)))
     assert seen is not None
     assert seen.key == KEY
@@ -90,12 +90,12 @@ def test_p11_an_object_that_is_made_again_has_no_longer_lists_than_it_may() -> N
 def test_p5_the_state_is_what_the_class_says_of_the_age(
     age_s: float, state: str, fresh: str
 ) -> None:
-    """Time alone moves it, at the moment that `next_turn` names."""
+    """Time alone moves it, at the moment that `next_transition` names."""
     document = _shown(SERVED, NOW + age_s)
     assert document["state"] == state
     assert document["conditions"][1]["status"] == fresh
     status = status_of(KEY, SERVED, _decided(), (), 0)
-    turn = next_turn(status, NOW + age_s)
+    turn = next_transition(status, NOW + age_s)
     if turn != float("inf"):
         assert _shown(SERVED, turn)["state"] != state
 

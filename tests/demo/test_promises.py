@@ -125,5 +125,5 @@ def test_p12_a_bad_rotation_is_rolled_back_and_revoked_without_the_provider(cast
 
 def test_p8_no_password_is_where_none_belongs(cast: Cast) -> None:
     """Logs, arguments, environments, statuses, specs and pods hold none."""
-    found = sinks.look(cast)
+    found = sinks.search(cast)
     assert [check.what for check in found.checks if not check.kept] == []

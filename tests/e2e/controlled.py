@@ -208,7 +208,7 @@ class Controlled:
             generation = found["metadata"]["generation"]
             return bool(found.get("status", {}).get("observedGeneration") == generation)
 
-        until("the wish to be seen", seen, PATIENCE_S)
+        until("the request to be seen", seen, PATIENCE_S)
 
     def events(self, reason: str) -> list[Json]:
         return [item for item in self.items("events") if item["reason"] == reason]

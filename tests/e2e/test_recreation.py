@@ -1,5 +1,5 @@
-"""What is deleted by mistake and made again takes no value, age or wish with it: kinds, an admin's
-objects. The controller is a process on a real API server.
+"""What is deleted by mistake and made again takes no value, age or request with it: kinds, an
+admin's objects. The controller is a process on a real API server.
 """
 
 from __future__ import annotations

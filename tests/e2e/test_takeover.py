@@ -38,7 +38,7 @@ def test_p5_a_killed_controller_forgets_nothing_and_asks_nothing(controlled: Con
     assert controlled.entry(DB) == entry
 
 
-def test_p11_a_deleted_snapshot_object_takes_no_value_and_no_wish_with_it(
+def test_p11_a_deleted_snapshot_object_takes_no_value_and_no_request_with_it(
     controlled: Controlled,
 ) -> None:
     """It is made again with what the record has, also after a restart without it."""

@@ -109,8 +109,8 @@ def test_a_status_becomes_its_error(status: int, reason: str, kind: type[ApiErro
     asked(act)
 
 
-def test_the_wish_of_the_server_is_kept() -> None:
-    """Retry-After in seconds; a date, or nothing, is one second for a 429 and no wish else."""
+def test_the_retry_after_of_the_server_is_kept() -> None:
+    """Retry-After in seconds; a date, or nothing, is one second for a 429 and none else."""
 
     async def act(api: Api, server: Server) -> None:
         answers = [

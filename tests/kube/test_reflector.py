@@ -274,7 +274,7 @@ def test_before_the_first_list_nothing_is_known_and_it_says_so() -> None:
 
 
 def test_retry_after_is_waited_for() -> None:
-    """The server's wish is longer than our own delay."""
+    """The server's Retry-After is longer than our own delay."""
 
     async def scenario() -> None:
         async with world("a") as w:

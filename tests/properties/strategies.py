@@ -20,7 +20,7 @@ from contract.plan import (
     PlannedSnapshot,
     Reload,
 )
-from contract.reasons import FetchFailure, Freshness, Holding, Serving
+from contract.reasons import CacheReason, FetchFailure, Freshness, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot_format import Meta, Quarantined
 from contract.status_file import SecretStatus, Status
@@ -184,7 +184,7 @@ secret_statuses = st.builds(
     state=st.sampled_from(Freshness),
     last_success=st.none() | times,
     last_attempt=st.none() | times,
-    reason=st.none() | st.sampled_from([*FetchFailure, *Holding]).map(str),
+    reason=st.none() | st.sampled_from([*FetchFailure, *CacheReason]).map(str),
 )
 
 statuses = st.builds(

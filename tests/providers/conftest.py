@@ -6,31 +6,27 @@ import pytest
 
 from demo.provider import DemoProvider, Proxy
 from tests.providers.aws.roles import Given as GivenRole
-from tests.providers.harness import (
-    REGION,
-    AwsStore,
-    FileStore,
-    Scripted,
-    SsmStore,
-    Store,
-    aws_source,
-    scripted_server,
-    ssm_source,
-)
-from tests.providers.vault.bao import Bao, Given, VaultStore
-from tests.providers.vault.bao import account as bao_account
+from tests.providers.aws.stores import moto
+from tests.providers.conformance.store import Servers
+from tests.providers.harness import Scripted, scripted_server
+from tests.providers.vault.bao import Bao
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProvider]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """What is started once, when the first test wants it."""
+    servers = Servers(lambda: tmp_path_factory.mktemp("server"))
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def provider(servers: Servers) -> DemoProvider:
     """Moto's server; tests keep apart by the names of their secrets."""
-    provider = DemoProvider(log=tmp_path_factory.mktemp("moto") / "log", region=REGION)
-    yield provider
-    provider.stop()
+    return servers.of(moto)
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +62,9 @@ def given(script: Scripted) -> Iterator[GivenRole]:
 
 
 @pytest.fixture(scope="session")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+def bao(servers: Servers) -> Bao:
     """OpenBao's server; tests keep apart by the names of their secrets."""
-    bao = Bao(tmp_path_factory.mktemp("bao"))
-    yield bao
-    bao.stop()
+    return servers.of(Bao)
 
 
 @pytest.fixture(scope="session")
@@ -87,25 +81,3 @@ def bao_proxy(bao_proxy_process: Proxy) -> Proxy:
     bao_proxy_process.set("pass")
     bao_proxy_process.reset()
     return bao_proxy_process
-
-
-@pytest.fixture(params=["aws-sm", "aws-ssm", "aws-ssm-plain", "file", "vault"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """Each kind of provider, for the conformance tests. A new source gets a line here."""
-    if request.param == "file":
-        store: Store = FileStore(root=tmp_path)
-    elif request.param == "vault":
-        bao_proxy: Proxy = request.getfixturevalue("bao_proxy")
-        given = Given(folder=tmp_path, account=bao_account(bao_proxy.addresses["default"]))
-        given.ask("secret/conformance")
-        store = VaultStore(bao=request.getfixturevalue("bao"), given=given)
-    else:
-        proxy: Proxy = request.getfixturevalue("proxy")
-        address, moto = proxy.addresses["default"], request.getfixturevalue("provider")
-        if request.param == "aws-sm":
-            store = AwsStore(provider=moto, source=aws_source(address))
-        else:
-            kind = "String" if request.param == "aws-ssm-plain" else "SecureString"
-            store = SsmStore(provider=moto, source=ssm_source(address), kind=kind)
-    yield store
-    store.source.close()

@@ -1,4 +1,6 @@
-"""What the tests of sources share: a store of each kind, and a server that says what it is told."""
+"""What the tests of sources share: ways to open and to ask them, and a server that says what it is
+told.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +9,21 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from contract.secret_bytes import SecretBytes
 from controller.accounts import opening_of
 from providers.aws.source.client import Access, Keys, open_clients, open_ssm
 from providers.aws.source.opening import open_source as open_aws
 from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.secrets_manager import AwsSecretsManager
-from providers.file.source.secret_files import FileSource
 from providers.open_source import open_source
 from providers.protocol import FetchRequest, Material, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from api.account import SecretAccount
-    from demo.provider import DemoProvider
     from providers.protocol import FetchResult, Observer
 
 REGION = "ap-southeast-2"
@@ -95,95 +93,6 @@ def known(held: FetchResult) -> dict[str, str]:
     given = {"known_version": held.version}
     mark = held.incarnation
     return given if mark is None else given | {"known_incarnation": mark}
-
-
-class Store(Protocol):
-    """A provider that a test can change, and its source."""
-
-    @property
-    def source(self) -> Source: ...
-
-    @property
-    def prefix(self) -> str:
-        """What stands before the first / of its references."""
-        ...
-
-    @property
-    def gone(self) -> str:
-        """A version as the provider would name it, and that no secret has."""
-        ...
-
-    def put(self, reference: str, value: bytes) -> None: ...
-    def delete(self, reference: str) -> None: ...
-    def read(self, value: bytes) -> bytes:
-        """What the source gives for a value that was put."""
-        ...
-
-
-@dataclass
-class AwsStore:
-    """moto behind the proxy."""
-
-    provider: DemoProvider
-    source: Source
-    prefix: str = ""
-    gone: str = "0" * 32
-
-    def put(self, reference: str, value: bytes) -> None:
-        self.provider.put(reference, SecretBytes(value))
-
-    def delete(self, reference: str) -> None:
-        client = self.provider.client()
-        client.delete_secret(SecretId=reference, ForceDeleteWithoutRecovery=True)
-
-    def read(self, value: bytes) -> bytes:
-        return value
-
-
-@dataclass
-class SsmStore:
-    """moto's Parameter Store behind the proxy. `kind`: the type of its parameters."""
-
-    provider: DemoProvider
-    source: Source
-    kind: str
-    prefix: str = ""
-    gone: str = "99999"
-
-    def put(self, reference: str, value: bytes) -> None:
-        self.provider.put_parameter(reference, SecretBytes(value), kind=self.kind)
-
-    def delete(self, reference: str) -> None:
-        self.provider.client(service="ssm").delete_parameter(Name=reference)
-
-    def read(self, value: bytes) -> bytes:
-        return value
-
-
-@dataclass
-class FileStore:
-    """A folder."""
-
-    root: Path
-    source: Source = field(init=False)
-    prefix: str = ""
-    gone: str = "0" * 32
-
-    def __post_init__(self) -> None:
-        self.source = FileSource(str(self.root))
-
-    def put(self, reference: str, value: bytes) -> None:
-        path = self.root / reference.removeprefix("/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(path.name + ".new")
-        new.write_bytes(value)
-        new.replace(path)
-
-    def delete(self, reference: str) -> None:
-        (self.root / reference.removeprefix("/")).unlink()
-
-    def read(self, value: bytes) -> bytes:
-        return value
 
 
 @dataclass

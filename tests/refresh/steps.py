@@ -40,10 +40,10 @@ def named(version: str, rejection: Rejection | None = None) -> Arrived:
     return Arrived(material=value_of(version), current=False, rejection=rejection)
 
 
-def wished(
+def operated(
     pin: str | None = None, quarantined: tuple[str, ...] = (), revoked: tuple[str, ...] = ()
 ) -> Operated:
-    """An operator's wishes."""
+    """A change of what operators ask for."""
     return Operated(
         OperatorSpec(pin=pin, quarantined=frozenset(quarantined), revoked=frozenset(revoked))
     )

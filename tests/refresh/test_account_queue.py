@@ -283,7 +283,7 @@ def test_a_failed_write_is_repeated_later_with_all_that_was_asked_since() -> Non
 
 
 def test_reports_keep_their_distance_and_a_change_comes_before_the_regular_one() -> None:
-    """The first at once, then one per gap; an earlier wish wins."""
+    """The first at once, then one per gap; an earlier request wins."""
     queue = WriteQueue()
     queue.report("a", 0.0, within_s=900.0)
     assert queue.take(0.0)

@@ -123,7 +123,7 @@ def test_a_demanded_source_is_fetched_published_and_reported() -> None:
     assert list(setup.engine.states()) == [KEY]
 
 
-def test_p12_an_operators_wish_is_published_while_the_provider_hangs() -> None:
+def test_p12_an_operators_request_is_published_while_the_provider_hangs() -> None:
     """All fetch threads of the account are stuck; writes are not."""
     provider = _provider()
     released = threading.Event()

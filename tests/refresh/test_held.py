@@ -17,7 +17,7 @@ from refresh.held_versions import what_is_lost
 from refresh.model import Demanded, Identity, SnapshotState, Use
 from refresh.step import known_version, step
 from refresh.step_events import AlarmKind, Arrived, FetchFailed, Rechecked, Unchanged, Weighed
-from tests.refresh.steps import alarms, bad, served, state_after, value_of, wished
+from tests.refresh.steps import alarms, bad, operated, served, state_after, value_of
 from tests.refresh.world import CRITICAL, STEADY, Provider, demanded, governed, snapshot
 
 BOTH = b'{"username":"u","password":"p"}'
@@ -126,8 +126,8 @@ def test_rotations_do_not_prolong_a_hold() -> None:
 def test_p2_an_older_version_that_lost_a_member_is_not_served_either() -> None:
     """Of two that are held one after another the first stays held, whatever operators ask for."""
     state = step(holding(), made(holding(), "v3", b"{}"), 3000.0)[0]
-    assert served(state_after(wished(), state=state, at=3100)) == "v1"
-    state = state_after(wished(quarantined=("v3",)), state=state, at=3100)
+    assert served(state_after(operated(), state=state, at=3100)) == "v1"
+    state = state_after(operated(quarantined=("v3",)), state=state, at=3100)
     assert (served(state), state.held_until) == ("v1", 2000.0 + STEADY.budget_s)
     assert served(weighed(state, 3200.0, UNUSED)) == "v2"
 
@@ -145,7 +145,7 @@ def test_a_newer_version_that_failed_its_checks_prolongs_no_hold(
     """The held version is served in its time: one forgotten pod can't keep a dead password."""
     state = state_after(bad("v3"), state=holding(), at=2500)
     assert (served(state), state.lost, state.held_until) == ("v1", (USE,), 5600.0)
-    assert "version v2 lacks password" in str(conditions.hold(state))
+    assert "version v2 lacks password" in str(conditions.held_message(state))
     after = weighed(state, now, wanted)
     assert (served(after), after.reason, after.last_success) == (
         "v2",
@@ -153,7 +153,7 @@ def test_a_newer_version_that_failed_its_checks_prolongs_no_hold(
         2000.0,
     )
     assert after.quarantined == (Quarantined(version="v3", reason="not-json"),)
-    assert conditions.hold(after) is None
+    assert conditions.held_message(after) is None
 
 
 def test_a_hold_is_told_in_a_short_sentence() -> None:
@@ -166,7 +166,7 @@ def test_a_hold_is_told_in_a_short_sentence() -> None:
     wanted = replace(USED, used=uses)
     state = state_after(made(SnapshotState(), "v1", value.encode()))
     state, _ = step(state, made(state, "v2", b"{}", wanted), 2000.0)
-    said = str(conditions.hold(state))
+    said = str(conditions.held_message(state))
     assert len(said) < 800
     assert said.endswith(", or until no pod uses what is missing")
 
@@ -183,16 +183,16 @@ def test_a_provider_that_goes_back_ends_the_hold() -> None:
 @pytest.mark.parametrize("pin", ["v1", "v2"])
 def test_p12_a_pin_ends_the_hold(pin: str) -> None:
     """Somebody has decided: after it the provider's version is served."""
-    state = state_after(wished(pin=pin), state=holding(), at=2100)
+    state = state_after(operated(pin=pin), state=holding(), at=2100)
     assert (served(state), state.reason) == (pin, None)
-    assert served(state_after(wished(), state=weighed(state, 2300.0), at=2200)) == "v2"
+    assert served(state_after(operated(), state=weighed(state, 2300.0), at=2200)) == "v2"
 
 
-@pytest.mark.parametrize("wish", [wished(revoked=("v1",)), wished(quarantined=("v1",))])
-def test_p12_what_unserves_the_served_version_ends_the_hold(wish: object) -> None:
+@pytest.mark.parametrize("spec", [operated(revoked=("v1",)), operated(quarantined=("v1",))])
+def test_p12_what_unserves_the_served_version_ends_the_hold(spec: object) -> None:
     """The held version is the newest that there is."""
-    assert isinstance(wish, type(wished()))
-    assert served(state_after(wish, state=holding(), at=2100)) == "v2"
+    assert isinstance(spec, type(operated()))
+    assert served(state_after(spec, state=holding(), at=2100)) == "v2"
 
 
 def test_a_failure_or_changed_checks_keep_what_is_held() -> None:

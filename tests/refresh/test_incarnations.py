@@ -17,7 +17,7 @@ from refresh.snapshot_data import entry, history_data, publication, restored, se
 from refresh.step import known_version, step
 from refresh.step_events import Alarm, AlarmKind, Arrived, Publish, Unchanged
 from refresh.validate import Rejection
-from tests.refresh.steps import alarms, good, served, state_after, value_of, wished
+from tests.refresh.steps import alarms, good, operated, served, state_after, value_of
 from tests.refresh.world import CLUSTER, Provider, demanded, governed, read, snapshot
 
 KEY = snapshot("a", "/a")
@@ -116,24 +116,24 @@ def test_a_provider_that_says_no_incarnation_any_more_confirms_equal_bytes_only(
 def test_p12_revoking_a_name_covers_every_incarnation() -> None:
     """Those that are held, and those that come later."""
     state = state_after(good("v0"), made(b"one", "i1"), made(b"two", "i2"))
-    state = state_after(wished(revoked=("v1",)), state=state, at=2000)
+    state = state_after(operated(revoked=("v1",)), state=state, at=2000)
     assert (served(state), state.history) == ("v0", ())
     state = state_after(made(b"three", "i3"), state=state, at=3000)
     assert (served(state), state.history) == ("v0", ())
-    alone = state_after(made(b"one", "i1"), wished(revoked=("v1",)), made(b"two", "i2"))
+    alone = state_after(made(b"one", "i1"), operated(revoked=("v1",)), made(b"two", "i2"))
     assert (alone.serving, alone.served) == (Serving.REVOKED, None)
 
 
 def test_p12_a_pin_stays_on_what_is_served() -> None:
     """Another incarnation of the pinned name is a newer version."""
-    state = state_after(made(b"one", "i1"), wished(pin="v1"), made(b"two", "i2"))
+    state = state_after(made(b"one", "i1"), operated(pin="v1"), made(b"two", "i2"))
     assert _value(state) == b"one"
-    assert _value(state_after(wished(), state=state, at=2000)) == b"two"
+    assert _value(state_after(operated(), state=state, at=2000)) == b"two"
 
 
 def test_p5_a_pin_confirms_no_bytes_in_doubt() -> None:
     """The provider's current version is the pinned one, and its bytes are others."""
-    state = state_after(made(b"one", "i1"), wished(pin="v1"), made(b"two", "i1"))
+    state = state_after(made(b"one", "i1"), operated(pin="v1"), made(b"two", "i1"))
     state, _ = step(state, Unchanged("v1", "i1"), 5000.0)
     assert (_value(state), state.last_success) == (b"one", 1000.0)
 
@@ -141,8 +141,8 @@ def test_p5_a_pin_confirms_no_bytes_in_doubt() -> None:
 def test_p12_a_rollback_goes_to_the_incarnation_before() -> None:
     """What is meant is what was served; the next incarnation of that name is a newer version."""
     state = state_after(made(b"one", "i1"), made(b"two", "i2"))
-    wish = wished(quarantined=("v1",))
-    state = state_after(wish, Unchanged("v1", "i2"), wish, state=state, at=2000)
+    spec = operated(quarantined=("v1",))
+    state = state_after(spec, Unchanged("v1", "i2"), spec, state=state, at=2000)
     word = Quarantined(version="v1", reason=versions.ROLLED_BACK, incarnation="i2")
     assert (_value(state), state.quarantined) == (b"one", (word,))
     assert _value(state_after(made(b"three", "i3"), state=state, at=3000)) == b"three"
@@ -153,13 +153,13 @@ def test_p2_a_rollback_serves_no_refused_bytes_of_another_incarnation(*, again: 
     """A check refused the new incarnation. The operator names the version of the one before."""
     refused = replace(made(b"{", "i2"), rejection=Rejection(FetchFailure.INVALID, "not-json"))
     before = state_after(made(b"one", "i1"), refused)
-    asked = wished(quarantined=("v1",))
+    asked = operated(quarantined=("v1",))
     after = step(before, asked, 3000.0)[0]
     if again:
         after = step(after, asked, 4000.0)[0]
     assert _value(after) == b"one"
     assert versions.is_refused(after, Identity("v1", "i2"))
-    lifted = step(after, wished(), 5000.0)[0]
+    lifted = step(after, operated(), 5000.0)[0]
     assert _value(lifted) == b"one"
 
 

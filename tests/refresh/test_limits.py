@@ -133,7 +133,7 @@ def test_probes_come_ever_later_but_never_later_than_the_cap() -> None:
         assert breaker.until is None or breaker.until <= PROBE_CAP_S
 
 
-def test_a_wish_to_be_left_alone_opens_the_breaker_at_once() -> None:
+def test_a_retry_after_opens_the_breaker_at_once() -> None:
     """Retry-After on one throttled fetch rests the whole account."""
     breaker = Breaker().after([FetchFailure.THROTTLED], 10.0, 0.0, asked_s=60.0)
     assert breaker.until == 70.0

@@ -164,17 +164,17 @@ class Refreshing(RuleBasedStateMachine):
     @rule(which=KEYS, back=st.integers(0, 3))
     def pin(self, which: tuple[str, str], back: int) -> None:
         versions = self.provider.held[which[1]]
-        self._wish(which, pin=versions[max(0, len(versions) - 1 - back)][0])
+        self._operate(which, pin=versions[max(0, len(versions) - 1 - back)][0])
 
     @rule(which=KEYS)
     def release(self, which: tuple[str, str]) -> None:
-        self._wish(which)
+        self._operate(which)
 
     @rule(which=KEYS)
     def roll_back(self, which: tuple[str, str]) -> None:
         state = self.world.manager.states.get(snapshot(*which))
         if state is not None and state.served is not None:
-            self._wish(which, quarantined=frozenset({state.served.version}))
+            self._operate(which, quarantined=frozenset({state.served.version}))
 
     @rule(which=KEYS)
     def revoke(self, which: tuple[str, str]) -> None:
@@ -182,9 +182,9 @@ class Refreshing(RuleBasedStateMachine):
         state = self.world.manager.states.get(key)
         if state is not None and state.served is not None:
             self.revoked.setdefault(key, set()).add(state.served.version)
-            self._wish(which)
+            self._operate(which)
 
-    def _wish(
+    def _operate(
         self,
         which: tuple[str, str],
         *,
@@ -193,9 +193,9 @@ class Refreshing(RuleBasedStateMachine):
     ) -> None:
         key = snapshot(*which)
         revoked = frozenset(self.revoked.get(key, set()))
-        wish = OperatorSpec(pin=pin, quarantined=quarantined, revoked=revoked)
-        self.operator_specs[key] = wish
-        self.world.manager.operate(key, wish, self.world.at)
+        spec = OperatorSpec(pin=pin, quarantined=quarantined, revoked=revoked)
+        self.operator_specs[key] = spec
+        self.world.manager.operate(key, spec, self.world.at)
         self.world.flush()
 
     @rule(failing=st.booleans())
@@ -279,7 +279,7 @@ class Refreshing(RuleBasedStateMachine):
             self.rotate(name, good=True)
         for tenant in TENANTS:
             for name in REFERENCES[:2]:
-                self._wish((tenant, name))
+                self._operate((tenant, name))
         self._run(1500)
         for key, state in self._states():
             if key.source.reference != "/gone":

@@ -23,9 +23,9 @@ def test_a_refresh_that_is_asked_for_comes_at_once_and_is_shown() -> None:
     world.manager.demand([demanded("a", "/s")], world.at)
     world.run(100)
     calls, statuses = provider.calls, world.store.statuses
-    wish = OperatorSpec(refresh_requested=world.wall)
+    spec = OperatorSpec(refresh_requested=world.wall)
     for _ in range(3):
-        world.manager.operate(snapshot("a", "/s"), wish, world.at)
+        world.manager.operate(snapshot("a", "/s"), spec, world.at)
         world.run(1)
     assert provider.calls == calls + 1
     assert world.store.statuses >= statuses + 2
@@ -35,18 +35,18 @@ def test_a_restart_does_not_repeat_a_refresh_that_was_answered() -> None:
     """The request stays in the spec; the status says that it was answered."""
     provider = Provider(default=plain)
     world = governed(provider)
-    wish = OperatorSpec(refresh_requested=world.wall)
-    world.manager.demand([demanded("a", "/s", wanted=wish)], world.at)
+    spec = OperatorSpec(refresh_requested=world.wall)
+    world.manager.demand([demanded("a", "/s", wanted=spec)], world.at)
     world.run(10)
     again = World(provider, draw=lambda: 0.9, wall=world.wall, store=world.store)
     again.manager.govern({"aws": BUDGET}, again.at)
     again.restore()
     calls = provider.calls
-    done = replace(wish, refresh_done=True)
+    done = replace(spec, refresh_done=True)
     again.manager.demand([demanded("a", "/s", wanted=done)], again.at)
     again.run(10)
     assert provider.calls == calls
-    assert again.manager.states.all[snapshot("a", "/s")].refresh_handled == wish.refresh_requested
+    assert again.manager.states.all[snapshot("a", "/s")].refresh_handled == spec.refresh_requested
 
 
 def test_a_request_during_a_fetch_is_answered_by_another_fetch() -> None:
@@ -57,14 +57,14 @@ def test_a_request_during_a_fetch_is_answered_by_another_fetch() -> None:
     world.manager.demand([demanded("a", "/s")], world.at)
     work = world.manager.pick("aws", world.at)
     assert work is not None
-    wish = OperatorSpec(refresh_requested=world.wall)
-    world.manager.operate(key, wish, world.at)
+    spec = OperatorSpec(refresh_requested=world.wall)
+    world.manager.operate(key, spec, world.at)
     world.manager.finish("aws", work, provider.fetch(world.manager.requests(work)), world.at)
     assert world.manager.states.all[key].refresh_handled is None
     calls = provider.calls
     world.run(1)
     assert provider.calls == calls + 1
-    assert world.manager.states.all[key].refresh_handled == wish.refresh_requested
+    assert world.manager.states.all[key].refresh_handled == spec.refresh_requested
     world.run(10)
     assert provider.calls == calls + 1
 
@@ -73,15 +73,15 @@ def test_a_request_that_fails_is_answered_too() -> None:
     """By the failure, which its status tells; it is tried again as any failure is."""
     provider = Provider(down=FetchFailure.DENIED)
     world = governed(provider)
-    wish = OperatorSpec(refresh_requested=world.wall)
-    world.manager.demand([demanded("a", "/s", wanted=wish)], world.at)
+    spec = OperatorSpec(refresh_requested=world.wall)
+    world.manager.demand([demanded("a", "/s", wanted=spec)], world.at)
     world.run(1)
     state = world.manager.states.all[snapshot("a", "/s")]
-    assert (state.reason, state.refresh_handled) == (FetchFailure.DENIED, wish.refresh_requested)
+    assert (state.reason, state.refresh_handled) == (FetchFailure.DENIED, spec.refresh_requested)
 
 
 def test_p12_pin_rollback_and_revoke_work_while_the_provider_is_down() -> None:
-    """Each is one wish, published at once."""
+    """Each is one spec, published at once."""
     provider = Provider()
     provider.rotate("/s", "v1", b"one")
     world = governed(provider)
@@ -92,13 +92,13 @@ def test_p12_pin_rollback_and_revoke_work_while_the_provider_is_down() -> None:
     world.run(900)
     provider.down = FetchFailure.UNAVAILABLE
     world.run(100)
-    for wish, value in (
+    for spec, value in (
         (OperatorSpec(pin="v1"), b"one"),
         (OperatorSpec(), b"two"),
         (OperatorSpec(quarantined=frozenset({"v2"})), b"one"),
         (OperatorSpec(revoked=frozenset({"v1", "v2"})), b""),
     ):
-        world.manager.operate(key, wish, world.at)
+        world.manager.operate(key, spec, world.at)
         world.flush()
         assert world.store.snapshots[key]["value"] == value
     for data in (*world.store.snapshots[key].items(), *world.store.histories[key].items()):
@@ -134,7 +134,7 @@ def test_a_pin_is_fetched_by_name_from_the_provider_in_a_fetch_of_its_own() -> N
     assert provider.calls <= calls + 1
 
 
-def test_p12_a_wish_that_comes_with_the_demand_is_applied() -> None:
+def test_p12_a_request_that_comes_with_the_demand_is_applied() -> None:
     """And one on a snapshot that nobody demands asks no provider."""
     provider = Provider(default=plain)
     world = governed(provider)
@@ -146,8 +146,8 @@ def test_p12_a_wish_that_comes_with_the_demand_is_applied() -> None:
     world.run(1)
     assert world.store.snapshots[key]["value"] == b""
     calls = provider.calls
-    wish = OperatorSpec(refresh_requested=world.wall)
-    world.manager.operate(snapshot("a", "/undemanded"), wish, world.at)
+    spec = OperatorSpec(refresh_requested=world.wall)
+    world.manager.operate(snapshot("a", "/undemanded"), spec, world.at)
     world.run(10)
     assert provider.calls == calls
 

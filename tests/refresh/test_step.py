@@ -29,10 +29,10 @@ from tests.refresh.steps import (
     bad,
     good,
     held,
+    operated,
     served,
     state_after,
     value_of,
-    wished,
 )
 
 
@@ -138,7 +138,7 @@ def test_checks_that_came_later_unserve_nothing() -> None:
     state, effects = step(state, bad("v2"), 2000.0)
     assert (served(state), state.last_success) == ("v2", 1010.0)
     assert Alarm(AlarmKind.REJECTED, "v2", "not-json") in effects
-    assert served(state_after(wished(), state=state, at=2100)) == "v2"
+    assert served(state_after(operated(), state=state, at=2100)) == "v2"
     assert state_after(Unchanged("v2"), state=state, at=2200).last_success == 1010.0
 
 
@@ -201,7 +201,7 @@ def test_history_keeps_three_good_versions_and_one_candidate() -> None:
     state = state_after(*(good(f"v{n}") for n in range(6)), bad("b1"), bad("b2"))
     assert (served(state), held(state)) == ("v5", ["b2", "v4", "v3", "v2"])
     assert [item.version for item in state.quarantined] == ["b2"]
-    state = state_after(wished(quarantined=("v0",)), good("v6"), good("v7"), state=state, at=2000)
+    state = state_after(operated(quarantined=("v0",)), good("v6"), good("v7"), state=state, at=2000)
     assert [item.version for item in state.quarantined] == ["b2", "v0"]
 
 
@@ -233,7 +233,7 @@ def test_p5_a_switch_after_the_clock_went_back_makes_no_older_version_fresh() ->
     state = state_after(good("v1"), at=200_000)
     state = state_after(good("v2"), state=state, at=200_100)
     state = state_after(Rewound(90_000.0), state=state, at=110_150)
-    state = state_after(Rechecked(), wished(revoked=("v2",)), state=state, at=110_160)
+    state = state_after(Rechecked(), operated(revoked=("v2",)), state=state, at=110_160)
     assert served(state) == "v1"
     assert state.served is not None
     assert state.served.fetched_at == 110_000

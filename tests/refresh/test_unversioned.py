@@ -21,7 +21,7 @@ from refresh.snapshot_data import (
 )
 from refresh.step import step
 from refresh.step_events import Arrived, FetchFailed, Unchanged
-from tests.refresh.steps import BAD, served, state_after, wished
+from tests.refresh.steps import BAD, operated, served, state_after
 from tests.refresh.world import CLUSTER, read, snapshot
 
 KEY = snapshot("a", "/a")
@@ -80,7 +80,8 @@ def test_an_equal_value_renews_the_age() -> None:
 
 def test_a_value_that_comes_back_has_its_name() -> None:
     """So what an operator said of it still counts."""
-    state = seen(state_after(wished(quarantined=(FIRST,)), state=after(b"one", b"two")), b"one", AT)
+    two = state_after(operated(quarantined=(FIRST,)), state=after(b"one", b"two"))
+    state = seen(two, b"one", AT)
     assert (state.latest, served(state)) == (FIRST, SECOND)
 
 
@@ -93,7 +94,7 @@ def test_p5_names_survive_a_restart() -> None:
 @pytest.mark.parametrize("restart", [False, True])
 def test_p13_a_revoked_value_is_not_served_under_another_name(restart: bool) -> None:  # noqa: FBT001 - a table
     """Its bytes are gone, the provider still gives them: they are known again all the same."""
-    state = state_after(wished(revoked=(FIRST,)), state=after(b"one"), at=AT + 20)
+    state = state_after(operated(revoked=(FIRST,)), state=after(b"one"), at=AT + 20)
     assert state.serving is Serving.REVOKED
     if restart:
         state = again(state, AT + 30)
@@ -104,7 +105,7 @@ def test_p13_a_revoked_value_is_not_served_under_another_name(restart: bool) -> 
 
 def test_p8_the_digest_of_a_revoked_value_stays_in_the_record() -> None:
     """It is in no object that more people may read than the values."""
-    state = state_after(wished(revoked=(FIRST,)), state=after(b"one"), at=AT + 20)
+    state = state_after(operated(revoked=(FIRST,)), state=after(b"one"), at=AT + 20)
     [spent] = state.spent
     written = publication(KEY, state, (), CLUSTER)
     assert spent.digest.encode() in history_data(written.history)["meta.json"]

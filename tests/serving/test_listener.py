@@ -47,7 +47,7 @@ def test_without_ipv6_it_is_every_address_of_ipv4(monkeypatch: pytest.MonkeyPatc
         socket.create_connection(("127.0.0.1", bound.getsockname()[1]), timeout=10).close()
 
 
-class Holding(asyncio.Protocol):
+class CacheReason(asyncio.Protocol):
     """Keeps what comes, and is at work from a newline on, until it is told."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class World:
     """What is connected, and why what was is over."""
 
     def __init__(self, limits: ClientLimits) -> None:
-        self.protocols: list[Holding] = []
+        self.protocols: list[CacheReason] = []
         self.ended: list[str] = []
         self.bound = bind("127.0.0.1", 0)
         self.listener = Listener(
@@ -83,8 +83,8 @@ class World:
             ended=self.ended.append,
         )
 
-    def _protocol(self) -> Holding:
-        self.protocols.append(Holding())
+    def _protocol(self) -> CacheReason:
+        self.protocols.append(CacheReason())
         return self.protocols[-1]
 
     async def connect(self, source: str = "127.0.0.1") -> socket.socket:

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _POLL_S = 60.0
-"""Between looks, at most, whatever the watches say."""
+"""Between reconciliations, at most, whatever the watches say."""
 _MOST_ACTIONS = 20
-"""In one look: more is a quarrel with somebody, who gets the last word until the next look."""
+"""In one reconciliation. More is a conflict with another writer, whose state then stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +107,16 @@ class CertificateReconciler(ServingCertificate):
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Looks when something changed, and now and then, until the block ends."""
+        """Reconciles when something changed, and now and then, until the block ends."""
         stop = asyncio.Event()
         tasks = [asyncio.create_task(item.run(stop)) for item in self._watches()]
-        looking = asyncio.create_task(self._follow())
+        following = asyncio.create_task(self._follow())
         try:
             yield
         finally:
             stop.set()
-            looking.cancel()
-            await asyncio.gather(looking, *tasks, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(following, *tasks, return_exceptions=True)
 
     def _watches(self) -> list[Reflector[str]]:
         """They only wake us: what is decided on is read again."""
@@ -143,16 +143,16 @@ class CertificateReconciler(ServingCertificate):
     async def _follow(self) -> None:
         while True:
             self._wake.clear()
-            delay_s = await self._look()
+            delay_s = await self._reconcile()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
                     await self._wake.wait()
 
-    async def _look(self) -> float:
-        """Everything that is to do now. Seconds until the next look, if nothing happens before."""
+    async def _reconcile(self) -> float:
+        """Everything that is to do now. Seconds until the next time, if nothing happens before."""
         try:
             for _ in range(_MOST_ACTIONS):
-                if not await self.turn():
+                if not await self.act():
                     break
         except (ApiError, secret.ForeignError) as error:
             self._telemetry.reload_failed("certificate")
@@ -167,8 +167,8 @@ class CertificateReconciler(ServingCertificate):
         waiting = times.heal_s / 4 if self._waiting else _POLL_S
         return min(waiting, _POLL_S, times.settle_s / 2 + 0.1, times.leaf_s / 12)
 
-    async def turn(self) -> bool:
-        """One look and at most one action. False: there was nothing to do."""
+    async def act(self) -> bool:
+        """Reads, and does at most one action. False: there was nothing to do."""
         read = await self._read()
         self._bundles = read.bundles
         self._waiting = read.stored.held is not None and read.stored.held.next is not None

@@ -12,6 +12,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.loaders import create_loader
 
+from providers.http import quiet_urllib3
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -166,17 +168,19 @@ def _config(access: Access) -> Config:
 
 
 def quiet_sdk() -> None:
-    """Lets nothing below WARNING out of the SDK: at DEBUG it logs answers and session tokens.
+    """Lets nothing below WARNING out of the SDK: at DEBUG it logs answers and session tokens. Its
+    HTTP client logs nothing at all.
 
     By a filter on each logger, because anyone who configures logging sets levels, also of others.
     """
+    quiet_urllib3()
     for name in (
         "botocore.parsers",
         "botocore.endpoint",
         "botocore.auth",
         *logging.root.manager.loggerDict,
     ):
-        if name.partition(".")[0] in {"boto3", "botocore", "urllib3"}:
+        if name.partition(".")[0] in {"boto3", "botocore"}:
             logging.getLogger(name).addFilter(_from_warning)
 
 

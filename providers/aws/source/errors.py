@@ -6,13 +6,14 @@ it has a place here.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from contract.reasons import FetchFailure
-from providers.http import retry_after_s
+from providers.http import forget, retry_after_s
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ _CLASSES = {name: reason for reason, names in BY_CLASS.items() for name in names
 UNREADABLE = Failed(reason=FetchFailure.UNAVAILABLE, code="UnreadableAnswer")
 """An answer without the members that AWS promises, or one at which botocore's parser fell over."""
 
+FOREIGN = Failed(reason=FetchFailure.UNAVAILABLE, code="ForeignAnswer")
+"""An error page that is not AWS's: of a load balancer, a firewall or a proxy; or one that was cut
+off."""
+
 TROUBLE = (
     BotoCoreError,
     ClientError,
@@ -142,7 +147,8 @@ another shape or depth, base64 and UTF-8 that are none. Some of them hold that b
 
 
 def failure(error: Exception) -> Failed:
-    """The meaning of one of TROUBLE. Nothing of its message goes on."""
+    """The meaning of one of TROUBLE. Nothing of its message goes on, or stays in memory."""
+    forget(error)
     if isinstance(error, ClientError):
         return _refusal(error.response)
     for cls in type(error).__mro__:
@@ -167,7 +173,18 @@ def _refusal(response: Mapping[str, object]) -> Failed:
         return Failed(reason=_CODES[code], code=code, delay_s=delay_s)
     status = metadata.get("HTTPStatusCode")
     number = status if isinstance(status, int) else 0
+    if number in _OWN and not _is_own(code):
+        return FOREIGN
     return Failed(reason=_by_status(number), code=f"Http{number // 100}xx", delay_s=delay_s)
+
+
+_OWN = range(400, 408)
+"""Statuses that only AWS's own body makes a verdict."""
+
+
+def _is_own(code: object) -> bool:
+    """Whether AWS gave a code. Where a body has none, botocore puts the status in its place."""
+    return isinstance(code, str) and re.fullmatch("[A-Za-z][A-Za-z0-9._]*", code) is not None
 
 
 _STATUSES = {

@@ -12,6 +12,7 @@ from providers.aws.source.parameter_store import AwsParameterStore
 from providers.aws.source.role import Role, Wanted
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.credentials import Login, UnderLogin
+from providers.http import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from providers.open_source import Opening
     from providers.protocol import Source
 
+USUAL = Patience()
 LONGEST_SESSION = 64
 """Characters that STS takes as a session's name."""
 
 
-def open_source(opening: Opening, keys: Keys | None = None) -> Source:
+def open_source(opening: Opening, keys: Keys | None = None, patience: Patience = USUAL) -> Source:
     """The source behind an account's block `aws`. `keys`: None is the SDK's standard chain."""
     block = opening.block_as(Aws)
     access = Access(
@@ -33,6 +35,8 @@ def open_source(opening: Opening, keys: Keys | None = None) -> Source:
         ssm_endpoint=block.ssm_endpoint,
         sts_endpoint=block.sts_endpoint,
         keys=keys,
+        connect_timeout_s=patience.connect_s,
+        read_timeout_s=patience.read_s,
         connections=opening.connections,
     )
     wanted = _wanted(opening.account, block)

@@ -50,7 +50,7 @@ def test_a_pod_that_waits_for_what_was_never_fetched(commanded: Commanded) -> No
     shown = commanded.shown("explain", "pod/web-1")
     assert shown["verdict"] == "held"
     (secret,) = shown["secrets"]
-    assert (secret["name"], secret["source"], secret["state"], secret["holds"]) == (
+    assert (secret["name"], secret["source"], secret["state"], secret["blocksStart"]) == (
         *("db", SOURCE, "never-synced"),
         True,
     )
@@ -58,7 +58,7 @@ def test_a_pod_that_waits_for_what_was_never_fetched(commanded: Commanded) -> No
     commanded.here("refresh", SOURCE)
     commanded.stand("web-1", {**PENDING, "phase": "Running"})
     (secret,) = commanded.shown("explain", "web-1")["secrets"]
-    assert (secret["state"], secret["holds"]) == ("fresh", False)
+    assert (secret["state"], secret["blocksStart"]) == ("fresh", False)
 
 
 def test_a_pod_whose_source_policy_refuses(commanded: Commanded) -> None:

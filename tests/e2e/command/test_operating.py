@@ -107,7 +107,7 @@ def test_p12_operators_at_one_time_lose_no_revocation(
     assert set(found["spec"]["revoked"]) == set(rotated)
 
 
-def test_p12_a_wish_without_a_controller_is_kept_for_it(
+def test_p12_a_request_without_a_controller_is_kept_for_it(
     commanded: Commanded, rotated: tuple[str, str]
 ) -> None:
     """Its Lease changes no more: exit 3. The next controller carries it out."""
@@ -126,7 +126,7 @@ def test_p12_a_wish_without_a_controller_is_kept_for_it(
 def test_a_controller_that_does_not_answer_in_time_is_said(
     commanded: Commanded, rotated: tuple[str, str]
 ) -> None:
-    """Exit 4; Ctrl-C while waiting is 130; the wishes hold."""
+    """Exit 4; Ctrl-C while waiting is 130; the requests are kept."""
     process = commanded.controlled.processes[-1]
     process.send_signal(signal.SIGSTOP)
     said = commanded.here("rollback", SOURCE, "--wait", "0.2", code=4)
@@ -136,7 +136,7 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
     # A shell in the background has its children ignore Ctrl-C.
     command = ["env", "--default-signal=INT", sys.executable, "-m", "cli", *words]
     waiting = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    until("the second wish", lambda: _asked(commanded) != before, PATIENCE_S)
+    until("the second request", lambda: _asked(commanded) != before, PATIENCE_S)
     waiting.send_signal(signal.SIGINT)
     _, error = waiting.communicate(timeout=20)
     process.send_signal(signal.SIGCONT)

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 MINE, NARROW = "/e2e/tenant", "/e2e/narrow/tenant"
 PINNED = 180
 MOST_CALLS = 30
-"""Of the narrow account's between the wish for a rotation and its arrival: in turns a few, and what
+"""Of the narrow account's between the request to rotate and its arrival: in turns a few, and what
 is made while this test looks. In order of arrival they are as many as are queued."""
 CALLS = re.compile(
     r"^lastgood_provider_requests_total\{"

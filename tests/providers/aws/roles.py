@@ -9,6 +9,7 @@ import boto3
 from api.account import SecretAccount
 from providers.aws.source.client import Keys
 from providers.protocol import Again, Material
+from tests.providers.conformance.store import Clock
 from tests.providers.harness import REGION, Scripted, one, source_of
 
 if TYPE_CHECKING:
@@ -25,16 +26,6 @@ ANSWER = {
     "VersionStages": ["AWSCURRENT"],
     "SecretString": "good",
 }
-
-
-class Clock:
-    """Seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def account(address: str, *, name: str = "main", owner: int = 1, **aws: Any) -> SecretAccount:  # noqa: ANN401 - as on the wire

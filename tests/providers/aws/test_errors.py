@@ -18,6 +18,7 @@ from providers.aws.source.errors import (
     BY_CLASS,
     BY_CODE,
     EXPIRED,
+    FOREIGN,
     UNREADABLE,
     failure,
     item_failure,
@@ -146,13 +147,22 @@ def test_a_known_code_wins_over_its_status(code: str, reason: FetchFailure) -> N
         (None, FetchFailure.UNAVAILABLE, "Http0xx"),
     ],
 )
-@pytest.mark.parametrize("given_code", ["NobodyKnowsThis", "404", "", None, {"a": 1}, ["x"]])
 def test_an_unknown_code_counts_by_its_status(
-    status: int | None, reason: FetchFailure, code: str, given_code: object
+    status: int | None, reason: FetchFailure, code: str
 ) -> None:
     """And never appears itself, because codes become labels of metrics."""
-    failed = failure(refused(given_code, status))
+    failed = failure(refused("NobodyKnowsThis", status))
     assert (failed.reason, failed.code) == (reason, code)
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 429, 500, 503])
+@pytest.mark.parametrize("given_code", ["404", "", None, {"a": 1}, ["x"], "<html>", "a b"])
+def test_an_error_without_a_code_of_aws_is_no_verdict(given_code: object, status: int) -> None:
+    """A firewall's page, or half an answer: botocore gives the status as its code."""
+    failed = failure(refused(given_code, status))
+    throttled = status == 429
+    assert failed.reason is (FetchFailure.THROTTLED if throttled else FetchFailure.UNAVAILABLE)
+    assert (failed == FOREIGN) == (status in {400, 401, 403, 404})
 
 
 def test_an_unknown_subclass_counts_as_what_it_derives_from() -> None:

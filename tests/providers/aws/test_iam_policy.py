@@ -14,7 +14,8 @@ import pytest
 from contract.reasons import FetchFailure
 from providers.aws.source.client import Client, StsClient
 from providers.protocol import Alone, Failed, FetchRequest, Material, NotModified
-from tests.providers.aws.roles import OWN, REFUSED, Clock, Given, account, refusal
+from tests.providers.aws.roles import OWN, REFUSED, Given, account, refusal
+from tests.providers.conformance.store import Clock
 from tests.providers.harness import one, source_of
 
 if TYPE_CHECKING:

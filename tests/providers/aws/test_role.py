@@ -12,7 +12,8 @@ from contract.secret_bytes import SecretBytes
 from providers.aws.source.role import DURATION_S
 from providers.credentials import LEAST_S, RENEW_SHARE
 from providers.protocol import Again, FetchRequest, Material
-from tests.providers.aws.roles import OWN, Clock, Given, account, hold
+from tests.providers.aws.roles import OWN, Given, account, hold
+from tests.providers.conformance.store import Clock
 from tests.providers.harness import REGION, one, source_of
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from tests.providers.aws.roles import (
     EXPIRED,
     OWN,
     REFUSED,
-    Clock,
     Given,
     assumed,
     refusal,
 )
+from tests.providers.conformance.store import Clock
 from tests.providers.harness import REGION, Scripted, scripted_server
 
 if TYPE_CHECKING:

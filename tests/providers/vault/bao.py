@@ -19,6 +19,7 @@ from demo.provider import NotStartedError
 from providers.http import Patience
 from providers.protocol import Again, FetchRequest
 from providers.vault.source.opening import open_source
+from tests.providers.conformance.store import Clock
 
 if TYPE_CHECKING:
     from providers.protocol import FetchResult, Observer, Source
@@ -149,16 +150,6 @@ def account(*addresses: str, **vault: Any) -> SecretAccount:  # noqa: ANN401 - a
     )
 
 
-class Clock:
-    """Seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @dataclass
 class Given:
     """A source of Vault, and what it said."""
@@ -209,30 +200,3 @@ class Given:
         found = [operation for operation, _ in self.calls]
         self.calls.clear()
         return found
-
-
-@dataclass
-class VaultStore:
-    """OpenBao behind the proxy, for the conformance tests."""
-
-    bao: Bao
-    given: Given
-    prefix: str = "secret"
-    gone: str = "0" * 32
-
-    @property
-    def source(self) -> Source:
-        return self.given.source
-
-    def put(self, reference: str, value: bytes) -> None:
-        self.bao.put(reference, {"value": value.decode()})
-
-    def delete(self, reference: str) -> None:
-        mount, _, path = reference.partition("/")
-        self.bao.api("DELETE", f"{mount}/metadata/{path}")
-
-    def read(self, value: bytes) -> bytes:
-        """A secret is an object, which the source gives as JSON."""
-        return json.dumps(
-            {"value": value.decode()}, ensure_ascii=False, separators=(",", ":")
-        ).encode()

@@ -183,7 +183,7 @@ def test_p13_deciding_leaves_the_loop_to_others_and_misses_no_change() -> None:
 
     async def looks() -> None:
         while clock.monotonic() < 120.0:
-            await controller.look()
+            await controller.step()
             clock.pass_(POLL_S)
 
     asyncio.run(looks())
