@@ -5,6 +5,7 @@ proxy. So a source asks for the cloud's real hosts, and its tests see which ones
 from __future__ import annotations
 
 import datetime as dt
+import email.utils
 import http.server
 import json
 import socket
@@ -17,10 +18,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from certs.dev_ca import CA_FILE, CERT_FILE, KEY_FILE, write_pair
 from providers.proxies import Proxies
+from tests.providers.conformance.store import json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.providers.conformance.wire import Asked as WireAsked
+    from tests.providers.conformance.wire import Reply as WireReply
 
 _HANDSHAKE = b"\x16"
 """The first byte of a TLS connection."""
@@ -182,3 +187,30 @@ def _serve(  # noqa: C901 - a handler is one class
 def later(seconds: float) -> str:
     """A moment of RFC 3339 from now."""
     return dt.datetime.fromtimestamp(time.time() + seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def on_wire(answer: Callable[[Asked], Reply]) -> Callable[[WireAsked], WireReply]:
+    """The server of a fake, for the conformance suite's wire: all of its hosts are one there."""
+
+    def forward(asked: WireAsked) -> WireReply:
+        parts = urlsplit(asked.target)
+        reply = answer(
+            Asked(
+                host="localhost",
+                secure=True,
+                method=asked.method,
+                path=parts.path,
+                query=dict(parse_qsl(parts.query)),
+                headers=dict(asked.headers),
+                body=asked.body,
+            )
+        )
+        return to_wire(reply)
+
+    return forward
+
+
+def to_wire(reply: Reply) -> WireReply:
+    """The same for the suite's wire."""
+    date = {"Date": email.utils.formatdate(usegmt=True)}
+    return json_reply(reply.status, reply.body, **date, **reply.headers)

@@ -11,6 +11,7 @@ from providers.azure.source.opening import open_source
 from providers.http import Patience
 from providers.protocol import Again, FetchRequest
 from tests.providers.azure.fake import CLIENT, SECRET, TENANT, VAULT
+from tests.providers.conformance.store import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,16 +44,6 @@ def account(**azure: Any) -> SecretAccount:  # noqa: ANN401 - as on the wire
     )
 
 
-class Clock:
-    """Seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @dataclass
 class Given:
     """The account's files are below `folder`."""
@@ -60,6 +51,7 @@ class Given:
     azure: AzureCloud
     folder: Path
     account: SecretAccount = field(default_factory=account)
+    timeout_s: float = 2.0
     direct: tuple[str, ...] = ()
     """Hosts that are reached without the proxy."""
     clock: Clock = field(default_factory=Clock)
@@ -81,7 +73,9 @@ class Given:
             folder=self.folder,
             proxies=replace(self.azure.cloud.proxies, never=self.direct),
         )
-        self.source = open_source(opening, Patience(connect_s=2.0, read_s=2.0))
+        self.source = open_source(
+            opening, Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
+        )
         self.azure.cloud.at_end.append(self.source.close)
 
     def once(self, reference: str, **given: str) -> FetchResult:

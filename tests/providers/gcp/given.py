@@ -11,6 +11,7 @@ from controller.accounts import opening_of
 from providers.gcp.source.opening import open_source
 from providers.http import Patience
 from providers.protocol import Again, FetchRequest
+from tests.providers.conformance.store import Clock
 from tests.providers.gcp.fake import AUDIENCE, OTHER, PROJECT
 
 if TYPE_CHECKING:
@@ -56,16 +57,6 @@ IMPERSONATION = {
 }
 
 
-class Clock:
-    """Seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @dataclass
 class Given:
     """The account's files are below `folder`."""
@@ -76,6 +67,7 @@ class Given:
     configuration: dict[str, Any] | None = None
     """Of `gcp.json`; None: federation by the token in the file `token`."""
     limit_s: float = 30.0
+    timeout_s: float = 2.0
     clock: Clock = field(default_factory=Clock)
     calls: list[tuple[str, str]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -96,7 +88,7 @@ class Given:
             folder=self.folder,
             proxies=self.google.cloud.proxies,
         )
-        patience = Patience(connect_s=2.0, read_s=2.0)
+        patience = Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
         self.source = open_source(opening, patience, self.limit_s)
         self.google.cloud.at_end.append(self.source.close)
 
