@@ -38,6 +38,10 @@ class Material:
     """What another secret of this name, made after this one was deleted, has not: part of an ARN, a
     time of creation. At most MOST_INCARNATION characters. None: the provider has none.
     """
+    warning: str | None = None
+    """A word of a closed set for an Event: what the provider says against this version, though it
+    gives it. A source says it once per version. None: nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,8 @@ class NotModified:
 
     version: str
     incarnation: str | None = None
+    warning: str | None = None
+    """As of Material."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,8 @@ class Failed:
     """A word of a closed set: the provider's error code, or the client's exception class."""
     delay_s: float | None = None
     """How long the provider asked to be left alone (Retry-After); None: it did not say."""
+    what_to_do: str | None = None
+    """A sentence of ours for an Event, where the reason alone would mislead. None: it does not."""
 
 
 @dataclass(frozen=True, slots=True)

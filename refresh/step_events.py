@@ -32,6 +32,10 @@ class AlarmKind(StrEnum):
     """The served version was revoked and nothing replaces it."""
     WITHDRAWN = "withdrawn"
     """Policy took the source away, and its value is removed."""
+    NOT_USABLE = "not-usable"
+    """The provider's newest version can't be used, and there is something to do about that."""
+    WARNED = "warned"
+    """The provider says something against a version, though it gives it."""
     RESTORED = "restored"
     """Another cluster wrote it: a backup. It counts as old as its value and is fetched first."""
 
@@ -74,6 +78,8 @@ class Unchanged:
 
     version: str
     incarnation: str | None = None
+    warning: str | None = None
+    """Of providers.protocol.NotModified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,10 @@ class FetchFailed:
 
     reason: FetchFailure
     current: bool = True
+    code: str | None = None
+    """The provider's word, where there is `what_to_do`."""
+    what_to_do: str | None = None
+    """Of providers.protocol.Failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from contract.reasons import FetchFailure
@@ -26,7 +27,12 @@ def _denied(code: str) -> Failed:
 
 ABSENT = Failed(reason=FetchFailure.ABSENT, code="SecretNotFound")
 NOT_FOUND = Failed(reason=FetchFailure.INVALID, code="VersionNotFound")
-DISABLED = Failed(reason=FetchFailure.INVALID, code="SecretDisabled")
+DISABLED = Failed(
+    reason=FetchFailure.INVALID,
+    code="SecretDisabled",
+    what_to_do="The newest version in Azure Key Vault is disabled. Older ones are not read instead:"
+    " use `lastgood rollback`, or enable it or set another value",
+)
 NO_VALUE = Failed(reason=FetchFailure.EMPTY, code="NoValue")
 FOREIGN = Failed(reason=FetchFailure.UNAVAILABLE, code="ForeignAnswer")
 """An error page that is not Key Vault's: of a proxy, or of another service."""
@@ -34,6 +40,7 @@ UNAUTHORIZED = _denied("Unauthorized")
 OTHER_TENANT = _denied("OtherTenant")
 """The vault trusts another tenant than the account's. Its challenge is not followed."""
 
+EXPIRED, NOT_YET_VALID = "expired", "not-yet-valid"
 INNER = frozenset(
     {
         "AccessDenied",
@@ -62,10 +69,10 @@ class Secret:
     value: SecretBytes
     created: int
     """Seconds since the epoch; 0: it does not say."""
-    not_before: int | None
-    """`nbf`, for information only: Key Vault gives the value all the same. None: there is none."""
-    expires: int | None
-    """`exp`, in the same way."""
+    warning: str | None
+    """EXPIRED or NOT_YET_VALID, by the answer's own Date: Key Vault gives the value all the same.
+    None: it is neither.
+    """
 
 
 def of_get(answer: Answer, tenant: str) -> Secret | Failed:
@@ -87,8 +94,7 @@ def of_get(answer: Answer, tenant: str) -> Secret | Failed:
             version=named[3],
             value=SecretBytes(value.encode()),
             created=_moment(attributes.get("created")) or 0,
-            not_before=_moment(attributes.get("nbf")),
-            expires=_moment(attributes.get("exp")),
+            warning=_warning(attributes, answer),
         )
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return UNREADABLE
@@ -134,6 +140,18 @@ def _inner(error: Mapping[str, Any]) -> str | None:
     inner = error.get("innererror") or error.get("innerError")
     code = inner.get("code") if isinstance(inner, dict) else None
     return code if isinstance(code, str) else None
+
+
+def _warning(attributes: Mapping[str, object], answer: Answer) -> str | None:
+    """Of `exp` and `nbf`, which are for information only."""
+    try:
+        now = parsedate_to_datetime(answer.headers["date"]).timestamp()
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    ends, starts = _moment(attributes.get("exp")), _moment(attributes.get("nbf"))
+    if ends is not None and ends <= now:
+        return EXPIRED
+    return NOT_YET_VALID if starts is not None and starts > now else None
 
 
 def _moment(said: object) -> int | None:

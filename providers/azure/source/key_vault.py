@@ -45,7 +45,12 @@ class AzureKeyVault:
     batch_limit = 1
 
     def __init__(
-        self, http: Http, block: Azure, *, token: Callable[[], Token], observer: Observer | None
+        self,
+        http: Http,
+        block: Azure,
+        *,
+        token: Callable[[], Token],
+        observer: Observer | None,
     ) -> None:
         self._http = http
         self._url = block.vault_url
@@ -53,6 +58,8 @@ class AzureKeyVault:
         self._tenant = block.tenant_id
         self._token = token
         self._observer = observer
+        self._warned: dict[str, tuple[str, str]] = {}
+        """The version and word that were said last, by secret."""
 
     def most_calls(self, requests: Sequence[FetchRequest]) -> int:
         [request] = requests
@@ -78,10 +85,10 @@ class AzureKeyVault:
             return found, 1
         known = request.known_version
         if found.version == known:
-            return NotModified(version=found.version), 1
+            return NotModified(version=found.version, warning=self._warning(found)), 1
         if known is not None and _VERSION.fullmatch(known):
-            return self._older(found, known) or _material(found), 2
-        return _material(found), 1
+            return self._older(found, known) or self._material(found), 2
+        return self._material(found), 1
 
     def _pinned(self, name: str, version: str) -> tuple[FetchResult, int]:
         if not _VERSION.fullmatch(version):
@@ -89,7 +96,7 @@ class AzureKeyVault:
         found = self._get(name, version)
         if isinstance(found, Failed):
             return (answers.NOT_FOUND if found == answers.ABSENT else found), 1
-        return _material(found), 1
+        return self._material(found), 1
 
     def _older(self, found: Secret, known: str) -> Failed | None:
         """Why it is not believed that `found` is newer than the held version; None: it is."""
@@ -113,6 +120,13 @@ class AzureKeyVault:
             return NAME_MISMATCH
         return found
 
+    def _material(self, found: Secret) -> Material:
+        return Material(version=found.version, value=found.value, warning=self._warning(found))
 
-def _material(found: Secret) -> Material:
-    return Material(version=found.version, value=found.value)
+    def _warning(self, found: Secret) -> str | None:
+        """Once per version."""
+        word = found.warning
+        if word is None or self._warned.get(found.name) == (found.version, word):
+            return None
+        self._warned[found.name] = found.version, word
+        return word

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from providers.http import Answer
 
 NOT_FOUND = Failed(reason=FetchFailure.INVALID, code="VersionNotFound")
-NOT_ENABLED = Failed(reason=FetchFailure.INVALID, code="VersionNotEnabled")
+NOT_ENABLED = Failed(
+    reason=FetchFailure.INVALID,
+    code="VersionNotEnabled",
+    what_to_do="The newest version in Google Secret Manager is disabled or destroyed. Older ones"
+    " are not read instead: use `lastgood rollback`, or add or enable a version",
+)
 """The version is disabled or destroyed."""
 MISMATCH = Failed(reason=FetchFailure.UNAVAILABLE, code="ChecksumMismatch")
 NO_DATA = Failed(reason=FetchFailure.EMPTY, code="NoData")

@@ -106,10 +106,41 @@ def test_a_disabled_secret_is_invalid(azure: AzureCloud, given: Given) -> None:
     assert failed(given.ask("db")) == (FetchFailure.INVALID, "SecretDisabled")
 
 
-def test_a_secret_outside_its_window_is_a_value(azure: AzureCloud, given: Given) -> None:
-    """Azure/AzureKeyVault#19: `exp` and `nbf` are for information only."""
-    azure.put("db", "one", expires=1, not_before=0)
-    assert material(given.ask("db")).value.reveal() == b"one"
+FAR = 4_000_000_000
+"""Seconds since the epoch, in 2096."""
+
+
+@pytest.mark.parametrize(
+    ("window", "warning"),
+    [
+        ({"expires": 1}, "expired"),
+        ({"not_before": FAR}, "not-yet-valid"),
+        ({"expires": FAR, "not_before": 1}, None),
+        ({}, None),
+    ],
+)
+def test_a_secret_outside_its_window_is_a_value_with_a_warning(
+    azure: AzureCloud, given: Given, window: dict[str, int], warning: str | None
+) -> None:
+    """Azure/AzureKeyVault#19: `exp` and `nbf` are for information only. It is said once."""
+    version = azure.put("db", "one", **window).name
+    found = material(given.ask("db"))
+    assert (found.value.reveal(), found.warning) == (b"one", warning)
+    assert given.ask("db", known_version=version) == NotModified(version=version)
+
+
+def test_a_version_whose_time_ends_while_it_is_held_is_told(
+    azure: AzureCloud, given: Given
+) -> None:
+    """By the server's clock, once."""
+    held = azure.put("db", "one", expires=FAR)
+    assert material(given.ask("db")).warning is None
+    held.expires = 1
+    told = [given.ask("db", known_version=held.name) for _ in range(2)]
+    assert told == [
+        NotModified(version=held.name, warning="expired"),
+        NotModified(version=held.name),
+    ]
 
 
 def test_a_name_has_one_spelling(given: Given) -> None:
