@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 OPENED = """
 import sys, time
-import controller.accounts
+import controller.run
 from tests.providers.test_open_source import ACCOUNTS, KEYS
 from tests.providers.harness import source_of
 for scheme in sys.argv[1:]:
     source_of(ACCOUNTS[scheme][0], scheme, keys=KEYS, monotonic=time.monotonic).close()
-names = {"google.auth", "azure.identity", "msal", "cryptography", "requests"}
+names = {"google.auth", "azure.identity", "msal", "cryptography"}
 print(*sorted(names & set(sys.modules)))
 """
 
@@ -35,8 +35,8 @@ print(*sorted(names & set(sys.modules)))
     ("schemes", "imported"),
     [
         (("aws-sm", "aws-ssm", "file", "vault"), set()),
-        (("gcp-sm",), {"google.auth", "cryptography", "requests"}),
-        (("azure-kv",), {"azure.identity", "msal", "cryptography", "requests"}),
+        (("gcp-sm",), {"google.auth", "cryptography"}),
+        (("azure-kv",), {"azure.identity", "msal", "cryptography"}),
     ],
     ids=["no cloud", "google", "azure"],
 )
