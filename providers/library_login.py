@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.reasons import FetchFailure
 from providers.credentials import LEAST_S, Asked, Login, UnderLogin
-from providers.http import UNREADABLE, Http, Tls
+from providers.http import UNREADABLE, Http, Tls, forget
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class _Attempt:
             self.found = self._token(self.wire)
         except Exception as error:  # noqa: BLE001 - a library raises what it likes, with tokens in it
             self.found = self.wire.failed or self._raised(error)
+            forget(error)
         finally:
             self.done.set()
 

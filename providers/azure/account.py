@@ -35,7 +35,7 @@ _NEEDS_AUTHORITY = (
     "authorityHost is required unless vaultURL ends with one of .vault.azure.net, .vault.azure.cn,"
     " .vault.usgovcloudapi.net"
 )
-_KNOWN = "[.]vault[.](azure[.]net|azure[.]cn|usgovcloudapi[.]net)$"
+_KNOWN = "^https://[A-Za-z0-9-]+[.]vault[.](azure[.]net|azure[.]cn|usgovcloudapi[.]net)$"
 
 _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Tenant = Annotated[
@@ -187,8 +187,8 @@ class Azure(Block):
 
     @property
     def host(self) -> str:
-        """Of the vault, with its port if there is one, in lower case."""
-        return self.vault_url.removeprefix("https://").lower()
+        """Of the vault, with its port unless that is 443, in lower case."""
+        return self.vault_url.removeprefix("https://").lower().removesuffix(":443")
 
     @property
     def suffix(self) -> str:

@@ -281,6 +281,8 @@ RULES = (
     _azure(AZURE_HTTPS, authorityHost="http://login.microsoftonline.com"),
     _azure(AZURE_AUTHORITY, vaultURL="https://payments.vault.azure.net.evil.example"),
     _azure(AZURE_AUTHORITY, vaultURL="https://payments.vault.azure.net:8443"),
+    _azure(AZURE_AUTHORITY, vaultURL="https://a.b.vault.azure.net"),
+    _azure(AZURE_AUTHORITY, vaultURL="https://vault.azure.net"),
     _policy(CLASS, spec__sources__0__class="stedy"),
     _policy(CLASS, spec__classes={}),
     _check(),

@@ -89,7 +89,7 @@ def of_get(answer: Answer, tenant: str) -> Secret | Failed:
         if not value:
             return NO_VALUE
         return Secret(
-            host=named[1].lower(),
+            host=named[1].lower().removesuffix(":443"),
             name=named[2].lower(),
             version=named[3],
             value=SecretBytes(value.encode()),

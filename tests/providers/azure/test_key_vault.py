@@ -143,6 +143,13 @@ def test_a_version_whose_time_ends_while_it_is_held_is_told(
     ]
 
 
+def test_an_identifier_may_have_the_usual_port(azure: AzureCloud, given: Given) -> None:
+    """Older answers have it; a host has any case, and a name too."""
+    full = f"https://Payments.Vault.Azure.Net:443/secrets/DB/{'0' * 32}"
+    azure.cloud.faults[DB] = Reply({"id": full, "value": "one"})
+    assert material(given.ask("db")).version == "0" * 32
+
+
 def test_a_name_has_one_spelling(given: Given) -> None:
     """Key Vault takes any case. A revocation covers all who read it."""
     result = given.ask("DB")

@@ -5,9 +5,11 @@ Credentials, OAuth and the metadata server. The official client reads from it in
 from __future__ import annotations
 
 import base64
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from providers.gcp.source.crc32c import crc32c
 from tests.providers.cloud import Asked, Cloud, Reply, later
@@ -34,6 +36,7 @@ AUDIENCE = (
 )
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 IAM_SCOPE = "https://www.googleapis.com/auth/iam"
+AWS_TOKEN = "urn:ietf:params:aws:token-type:aws4_request"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 BY_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _PATH = re.compile(
@@ -119,7 +122,13 @@ class Google:
                 "invalid_target",
                 'The target service indicated by the "audience" parameters is invalid.',
             )
-        if form.get("subject_token") not in self.subject_tokens:
+        token = form.get("subject_token", "")
+        if form.get("subject_token_type") == AWS_TOKEN:
+            signed = json.loads(unquote(token))
+            known = signed["url"].startswith("https://sts.eu-west-1.amazonaws.com")
+        else:
+            known = token in self.subject_tokens
+        if not known:
             return _oauth(
                 "invalid_grant",
                 "The audience in ID Token [sts.amazonaws.com] does not"

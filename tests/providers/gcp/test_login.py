@@ -81,6 +81,24 @@ def test_federation_with_an_impersonation(google: Google, tmp_path: Path) -> Non
     assert given.calls == [("login", "ok"), ("login", "ok"), ("access", "ok")]
 
 
+def test_federation_with_an_identity_of_aws(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As create-cred-config writes it with --aws; a signed request, without AWS being asked."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA0")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-5f1d3c")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    source = {
+        "environment_id": "aws1",
+        "regional_cred_verification_url": "https://sts.{region}.amazonaws.com"
+        "?Action=GetCallerIdentity&Version=2011-06-15",
+    }
+    kind = "urn:ietf:params:aws:token-type:aws4_request"
+    configuration = federated(tmp_path, credential_source=source, subject_token_type=kind)
+    assert read(Given(google, tmp_path, configuration=configuration)) == "principal://of-the-pool"
+    assert b"canary" not in b"".join(asked.body for asked in google.cloud.asked)
+
+
 def test_an_accounts_own_impersonation(google: Google, tmp_path: Path) -> None:
     """The field `impersonate`, after whatever login."""
     assert read(Given(google, tmp_path, account(impersonate=OTHER))) == OTHER
