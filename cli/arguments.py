@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from cli.settings import Settings
 
 EXIT_CODES = """\
-exit codes: 0 done; 1 refused; 2 wrong arguments; 3 saved, but no controller
-runs; 4 saved, but not done within --wait; 130 Ctrl-C. Errors are on stderr."""
-DESCRIPTION = "Operate the last good versions of secrets, and explain pods that wait for them."
+exit codes: 0 done, 1 failed, 2 wrong arguments, 3 saved but no controller
+runs, 4 saved but not done within --wait, 130 Ctrl-C. Errors are on stderr."""
+DESCRIPTION = "Show and change the secret versions that pods get, and explain why pods wait."
 FOOTER = """\
 "lastgood VERB --help" shows options and examples. lastgood uses the current
 context of your kubeconfig, or the service account of the pod it runs in."""
@@ -145,7 +145,9 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
             added.add_argument("name", metavar="NAME", nargs=nargs, help=NAME_HELP)
         if verb.version:
             added.add_argument(
-                "version", metavar="VERSION", help="version, or a unique prefix of 4 characters"
+                "version",
+                metavar="VERSION",
+                help="version, or a unique prefix (at least 4 characters)",
             )
         _add_cluster(added, everywhere=True)
         if verb.waits:
@@ -246,7 +248,7 @@ def _add_manifests(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--strict", action="store_true", help="fail, not warn, on annotations without effect"
     )
-    _add_cluster(verb, everywhere=False, namespace="for manifests without one")
+    _add_cluster(verb, everywhere=False, namespace="namespace if none is set")
 
 
 def _add_explain(verbs: _Verbs, called: str) -> None:

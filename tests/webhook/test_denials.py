@@ -198,7 +198,7 @@ ANNOTATIONS = {
         {"containers": "app,istio-init"},
         (
             "containers: istio-init is a mesh proxy, which starts before the secrets exist."
-            " Remove it"
+            " Remove the name from the annotation"
         ),
     ),
     "relative path": (

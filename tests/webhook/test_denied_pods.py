@@ -31,7 +31,10 @@ NAMESPACES = {
         "namespace unknown has no label lastgood.dev/policy. An admin must set it to the name of a"
         " SecretPolicy"
     ),
-    "lost": "namespace lost selects the policy payment, which does not exist",
+    "lost": (
+        "namespace lost selects SecretPolicy payment, which does not exist. An admin must create"
+        " it, or correct the label lastgood.dev/policy"
+    ),
     "other": (
         "policy payments does not list namespace other. An admin must add it to spec.namespaces"
     ),
