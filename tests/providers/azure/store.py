@@ -27,6 +27,7 @@ class KeyVault(HttpStore):
     """A vault of a cloud that names its own authority."""
 
     title = "azure-kv"
+    scheme = "azure-kv"
     server = "our fake"
     reports: ClassVar[Mapping[str, Reports]] = {
         "binary": NotApplicable("values are text"),

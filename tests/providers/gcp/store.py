@@ -25,6 +25,7 @@ class GoogleSecrets(HttpStore):
     """Global secrets."""
 
     title = "gcp-sm"
+    scheme = "gcp-sm"
     server = "our fake"
     gone = "99999"
     reports: ClassVar[Mapping[str, Reports]] = {
