@@ -71,6 +71,17 @@ Resource = Annotated[
     ),
 ]
 
+Audience = Annotated[
+    str,
+    Text(
+        pattern="https://[A-Za-z0-9.-]+(/[A-Za-z0-9.-]+)*",
+        says=(
+            'an audience must be a URL that starts with https://, for example "https://vault.azure.net"'
+        ),
+        most=253,
+    ),
+]
+
 
 class WorkloadIdentity(Model):
     """Login with a token of the controller's service account (Microsoft Entra Workload ID)."""
@@ -170,6 +181,9 @@ class Azure(Block):
     authority_host: Endpoint | None = None
     """URL of Microsoft Entra ID, without a path. Required for clouds that lastgood does not know by
     the suffix of vaultURL. Default: that of the vault's cloud."""
+    audience: Audience | None = None
+    """Audience of the tokens, as on Azure Stack Hub, where it is not the suffix of the vault.
+    Default: https:// and the suffix of vaultURL, for example "https://vault.azure.net"."""
     auth: Auth
     """How the controller logs in. Exactly one must be set."""
     ca_file: File | None = None
@@ -200,6 +214,11 @@ class Azure(Block):
     def authority(self) -> str:
         """URL of Microsoft Entra ID."""
         return self.authority_host or AUTHORITIES[self.suffix]
+
+    @property
+    def scope(self) -> str:
+        """Of the tokens, for OAuth 2.0."""
+        return f"{self.audience or f'https://{self.suffix}'}/.default"
 
     def smallest_burst(self) -> int:
         return CALLS_OF_A_LOGIN

@@ -335,6 +335,7 @@ BOUNDS = (
     _gcp("spec.gcp.impersonate", impersonate="me@example.com"),
     _gcp("spec.gcp.endpoint", endpoint="secretmanager.googleapis.com"),
     _azure("spec.azure.vaultURL", vaultURL="https://payments.vault.azure.net/secrets"),
+    _azure("spec.azure.audience", audience="vault.azure.net"),
     _azure("spec.azure.tenantID", tenantID="contoso.onmicrosoft.com"),
     _azure("spec.azure.auth.managedIdentity.clientID", auth={"managedIdentity": {"clientID": "a"}}),
     _azure(

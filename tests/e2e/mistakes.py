@@ -54,6 +54,7 @@ _AZURE = {
     "vaultURL": "https://payments.vault.azure.net",
     "tenantID": _GUID,
     "authorityHost": "https://login.microsoftonline.com",
+    "audience": "https://vault.stack.example/72f988bf",
     "caFile": "azure/ca.crt",
 }
 WHOLE: dict[str, tuple[Json, ...]] = {

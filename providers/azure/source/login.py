@@ -139,7 +139,7 @@ def token_of(block: Azure, folder: Path) -> Callable[[Wire], Token | Failed]:
         credential = _credential(block, folder, _Transport(wire))
         if isinstance(credential, Failed):
             return credential
-        text = credential.get_token_info(f"https://{block.suffix}/.default").token
+        text = credential.get_token_info(block.scope).token
         return OTHER_TENANT if _is_of_another(text, block.tenant_id) else Token(text)
 
     return token

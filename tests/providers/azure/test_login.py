@@ -167,6 +167,25 @@ def test_a_cloud_that_lastgood_does_not_know(azure: AzureCloud, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("block", "audience"),
+    [
+        ({}, "https://vault.azure.net"),
+        ({"vaultURL": f"https://{CHINA}"}, "https://vault.azure.cn"),
+        ({"audience": "https://vault.stack.example/72f9"}, "https://vault.stack.example/72f9"),
+    ],
+)
+def test_a_token_is_for_the_vaults_of_its_cloud(
+    azure: AzureCloud, tmp_path: Path, block: dict[str, str], audience: str
+) -> None:
+    """secrets-store-csi-driver-provider-azure#2044: Azure Stack Hub has another audience."""
+    given = Given(azure, tmp_path, account(**block))
+    given.azure.put("db", "one")
+    assert isinstance(given.ask("db"), Material)
+    (scope,) = [asked.form["scope"] for asked in azure.cloud.asked if asked.method == "POST"]
+    assert scope.split() == [f"{audience}/.default"]
+
+
+@pytest.mark.parametrize(
     ("reply", "reason", "code"),
     [
         (aadsts(401, "invalid_client", 70021, "No match."), FetchFailure.DENIED, "AADSTS70021"),
