@@ -11,9 +11,11 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import secretmanager
 from google.rpc import code_pb2
 
+from providers.gcp.account import Gcp
 from providers.gcp.source.answers import REASONS, STATUSES
 from providers.gcp.source.crc32c import crc32c
-from tests.providers.gcp.fake import NUMBER, PROJECT
+from providers.gcp.source.secret_manager import place_of
+from tests.providers.gcp.fake import LOCATION, NUMBER, PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +93,18 @@ def test_the_official_client_understands_the_fakes_errors(
     google.tokens.clear()
     with pytest.raises(exceptions.Unauthorized):
         client.access_secret_version(name=name("latest"), retry=None)
+
+
+@pytest.mark.parametrize("location", [None, LOCATION])
+def test_the_official_client_asks_as_we_do(
+    google: Google, client: secretmanager.SecretManagerServiceClient, location: str | None
+) -> None:
+    """Its paths are of the API's description."""
+    google.put("db", b"one", location)
+    place = place_of(Gcp(project=PROJECT, location=location))
+    asked = f"{place.parent}/secrets/db/versions/latest"
+    client.access_secret_version(name=asked, retry=None)
+    assert google.cloud.asked[-1].path == f"/v1/{asked}:access"
 
 
 def test_every_code_of_google_has_a_meaning() -> None:
