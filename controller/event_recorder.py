@@ -56,6 +56,14 @@ _ALARMS = {
         "Withdrawn",
         "the policy no longer allows the source, so its value was removed",
     ),
+    AlarmKind.NOT_USABLE: (
+        "VersionNotUsable",
+        "the newest version at the provider cannot be used. The last good version stays served",
+    ),
+    AlarmKind.WARNED: (
+        "ProviderWarning",
+        "the provider says something against this version. It is served all the same",
+    ),
     AlarmKind.RESTORED: (
         "RestoredBackup",
         "the snapshot comes from a backup of another cluster. Its refresh is queued",

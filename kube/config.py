@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubernetes.aio import config as loaders
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import incluster_config
-
 from kube import kubeconfig as files_
 from kube.connections import WithoutProxy
 from kube.exec_credential import credential
 from kube.kubeconfig import ConfigError
+from kube.kubernetes_client import Configuration, incluster_config, loaders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

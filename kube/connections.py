@@ -7,11 +7,9 @@ import socket
 from typing import TYPE_CHECKING
 
 import aiohttp
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
-from kubernetes.aio.config import ConfigException
 
 from kube.errors import TooLargeError
+from kube.kubernetes_client import ConfigException, Configuration, RESTClientObject
 from kube.ndjson import MOST_BYTES
 
 if TYPE_CHECKING:

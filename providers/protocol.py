@@ -53,6 +53,10 @@ class Material:
     """
     evidence: Evidence | None = None
     """None: the answer confirms the value."""
+    warning: str | None = None
+    """A word of a closed set for an Event: what the provider says against this version, though it
+    gives it. A source says it once per version. None: nothing.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,8 @@ class NotModified:
     incarnation: str | None = None
     evidence: Evidence | None = None
     """None: the answer confirms the value."""
+    warning: str | None = None
+    """As of Material."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,8 @@ class Failed:
     """A word of a closed set: the provider's error code, or the client's exception class."""
     delay_s: float | None = None
     """How long the provider asked to be left alone (Retry-After); None: it did not say."""
+    what_to_do: str | None = None
+    """A sentence of ours for an Event, where the reason alone would mislead. None: it does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,9 +291,14 @@ class SnapshotManager:
         self, key: SnapshotKey, task: Task, result: Material | NotModified | Failed
     ) -> Event:
         if isinstance(result, Failed):
-            return FetchFailed(reason=result.reason, current=not task.by_name, code=result.code)
+            return FetchFailed(
+                reason=result.reason,
+                current=not task.by_name,
+                code=result.code,
+                what_to_do=result.what_to_do,
+            )
         if isinstance(result, NotModified):
-            return Unchanged(result.version, result.incarnation, result.evidence)
+            return Unchanged(result.version, result.incarnation, result.evidence, result.warning)
         return arrivals.arrived(
             self.states.all[key], self._demanded[key], result, current=not task.by_name
         )

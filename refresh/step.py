@@ -46,10 +46,11 @@ def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState,
     match event:
         case Arrived():
             after, alarms = _arrived(before, event, now)
+            alarms = [*alarms, *_warned(event.material.version, event.material.warning)]
         case Unchanged():
-            after, alarms = _unchanged(before, event, now), []
+            after, alarms = _unchanged(before, event, now), _warned(event.version, event.warning)
         case FetchFailed():
-            after, alarms = _failed(before, event, now), []
+            after, alarms = _failed(before, event, now), _not_usable(before, event)
         case Operated():
             after, alarms = _operated(before, event.wanted, now)
         case Withdrawn():
@@ -337,6 +338,17 @@ def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotSta
         return replace(state, reason=event.reason, code=None)
     failures = state.failures + 1 if event.current else state.failures
     return replace(state, last_attempt=now, failures=failures, reason=event.reason, code=event.code)
+
+
+def _warned(version: str, warning: str | None) -> list[Effect]:
+    return [] if warning is None else [Alarm(AlarmKind.WARNED, version, warning)]
+
+
+def _not_usable(before: SnapshotState, event: FetchFailed) -> list[Effect]:
+    """Said once, until there is another reason."""
+    if event.what_to_do is None or before.reason is event.reason:
+        return []
+    return [Alarm(AlarmKind.NOT_USABLE, None, event.code, event.what_to_do)]
 
 
 def _operated(

@@ -32,6 +32,10 @@ class AlarmKind(StrEnum):
     """The served version was revoked and nothing replaces it."""
     WITHDRAWN = "withdrawn"
     """Policy took the source away, and its value is removed."""
+    NOT_USABLE = "not-usable"
+    """The provider's newest version can't be used, and there is something to do about that."""
+    WARNED = "warned"
+    """The provider says something against a version, though it gives it."""
     RESTORED = "restored"
     """Another cluster wrote it: a backup. It counts as old as its value and is fetched first."""
 
@@ -78,6 +82,8 @@ class Unchanged:
     incarnation: str | None = None
     evidence: Evidence | None = None
     """None: the answer confirms the value."""
+    warning: str | None = None
+    """Of providers.protocol.NotModified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,8 @@ class FetchFailed:
     current: bool = True
     code: str | None = None
     """The source's word for it; None: it was not asked."""
+    what_to_do: str | None = None
+    """Of providers.protocol.Failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,18 @@ Endpoint = Annotated[
         most=270,
     ),
 ]
+File = Annotated[
+    str,
+    Text(
+        pattern="[a-z0-9A-Z_-][a-z0-9A-Z_.-]*(/[a-z0-9A-Z_-][a-z0-9A-Z_.-]*)*",
+        says=(
+            "a file must be a path relative to /var/run/secrets/lastgood, without a leading /,"
+            ' for example "vault/token"'
+        ),
+        most=256,
+    ),
+]
+"""Below `providers.open_source.FOLDER`, so that an account can name no other file."""
 Version = Annotated[
     str,
     Text(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from providers.definition import Block
 from schema.constraints import Text
-from schema.fields import Endpoint
+from schema.fields import Endpoint, File
 from schema.strict_model import LIST, SOME, Model, rules
 
 BURST = (
@@ -51,17 +51,6 @@ Audience = Annotated[
         says=(
             "an audience must be 1 to 256 printable ASCII characters without a space, for example"
             ' "vault"'
-        ),
-        most=256,
-    ),
-]
-File = Annotated[
-    str,
-    Text(
-        pattern="[a-z0-9A-Z_-][a-z0-9A-Z_.-]*(/[a-z0-9A-Z_-][a-z0-9A-Z_.-]*)*",
-        says=(
-            "a file must be a path relative to /var/run/secrets/lastgood, without a leading /,"
-            ' for example "vault/token"'
         ),
         most=256,
     ),

@@ -32,6 +32,28 @@ def test_they_are_one_projected_volume_of_the_controller() -> None:
     assert names == {}
 
 
+AZURE = {"azure.workload.identity/use": "true"}
+
+
+def test_labels_of_webhooks_are_of_the_controllers_pods_alone() -> None:
+    """Beside the chart's own, which select the pods."""
+    for item in render(values={"controller": {"podLabels": AZURE}}):
+        if item["kind"] == "Deployment":
+            labels = item["spec"]["template"]["metadata"]["labels"]
+            assert (AZURE.items() <= labels.items()) == (
+                item["metadata"]["name"] == "lastgood-controller"
+            )
+            assert item["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_the_charts_own_labels_are_not_replaced() -> None:
+    """Or the Deployment would not select its pods."""
+    wrong = {"app.kubernetes.io/component": "other"}
+    done = run_template(values={"controller": {"podLabels": wrong}})
+    assert done.returncode != 0
+    assert "app.kubernetes.io/component" in done.stderr
+
+
 @pytest.mark.parametrize("wrong", [{"hostPath": {"path": "/"}}, {}, {"secret": {}}])
 def test_p7_what_is_no_source_of_a_projected_volume_is_refused(wrong: dict[str, object]) -> None:
     """By the chart's schema."""

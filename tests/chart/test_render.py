@@ -57,6 +57,7 @@ CASES: dict[str, Manifest] = {
         },
         "controller": {
             "serviceAccountAnnotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"},
+            "podLabels": {"azure.workload.identity/use": "true"},
             "extraEnv": [{"name": "AWS_REGION", "value": "eu-west-1"}],
         },
         "networkPolicies": {"metricsFrom": [{"podSelector": {}}]},

@@ -98,6 +98,42 @@ VAULT: Json = {
     },
     "budget": {"callsPerSecond": 1, "burst": 2},
 }
+GCP: Json = {
+    "provider": "gcp",
+    "gcp": {"project": "payments-prod"},
+    "budget": {"callsPerSecond": 1, "burst": 6},
+}
+GCP_BURST = "budget.burst must be at least 6 with provider gcp: one login can need that many calls"
+SECRET_ID = (
+    "with provider gcp, a revoked reference must be a secret's ID: 1 to 255 characters of"
+    " A-Z a-z 0-9 _ -"
+)
+AZURE: Json = {
+    "provider": "azure",
+    "azure": {
+        "vaultURL": "https://payments.vault.azure.net",
+        "tenantID": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "auth": {"managedIdentity": {}},
+    },
+    "budget": {"callsPerSecond": 1, "burst": 3},
+}
+AZURE_BURST = (
+    "budget.burst must be at least 3 with provider azure: one login can need that many calls"
+)
+AZURE_LOGIN = (
+    "auth must have exactly one of workloadIdentity, managedIdentity, clientCertificate,"
+    " clientSecret"
+)
+AZURE_IDENTITY = "managedIdentity must not have both clientID and resourceID"
+AZURE_HTTPS = "vaultURL and authorityHost must start with https://"
+AZURE_AUTHORITY = (
+    "authorityHost is required unless vaultURL ends with one of .vault.azure.net, .vault.azure.cn,"
+    " .vault.usgovcloudapi.net"
+)
+VAULT_NAME = (
+    "with provider azure, a revoked reference must be a secret's name: 1 to 127 characters of"
+    " a-z 0-9 -"
+)
 VAULT_BURST = (
     "budget.burst must be at least the number of vault.addresses plus 1: one fetch can need a read"
     " at each address and a check"
@@ -164,6 +200,14 @@ def _vault(says: str, **changes: object) -> Refused:
 def _secret(reference: str) -> Refused:
     revoked = {"revoked": [{"reference": reference, "version": "1"}]}
     return _account(SECRET, spec=KUBERNETES | revoked)
+
+
+def _gcp(says: str, **changes: object) -> Refused:
+    return _account(says, spec=GCP | {"gcp": GCP["gcp"] | changes})
+
+
+def _azure(says: str, **changes: object) -> Refused:
+    return _account(says, spec=AZURE | {"azure": AZURE["azure"] | changes})
 
 
 def _policy(says: str, **changes: object) -> Refused:
@@ -243,6 +287,27 @@ RULES = (
     _secret("payments/lastgood-webhook-ca"),
     _secret("payments/lg-db-" + "0" * 32),
     _secret("payments/" + "a" * 254),
+    _account(GCP_BURST, spec=GCP | {"budget": {"callsPerSecond": 1, "burst": 5}}),
+    _account(SECRET_ID, spec=GCP | {"revoked": [{"reference": "a.b", "version": "1"}]}),
+    _account(AZURE_BURST, spec=AZURE | {"budget": {"callsPerSecond": 1, "burst": 2}}),
+    _account(VAULT_NAME, spec=AZURE | {"revoked": [{"reference": "Db", "version": "1"}]}),
+    _azure(AZURE_LOGIN, auth={}),
+    _azure(AZURE_LOGIN, auth={"managedIdentity": {}, "workloadIdentity": {}}),
+    _azure(
+        AZURE_IDENTITY,
+        auth={
+            "managedIdentity": {
+                "clientID": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+                "resourceID": "/subscriptions/1",
+            }
+        },
+    ),
+    _azure(AZURE_HTTPS, vaultURL="http://payments.vault.azure.net"),
+    _azure(AZURE_HTTPS, authorityHost="http://login.microsoftonline.com"),
+    _azure(AZURE_AUTHORITY, vaultURL="https://payments.vault.azure.net.evil.example"),
+    _azure(AZURE_AUTHORITY, vaultURL="https://payments.vault.azure.net:8443"),
+    _azure(AZURE_AUTHORITY, vaultURL="https://a.b.vault.azure.net"),
+    _azure(AZURE_AUTHORITY, vaultURL="https://vault.azure.net"),
     _policy(CLASS, spec__sources__0__class="stedy"),
     _policy(CLASS, spec__classes={}),
     _check(),
@@ -290,6 +355,20 @@ BOUNDS = (
     _vault("spec.vault.auth.jwt.audience", auth={"jwt": {"role": "a", "audience": "a b"}}),
     _vault("spec.vault.tls.caBundle", tls={"caBundle": "MIIB"}),
     _vault("spec.vault.tls.serverName", tls={"serverName": "https://vault.example"}),
+    _gcp("spec.gcp.project", project="Payments"),
+    _gcp("spec.gcp.projectNumber", projectNumber="0123"),
+    _gcp("spec.gcp.location", location="europe/west3"),
+    _gcp("spec.gcp.credentialsFile", credentialsFile="/etc/gcp.json"),
+    _gcp("spec.gcp.impersonate", impersonate="me@example.com"),
+    _gcp("spec.gcp.endpoint", endpoint="secretmanager.googleapis.com"),
+    _azure("spec.azure.vaultURL", vaultURL="https://payments.vault.azure.net/secrets"),
+    _azure("spec.azure.audience", audience="vault.azure.net"),
+    _azure("spec.azure.tenantID", tenantID="contoso.onmicrosoft.com"),
+    _azure("spec.azure.auth.managedIdentity.clientID", auth={"managedIdentity": {"clientID": "a"}}),
+    _azure(
+        "spec.azure.auth.managedIdentity.resourceID",
+        auth={"managedIdentity": {"resourceID": "lastgood"}},
+    ),
     _policy("spec.namespaces: Invalid value: 0", spec__namespaces=[]),
     _policy("spec.namespaces[0]", spec__namespaces=["Team"]),
     _policy("spec.sources[0].allow: Invalid value: 0", spec__sources__0__allow=[]),

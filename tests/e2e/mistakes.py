@@ -36,6 +36,27 @@ _VAULT = {
 _LOGIN = {"role": "lastgood", "mount": "k8s/prod", "tokenFile": "vault/token", "audience": "vault"}
 _APP_ROLE = {"roleID": "a-role", "secretIDFile": "vault/secret-id", "mount": "approle"}
 _PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+_GCP = {
+    "project": "payments-prod",
+    "projectNumber": "123456789012",
+    "location": "europe-west3",
+    "credentialsFile": "gcp/credentials.json",
+    "impersonate": "lastgood@payments-prod.iam.gserviceaccount.com",
+    "endpoint": "https://secretmanager-psc.p.googleapis.com",
+    "caFile": "gcp/ca.crt",
+}
+_GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+_IDENTITY = (
+    "/subscriptions/1/resourcegroups/rg/providers/Microsoft.ManagedIdentity"
+    "/userAssignedIdentities/lastgood"
+)
+_AZURE = {
+    "vaultURL": "https://payments.vault.azure.net",
+    "tenantID": _GUID,
+    "authorityHost": "https://login.microsoftonline.com",
+    "audience": "https://vault.stack.example/72f988bf",
+    "caFile": "azure/ca.crt",
+}
 WHOLE: dict[str, tuple[Json, ...]] = {
     "secretaccounts": (
         made(
@@ -77,6 +98,35 @@ WHOLE: dict[str, tuple[Json, ...]] = {
             )
         ),
         made("secretaccounts", "e2e-mistakes", spec=KUBERNETES),
+        made(
+            "secretaccounts",
+            "e2e-mistakes",
+            spec={
+                "provider": "gcp",
+                "gcp": _GCP,
+                "budget": {"callsPerSecond": 1, "burst": 6},
+                "revoked": [{"reference": "db_Password-1", "version": "3"}],
+            },
+        ),
+        *(
+            made(
+                "secretaccounts",
+                "e2e-mistakes",
+                spec={
+                    "provider": "azure",
+                    "azure": _AZURE | {"auth": auth},
+                    "budget": {"callsPerSecond": 1, "burst": 3},
+                    "revoked": [{"reference": "db-password", "version": "0" * 32}],
+                },
+            )
+            for auth in (
+                {"workloadIdentity": {"clientID": _GUID, "tokenFile": "azure/token"}},
+                {"managedIdentity": {"clientID": _GUID}},
+                {"managedIdentity": {"resourceID": _IDENTITY}},
+                {"clientCertificate": {"clientID": _GUID, "certificateFile": "azure/app.pem"}},
+                {"clientSecret": {"clientID": _GUID, "secretFile": "azure/secret"}},
+            )
+        ),
     ),
     "secretpolicies": (
         made(

@@ -22,7 +22,7 @@ TREES = {
     for folder in FOLDERS
     for path in sorted((ROOT / folder).rglob("*.py"))
 }
-KEPT = {"kube.config.__all__"} | {
+KEPT = {"kube.config.__all__", "kube.kubernetes_client.__all__"} | {
     f"providers.{name}.source.__init__.{read}"
     for name in PROVIDERS
     for read in ("open_source", "__all__")

@@ -40,7 +40,7 @@ class Cluster:
         return ()
 
 
-def account(provider: str, block: dict[str, Any]) -> SecretAccount:
+def account(provider: str, block: dict[str, Any], burst: int = 2) -> SecretAccount:
     """An account named `main`."""
     return SecretAccount.model_validate(
         {
@@ -50,7 +50,7 @@ def account(provider: str, block: dict[str, Any]) -> SecretAccount:
             "spec": {
                 "provider": provider,
                 provider: block,
-                "budget": {"callsPerSecond": 1, "burst": 2},
+                "budget": {"callsPerSecond": 1, "burst": burst},
             },
         }
     )
@@ -59,8 +59,21 @@ def account(provider: str, block: dict[str, Any]) -> SecretAccount:
 ACCOUNTS = {
     "aws-sm": (account("aws", {"regions": [REGION]}), AwsSecretsManager),
     "aws-ssm": (account("aws", {"regions": [REGION]}), AwsParameterStore),
+    "azure-kv": (
+        account(
+            "azure",
+            {
+                "vaultURL": "https://payments.vault.azure.net",
+                "tenantID": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+                "auth": {"managedIdentity": {}},
+            },
+            burst=3,
+        ),
+        UnderLogin,
+    ),
     "file": (account("file", {"root": "/none"}), FileSource),
     "k8s": (account("kubernetes", {}), KubernetesSecrets),
+    "gcp-sm": (account("gcp", {"project": "payments-prod"}, burst=6), UnderLogin),
     "vault": (
         account(
             "vault",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,9 @@ from contract.spelling import nearest, suggestion
 from providers.references import canonicalise, in_namespace, namespace_of, parse_source, written
 from providers.registry import PROVIDERS, SCHEMES
 from tests.properties import strategies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 providers = st.sampled_from(tuple(SCHEMES))
 
@@ -46,6 +50,10 @@ ACCEPTED: dict[str, tuple[str | None, str, str | None, str]] = {
     "k8s:payments-db-secret#password": (None, "payments-db-secret", "password", "k8s"),
     "k8s@cluster:tls.example.com#tls.crt": ("cluster", "tls.example.com", "tls.crt", "k8s"),
     "vault:legacy/kv/a=b@c+d!e": (None, "legacy/kv/a=b@c+d!e", None, "vault"),
+    "gcp-sm@prod:db_Password-1#user": ("prod", "db_Password-1", "user", "gcp-sm"),
+    "gcp-sm:" + "x" * 255: (None, "x" * 255, None, "gcp-sm"),
+    "azure-kv@prod:db-password-1#user": ("prod", "db-password-1", "user", "azure-kv"),
+    "azure-kv:" + "x" * 127: (None, "x" * 127, None, "azure-kv"),
     "aws-sm:" + "x" * 512: (None, "x" * 512, None, "aws-sm"),
 }
 
@@ -99,6 +107,14 @@ SELECTS = (
     " version"
 )
 RESERVED = "starts with aws or ssm, which AWS reserves for parameters of its own"
+
+SECRET_ID = (
+    "is not a valid secret ID in Google Secret Manager. Allowed: 1 to 255 characters of A-Z a-z 0-9"
+    " _ -"
+)
+VAULT_NAME = (
+    "is not a valid secret name in Azure Key Vault. Allowed: 1 to 127 characters of a-z 0-9 -"
+)
 
 REJECTED = {
     "": '"" has no provider. Allowed: provider[@account]:reference[#property]',
@@ -194,6 +210,19 @@ REJECTED = {
     "k8s:lg-db-" + "0" * 32: f'"lg-db-{"0" * 32}" {OURS}',
     "k8s:lgr-" + "0" * 32: f'"lgr-{"0" * 32}" {OURS}',
     "k8s:lastgood-webhook-ca": f'"lastgood-webhook-ca" {OURS}',
+    "gcp-sm:": f'"" {SECRET_ID}',
+    "gcp-sm:a/b": f'"a/b" {SECRET_ID}',
+    "gcp-sm:..": f'".." {SECRET_ID}',
+    "gcp-sm:" + "x" * 256: f'"{"x" * 77}..." {SECRET_ID}',
+    "gcp-sm:projects/p/secrets/db/versions/latest": (
+        f'"projects/p/secrets/db/versions/latest" {SECRET_ID}. Did you mean "db"? The project is'
+        " set in the SecretAccount"
+    ),
+    "azure-kv:": f'"" {VAULT_NAME}',
+    "azure-kv:a_b": f'"a_b" {VAULT_NAME}',
+    "azure-kv:a/0123": f'"a/0123" {VAULT_NAME}',
+    "azure-kv:Db-Password": f'"Db-Password" {VAULT_NAME}. Did you mean "db-password"?',
+    "azure-kv:" + "x" * 128: f'"{"x" * 77}..." {VAULT_NAME}',
     "aws-sm:db#": f'"" {PROPERTY}',
     "aws-sm:db#a#b": f'"a#b" {PROPERTY}',
     "aws-sm:db#/a": f'"/a" {PROPERTY}',
@@ -219,13 +248,19 @@ def test_a_wrong_source_is_rejected_in_words(raw: str, message: str) -> None:
     assert str(rejected.value) == message
 
 
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "vault": lambda path: f"secret{path}",
+    "gcp-sm": lambda path: re.sub("[^A-Za-z0-9_-]", "_", path)[:255],
+    "azure-kv": lambda path: re.sub("[^a-z0-9-]", "-", path.lower())[:127],
+    "k8s": lambda path: "payments/" + re.sub("[^a-z0-9]", "a", path.lower()),
+}
+"""A path as a name of a provider whose names are none."""
+
+
 @given(provider=providers, reference=strategies.names)
 def test_an_ordinary_reference_is_accepted_as_it_is(provider: str, reference: str) -> None:
     """The path that policy matches is the path that goes on the wire."""
-    written = {
-        "vault": f"secret{reference}",
-        "k8s": "payments/" + re.sub("[^a-z0-9]", "a", reference.lower()),
-    }.get(provider, reference)
+    written = WRITTEN.get(provider, str)(reference)
     assert canonicalise(provider, written) == written
 
 

@@ -152,6 +152,28 @@ def test_an_unusual_change_alarms_and_is_served() -> None:
     assert alarms(after, odd) == []
 
 
+def test_what_the_provider_says_against_a_version_is_told() -> None:
+    """It is served, or stays served, all the same."""
+    warned = replace(value_of("v1"), warning="expired")
+    state, effects = step(SnapshotState(), Arrived(material=warned), 1000.0)
+    assert served(state) == "v1"
+    assert Alarm(AlarmKind.WARNED, "v1", "expired") in effects
+    again = Unchanged("v1", warning="expired")
+    assert step(state, again, 2000.0)[1] == [Alarm(AlarmKind.WARNED, "v1", "expired")]
+    assert step(state, Unchanged("v1"), 2000.0)[1] == []
+
+
+def test_a_version_that_is_turned_off_is_told_once_with_what_to_do() -> None:
+    """The last good one stays served. It is told again after another reason."""
+    off = FetchFailed(reason=FetchFailure.INVALID, code="Off", what_to_do="Turn it on")
+    state, effects = step(state_after(good("v1")), off, 2000.0)
+    assert served(state) == "v1"
+    assert Alarm(AlarmKind.NOT_USABLE, None, "Off", "Turn it on") in effects
+    assert alarms(state, off) == []
+    other = state_after(FetchFailed(reason=FetchFailure.UNAVAILABLE), state=state, at=3000)
+    assert alarms(other, off) == [AlarmKind.NOT_USABLE]
+
+
 def test_a_withdrawn_source_leaves_no_value_and_is_asked_by_value_when_allowed_again() -> None:
     """Policy took it away; history goes too."""
     state, effects = step(state_after(good("v1"), good("v2")), Withdrawn(), 2000.0)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.providers.aws.stores import SecretsManager, SecureParameters, TextParameters
+from tests.providers.azure.store import KeyVault
 from tests.providers.file.store import Folder
+from tests.providers.gcp.store import GoogleSecrets
 from tests.providers.kubernetes.store import Secrets
 from tests.providers.vault.store import VaultKv1, VaultKv2
 
@@ -18,6 +20,8 @@ STORES: tuple[type[Store], ...] = (
     TextParameters,
     VaultKv2,
     VaultKv1,
+    GoogleSecrets,
+    KeyVault,
     Secrets,
     Folder,
 )

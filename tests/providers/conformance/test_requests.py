@@ -12,9 +12,11 @@ import pytest
 from contract.reasons import FetchFailure
 from providers.protocol import Alone, Failed, FetchRequest, Material, NotModified, Unversioned
 from tests.make import CANARY, leaks
+from tests.providers.conformance.behaviours import BEHAVIOURS
 from tests.providers.conformance.registry import STORES
-from tests.providers.conformance.stage import Stage
-from tests.providers.conformance.store import Given, HttpStore
+from tests.providers.conformance.stage import UNCHANGED, Stage
+from tests.providers.conformance.store import Given, HttpStore, Says
+from tests.providers.conformance.table import reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +96,12 @@ def test_a_batch_confirms_known_versions(it: Stage) -> None:
     ]
     results = it.ask_all(requests)
     assert value(results[1]) == it.store.read(b"two")
-    for result in (results[0], results[2]):
-        assert isinstance(result, NotModified | Unversioned)
+    for at in (0, 2):
+        result = results[at]
+        compared = reported(type(it.store), BEHAVIOURS["unchanged"]) != Says(UNCHANGED)
+        assert isinstance(result, Material if compared else NotModified | Unversioned)
+        if compared:
+            assert it.known(result) == held[at]
 
 
 @pytest.mark.parametrize("given", ["nothing", "known_version", "version"])

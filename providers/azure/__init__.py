@@ -1,0 +1,1 @@
+"""Azure: secrets of Key Vault (`azure-kv`)."""

@@ -1,0 +1,159 @@
+"""The controller with accounts and policies as docs/providers shows them, as a pod's owner and an
+operator meet them: Google's and Azure's own host names, answered by our fakes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from refresh.model import SourceKey
+from tests.make.waiting import REPOSITORY, until
+from tests.providers.azure.fake import HOSTS as AZURE_HOSTS
+from tests.providers.azure.fake import AzureCloud
+from tests.providers.cloud import Asked, Cloud, Reply
+from tests.providers.gcp.fake import HOSTS as GOOGLE_HOSTS
+from tests.providers.gcp.fake import Google
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.make.cluster import World
+
+CANARY = "canary-5f1d3c"
+ACCOUNTS = {"gcp-sm": "gcp-prod", "azure-kv": "azure-prod"}
+NAMES = {"gcp-sm": "payments_db", "azure-kv": "payments-db"}
+NAMESPACE = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
+"""
+
+
+@dataclass
+class Clouds:
+    """Both behind one proxy."""
+
+    google: Google
+    azure: AzureCloud
+    cloud: Cloud
+
+    def put(self, scheme: str, value: str) -> None:
+        """A new version of the secret."""
+        if scheme == "gcp-sm":
+            self.google.put(NAMES[scheme], value.encode())
+        else:
+            self.azure.put(NAMES[scheme], value)
+
+    def disable(self, scheme: str) -> None:
+        """The newest version."""
+        if scheme == "gcp-sm":
+            self.google.secrets[None, NAMES[scheme]][-1].state = "DISABLED"
+        else:
+            self.azure.secrets[NAMES[scheme]][-1].enabled = False
+
+    def deny(self, scheme: str) -> None:
+        """The secret, and not the login."""
+        self.google.denied.add(NAMES[scheme])
+        self.azure.denied[NAMES[scheme]] = "ForbiddenByRbac"
+
+
+@pytest.fixture
+def clouds(world: World, tmp_path: Path) -> Iterator[Clouds]:
+    """What the controller reaches in the place of both."""
+    google, azure = Google(tmp_path / "google"), AzureCloud(tmp_path / "azure")
+
+    def answer(asked: Asked) -> Reply:
+        own = asked.host.endswith("googleapis.com") or asked.path.startswith("/computeMetadata/")
+        return google.answer(asked) if own else azure.answer(asked)
+
+    cloud = Cloud(tmp_path / "clouds", [*GOOGLE_HOSTS, *AZURE_HOSTS], answer)
+    node = f"127.0.0.1:{cloud.port}"
+    world.variables |= {
+        "HTTPS_PROXY": f"http://{node}",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "SSL_CERT_FILE": str(cloud.ca_file),
+        "GCE_METADATA_HOST": node,
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{node}",
+    }
+    yield Clouds(google, azure, cloud)
+    for server in (google, azure, cloud):
+        server.stop()
+
+
+def documented(scheme: str) -> list[dict[str, Any]]:
+    """The account and the policy of the page, with a login that needs no file."""
+    page = (REPOSITORY / "docs" / "providers" / f"{scheme}.md").read_text()
+    (block,) = re.findall(r"```yaml\n(apiVersion: .*?)```", page, re.DOTALL)
+    account, policy = yaml.safe_load_all(block)
+    spec = account["spec"]
+    if scheme == "gcp-sm":
+        del spec["gcp"]["credentialsFile"]
+    else:
+        spec["azure"]["auth"] = {"managedIdentity": {}}
+    return [account, policy]
+
+
+def snapshot(scheme: str) -> str:
+    """Its name."""
+    return SourceKey(ACCOUNTS[scheme], "controller", scheme, NAMES[scheme]).snapshot
+
+
+def value(world: World, scheme: str) -> bytes | None:
+    """Of the snapshot."""
+    return world.keys(snapshot(scheme)).get("value")
+
+
+def test_p1_p2_p8_documented_accounts_serve_and_keep_the_last_good_value(
+    world: World, clouds: Clouds
+) -> None:
+    """A newest version that is off says what to do; a denied secret and a login that fails are told
+    apart; nothing of it takes the value, and no credential or value is in the log.
+    """
+    (google, policy), (azure, other) = map(documented, NAMES)
+    policy["spec"]["sources"] += other["spec"]["sources"]
+    world.apply(NAMESPACE, *map(yaml.safe_dump, (google, azure, policy)))
+    for scheme, name in NAMES.items():
+        clouds.put(scheme, CANARY)
+        world.pod(f"pod-{scheme}", name, account=ACCOUNTS[scheme], provider=scheme)
+    world.start()
+    served = {CANARY.encode()}
+    until("the values", lambda: {value(world, scheme) for scheme in NAMES} == served)
+    told = [_turned_off(world, clouds, scheme) for scheme in NAMES]
+    told += [_denied(world, clouds, scheme) for scheme in NAMES]
+    assert "cannot log in" not in world.log()
+    clouds.google.tokens.clear()
+    clouds.azure.tokens.clear()
+    clouds.cloud.faults["127.0.0.1/"] = Reply({"error": "invalid_request"}, 400)
+    for scheme, name in NAMES.items():
+        world.refresh(name, ACCOUNTS[scheme], scheme)
+        assert value(world, scheme) == CANARY.encode()
+    assert "it cannot log in to Google Cloud (invalid_request)" in world.log()
+    assert "it cannot log in to Azure (invalid_request)" in world.log()
+    for secret in (CANARY, "ya29", "eyJ0"):
+        assert secret not in "".join(told) + world.log()
+
+
+def _turned_off(world: World, clouds: Clouds, scheme: str) -> str:
+    """The newest version; the Event's note."""
+    clouds.put(scheme, "two")
+    clouds.disable(scheme)
+    world.refresh(NAMES[scheme], ACCOUNTS[scheme], scheme)
+    (note,) = until("the Event", lambda: world.told("VersionNotUsable", snapshot(scheme)))
+    assert "lastgood rollback" in note
+    return note
+
+
+def _denied(world: World, clouds: Clouds, scheme: str) -> str:
+    """What the commands say then."""
+    clouds.deny(scheme)
+    world.refresh(NAMES[scheme], ACCOUNTS[scheme], scheme)
+    words = ("status", f"{scheme}:{NAMES[scheme]}", "-n", "payments", "-o", "json")
+    status = world.lastgood(*words).stdout
+    assert "denied" in status
+    return status + world.lastgood("explain", f"pod-{scheme}", "-n", "payments").stdout

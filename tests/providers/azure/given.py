@@ -1,0 +1,94 @@
+"""A source of Azure Key Vault before the fake, and what it said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from api.account import SecretAccount
+from controller.accounts import opening_of
+from providers.azure.source.opening import open_source
+from providers.http import Patience
+from providers.protocol import Again, FetchRequest
+from tests.providers.azure.fake import CLIENT, SECRET, TENANT, VAULT
+from tests.providers.conformance.store import Clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from providers.protocol import FetchResult, Observer, Source
+    from tests.providers.azure.fake import AzureCloud
+
+WORKLOAD = {"workloadIdentity": {"clientID": CLIENT, "tokenFile": "token"}}
+
+
+def account(**azure: Any) -> SecretAccount:  # noqa: ANN401 - as on the wire
+    """An account of the fake's vault."""
+    block = {
+        "vaultURL": f"https://{VAULT}",
+        "tenantID": TENANT,
+        "auth": WORKLOAD,
+        "caFile": "ca.crt",
+    }
+    return SecretAccount.model_validate(
+        {
+            "apiVersion": "lastgood.dev/v1alpha1",
+            "kind": "SecretAccount",
+            "metadata": {"name": "main"},
+            "spec": {
+                "provider": "azure",
+                "azure": block | azure,
+                "budget": {"callsPerSecond": 1, "burst": 10},
+            },
+        }
+    )
+
+
+@dataclass
+class Given:
+    """The account's files are below `folder`."""
+
+    azure: AzureCloud
+    folder: Path
+    account: SecretAccount = field(default_factory=account)
+    timeout_s: float = 2.0
+    direct: tuple[str, ...] = ()
+    """Hosts that are reached without the proxy."""
+    clock: Clock = field(default_factory=Clock)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    source: Source = field(init=False)
+
+    def __post_init__(self) -> None:
+        (self.folder / "ca.crt").write_bytes(self.azure.cloud.ca_file.read_bytes())
+        (self.folder / "token").write_text("header.token-of-the-pod.signature")
+        (self.folder / "secret").write_text(f"{SECRET}\n")
+        observer: Observer = lambda *call: self.calls.append(call)  # noqa: E731 - typed
+        opening = opening_of(
+            self.account,
+            "azure-kv",
+            monotonic=self.clock,
+            observer=observer,
+            trouble=self.troubles.append,
+            folder=self.folder,
+            proxies=replace(self.azure.cloud.proxies, never=self.direct),
+        )
+        self.source = open_source(
+            opening, Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
+        )
+        self.azure.cloud.at_end.append(self.source.close)
+
+    def once(self, reference: str, **given: str) -> FetchResult:
+        """One fetch."""
+        request = FetchRequest(reference=reference, **given)
+        fetched = self.source.fetch([request])
+        assert fetched.calls <= self.source.most_calls([request])
+        return fetched.results[0]
+
+    def ask(self, reference: str, **given: str) -> FetchResult:
+        """Fetches until there is a result, as the engine does."""
+        for _ in range(4):
+            result = self.once(reference, **given)
+            if result != Again():
+                return result
+        raise AssertionError(self.calls)

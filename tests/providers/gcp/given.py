@@ -1,0 +1,108 @@
+"""A source of Google Secret Manager before the fake, and what it said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from api.account import SecretAccount
+from controller.accounts import opening_of
+from providers.gcp.source.opening import open_source
+from providers.http import Patience
+from providers.protocol import Again, FetchRequest
+from tests.providers.conformance.store import Clock
+from tests.providers.gcp.fake import AUDIENCE, OTHER, PROJECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from providers.protocol import FetchResult, Observer, Source
+    from tests.providers.gcp.fake import Google
+
+
+def account(**gcp: Any) -> SecretAccount:  # noqa: ANN401 - as on the wire
+    """An account of the fake's project; a field that is None is left out."""
+    block = {"project": PROJECT, "caFile": "ca.crt", "credentialsFile": "gcp.json"} | gcp
+    return SecretAccount.model_validate(
+        {
+            "apiVersion": "lastgood.dev/v1alpha1",
+            "kind": "SecretAccount",
+            "metadata": {"name": "main"},
+            "spec": {
+                "provider": "gcp",
+                "gcp": {name: value for name, value in block.items() if value is not None},
+                "budget": {"callsPerSecond": 1, "burst": 10},
+            },
+        }
+    )
+
+
+def federated(folder: Path, **changes: object) -> dict[str, Any]:
+    """What `gcloud iam workload-identity-pools create-cred-config` writes for a token in a file."""
+    found: dict[str, Any] = {
+        "universe_domain": "googleapis.com",
+        "type": "external_account",
+        "audience": AUDIENCE,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": {"file": str(folder / "token"), "format": {"type": "text"}},
+    }
+    return found | changes
+
+
+IMPERSONATION = {
+    "service_account_impersonation_url": "https://iamcredentials.googleapis.com/v1/projects/-/"
+    f"serviceAccounts/{OTHER}:generateAccessToken"
+}
+
+
+@dataclass
+class Given:
+    """The account's files are below `folder`."""
+
+    google: Google
+    folder: Path
+    account: SecretAccount = field(default_factory=account)
+    configuration: dict[str, Any] | None = None
+    """Of `gcp.json`; None: federation by the token in the file `token`."""
+    limit_s: float = 30.0
+    timeout_s: float = 2.0
+    clock: Clock = field(default_factory=Clock)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    source: Source = field(init=False)
+
+    def __post_init__(self) -> None:
+        (self.folder / "ca.crt").write_bytes(self.google.cloud.ca_file.read_bytes())
+        (self.folder / "token").write_text("header.token-of-the-pod.signature")
+        said = self.configuration or federated(self.folder)
+        (self.folder / "gcp.json").write_text(json.dumps(said))
+        observer: Observer = lambda *call: self.calls.append(call)  # noqa: E731 - typed
+        opening = opening_of(
+            self.account,
+            "gcp-sm",
+            monotonic=self.clock,
+            observer=observer,
+            trouble=self.troubles.append,
+            folder=self.folder,
+            proxies=self.google.cloud.proxies,
+        )
+        patience = Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
+        self.source = open_source(opening, patience, self.limit_s)
+        self.google.cloud.at_end.append(self.source.close)
+
+    def once(self, reference: str, **given: str) -> FetchResult:
+        """One fetch."""
+        request = FetchRequest(reference=reference, **given)
+        fetched = self.source.fetch([request])
+        assert fetched.calls <= self.source.most_calls([request])
+        return fetched.results[0]
+
+    def ask(self, reference: str, **given: str) -> FetchResult:
+        """Fetches until there is a result, as the engine does."""
+        for _ in range(4):
+            result = self.once(reference, **given)
+            if result != Again():
+                return result
+        raise AssertionError(self.calls)
