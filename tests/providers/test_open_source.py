@@ -16,6 +16,7 @@ from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.credentials import UnderLogin
 from providers.file.source.secret_files import FileSource
 from providers.kubernetes.source.secrets import KubernetesSecrets
+from providers.open_source import Logins
 from providers.protocol import Failed, Material
 from providers.registry import PROVIDERS, SCHEMES
 from tests.make.waiting import REPOSITORY
@@ -92,8 +93,12 @@ ACCOUNTS = {
 def test_every_provider_that_a_reference_may_name_opens(provider: str) -> None:
     """A provider in the contract without a source would hold its pods for ever."""
     given, kind = ACCOUNTS[provider]
-    source = source_of(given, provider, keys=KEYS, monotonic=time.monotonic, cluster=Cluster())
+    logins = Logins()
+    source = source_of(
+        given, provider, keys=KEYS, monotonic=time.monotonic, cluster=Cluster(), logins=logins
+    )
     assert isinstance(source, kind)
+    assert logins.needed is isinstance(source, UnderLogin), "the account's status shows its login"
     source.close()
 
 

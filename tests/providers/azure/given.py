@@ -16,6 +16,7 @@ from tests.providers.conformance.store import Clock
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from providers.extra_ca import ExtraCa
     from providers.protocol import FetchResult, Observer, Source
     from tests.providers.azure.fake import AzureCloud
 
@@ -37,7 +38,9 @@ def account(**azure: Any) -> SecretAccount:  # noqa: ANN401 - as on the wire
             "metadata": {"name": "main"},
             "spec": {
                 "provider": "azure",
-                "azure": block | azure,
+                "azure": {
+                    name: value for name, value in (block | azure).items() if value is not None
+                },
                 "budget": {"callsPerSecond": 1, "burst": 10},
             },
         }
@@ -54,6 +57,7 @@ class Given:
     timeout_s: float = 2.0
     direct: tuple[str, ...] = ()
     """Hosts that are reached without the proxy."""
+    extra_ca: ExtraCa | None = None
     clock: Clock = field(default_factory=Clock)
     calls: list[tuple[str, str]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -71,6 +75,7 @@ class Given:
             observer=observer,
             trouble=self.troubles.append,
             folder=self.folder,
+            extra_ca=self.extra_ca,
             proxies=replace(self.azure.cloud.proxies, never=self.direct),
         )
         self.source = open_source(

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from contract.reasons import FetchFailure
+from providers.extra_ca import ExtraCa
 from providers.protocol import Failed, Material
 from tests.providers.azure.fake import CHINA, CLIENT, ENTRA, GOVERNMENT, TENANT, VAULT, aadsts
 from tests.providers.azure.given import Given, account
@@ -284,3 +285,11 @@ def test_a_new_token_that_is_refused_is_a_denial(given: Given) -> None:
         given.azure.tokens.clear() if "/secrets/" in asked.path else None
     )
     assert given.ask("db") == Failed(reason=FetchFailure.DENIED, code="Unauthorized")
+
+
+def test_an_extra_ca_is_trusted_by_login_and_reads(azure: AzureCloud, tmp_path: Path) -> None:
+    """Where the account names no CA of its own."""
+    extra_ca = ExtraCa(azure.cloud.ca_file, pytest.fail)
+    assert read(Given(azure, tmp_path, account(caFile=None), extra_ca=extra_ca))
+    without = Given(azure, tmp_path, account(caFile=None))
+    assert without.ask("db") == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:SSLError")

@@ -17,6 +17,7 @@ from tests.providers.gcp.fake import AUDIENCE, OTHER, PROJECT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from providers.extra_ca import ExtraCa
     from providers.protocol import FetchResult, Observer, Source
     from tests.providers.gcp.fake import Google
 
@@ -68,6 +69,7 @@ class Given:
     """Of `gcp.json`; None: federation by the token in the file `token`."""
     limit_s: float = 30.0
     timeout_s: float = 2.0
+    extra_ca: ExtraCa | None = None
     clock: Clock = field(default_factory=Clock)
     calls: list[tuple[str, str]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
@@ -86,6 +88,7 @@ class Given:
             observer=observer,
             trouble=self.troubles.append,
             folder=self.folder,
+            extra_ca=self.extra_ca,
             proxies=self.google.cloud.proxies,
         )
         patience = Patience(connect_s=self.timeout_s, read_s=self.timeout_s)

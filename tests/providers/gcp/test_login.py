@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contract.reasons import FetchFailure
+from providers.extra_ca import ExtraCa
 from providers.protocol import Failed, Material
 from tests.providers.cloud import Reply
 from tests.providers.gcp.fake import NODE, OTHER
@@ -287,3 +288,11 @@ def test_a_login_that_hangs_is_ended(google: Google, tmp_path: Path) -> None:
             break
     assert isinstance(result, Material)
     assert given.calls == [("login", "ok"), ("access", "ok")]
+
+
+def test_an_extra_ca_is_trusted_by_login_and_reads(google: Google, tmp_path: Path) -> None:
+    """Where the account names no CA of its own."""
+    extra_ca = ExtraCa(google.cloud.ca_file, pytest.fail)
+    assert read(Given(google, tmp_path, account(caFile=None), extra_ca=extra_ca))
+    without = Given(google, tmp_path, account(caFile=None))
+    assert without.ask("db") == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:SSLError")
