@@ -33,7 +33,7 @@ def test_a_grant_in_one_namespace_lets_it_start_and_one_in_all_does_not(
     installed.kubectl("create", "namespace", team)
     try:
         for _, body in documents(Grant(team, "db"), SYSTEM):
-            installed.kubectl("create", "-f", "-", stdin=json.dumps(body))
+            installed.kubectl("create", "-n", team, "-f", "-", stdin=json.dumps(body))
         asked = {"resource": "secrets", "verb": "get", "namespace": team}
         until("the grant", partial(server.may, CONTROLLER, **asked, name="db"), PATIENCE_S)
         assert not server.may(CONTROLLER, **asked)

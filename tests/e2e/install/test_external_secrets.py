@@ -166,6 +166,8 @@ def test_p2_the_key_vanishes_under_each_policy_and_pods_start(
     """Retain: the operator says that it fails. Merge empties the Secret, and Delete deletes it,
     both with Ready=True. In each case pods start from the last good value, and rollback works.
     """
+    keeper.put(value("two"))
+    _says(None)
     keeper.put(None)
     assert "not in sync" in _says("not-confirmed")["message"]
     PAYMENTS.apply(_deployment(settings, env=False))
