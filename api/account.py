@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import BaseModel, Field, create_model, field_validator, model_validator
 
 from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected
 from providers.references import canonicalise
@@ -175,6 +176,24 @@ else:
     )
 
 
+class Condition(BaseModel):
+    """A condition, as in meta/v1."""
+
+    model_config = Status.model_config
+
+    type: str
+    """LoggedIn: the account has credentials that last, or needs none. Available: the provider
+    answers calls of this account."""
+    status: Literal["True", "False", "Unknown"]
+    """Status of the condition."""
+    reason: str
+    """Reason for the last transition, in one CamelCase word."""
+    message: str
+    """Explanation in one sentence, with the provider's error code."""
+    last_transition_time: datetime
+    """Time when status last changed."""
+
+
 class AccountStatus(Status):
     """Status of an account, reported by the controller."""
 
@@ -187,6 +206,22 @@ class AccountStatus(Status):
     budget.burst. Unset: no problem."""
     smallest_burst: int | None = None
     """Smallest budget.burst that those secrets need. Set only with reason budget-too-small."""
+    login: str | None = None
+    """State of the account's login. NotNeeded: the account has no login of its own. LoggedIn: the
+    last login worked. RenewalFails: the last login failed, but earlier credentials are valid until
+    loginUntil. Denied, Throttled, Unavailable: the login failed for this reason, and there are no
+    credentials, so nothing is fetched. The condition LoggedIn has details. Unset: not known yet.
+    """
+    login_until: datetime | None = None
+    """Time when the credentials end. Set only with RenewalFails: a login that works is renewed in
+    time."""
+    breaker: str | None = None
+    """State of the circuit breaker. Closed: calls are made at the rate of budget. Open: the
+    provider is unavailable or limits the request rate, so only one call at a time is made. Unset:
+    not known yet."""
+    conditions: tuple[Condition, ...] | None = None
+    """Conditions LoggedIn and Available. After four changes in two minutes the next change is
+    shown later."""
 
 
 class SecretAccount(Model):

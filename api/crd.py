@@ -59,6 +59,8 @@ DEFINITIONS = (
         short="sacc",
         columns=(
             ("Provider", "string", ".spec.provider"),
+            ("Login", "string", ".status.login"),
+            ("Breaker", "string", ".status.breaker"),
             ("Calls/s", "number", ".spec.budget.callsPerSecond"),
             ("Needed/s", "number", ".status.neededCallsPerSecond"),
             ("Reason", "string", ".status.reason"),

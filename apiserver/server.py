@@ -122,7 +122,7 @@ class Server:
         word, _, token = request.headers.get("Authorization", "").partition(" ")
         if not word:
             return ANONYMOUS
-        user = self._users.get(token) if word == "Bearer" else None
+        user = self._users.get(token) if word.lower() == "bearer" else None
         if user is None:
             raise Refusal(401, "Unauthorized")
         return user

@@ -22,6 +22,7 @@ from kube.api import Api
 from kube.config import ConfigError, load
 from kube.errors import ApiError
 from kube.forbidden_requests import Attempts
+from providers.extra_ca import ExtraCa, ExtraCaError
 from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LostError, UntakenRecordError) as error:
         say(logging.ERROR, "controller.ended", why=str(error))
         return 1
-    except (NotRefusedError, ConfigError, ApiError) as error:
+    except (NotRefusedError, ConfigError, ApiError, ExtraCaError) as error:
         print(f"controller: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -51,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(settings: Settings) -> None:
+    extra_ca = None if settings.extra_ca is None else ExtraCa(settings.extra_ca, _ca_unusable)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -71,6 +73,7 @@ async def _run(settings: Settings) -> None:
             salt=os.urandom(16),
             registry=registry,
             attempts=tries,
+            extra_ca=extra_ca,
         )
         server = serve(settings.host, settings.port, registry, replica.healthy, clock.monotonic)
         try:
@@ -80,7 +83,13 @@ async def _run(settings: Settings) -> None:
             await replica.run(stop)
         finally:
             server.close()
+    if extra_ca is not None:
+        extra_ca.close()
     say(logging.INFO, "controller.ended")
+
+
+def _ca_unusable(why: str) -> None:
+    say(logging.ERROR, "controller.extra_ca_unusable", why=why)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from providers.open_source import FOLDER, Opening, open_source
+from providers.open_source import FOLDER, Logins, Opening, open_source
 from providers.protocol import Failed, Fetched
 from providers.proxies import NO_PROXIES
 from providers.registry import PROVIDERS
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from api.account import SecretAccount
+    from providers.extra_ca import ExtraCa
     from providers.protocol import FetchRequest, Observer, Source
     from providers.proxies import Proxies
 
@@ -36,9 +37,11 @@ def opening_of(
     trouble: Callable[[str], None] | None = None,
     folder: Path = FOLDER,
     proxies: Proxies = NO_PROXIES,
+    logins: Logins | None = None,
+    extra_ca: ExtraCa | None = None,
 ) -> Opening:
     """What the source of `account` for references of `scheme` is opened with, or
-    UnsupportedAccountError.
+    UnsupportedAccountError. `logins`: None is for a source that shares its login with no other.
     """
     if not account.serves(scheme):
         raise UnsupportedAccountError(
@@ -53,6 +56,8 @@ def opening_of(
         trouble=trouble,
         folder=folder,
         proxies=proxies,
+        logins=Logins() if logins is None else logins,
+        extra_ca=extra_ca,
     )
 
 
@@ -60,7 +65,7 @@ class Accounts:
     """The accounts in force. `observer(account)` counts provider calls; `problem(account, why)`
     is told when one can't be used, also in threads that fetch; `monotonic` is seconds that never
     go back. `for_tests`: whether accounts of providers that are for tests only are served; on a
-    cluster they are not.
+    cluster they are not. `folder` has the files that accounts name.
     """
 
     def __init__(
@@ -71,13 +76,19 @@ class Accounts:
         monotonic: Callable[[], float],
         for_tests: bool = True,
         proxies: Proxies = NO_PROXIES,
+        folder: Path = FOLDER,
+        extra_ca: ExtraCa | None = None,
     ) -> None:
         self._observer = observer
         self._problem = problem
         self._monotonic = monotonic
         self._for_tests = for_tests
         self._proxies = proxies
+        self._folder = folder
+        self._extra_ca = extra_ca
         self._accounts: Mapping[str, SecretAccount] = {}
+        self._logins: dict[str, list[tuple[SecretAccount, Logins]]] = {}
+        """Of each account, as it is and as it was, if a source was opened for it."""
 
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
         """Takes over what is in force now; answers what each account may be called."""
@@ -92,7 +103,25 @@ class Accounts:
 
     def source(self, account: str, identity: str, provider: str) -> Source:  # noqa: ARG002 - there is one identity in this version
         """The source of an account; it follows the account as that changes."""
-        return Following(lambda: self._accounts.get(account), lambda it: self._open(it, provider))
+        return Following(
+            lambda: self._accounts.get(account),
+            lambda it: self._open(it, provider),
+            before=_nothing if self._extra_ca is None else self._extra_ca.renew,
+        )
+
+    def logins(self, account: str) -> Logins | None:
+        """Of the account as it is now; None: no source was opened for it."""
+        now = self._accounts.get(account)
+        known = (logins for it, logins in self._logins.get(account, ()) if _same(it, now))
+        return next(known, None)
+
+    def login_failure(self, account: str) -> str | None:
+        """Why the account has no credentials, and what to do; None: it has, or needs none."""
+        logins = self.logins(account)
+        state = None if logins is None else logins.state
+        if state is None or state.reason is None or self._monotonic() < state.ends_at:
+            return None
+        return state.message
 
     def _open(self, account: SecretAccount | None, provider: str) -> Source:
         if account is None:
@@ -101,6 +130,8 @@ class Accounts:
         if refused is not None and not self._for_tests:
             self._problem(account.name, refused)
             return Unusable("OnlyForTests")
+        known = self.logins(account.name)
+        logins = Logins() if known is None else known
         try:
             opening = opening_of(
                 account,
@@ -108,15 +139,25 @@ class Accounts:
                 monotonic=self._monotonic,
                 observer=self._observer(account.name),
                 trouble=partial(self._problem, account.name),
+                folder=self._folder,
                 proxies=self._proxies,
+                logins=logins,
+                extra_ca=self._extra_ca,
             )
-            return open_source(account.spec.provider, opening)
+            source = open_source(account.spec.provider, opening)
+            if known is None:
+                self._logins.setdefault(account.name, []).append((account, logins))
         except UnsupportedAccountError as error:
             self._problem(account.name, str(error))
             return Unusable(type(error).__name__)
         except Exception as error:  # noqa: BLE001 - an SDK that can't start must stop no other account
             self._problem(account.name, f"its client can't be made ({type(error).__name__})")
             return Unusable(type(error).__name__)
+        return source
+
+
+def _nothing() -> None:
+    """No file is to be followed."""
 
 
 class Following:
@@ -128,9 +169,13 @@ class Following:
         self,
         account: Callable[[], SecretAccount | None],
         open_it: Callable[[SecretAccount | None], Source],
+        *,
+        before: Callable[[], None],
     ) -> None:
+        """`before` is called before each fetch, in its thread."""
         self._account = account
         self._open = open_it
+        self._before = before
         self._opened: list[tuple[SecretAccount | None, Source]] = []
         self.batch_limit = self._current().batch_limit
 
@@ -139,7 +184,9 @@ class Following:
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
         """In a thread: by the source that was current when the loop paid for it."""
-        return self._opened[-1][1].fetch(requests)
+        source = self._opened[-1][1]
+        self._before()
+        return source.fetch(requests)
 
     def close(self) -> None:
         for _, source in self._opened:

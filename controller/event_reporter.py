@@ -145,7 +145,8 @@ class EventReporter(Observer):
             for key, taken in demand.parts.items():
                 if (item := decided.get(key)) is not None:
                     found, state = statuses.kept_from_pods(key), engine.state(key)
-                    waits = pending_reason(key, state, item, found=found, now=now)
+                    login = statuses.login_failure(key, state)
+                    waits = pending_reason(key, state, item, found=found, now=now, login=login)
                     if waits is None and state is not None and state.served is not None:
                         waits = self._unusable(key, state.served, taken, demand.bundle)
                     if waits is not None:

@@ -1,6 +1,7 @@
 """Keeps accounts and policies in use from vanishing: their status says that they are in use, and a
 ValidatingAdmissionPolicy of the chart refuses to delete such a one (docs/design/016). An account's
-says too how many calls it needs. The decision is pure; `InUseProtection` writes it.
+says too how many calls it needs, and how its login and breaker are. The decision is pure;
+`InUseProtection` writes it.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contract.reasons import FetchFailure
+from controller.account_health import fields
 from controller.required_rate import rounded
 from controller.telemetry import say
 from kube.api_resources import SECRET_ACCOUNTS, SECRET_POLICIES
@@ -21,6 +23,7 @@ from workqueue.queue import WorkQueue
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from controller.account_health import AccountHealth
     from kube.api import Api, Json
     from kube.api_resources import Resource
     from policy.match import PolicySet
@@ -28,13 +31,15 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
-    Change = dict[str, bool | float | str | None]
+    Change = dict[str, Any]
 
 STATUS = "status"
 IN_USE, NEEDED = "inUse", "neededCallsPerSecond"
 REASON, BURST = "reason", "smallestBurst"
 
-_NONE: Mapping[str, int] = MappingProxyType({})
+_HEALTH = ("login", "loginUntil", "breaker", "conditions")
+_NO_BURSTS: Mapping[str, int] = MappingProxyType({})
+_NO_HEALTH: Mapping[str, AccountHealth] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,8 @@ class ProtectedObject:
     """Calls a second, as an account's status says."""
     reason: str | None = None
     burst: int | None = None
+    health: Mapping[str, Any] = field(default_factory=dict)
+    """What the status of an account says of its login and breaker, as on the wire."""
 
     @staticmethod
     def from_wire(content: Json) -> ProtectedObject:
@@ -62,6 +69,7 @@ class ProtectedObject:
             needed=status.get(NEEDED) or 0.0,
             reason=status.get(REASON),
             burst=status.get(BURST),
+            health={name: status[name] for name in _HEALTH if name in status},
         )
 
 
@@ -74,13 +82,16 @@ class Used:
     policies: frozenset[str] = frozenset()
     bursts: Mapping[str, int] = field(default_factory=dict)
     """Of the accounts whose burst is too small, the smallest that works."""
+    health: Mapping[str, AccountHealth] = field(default_factory=dict)
+    """Of the accounts for which a source was opened. Of others what is said stays, if it is in use.
+    """
 
 
 def used(
     snapshots: Iterable[SnapshotKey],
     policies: PolicySet,
     needed: Mapping[str, float],
-    bursts: Mapping[str, int] = _NONE,
+    bursts: Mapping[str, int] = _NO_BURSTS,
 ) -> Used:
     """What these snapshots need: the accounts that fetch them, and the policies that their
     namespaces are under. Snapshots that nobody demands count until they are forgotten. `needed` are
@@ -107,13 +118,21 @@ def _over(policies: PolicySet, namespace: str) -> str | None:
 def changes(
     objects: Iterable[ProtectedObject],
     in_use: Mapping[str, float],
-    bursts: Mapping[str, int] = _NONE,
+    bursts: Mapping[str, int] = _NO_BURSTS,
+    health: Mapping[str, AccountHealth] = _NO_HEALTH,
+    now: float = 0.0,
 ) -> list[tuple[ProtectedObject, Change]]:
     """The objects whose status must say something else, and what; `in_use` has what each of those
-    needs, and `bursts` the smallest burst of those whose own is too small.
+    needs, `bursts` the smallest burst of those whose own is too small, and `health` as in Used.
+    `now` in seconds since the epoch.
     """
     found = (
-        (item, _change(item, in_use.get(item.name), bursts.get(item.name))) for item in objects
+        (
+            item,
+            _change(item, in_use.get(item.name), bursts.get(item.name))
+            | _health_change(item, health.get(item.name), now, in_use=item.name in in_use),
+        )
+        for item in objects
     )
     return [(item, change) for item, change in found if change]
 
@@ -133,6 +152,15 @@ def _change(item: ProtectedObject, needed: float | None, burst: int | None) -> C
         BURST: burst,
     }
     return {name: value for name, value in must.items() if value != said[name]}
+
+
+def _health_change(
+    item: ProtectedObject, health: AccountHealth | None, now: float, *, in_use: bool
+) -> Change:
+    if health is None and in_use:
+        return {}
+    must = fields(health if in_use else None, item.health.get("conditions") or (), now)
+    return {name: value for name, value in must.items() if value != item.health.get(name)}
 
 
 class InUseProtection:
@@ -180,13 +208,15 @@ class InUseProtection:
             await self._write(*key, wanted[key[0]])
 
     def _changes(self, resource: Resource, used: Used) -> list[tuple[ProtectedObject, Change]]:
-        items = self._informers[resource].items.values()
-        return changes(list(items), used.accounts, used.bursts)
+        return self._of(list(self._informers[resource].items.values()), used)
+
+    def _of(self, items: list[ProtectedObject], used: Used) -> list[tuple[ProtectedObject, Change]]:
+        return changes(items, used.accounts, used.bursts, used.health, self._clock.now())
 
     async def _write(self, resource: Resource, name: str, used: Used) -> None:
         key, kind = (resource, name), resource.plural
         item = self._informers[resource].items.get(("", name))
-        found = [] if item is None else changes([item], used.accounts, used.bursts)
+        found = [] if item is None else self._of([item], used)
         for seen, change in found:
             body = {"metadata": {"resourceVersion": seen.version}, STATUS: change}
             try:
@@ -208,5 +238,5 @@ class InUseProtection:
 
 def _event(change: Change) -> str:
     if IN_USE not in change:
-        return "controller.needs"
+        return "controller.needs" if NEEDED in change else "controller.account_status"
     return "controller.held" if change[IN_USE] else "controller.let_go"

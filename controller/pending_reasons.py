@@ -45,19 +45,21 @@ def pending_reason(
     *,
     found: Found | None,
     now: float,
+    login: str | None = None,
 ) -> PendingReason | None:
     """What `key` keeps its pods waiting for; None: nothing, or nothing that is known yet.
 
-    `found`: why pods are not given what is known. `now` in seconds since the epoch.
+    `found`: why pods are not given what is known. `now` in seconds since the epoch. `login`: as in
+    `status_of`.
     """
     if found is not None:
         cause = str(found)
         note = f"waits for {_named(key)}. {reason_of(cause)}"
         return PendingReason(key=key, cause=cause, reason="SecretNotSynced", note=note)
     if state is not None and state.serving is not None:
-        return _expired(key, state, decided, now)
+        return _expired(key, state, decided, now, login)
     reason = decided.refusal or (None if state is None else state.reason)
-    message = decided.message if decided.refusal else None
+    message = decided.message if decided.refusal else login
     return None if reason is None else _never_synced(key, str(reason), message)
 
 
@@ -68,7 +70,7 @@ def _never_synced(key: SnapshotKey, cause: str, message: str | None) -> PendingR
 
 
 def _expired(
-    key: SnapshotKey, state: SnapshotState, decided: Decided, now: float
+    key: SnapshotKey, state: SnapshotState, decided: Decided, now: float, login: str | None
 ) -> PendingReason | None:
     """Of a class that refuses what has expired."""
     rules = None if decided.demanded is None else decided.demanded.rules
@@ -80,7 +82,7 @@ def _expired(
     old = "of unknown age" if age is None else f"{age:.0f} s old"
     last = "No fetch has failed since. A refresh is queued"
     if state.reason is not None:
-        last = f"The last fetch failed. {reason_of(state.reason)}"
+        last = f"The last fetch failed. {reason_of(state.reason, login)}"
     note = (
         f"waits for {_named(key)}, which has expired. It is {old}, and class {rules.name} refuses"
         f" to start pods with values older than {rules.max_age_s:.0f} s. {last}"

@@ -7,9 +7,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from controller import selfcheck
+from controller.account_health import SteadyHealth, health
 from controller.accounts import Accounts
 from controller.controller import Controller
 from controller.event_recorder import EventRecorder
@@ -36,6 +39,7 @@ from kube.errors import FencedError, TemporaryError
 from kube.run_until import unless
 from policy.match import PolicySet
 from refresh.engine import Engine
+from refresh.model import Moment
 from refresh.observer import Observers
 
 if TYPE_CHECKING:
@@ -44,10 +48,12 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from controller.account_health import AccountHealth
     from controller.reconcile import Decided
     from controller.settings import Settings
     from kube.api import Api
     from kube.forbidden_requests import Attempts
+    from providers.extra_ca import ExtraCa
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
@@ -75,12 +81,14 @@ class ControllerProcess:
         salt: bytes,
         registry: CollectorRegistry,
         attempts: Attempts,
+        extra_ca: ExtraCa | None = None,
     ) -> None:
         """`connect` gives a client of the same API server for another loop, which closes it."""
         self._connect = connect
         self._renewal: Renewal | None = None
         self._api = api
         self._attempts = attempts
+        self._extra_ca = extra_ca
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -157,6 +165,15 @@ class ControllerProcess:
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, informers.namespace_uid, self._salt)
         secrets = Secrets(api)
+        accounts = Accounts(
+            observer=self._telemetry.requested,
+            problem=_account_unusable,
+            monotonic=clock.monotonic,
+            for_tests=self._settings.file_accounts,
+            proxies=self._settings.proxies,
+            folder=self._settings.account_files,
+            extra_ca=self._extra_ca,
+        )
         statuses = StatusWriter(
             api,
             informers=informers,
@@ -166,6 +183,7 @@ class ControllerProcess:
             events=events,
             clock=clock,
             draw=rng.random,
+            login_failure=accounts.login_failure,
         )
         snapshots = SnapshotWriter(
             api,
@@ -187,13 +205,6 @@ class ControllerProcess:
             events=events,
             clock=clock,
             draw=rng.random,
-        )
-        accounts = Accounts(
-            observer=self._telemetry.requested,
-            problem=_account_unusable,
-            monotonic=clock.monotonic,
-            for_tests=self._settings.file_accounts,
-            proxies=self._settings.proxies,
         )
         engine = Engine(
             sources=accounts.source,
@@ -222,7 +233,8 @@ class ControllerProcess:
         protection = InUseProtection(
             api, informers.held_accounts, informers.held_policies, clock=clock, draw=rng.random
         )
-        protecting = _protect(protection, controller, informers, engine)
+        healths = partial(_health, accounts, engine, clock, SteadyHealth())
+        protecting = _protect(protection, controller, informers, engine, healths)
         keeping = RecordChecks(records, engine, freshness, clock, rng.random).run(
             lambda: controller.settled
         )
@@ -232,9 +244,13 @@ class ControllerProcess:
 
 
 async def _protect(
-    protection: InUseProtection, controller: Controller, informers: Informers, engine: Engine
+    protection: InUseProtection,
+    controller: Controller,
+    informers: Informers,
+    engine: Engine,
+    healths: Callable[[Used], dict[str, AccountHealth]],
 ) -> None:
-    """Keeps what is in use from vanishing, until cancelled."""
+    """Keeps what is in use from vanishing, and says how accounts are, until cancelled."""
     informer = PolicyInformer(informers)
     decided: Mapping[SnapshotKey, Decided] = {}
     policies, now_used = PolicySet(), Used()
@@ -247,6 +263,9 @@ async def _protect(
         decided, policies, bursts = controller.decided, informer.current(), engine.smallest_bursts()
         if decided is not before[0] or policies is not before[1] or bursts != before[2]:
             now_used = _used(decided, policies, bursts)
+        found = healths(now_used)
+        if found != now_used.health:
+            now_used = replace(now_used, health=found)
         with suppress(FencedError):  # leadership is lost: the process is about to end
             await protection.update(now_used)
 
@@ -257,6 +276,20 @@ def _used(
     """Never served and not demanded is not in use: it is about to be forgotten."""
     kept = (key for key, item in decided.items() if item.demanded is not None or item.known.synced)
     return used(kept, policies, needed_calls_per_second(decided), bursts)
+
+
+def _health(
+    accounts: Accounts, engine: Engine, clock: Clock, steady: SteadyHealth, now_used: Used
+) -> dict[str, AccountHealth]:
+    """What is to be said of the accounts in use for which a source was opened."""
+    at, is_open = Moment(clock.now(), clock.monotonic()), engine.open_breakers()
+    found = ((name, accounts.logins(name)) for name in now_used.accounts)
+    now = {
+        name: health(logins.state, needed=logins.needed, is_open=name in is_open, at=at)
+        for name, logins in found
+        if logins is not None
+    }
+    return steady.shown(now, at.mono)
 
 
 @asynccontextmanager

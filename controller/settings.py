@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from providers.open_source import FOLDER
 from providers.proxies import NO_PROXIES, Proxies, from_environment
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Settings:
     host: str
     port: int
     """Of /metrics and /healthz; 0: any free one, which the log names."""
+    extra_ca: Path | None = None
+    """CA certificates for sources, beside the system's. None: there are none."""
+    account_files: Path = FOLDER
+    """With the files that accounts name."""
     proxies: Proxies = NO_PROXIES
     """From HTTPS_PROXY, HTTP_PROXY and NO_PROXY, for sources that have no SDK."""
     poll_s: float = 0.2
@@ -87,6 +92,19 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         help="accept accounts of provider file, with files on this machine (for tests)",
     )
     parser.add_argument(
+        "--account-files",
+        metavar="FOLDER",
+        type=Path,
+        default=FOLDER,
+        help=f"folder of the files that accounts name (default: {FOLDER})",
+    )
+    parser.add_argument(
+        "--extra-ca",
+        metavar="FILE",
+        type=Path,
+        help="CA certificates (PEM) of providers, in addition to those of the system",
+    )
+    parser.add_argument(
         "--listen",
         metavar="HOST:PORT",
         type=_address,
@@ -105,6 +123,8 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         reports_reads=arguments.report_reads_elsewhere,
         namespaces=arguments.only_namespaces,
         file_accounts=arguments.with_file_accounts,
+        account_files=arguments.account_files,
+        extra_ca=arguments.extra_ca,
         host=host,
         port=port,
         proxies=from_environment(os.environ),

@@ -165,9 +165,11 @@ def status_of(
     *,
     handled: float | None = None,
     found: Found | None = None,
+    login: str | None = None,
 ) -> Status:
     """What is known of one snapshot, and what was found about it. `observed` and `handled`: the
-    generation and the request for a refresh that pods see the answer to.
+    generation and the request for a refresh that pods see the answer to. `login`: why the account
+    can't log in, where the last attempt failed for that.
     """
     served = state.served
     if found is None and state.restored is not None:
@@ -187,7 +189,7 @@ def status_of(
         refresh_handled=handled,
         failures=state.failures,
         reason=decided.refusal or state.reason or found,
-        message=_cut(decided.message if decided.refusal else _hold(state)),
+        message=_cut(decided.message if decided.refusal else _hold(state) or login),
         latest=state.latest,
         pin=state.pin,
         quarantined=state.quarantined,

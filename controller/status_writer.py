@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from contract.reasons import Found
+from contract.reasons import FetchFailure, Found
 from controller.conditions import not_given
 from controller.event_recorder import regarding_snapshot
 from controller.reported_status import ReportedStatus, as_pods_see
@@ -46,12 +46,18 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.2
 """How often due statuses are looked for."""
+LOGIN_FAILURES = frozenset({FetchFailure.DENIED, FetchFailure.THROTTLED, FetchFailure.UNAVAILABLE})
+"""What a fetch fails with where the account can't log in."""
 AGAIN_S = 1.0
 """So long after a write, or after somebody else's, a status is compared again."""
 _AT_ONCE = 8
 """Writes in flight."""
 _AT_A_TIME = 64
 """Statuses that are compared before others have the loop."""
+
+
+def _no_failure(_account: str) -> None:
+    """Of accounts that need no login."""
 
 
 class StatusWriter:
@@ -68,9 +74,13 @@ class StatusWriter:
         events: EventRecorder,
         clock: Clock,
         draw: Callable[[], float],
+        login_failure: Callable[[str], str | None] = _no_failure,
     ) -> None:
-        """`draw` gives a random number in [0, 1)."""
+        """`draw` gives a random number in [0, 1). `login_failure(account)`: why it has no
+        credentials, None being that it has.
+        """
         self._api = api
+        self._login_failure = login_failure
         self._informers = informers
         self._records = records
         self._secrets = secrets
@@ -148,6 +158,15 @@ class StatusWriter:
         """Why pods are not given what is known of a snapshot; None: they are."""
         shown = self._shown.get(key)
         return None if shown is None else shown.found
+
+    def login_failure(self, key: SnapshotKey, state: SnapshotState | None) -> str | None:
+        """The sentence of a fetch that failed because its account can't log in; None: of another
+        one, or of none.
+        """
+        if state is None or state.reason not in LOGIN_FAILURES:
+            return None
+        why = self._login_failure(key.source.account)
+        return None if why is None else f"the account's login fails: {why}"
 
     def ages_late(self, namespace: str, *, late: bool) -> None:
         """Whether the namespace's ages can't be written, so that pods see those from before."""
@@ -279,7 +298,14 @@ class StatusWriter:
             found = Found.RESTORED
         consumers = self._consumers.get(key, ())
         status = status_of(
-            key, state, decided, consumers, shown.observed, handled=shown.handled, found=found
+            key,
+            state,
+            decided,
+            consumers,
+            shown.observed,
+            handled=shown.handled,
+            found=found,
+            login=self.login_failure(key, state),
         )
         self._transitions.add(key, next_transition(status, now))
         document = to_wire(status, state, before, now)

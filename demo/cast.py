@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from apiserver.running import Running
+    from demo.bao import Bao
     from demo.database import Database
     from demo.pods import PodProcesses
     from demo.provider import DemoProvider, Proxy
@@ -33,6 +34,7 @@ CALLERS = (CONTROLLER, FETCHING)
 UNDER_WAY_S = 15.0
 """Longer than the controller waits for one answer."""
 DB = "aws-sm:/prod/payments/db"
+VAULT_DB = "vault:secret/payments/db"
 
 
 @dataclass(kw_only=True)
@@ -46,10 +48,14 @@ class Cast:
     database: Database
     provider: DemoProvider
     proxy: Proxy
+    vault: Bao
+    vault_proxy: Proxy
     deployment: Manifest
     fetching: Manifest
     """The same app as CSI drivers and injectors would start it."""
     job: Manifest
+    vaulted: Manifest
+    """The same app, with its login in Vault."""
     metrics: str
     """`host:port` of the controller's /metrics."""
     passwords: dict[str, SecretBytes] = field(default_factory=dict)
@@ -103,6 +109,11 @@ class Cast:
         value = {"username": "payments", "password": password.reveal().decode()}
         self.provider.put("/prod/payments/db", SecretBytes(json.dumps(value).encode()))
 
+    def put_into_vault(self, label: str) -> None:
+        """A password of the story, in the second store."""
+        value = {"username": "payments", "password": self.passwords[label].reveal().decode()}
+        self.vault.put(VAULT_DB.partition(":")[2], value)
+
     def fault(self, mode: str) -> None:
         """What goes wrong from here on; `pass`: nothing."""
         self.proxy.set(mode)
@@ -111,8 +122,12 @@ class Cast:
         """Requests that reached the store from one caller, by the proxy's count."""
         return sum(self.proxy.counts().get(caller, {}).values())
 
+    def vault_calls(self) -> int:
+        """Requests that reached the second store."""
+        return sum(sum(them.values()) for them in self.vault_proxy.counts().values())
+
     def unexplained(self) -> int:
-        """Requests that came to the store and that neither the controller nor the app that fetches
+        """Requests that came to a store and that neither the controller nor the app that fetches
         at start made: those of pod starts, since the beginning. The controller counts a request
         when it ends, so this is for a time at which the store answers.
         """
@@ -121,15 +136,18 @@ class Cast:
         def explained() -> bool:
             nonlocal left
             made = provider_requests(self.metrics)
-            left = self.calls() - made
+            left = self.calls() + self.vault_calls() - made
             return left == 0
 
         self.world.wait(explained, UNDER_WAY_S)
         return left
 
-    def age(self) -> tuple[float, str]:
-        """The oldest age of any secret in any running pod, in seconds, and the worst state."""
-        found = [each for pod in self.ours for each in status_of(pod).secrets.values()]
+    def age(self, pods: Sequence[PodProcesses] | None = None) -> tuple[float, str]:
+        """The oldest age of any secret in any of these pods, in seconds, and the worst state. None:
+        all pods of the Deployment that run.
+        """
+        pods = self.ours if pods is None else pods
+        found = [each for pod in pods for each in status_of(pod).secrets.values()]
         oldest = min(each.last_success or 0.0 for each in found)
         order = (Freshness.EXPIRED, Freshness.STALE, Freshness.FRESH)
         return time.time() - oldest, min((each.state for each in found), key=order.index)

@@ -21,7 +21,8 @@ from apiserver.install import WEBHOOK as WEBHOOK_USER
 from apiserver.running import running
 from apiserver.server import ADMIN
 from contract.secret_bytes import SecretBytes
-from demo.cast import CALLERS, CONTROLLER, FETCHING, NAMESPACE, Cast
+from demo.bao import Bao
+from demo.cast import CALLERS, CONTROLLER, DB, FETCHING, NAMESPACE, VAULT_DB, Cast
 from demo.database import Database
 from demo.image import build_agent_image
 from demo.node_copies import Objects
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = ROOT / "examples" / "payments"
 FETCHING_IMAGE = "ghcr.io/example/payments-api-that-fetches:1.0.0"
+ACCOUNT_FILES, VAULT = "account-files", "vault"
 REFRESH = {"refreshInterval": "20s", "freshnessBudget": "150s", "maxAge": "15m"}
 """In place of the example's times: often enough to see it happen in a minute."""
 
@@ -49,11 +51,23 @@ def gather(world: World) -> Cast:
     world.on_close(provider.stop)
     proxy = Proxy(log=world.logs / "proxy.log", upstream=provider.address, callers=CALLERS)
     world.on_close(proxy.stop)
+    vault_folder = world.folder / "vault"
+    vault_folder.mkdir()
+    vault = Bao(vault_folder)
+    world.on_close(vault.stop)
     database = Database()
     world.on_close(database.close)
     cluster = _start_cluster(world)
     client = Client(cluster.url, cluster.ca, cluster.call(lambda server: server.token(ADMIN)))
-    administer(client, f"http://{proxy.addresses[CONTROLLER]}")
+    vault.wait()
+    before_vault = Proxy(log=world.logs / "vault-proxy.log", upstream=vault.address)
+    world.on_close(before_vault.stop)
+    _log_in(world, vault)
+    administer(
+        client,
+        f"http://{proxy.addresses[CONTROLLER]}",
+        vault=f"http://{before_vault.addresses['default']}",
+    )
     metrics = _start_controller(world, cluster)
     _start_webhook(world, cluster)
     deployment, job = workload("deployment", database.address), workload("job", database.address)
@@ -75,9 +89,12 @@ def gather(world: World) -> Cast:
         database=database,
         provider=provider,
         proxy=proxy,
+        vault=vault,
+        vault_proxy=before_vault,
         deployment=deployment,
         fetching=fetching(deployment, proxy.addresses[FETCHING], region),
         job=job,
+        vaulted=vaulted(deployment),
         metrics=metrics,
     )
     cast.put("v1", valid=True)
@@ -105,6 +122,7 @@ def _start_controller(world: World, cluster: Running) -> str:
     # The stand-in has no admission policies, so what the self-check tries is not refused.
     words = ["-m", "controller", "--kubeconfig", str(kubeconfig)]
     words += ["--without-self-check", "--listen", "127.0.0.1:0"]
+    words += ["--account-files", str(world.folder / ACCOUNT_FILES)]
     world.start("controller", words, KEYS)
     address: str = world.announced("controller", "controller.started")["listen"]
     return address
@@ -150,16 +168,56 @@ def entrypoints(deployment: Manifest, job: Manifest) -> dict[str, list[str]]:
     return {image: [*app, verb] for image, verb in verbs.items()}
 
 
-def administer(client: Client, endpoint: str) -> None:
-    """The example's admin objects, with the demo's endpoint and shorter times."""
+def _log_in(world: World, vault: Bao) -> None:
+    """A token that may read the team's secrets, as a file of the controller's."""
+    folder = world.folder / ACCOUNT_FILES
+    folder.mkdir(mode=0o700)
+    (folder / "token").write_text(vault.token(f"secret/data/{NAMESPACE}/*"))
+
+
+def administer(client: Client, endpoint: str, *, vault: str | None = None) -> None:
+    """The example's admin objects, with the demo's endpoint and shorter times. `vault`: the address
+    of a second store; None: there is none.
+    """
     account, policy, namespace = (
         _load("admin", name) for name in ("account", "policy", "namespace")
     )
     account["spec"]["aws"]["endpoint"] = endpoint
     policy["spec"]["classes"]["steady"].update(REFRESH)
+    if vault is not None:
+        client.call("POST", SECRET_ACCOUNTS.path(), _vault_account(vault))
+        source = {"account": VAULT, "allow": ["vault:secret/{namespace}/*"], "class": "steady"}
+        policy["spec"]["sources"].append(source)
     client.call("POST", NAMESPACES.path(), namespace)
     client.call("POST", SECRET_ACCOUNTS.path(), account)
     client.call("POST", SECRET_POLICIES.path(), policy)
+
+
+def _vault_account(address: str) -> Manifest:
+    return {
+        "apiVersion": "lastgood.dev/v1alpha1",
+        "kind": "SecretAccount",
+        "metadata": {"name": VAULT},
+        "spec": {
+            "provider": "vault",
+            "vault": {
+                "addresses": [address],
+                "mounts": [{"path": "secret", "version": 2}],
+                "auth": {"tokenFile": "token"},
+            },
+            "budget": {"callsPerSecond": 20, "burst": 40},
+        },
+    }
+
+
+def vaulted(deployment: Manifest) -> Manifest:
+    """The same app with its login in the other store: only annotations differ."""
+    found = copy.deepcopy(deployment)
+    found["metadata"]["name"] = "payments-vault"
+    annotations = found["spec"]["template"]["metadata"]["annotations"]
+    for name, source in annotations.items():
+        annotations[name] = source.replace(DB, VAULT_DB)
+    return found
 
 
 def workload(name: str, database: str) -> Manifest:

@@ -34,6 +34,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - secret values are written to memory on
 BLACK_HOLE_S = 10.0
 """How long the secret store answers nothing while pods start."""
 MANY = 20
+VAULTED = 10
 FEW = 10
 """Calls that two secrets need in the story's first seconds: a batch, and the changes."""
 START_S = 30.0
@@ -149,6 +150,20 @@ def black_hole(cast: Cast) -> Iterable[Row]:
     yield row
 
 
+def vault(cast: Cast) -> Iterable[Row]:
+    """The same app with its login in OpenBao: two pods, then more while that answers nothing."""
+    cast.put_into_vault("v1")
+    first = cast.start(cast.vaulted, 2)
+    cast.world.need("the first pods with a secret of OpenBao", lambda: _all_ready(first), START_S)
+    cast.vault_proxy.set("blackhole")
+    pods = cast.start(cast.vaulted, VAULTED)
+    cast.world.wait(lambda: _all_ready(pods), START_S)
+    row = _started(cast, "OpenBao black-holed", pods, aged=pods)
+    cast.vault_proxy.set("pass")
+    yield from _counted(cast, [row])
+    cast.stop([*first, *pods])
+
+
 def _job(cast: Cast, job: Sequence[PodProcesses]) -> Row:
     """The Job's pod starts, does its work and ends, although an agent runs beside it."""
     cast.world.wait(lambda: job[0].phase == "Succeeded", START_S)
@@ -247,10 +262,17 @@ def _rotate(cast: Cast, label: str, step: str) -> Row:
     return _followed(cast, step, f"ok {label}", began)
 
 
-def _started(cast: Cast, step: str, pods: Sequence[PodProcesses], login: str = "ok v1") -> Row:
-    """The row of pods of ours that were started."""
+def _started(
+    cast: Cast,
+    step: str,
+    pods: Sequence[PodProcesses],
+    login: str = "ok v1",
+    *,
+    aged: Sequence[PodProcesses] | None = None,
+) -> Row:
+    """The row of pods of ours that were started. `aged`: as `Cast.age` takes it."""
     row = Row(step=step, pods=len(pods), seconds=_seconds(pods))
-    row.age_s, row.state = cast.age()
+    row.age_s, row.state = cast.age(aged)
     row.check("P1", f"{len(row.seconds)} of {len(pods)} started", kept=_all_ready(pods))
     said = {(last_login(pod) or ("nothing", 0.0))[0] for pod in pods}
     row.check("P2", f"the database said {', '.join(sorted(said))}", kept=said == {login})
@@ -310,6 +332,7 @@ def _seconds(pods: Sequence[PodProcesses]) -> list[float]:
 STEPS: tuple[tuple[str, Callable[[Cast], Iterable[Row]]], ...] = (
     (f"the provider is well: {MANY} pods start, beside {MANY} that fetch at start", healthy),
     (f"the provider is black-holed: {MANY} new pods start, beside {MANY} that fetch", black_hole),
+    (f"a second store, OpenBao, is black-holed: {VAULTED} pods with a secret of it start", vault),
     ("the provider denies access", refused("access-denied", "denied")),
     ("the provider throttles", refused("throttle", "throttled")),
     ("the provider answers something malformed", refused("malformed", "invalid")),

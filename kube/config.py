@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kube import kubeconfig as files_
+from kube.connections import WithoutProxy
 from kube.exec_credential import credential
 from kube.kubeconfig import ConfigError
 from kube.kubernetes_client import Configuration, incluster_config, loaders
@@ -76,7 +77,8 @@ async def locate(files: Sequence[Path], context: str | None = None) -> Place:
 
 
 def _in_pod() -> Place:
-    configuration = Configuration()
+    """A proxy is for what is outside: the API server's address is one of the cluster."""
+    configuration = WithoutProxy()
     with contextlib.suppress(*_UNUSABLE):
         loaders.load_incluster_config(client_configuration=configuration)
         namespace = "default"

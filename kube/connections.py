@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from kube.errors import TooLargeError
-from kube.kubernetes_client import ConfigException, RESTClientObject
+from kube.kubernetes_client import ConfigException, Configuration, RESTClientObject
 from kube.ndjson import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from kubernetes.aio.client.configuration import Configuration
 
 JSON = "application/json"
+
+
+class WithoutProxy(Configuration):  # type: ignore[misc]  # the package has no types
+    """Of an API server that is reached directly, whatever HTTPS_PROXY says."""
 
 
 class NoCredentialsError(OSError):
@@ -81,7 +84,8 @@ class Connections:
     def _open(self) -> aiohttp.ClientSession:
         tls = RESTClientObject(self._configuration).ssl_context
         connector = aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_socket)
-        return aiohttp.ClientSession(connector=connector, trust_env=True, middlewares=[_once])
+        by_proxy = not isinstance(self._configuration, WithoutProxy)
+        return aiohttp.ClientSession(connector=connector, trust_env=by_proxy, middlewares=[_once])
 
 
 async def _once(

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from contract.reasons import FetchFailure
-from providers.protocol import Again, Failed, Fetched, Material, NotModified, Unversioned
+from providers.protocol import (
+    Again,
+    Failed,
+    Fetched,
+    LoginState,
+    Material,
+    NotModified,
+    Unversioned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +37,10 @@ _STANDING = frozenset({FetchFailure.DENIED, FetchFailure.THROTTLED, FetchFailure
 """What a login can fail with. All else is a denial: of the secret it says nothing."""
 _NEVER = Failed(reason=FetchFailure.UNAVAILABLE, code="NoLogin")
 """Of credentials that were never asked for."""
+_NEW_REFUSED = (
+    "the provider refuses the credentials of a new login ({code}). Check the clocks of provider and"
+    " nodes, and the account's endpoint"
+)
 
 Credential = TypeVar("Credential")
 Given_co = TypeVar("Given_co", covariant=True)
@@ -105,6 +117,11 @@ class Login(Generic[Credential]):
         self._renewing = threading.Lock()
         self._failed = _NEVER
         self._told: str | None = None
+        self._wrong: tuple[FetchFailure, str] | None = None
+        """Why the last login failed, or was no use. None: it worked, or there was none."""
+        self._useless = False
+        """Whether the credentials of the last login were refused at once, and none accepted since.
+        """
         self._tried_at = self._next_at = float("-inf")
         self.session: Session[Credential] | None = None
         """None: never logged in. It may have ended."""
@@ -138,10 +155,25 @@ class Login(Generic[Credential]):
         finally:
             self._renewing.release()
 
+    @property
+    def state(self) -> LoginState | None:
+        """What is known now, from any thread; None: nothing was asked yet."""
+        session, wrong = self.session, self._wrong
+        if session is None and wrong is None:
+            return None
+        ends_at = float("-inf") if session is None or self._useless else session.ends_at
+        reason, message = (None, "") if wrong is None else wrong
+        return LoginState(ends_at=ends_at, reason=reason, message=message)
+
     def accepted(self, session: Session[Credential] | None) -> None:
         """The provider answered a call under this session."""
         if session is not None:
             session.accepted = True
+
+    def known(self, session: Session[Credential] | None) -> None:
+        """The provider knew this session, whatever it answered."""
+        if session is self.session and self._useless:
+            self._useless, self._wrong = False, None
 
     def refused(self, session: Session[Credential] | None, failed: Failed) -> bool:
         """The provider called this session expired. Whether a renewal can change that: not where it
@@ -151,6 +183,9 @@ class Login(Generic[Credential]):
             return True
         session.ends_at = float("-inf")
         self._failed = failed
+        if not session.accepted:
+            self._useless = True
+            self._wrong = FetchFailure.DENIED, _NEW_REFUSED.format(code=failed.code)
         self._next_at = self._tried_at if session.accepted else self._monotonic() + AGAIN_S
         return session.accepted
 
@@ -178,6 +213,8 @@ class Login(Generic[Credential]):
         self.session = Session(credential=asked.credential, ends_at=ends_at)
         self._next_at = self._tried_at + asked.lasts_s * RENEW_SHARE
         self._told = None
+        if not self._useless:
+            self._wrong = None
         return asked.calls, Again()
 
     def _put_off(self, failed: Failed) -> None:
@@ -185,9 +222,11 @@ class Login(Generic[Credential]):
         code = f"{self._asking.operation}:{failed.code}"
         self._failed = replace(failed, reason=reason, code=code)
         self._next_at = self._monotonic() + max(AGAIN_S, failed.delay_s or 0.0)
+        said = f"{self._asking.trouble} ({failed.code}). {self._asking.advice[reason]}"
+        self._useless, self._wrong = False, (reason, said)
         if self._trouble is not None and self._told != failed.code:
             self._told = failed.code
-            self._trouble(f"{self._asking.trouble} ({failed.code}). {self._asking.advice[reason]}")
+            self._trouble(said)
 
 
 class UnderLogin(Generic[Credential]):
@@ -230,8 +269,11 @@ class UnderLogin(Generic[Credential]):
         expired = next((result for result in results if self._is_expired(result)), None)
         if isinstance(expired, Failed) and self._login.refused(session, expired):
             return tuple(Again() if self._is_expired(result) else result for result in results)
-        if any(_is_denied(result) for result in results):
+        denied = any(_is_denied(result) for result in results)
+        if denied:
             self._login.doubted(session)
+        if expired is None and (denied or any(_is_value(result) for result in results)):
+            self._login.known(session)
         return results
 
     def _is_expired(self, result: FetchResult) -> bool:

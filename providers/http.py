@@ -8,10 +8,12 @@ import logging
 import re
 import ssl
 import threading
+from base64 import b64encode
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, LocationValueError
@@ -49,6 +51,8 @@ class Tls:
     """None: the bundle, or the system's CAs."""
     ca_bundle: str | None = None
     """PEM. None: the file, or the system's CAs."""
+    extra_ca_file: Path | None = None
+    """Trusted beside the system's CAs. None: only those."""
     server_name: str | None = None
     """None: the host of the address."""
     certificate_file: Path | None = None
@@ -58,7 +62,7 @@ class Tls:
     @property
     def files(self) -> tuple[Path, ...]:
         """Those that are named."""
-        named = (self.ca_file, self.certificate_file, self.key_file)
+        named = (self.ca_file, self.extra_ca_file, self.certificate_file, self.key_file)
         return tuple(path for path in named if path is not None)
 
 
@@ -186,7 +190,22 @@ class Http:
         }
         if proxy is None:
             return urllib3.PoolManager(**found)
-        return urllib3.ProxyManager(proxy, **found)
+        return urllib3.ProxyManager(_bare(proxy), proxy_headers=_basic(proxy), **found)
+
+
+def _basic(proxy: str) -> dict[str, str]:
+    """The header for the user and password of a proxy's URL."""
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    given = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(given.encode()).decode()}"}
+
+
+def _bare(proxy: str) -> str:
+    """The URL without them."""
+    parts = urlsplit(proxy)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _failed(reason: FetchFailure, error: Exception) -> Failed:
@@ -222,6 +241,8 @@ def _context(tls: Tls) -> ssl.SSLContext:
     """OSError or ValueError: a file is missing, or holds no certificate or key."""
     own = None if tls.ca_file is None else str(tls.ca_file)
     context = ssl.create_default_context(cafile=own, cadata=tls.ca_bundle)
+    if tls.extra_ca_file is not None and not (tls.ca_file or tls.ca_bundle):
+        context.load_verify_locations(str(tls.extra_ca_file))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.certificate_file is not None and tls.key_file is not None:
         # An empty password: an encrypted key is an error, not a question at the terminal.

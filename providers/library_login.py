@@ -196,10 +196,11 @@ def open_under_login(
     limit_s: float = LIMIT_S,
 ) -> Source:
     """`source` of a client and of who gives its token. `patience`: None is the usual one."""
+    extra_ca = None if opening.extra_ca is None else opening.extra_ca.path
 
     def client(proxies: Proxies) -> Http:
         return Http(
-            tls=Tls(ca_file=ca_file),
+            tls=Tls(ca_file=ca_file, extra_ca_file=extra_ca),
             proxies=proxies,
             monotonic=opening.monotonic,
             connections=opening.connections,
@@ -213,10 +214,13 @@ def open_under_login(
         most_calls = entrance.most_calls
         return Wire(http, entrance.refused, most_calls=most_calls, observer=opening.observer)
 
-    asking = LibraryLogin(
-        entrance, wire, monotonic=opening.monotonic, close=http.close, limit_s=limit_s
-    )
-    login = Login(asking, monotonic=opening.monotonic, trouble=opening.trouble)
+    def made_login() -> Login[Token]:
+        asking = LibraryLogin(
+            entrance, wire, monotonic=opening.monotonic, close=http.close, limit_s=limit_s
+        )
+        return Login(asking, monotonic=opening.monotonic, trouble=opening.trouble)
+
+    login = opening.logins.shared(made_login)
     made = source(client(opening.proxies), login.credential)
     return UnderLogin(made, login, expired=entrance.expired)
 

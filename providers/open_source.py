@@ -4,10 +4,10 @@ only when an account of it is opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from providers.definition import Block
 from providers.proxies import NO_PROXIES, Proxies
@@ -15,12 +15,46 @@ from providers.proxies import NO_PROXIES, Proxies
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from providers.protocol import Observer, Source
+    from providers.extra_ca import ExtraCa
+    from providers.protocol import LoginState, Observer, Source
 
 
 FOLDER = Path("/var/run/secrets/lastgood")
 """Where the chart mounts what accounts name as files: tokens, certificates, keys."""
 _Block = TypeVar("_Block", bound=Block)
+_Login = TypeVar("_Login", bound="HasState")
+
+
+class HasState(Protocol):
+    """A login, to those who only look at it."""
+
+    @property
+    def state(self) -> LoginState | None: ...
+
+
+class Logins:
+    """The login of one account as it is now. Its sources share one."""
+
+    def __init__(self) -> None:
+        self._made: HasState | None = None
+
+    def shared(self, make: Callable[[], _Login]) -> _Login:
+        """The account's login, made for the first source that asks. All sources of an account are
+        of one provider, and so of one kind of login.
+        """
+        if self._made is None:
+            self._made = make()
+        return cast("_Login", self._made)
+
+    @property
+    def needed(self) -> bool:
+        """Whether a source has asked for one."""
+        return self._made is not None
+
+    @property
+    def state(self) -> LoginState | None:
+        """None: nothing is known."""
+        return None if self._made is None else self._made.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +72,16 @@ class Opening:
     observer: Observer | None = None
     trouble: Callable[[str], None] | None = None
     """Is told, in the thread that fetches, why the account can't log in."""
+    logins: Logins = field(default_factory=Logins)
+    """Of the account. A source that logs in does so through it."""
     connections: int = 10
     """How many threads fetch at a time."""
     folder: Path = FOLDER
     """The files that an account names are below it, and no others."""
     proxies: Proxies = NO_PROXIES
     """For sources that have no SDK."""
+    extra_ca: ExtraCa | None = None
+    """Trusted beside the system's CAs, where the block names none of its own. None: none are."""
 
     def block_as(self, kind: type[_Block]) -> _Block:
         """The block, which is of the provider's own kind. TypeError: it is another's."""

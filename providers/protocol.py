@@ -101,6 +101,18 @@ class Fetched:
     calls: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginState:
+    """What is known of an account's login. Nothing of its credentials."""
+
+    ends_at: float
+    """When the credentials that there are end, in monotonic seconds; -infinity: there are none."""
+    reason: FetchFailure | None = None
+    """Why the last login failed: denied, throttled or unavailable. None: it worked."""
+    message: str = ""
+    """What happened and what to do, with the provider's code; empty where it worked."""
+
+
 class Source(Protocol):
     """One provider under one account and identity.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class Proxies:
     """What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say."""
 
-    https: str | None = None
-    """Proxy's URL for https:// addresses. None: they are reached directly."""
-    http: str | None = None
+    https: str | None = field(default=None, repr=False)
+    """Proxy's URL for https:// addresses, which may have a password. None: they are reached
+    directly."""
+    http: str | None = field(default=None, repr=False)
     """The same for http:// addresses."""
     never: tuple[str, ...] = ()
     """Hosts that are reached directly: names with all below them, addresses, CIDRs, or `*`."""

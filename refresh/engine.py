@@ -114,6 +114,12 @@ class Engine:
         """By account whose burst is too small for some source: one that is enough for all."""
         return self._manager.smallest_bursts()
 
+    def open_breakers(self) -> frozenset[str]:
+        """The accounts whose provider is asked by one call at a time, for it was away or
+        throttled.
+        """
+        return self._manager.open_breakers()
+
     def state(self, key: SnapshotKey) -> SnapshotState | None:
         """What is known of a snapshot; None: nothing."""
         return self._manager.states.get(key)

@@ -84,6 +84,11 @@ class FetchTasks:
         )
         return {name: burst for name, burst in found if burst is not None}
 
+    def open_breakers(self) -> frozenset[str]:
+        """The accounts whose breaker is open."""
+        queues = self._account_queues.items()
+        return frozenset(name for name, queue in queues if queue.breaker.until is not None)
+
     def get(self, task: Task) -> FetchTask | None:
         """What is known of a task; None: nobody demands it."""
         return self._tasks.get(task)

@@ -134,6 +134,10 @@ class SnapshotManager:
         """By account whose burst is too small for some source: one that is enough for all."""
         return self._fetch_tasks.smallest_bursts()
 
+    def open_breakers(self) -> frozenset[str]:
+        """The accounts whose breaker is open."""
+        return self._fetch_tasks.open_breakers()
+
     def next_at(self, account: str, at: Moment) -> float:
         """When to pick next, in monotonic seconds; infinity: not before something happens."""
         account_queue = self._fetch_tasks.account_queue(account)

@@ -32,6 +32,15 @@ CASES: dict[str, Manifest] = {
     "provided": {"certificates": PROVIDED},
     "monitored": {"monitoring": {"monitors": "always", "labels": {"release": "prometheus"}}},
     "namespaces": {"controller": {"namespaces": ["payments", "orders"]}},
+    "proxy-and-ca": {
+        "controller": {
+            "proxy": {
+                "https": "http://proxy.example.com:3128",
+                "noProxy": ["vault.vault.svc", ".corp"],
+            },
+            "extraCA": {"configMap": "corporate-ca"},
+        }
+    },
     "reads-elsewhere": {"controller": {"readsElsewhere": "refuse"}},
     "everything": {
         **ADMIN,

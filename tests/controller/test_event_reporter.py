@@ -133,6 +133,7 @@ class World:
 
     def __init__(self, *pods: Pod, kept: Found | None = None) -> None:
         self.events, self.clock, self.counted = Events(), Clock(), list[int]()
+        self.login: str | None = None
         self.pods = Pods(*pods)
         self.decided: dict[SnapshotKey, Decided] = {}
         self.states: dict[SnapshotKey, SnapshotState] = {KEY: STALE}
@@ -144,7 +145,9 @@ class World:
             partial(self.counted.append, 1),
         )
         self._engine = SimpleNamespace(state=self.states.get)
-        self._statuses = SimpleNamespace(kept_from_pods=lambda _: kept)
+        self._statuses = SimpleNamespace(
+            kept_from_pods=lambda _: kept, login_failure=lambda *_: self.login
+        )
 
     def decide(self, key: SnapshotKey) -> None:
         """The controller has come to it."""

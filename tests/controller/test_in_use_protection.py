@@ -169,6 +169,9 @@ class Server:
     def monotonic(self) -> float:
         return self.mono
 
+    def now(self) -> float:
+        return 1.7e9 + self.mono
+
     async def merge_patch(self, path: str, body: dict[str, Any]) -> None:
         assert body["status"]["inUse"]
         name = path.split("/")[-2]

@@ -93,6 +93,8 @@ class World:
     logs: list[Path] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     """Of the controller's environment, beside our own."""
+    words: list[str] = field(default_factory=list)
+    """Further arguments of the controller."""
     listen: str = "127.0.0.1:0"
     """Where the controller serves its pages."""
 
@@ -177,6 +179,7 @@ class World:
         log = self.folder / f"controller-{len(self.logs)}.log"
         self.logs.append(log)
         command = [sys.executable, "-m", "controller", "--without-self-check"]
+        command += ["--account-files", str(self.folder), *self.words]
         reach = ["--kubeconfig", str(self._controllers), "--listen", self.listen]
         with log.open("wb") as out:
             self.process = subprocess.Popen(

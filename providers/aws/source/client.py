@@ -16,6 +16,7 @@ from providers.http import quiet_urllib3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from botocore.loaders import Loader
 
@@ -49,6 +50,8 @@ class Access:
     """The longest silence while an answer is awaited or arrives."""
     connections: int = 10
     """Kept open, per region: as many as threads fetch at a time."""
+    ca_bundle: Path | None = None
+    """CA certificates. None: the SDK's own."""
     caller: str = "lastgood"
     """Ends the User-Agent."""
 
@@ -115,6 +118,8 @@ def _session(access: Access, held: Callable[[], Keys] | None) -> botocore.sessio
     session.register_component("data_loader", _loader())
     # Session-wide, so that the calls of the credential chain (STS) are bounded as well.
     session.set_default_client_config(_config(access))
+    if access.ca_bundle is not None:
+        session.set_config_variable("ca_bundle", str(access.ca_bundle))
     # By a variable of the environment one service would be asked for all regions.
     session.set_config_variable("sts_regional_endpoints", "regional")
     if held is not None:

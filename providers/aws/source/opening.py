@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from botocore.httpsession import where
 
 from providers.aws.account import Aws
 from providers.aws.definition import PARAMETER_STORE
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from providers.open_source import Opening
     from providers.protocol import Source
 
+SDK_CA_BUNDLE = Path(where())
+"""What botocore trusts by itself."""
 USUAL = Patience()
 LONGEST_SESSION = 64
 """Characters that STS takes as a session's name."""
@@ -38,14 +43,17 @@ def open_source(opening: Opening, keys: Keys | None = None, patience: Patience =
         connect_timeout_s=patience.connect_s,
         read_timeout_s=patience.read_s,
         connections=opening.connections,
+        ca_bundle=None if opening.extra_ca is None else opening.extra_ca.beside(SDK_CA_BUNDLE),
     )
     wanted = _wanted(opening.account, block)
     if wanted is None:
         return _source(opening, block, access, None)
-    login = Login(
-        Role(open_sts(access), wanted, observer=opening.observer),
-        monotonic=opening.monotonic,
-        trouble=opening.trouble,
+    login = opening.logins.shared(
+        lambda: Login(
+            Role(open_sts(access), wanted, observer=opening.observer),
+            monotonic=opening.monotonic,
+            trouble=opening.trouble,
+        )
     )
     return UnderLogin(
         _source(opening, block, access, login.credential),

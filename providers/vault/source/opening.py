@@ -23,7 +23,7 @@ def open_source(opening: Opening, patience: Patience | None = None) -> Source:
     """The source behind an account's block `vault`. `patience`: None is the usual one."""
     block = opening.block_as(Vault)
     http = Http(
-        tls=_tls(block, opening.folder),
+        tls=_tls(block, opening),
         proxies=opening.proxies,
         monotonic=opening.monotonic,
         connections=opening.connections,
@@ -33,25 +33,29 @@ def open_source(opening: Opening, patience: Patience | None = None) -> Source:
         Server(address, http, namespace=block.namespace, observer=opening.observer)
         for address in block.addresses
     ]
-    login = Login(
-        VaultLogin(block.auth, opening.folder, servers, http),
-        monotonic=opening.monotonic,
-        trouble=opening.trouble,
+    login = opening.logins.shared(
+        lambda: Login(
+            VaultLogin(block.auth, opening.folder, servers, http),
+            monotonic=opening.monotonic,
+            trouble=opening.trouble,
+        )
     )
     mounts = {mount.path: mount.version for mount in block.mounts}
     source = VaultKv(servers, mounts, token=login.credential, monotonic=opening.monotonic)
     return UnderLogin(source, login, expired=lambda failed: failed.code == TOKEN_ENDED.code)
 
 
-def _tls(block: Vault, folder: Path) -> Tls:
+def _tls(block: Vault, opening: Opening) -> Tls:
     tls = block.tls
+    extra_ca = None if opening.extra_ca is None else opening.extra_ca.path
     if tls is None:
-        return Tls()
+        return Tls(extra_ca_file=extra_ca)
 
     def path(name: str | None) -> Path | None:
-        return None if name is None else folder / name
+        return None if name is None else opening.folder / name
 
     return Tls(
+        extra_ca_file=extra_ca,
         ca_file=path(tls.ca_file),
         ca_bundle=tls.ca_bundle,
         server_name=tls.server_name,

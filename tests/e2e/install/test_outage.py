@@ -10,7 +10,7 @@ import pytest
 
 from contract.annotations import RELOAD
 from tests.e2e.install.kubectl import run
-from tests.e2e.install.team import read_by_all, well
+from tests.e2e.install.team import read_by_all, state, well
 from tests.e2e.install.world import DB, NOTHING, POLICY, SYSTEM, TEAM, app, deployment, pod
 from tests.make import asking
 from tests.make.waiting import REPOSITORY, until
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 ASKS = {**asking(db=DB), RELOAD: "http://127.0.0.1:8080/reload"}
+PARAMETER = "/e2e/parameter"
 OURS = ("lastgood-webhook", "lastgood-controller")
 COUNTED_S = 60.0
 CALL = """
@@ -36,14 +37,17 @@ except OSError as error:
 
 
 @pytest.fixture(scope="module")
-def payments(installed: Provider, settings: Settings) -> Iterator[Provider]:
-    """Two pods by annotation and one by a rendered manifest; then the provider answers nothing, and
-    counts who asks: the controllers do.
+def payments(installed: Provider, settings: Settings, value: str) -> Iterator[Provider]:
+    """Two pods by annotation, one with a parameter, and one by a rendered manifest; then the
+    provider answers nothing, and counts who asks: the controllers do.
     """
     rendered = render(settings)
     TEAM.create(deployment("payments", app(settings, LISTEN="1"), ASKS, replicas=2))
     TEAM.create(rendered)
-    for name in ("payments", "rendered"):
+    installed.put_parameter(PARAMETER, value)
+    asks = asking(db=f"aws-ssm:{PARAMETER}")
+    TEAM.create(deployment("parameters", app(settings), asks))
+    for name in ("payments", "rendered", "parameters"):
         TEAM.rolled_out(name)
     installed.fault("blackhole")
     installed.forget_calls()
@@ -51,7 +55,7 @@ def payments(installed: Provider, settings: Settings) -> Iterator[Provider]:
         until("a controller's call", lambda: installed.calls().keys() & controllers(), COUNTED_S)
         yield installed
     finally:
-        well(installed, "/e2e/db")
+        well(installed, "/e2e/db", PARAMETER)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +111,27 @@ def test_p1_twenty_pods_start_while_the_provider_answers_nothing(
     """P1: provider black-holed, 2 -> 20: all Ready, and no pod has called the provider."""
     twenty(payments, "payments", value)
     assert payments.calls().keys() <= controllers()
+
+
+def test_p1_pods_with_a_parameter_start_while_parameter_store_answers_nothing(
+    payments: Provider, value: str
+) -> None:
+    """P1: provider black-holed, 1 -> 3 with a SecureString: all Ready with the last good value. The
+    account says that its provider is away.
+    """
+    TEAM.scale("parameters", 3, within_s=60)
+    read_by_all(value, "parameters")
+    theirs = {item["status"]["podIP"] for item in TEAM.pods("parameters")}
+    assert not theirs & payments.calls().keys()
+    assert str(state(PARAMETER)["version"]).isdecimal()
+    until("the open breaker", lambda: breaker() == "Open", COUNTED_S)
+
+
+def breaker() -> str | None:
+    """As `kubectl get sacc` shows it."""
+    [found] = [it for it in TEAM.items("secretaccounts") if it["metadata"]["name"] == "moto"]
+    shown: str | None = found.get("status", {}).get("breaker")
+    return shown
 
 
 def test_p10_with_all_of_ours_down_others_start_and_opted_in_pods_are_refused(

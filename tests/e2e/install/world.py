@@ -58,6 +58,14 @@ for name, value in wanted.items():
         answer = client.create_secret(Name=name, SecretString=value)
     print(json.dumps([name, answer["VersionId"]]))
 """
+PUT_PARAMETER = """
+import boto3, json
+wanted = json.loads({document!r})
+session = boto3.Session("e2e", "e2e", region_name="us-east-1")
+client = session.client("ssm", endpoint_url="http://127.0.0.1:5000")
+for name, value in wanted.items():
+    client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+"""
 DELETE = """
 import boto3
 session = boto3.Session("e2e", "e2e", region_name="us-east-1")
@@ -186,6 +194,11 @@ class Provider:
         version: str = json.loads(PROVIDER.execute(self._pod, "moto", script))[1]
         return version
 
+    def put_parameter(self, name: str, value: str) -> None:
+        """Creates or rotates one of Parameter Store, past the proxy."""
+        script = PUT_PARAMETER.format(document=json.dumps({name: value}))
+        PROVIDER.execute(self._pod, "moto", script)
+
     def delete(self, name: str) -> None:
         """The provider then says that there is no such secret."""
         PROVIDER.execute(self._pod, "moto", DELETE.format(name=name))
@@ -212,9 +225,10 @@ def values(settings: Settings, provider: Provider) -> Json:
     keys = {"AWS_ACCESS_KEY_ID": "e2e", "AWS_SECRET_ACCESS_KEY": "e2e"}
 
     def account(calls_per_second: float, burst: int) -> Json:
+        url = f"http://{provider.address}"
         return {
             "provider": "aws",
-            "aws": {"regions": ["us-east-1"], "endpoint": f"http://{provider.address}"},
+            "aws": {"regions": ["us-east-1"], "endpoint": url, "ssmEndpoint": url},
             "budget": {"callsPerSecond": calls_per_second, "burst": burst},
         }
 
@@ -234,6 +248,8 @@ def values(settings: Settings, provider: Provider) -> Json:
         "controller": {
             "image": image("controller"),
             "extraEnv": [{"name": name, "value": value} for name, value in keys.items()],
+            # Providers here are at http:// addresses. The API server must be reached beside it.
+            "proxy": {"https": "http://192.0.2.1:3128"},
             "accountFiles": [{"serviceAccountToken": {"audience": "vault", "path": "vault/token"}}],
         },
         "accounts": {"moto": account(20, 40), NARROW_ACCOUNT: account(1, 2)},
@@ -242,6 +258,7 @@ def values(settings: Settings, provider: Provider) -> Json:
                 "namespaces": [TEAM.namespace],
                 "sources": [
                     {"account": "moto", "allow": ["aws-sm:/e2e/*"], "class": "steady"},
+                    {"account": "moto", "allow": ["aws-ssm:/e2e/*"], "class": "steady"},
                     {"account": "moto", "allow": ["aws-sm:/e2e/quiet/*"], "class": "quiet"},
                     {"account": "moto", "allow": ["aws-sm:/e2e/strict/*"], "class": "strict"},
                     {"account": "moto", "allow": ["aws-sm:/e2e/brief/*"], "class": "brief"},

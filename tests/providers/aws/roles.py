@@ -8,6 +8,7 @@ import boto3
 
 from api.account import SecretAccount
 from providers.aws.source.client import Keys
+from providers.open_source import Logins
 from providers.protocol import Again, Material
 from tests.providers.conformance.store import Clock
 from tests.providers.harness import REGION, Scripted, one, source_of
@@ -75,12 +76,14 @@ class Given:
         self.clock = Clock()
         self.calls: list[tuple[str, str]] = []
         self.troubles: list[str] = []
+        self.logins = Logins()
         self.source: Source = source_of(
             account(script.address, **aws),
             "aws-sm",
             monotonic=self.clock,
             observer=lambda *call: self.calls.append(call),
             trouble=self.troubles.append,
+            logins=self.logins,
             keys=OWN,
         )
         self.gives(1)
