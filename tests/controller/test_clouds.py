@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from kube.api_resources import SECRET_ACCOUNTS
 from refresh.model import SourceKey
 from tests.make.waiting import REPOSITORY, until
 from tests.providers.azure.fake import HOSTS as AZURE_HOSTS
@@ -127,6 +128,7 @@ def test_p1_p2_p8_documented_accounts_serve_and_keep_the_last_good_value(
     told = [_turned_off(world, clouds, scheme) for scheme in NAMES]
     told += [_denied(world, clouds, scheme) for scheme in NAMES]
     assert "cannot log in" not in world.log()
+    until("the status", lambda: logins(world) == {"LoggedIn"})
     clouds.google.tokens.clear()
     clouds.azure.tokens.clear()
     clouds.cloud.faults["127.0.0.1/"] = Reply({"error": "invalid_request"}, 400)
@@ -135,8 +137,15 @@ def test_p1_p2_p8_documented_accounts_serve_and_keep_the_last_good_value(
         assert value(world, scheme) == CANARY.encode()
     assert "it cannot log in to Google Cloud (invalid_request)" in world.log()
     assert "it cannot log in to Azure (invalid_request)" in world.log()
+    until("the status", lambda: logins(world) == {"Denied"})
     for secret in (CANARY, "ya29", "eyJ0"):
         assert secret not in "".join(told) + world.log()
+
+
+def logins(world: World) -> set[str | None]:
+    """What `kubectl get sacc` says of both."""
+    found = [world.server.get(SECRET_ACCOUNTS, name) or {} for name in ACCOUNTS.values()]
+    return {(it.get("status") or {}).get("login") for it in found}
 
 
 def _turned_off(world: World, clouds: Clouds, scheme: str) -> str:
