@@ -34,6 +34,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contract.quoted import shown
+from contract.reasons import FetchFailure
 from controller.required_rate import needed_calls_per_second
 from refresh.observer import Observer
 from refresh.step_events import AlarmKind
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import TextIO
 
-    from contract.reasons import FetchFailure
     from controller.reconcile import Decided
     from refresh.model import SnapshotKey, SnapshotState, Task
     from refresh.step_events import Alarm
@@ -53,7 +53,10 @@ NONE = "none"
 _DECISIONS = {
     "fetched": "checked, then served if it is good",
     "unchanged": "what is served is confirmed",
+    "unconfirmed": "checked, then served if it is good; no age is renewed",
 }
+_READ = frozenset({FetchFailure.NOT_CONFIRMED, FetchFailure.WEAK_EVIDENCE})
+"""A value was read, so nothing has failed."""
 _KEPT = "the last good version stays"
 
 
@@ -108,10 +111,11 @@ class Telemetry(Observer):
         self._started_stale.inc()
 
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
-        result = code if reason is None else "failed"
+        failed = "unconfirmed" if reason in _READ else "failed"
+        result = code if reason is None else failed
         self._refreshes.labels(task.source.provider, result, reason or NONE).inc()
         say(
-            logging.INFO if reason is None else logging.WARNING,
+            logging.WARNING if result == "failed" else logging.INFO,
             "controller.refreshed",
             account=task.source.account,
             snapshot=task.source.snapshot,

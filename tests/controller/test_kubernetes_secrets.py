@@ -204,6 +204,8 @@ def test_an_external_secrets_status_is_the_age(team: Team) -> None:
     assert "not in sync" in said["message"]
     team.refresh()
     assert team.confirmed_at() == first
+    results = {line["result"] for line in world.events("controller.refreshed")}
+    assert {"fetched", "unconfirmed"} <= results <= {"fetched", "unchanged", "unconfirmed"}
     shown = world.lastgood("status", "k8s:db", "-n", "payments").stdout
     assert "not-confirmed" in shown
     operator.put("db", {"p": b"two"})
