@@ -10,6 +10,7 @@ from cli.output import DIFF, JSON, NAME, TABLE, TEXT, WIDE, YAML
 from cli.settings import IMAGE as IMAGE_VARIABLE
 from cli.settings import KUBECONFIG
 from cli.usage import Formatter, Parser
+from contract.annotations import POLICY_LABEL
 
 if TYPE_CHECKING:
     from cli.settings import Settings
@@ -155,6 +156,7 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
     _add_explain(verbs, called)
     _add_render(verbs, called, settings)
     _add_presync(verbs, called, settings)
+    _add_policy(verbs, called)
     _add_demo(verbs, called)
     return root
 
@@ -186,6 +188,12 @@ def _add_cluster(
     )
     if everywhere:
         which.add_argument("-A", "--all-namespaces", action="store_true", help="all namespaces")
+    _add_place(verb)
+    if everywhere:
+        _add_system(verb)
+
+
+def _add_place(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--context", metavar="NAME", help="kubeconfig context (default: the current)")
     verb.add_argument(
         "--kubeconfig",
@@ -193,8 +201,6 @@ def _add_cluster(
         type=Path,
         help=f"kubeconfig (default: ${KUBECONFIG}, or ~/.kube/config)",
     )
-    if everywhere:
-        _add_system(verb)
 
 
 def _add_system(verb: argparse.ArgumentParser) -> None:
@@ -328,6 +334,93 @@ def _add_render(verbs: _Verbs, called: str, settings: Settings) -> None:
     )
     _add_output(render, (YAML, JSON, DIFF))
     _add_help(render)
+
+
+_POLICY = {
+    "test": _Verb(
+        "whether a namespace may have references, and by which rule",
+        "Show whether a namespace may have references, by which policy, rule and class.\n"
+        "The decision is the webhook's own. Exit 1: one is not as --expect says.",
+        (
+            "lastgood policy test payments aws-sm:/prod/payments/db",
+            "lastgood policy test shop aws-sm:/prod/db -f admin/ --expect refused",
+        ),
+        (TEXT, JSON, YAML),
+    ),
+    "lint": _Verb(
+        "what is probably not meant in policies that are valid",
+        "Show what is probably not meant in valid policies: patterns and rules without\n"
+        "effect, accounts that do not exist, unused classes. Exit 1: errors.",
+        ("lastgood policy lint -f admin/ --strict", "lastgood policy lint -o json"),
+        (TABLE, JSON, YAML),
+    ),
+}
+
+
+def _add_policy(verbs: _Verbs, called: str) -> None:
+    policy = _add(
+        verbs,
+        "policy",
+        _Verb(
+            "test and lint policies, from files or from the cluster",
+            "Test and lint policies, from files or from the cluster.",
+            tuple(verb.examples[0] for verb in _POLICY.values()),
+            (),
+        ),
+        called,
+        "ACT",
+    )
+    _add_help(policy)
+    acts = policy.add_subparsers(
+        dest="act", metavar="ACT", required=True, title="acts", prog=called, parser_class=Parser
+    )
+    for name, verb in _POLICY.items():
+        takes = "NAMESPACE REFERENCE..." if name == "test" else ""
+        act = _add(acts, name, verb, f"{called} policy", takes)
+        if name == "test":
+            act.add_argument("of", metavar="NAMESPACE", help="namespace of the pods")
+            act.add_argument(
+                "references",
+                metavar="REFERENCE",
+                nargs="+",
+                help="provider[@account]:reference, as in annotations",
+            )
+            act.add_argument(
+                "--label",
+                metavar="KEY=VALUE",
+                type=_policy_label,
+                help="lastgood.dev/policy=POLICY, instead of the namespace's",
+            )
+            act.add_argument(
+                "--expect",
+                metavar="WHAT",
+                choices=("allowed", "refused"),
+                default="allowed",
+                help="allowed or refused (default: allowed)",
+            )
+        else:
+            act.add_argument("--strict", action="store_true", help="exit 1 on warnings too")
+        act.add_argument(
+            "-f",
+            "--filename",
+            metavar="PATH",
+            dest="files",
+            action="append",
+            type=Path,
+            help="file, folder or - (stdin); repeatable (default: cluster)",
+        )
+        _add_place(act)
+        _add_output(act, verb.outputs)
+        _add_help(act)
+
+
+def _policy_label(text: str) -> str:
+    """The policy that the label names."""
+    key, _, value = text.partition("=")
+    if key != POLICY_LABEL or not value:
+        message = f"{text!r} does not decide. Allowed: {POLICY_LABEL}=POLICY"
+        raise argparse.ArgumentTypeError(message)
+    return value
 
 
 def _add_demo(verbs: _Verbs, called: str) -> None:
