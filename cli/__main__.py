@@ -59,6 +59,10 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
         from cli.presync import presync
 
         return presync(arguments, settings, clock, terminal)
+    if arguments.verb == "check":
+        from cli.check import check
+
+        return check(arguments, settings, clock, terminal)
     if arguments.verb == "policy":
         from cli.policy_verbs import policy
 

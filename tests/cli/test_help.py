@@ -8,7 +8,7 @@ from tests.make.command import NO_CLUSTER, typed
 
 VERBS = (
     *("status", "history", "refresh", "pin", "unpin", "rollback", "revoke"),
-    *("explain", "render", "presync", "policy", "demo"),
+    *("check", "explain", "render", "presync", "policy", "demo"),
 )
 ACTS = ("policy test", "policy lint")
 COLUMNS, LINES = 80, 24
