@@ -76,7 +76,7 @@ class Webhooks:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as error:
             if webhook["failurePolicy"] == "Ignore":
                 return content
-            message = f'failed calling webhook "{name}": {type(error).__name__}: {error}'
+            message = f'failed calling webhook "{name}": {_trouble(error)}'
             raise Refusal(500, message) from None
         if not response["allowed"]:
             status = response.get("status") or {}
@@ -100,6 +100,17 @@ class Webhooks:
         if place is None:
             raise OSError(f'service "{service["name"]}" not found')
         return f"https://{place}{service.get('path', '')}", named, tls
+
+
+def _trouble(error: Exception) -> str:
+    """What kept us from an answer, in the words of the real one where it is known."""
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "dial tcp: connect: connection refused"
+    if isinstance(error, TimeoutError):
+        return "context deadline exceeded"
+    return f"{type(error).__name__}: {error}"
 
 
 async def _asked(call: _Call, review: Json, timeout_s: float) -> Json:

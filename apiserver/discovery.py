@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from apiserver.kinds import Kind
 
 Json = dict[str, Any]
-VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0-standin", "platform": "standin"}
+VERSION = "v1.34.0-standin"
 _VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
 
 
-def answer(path: str, served: Sequence[Kind]) -> Json | None:
+def answer(path: str, served: Sequence[Kind], version: str = VERSION) -> Json | None:
     """The document at a path; None: there is none."""
     if path == "/version":
-        return dict(VERSION)
+        return {"major": "1", "minor": "34", "gitVersion": version, "platform": "standin"}
     if path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"]}
     if path == "/apis":

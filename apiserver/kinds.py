@@ -91,6 +91,16 @@ RBAC = (ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
 MUTATING_WEBHOOK = _own(
     _ADMISSION, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", namespaced=False
 )
+GUARD = _own(
+    *(_ADMISSION, "validatingadmissionpolicies", "ValidatingAdmissionPolicy"), namespaced=False
+)
+"""Kept and shown. They decide nothing here."""
+GUARD_BINDING = _own(
+    *(_ADMISSION, "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding"),
+    namespaced=False,
+)
+DEPLOYMENT = _own(("apps", "v1"), "deployments", "Deployment", short=("deploy",), status=True)
+"""Nothing runs them here."""
 DEFINITION = _own(
     *(("apiextensions.k8s.io", "v1"), "customresourcedefinitions", "CustomResourceDefinition"),
     namespaced=False,
@@ -99,7 +109,7 @@ DEFINITION = _own(
 
 OWN = (
     *(NAMESPACE, POD, SECRET, CONFIG_MAP, SERVICE_ACCOUNT, CORE_EVENT, EVENT, LEASE),
-    *(*RBAC, MUTATING_WEBHOOK, DEFINITION),
+    *(*RBAC, MUTATING_WEBHOOK, GUARD, GUARD_BINDING, DEPLOYMENT, DEFINITION),
 )
 
 

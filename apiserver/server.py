@@ -38,6 +38,7 @@ _WATCH_S = 1800
 _PUBLIC = {"/readyz", "/livez", "/healthz", "/version"}
 _LEAST_TOKEN_S = 600
 _REVIEWS = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
+_ABOUT_OTHERS = "subjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Server:
         self.store = Store()
         self.services: dict[tuple[str, str], str] = {}
         """`host:port` of each Service that webhook configurations name."""
+        self.version = discovery.VERSION
+        """As it says at `/version`."""
         self.seen: list[Seen] = []
         """Every request, oldest first."""
         self._changed = Signal()
@@ -134,6 +137,9 @@ class Server:
         if asked.plural in _REVIEWS and user is not ANONYMOUS:
             return _json(self._review(user, asked, await _body(request)), 201)
         self._allow(user, asked.act)
+        if asked.plural == _ABOUT_OTHERS:
+            body = await _body(request)
+            return _json(self._review(_subject(body), asked, body), 201)
         target = self._target(asked)
         if asked.act.verb == "watch":
             return await self._watch(request, target)
@@ -154,7 +160,7 @@ class Server:
             raise Refusal(403, f'User "{user.name}" cannot get path "{path}"')
         if path in _PUBLIC - {"/version"}:
             return web.Response(text="ok")
-        found = discovery.answer(path, self.registry.kinds())
+        found = discovery.answer(path, self.registry.kinds(), self.version)
         if found is None:
             raise Refusal(404, "the server could not find the requested resource")
         return _json(found)
@@ -245,6 +251,12 @@ class Server:
             async for event in watch.events(self._changed, timeout_s, self._monotonic):
                 await response.write(json.dumps(event).encode() + b"\n")
         return response
+
+
+def _subject(body: object) -> User:
+    """Of a SubjectAccessReview."""
+    spec = (body.get("spec") if isinstance(body, dict) else None) or {}
+    return User(str(spec.get("user", "")), tuple(spec.get("groups") or ()))
 
 
 def _verbs(asked: Request, kind: Kind) -> set[str]:

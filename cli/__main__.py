@@ -59,6 +59,14 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
         from cli.presync import presync
 
         return presync(arguments, settings, clock, terminal)
+    if arguments.verb == "check":
+        from cli.check import check
+
+        return check(arguments, settings, clock, terminal)
+    if arguments.verb == "policy":
+        from cli.policy_verbs import policy
+
+        return policy(arguments, settings, clock, terminal)
     if arguments.verb == "explain":
         from cli.explain import explain
 

@@ -12,38 +12,45 @@ from cli.exit_codes import CommandError
 from kube.api import Api
 from kube.config import ConfigError, locate
 from kube.errors import ApiError, ForbiddenError, NotFoundError
+from kube.forbidden_requests import Attempts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Collection, Coroutine, Iterator, Sequence
     from pathlib import Path
 
     from kube.config import Place
+    from kube.forbidden_requests import Attempt, AttemptOutcome
     from workqueue.clock import Clock
 
 Json = dict[str, Any]
+_AGENT = "lastgood-cli"
 T = TypeVar("T")
 
 
 class ApiConnection:
     """Every method raises CommandError, `UnreachableError` where later it may be granted."""
 
-    def __init__(self, runner: asyncio.Runner, api: Api, place: Place, clock: Clock) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, api: Api, attempts: Attempts, place: Place, clock: Clock
+    ) -> None:
         self._runner = runner
         self.api = api
+        self._attempts = attempts
         self._clock = clock
         self._heard: tuple[float, float] | None = None
         """The server's clock at some moment of our monotonic one."""
         self.namespace = place.namespace
         """Where things are that name no other."""
         context = "the pod's service account" if place.context is None else place.context
-        self._where = f"the API server {place.configuration.host} ({context})"
+        self.where = f"the API server {place.configuration.host} ({context})"
+        """Server and context, for messages."""
 
     def ask(self, request: Coroutine[None, None, T], what: str, role: str = VIEW) -> T:
         """Its answer. `what` it is, as in "you may not list pods"; `role` has the right to it."""
         try:
             return self.run(request)
         except ApiError as error:
-            raise refused(error, what, self._where, role) from None
+            raise refused(error, what, self.where, role) from None
 
     def find(self, path: str, what: str, role: str = VIEW) -> Json | None:
         """One object; None: there is none."""
@@ -52,7 +59,7 @@ class ApiConnection:
         except NotFoundError:
             return None
         except ApiError as error:
-            raise refused(error, what, self._where, role) from None
+            raise refused(error, what, self.where, role) from None
 
     def allowed(self, request: Coroutine[None, None, T], what: str) -> T | None:
         """Its answer; None: we may not ask that."""
@@ -61,7 +68,7 @@ class ApiConnection:
         except ForbiddenError:
             return None
         except ApiError as error:
-            raise refused(error, what, self._where) from None
+            raise refused(error, what, self.where) from None
 
     def attempt(self, request: Coroutine[None, None, T]) -> T | None:
         """Its answer; None: there is none, for whatever reason."""
@@ -78,6 +85,10 @@ class ApiConnection:
             heard = moment(self.api.date)
             if heard is not None:
                 self._heard = heard, self._clock.monotonic()
+
+    def tried(self, attempt: Attempt, sought: Collection[bytes]) -> AttemptOutcome:
+        """What became of a dry run, as far as `sought` texts tell it. ApiError."""
+        return self._runner.run(self._attempts.make(attempt, sought))
 
     def now(self) -> float:
         """Seconds since the epoch by the API server's clock, up to a second late: ages are written
@@ -105,11 +116,13 @@ def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Itera
             place = runner.run(locate(files, context))
         except ConfigError as error:
             raise CommandError(_help(str(error), files)) from None
-        api = Api(place.configuration, user_agent="lastgood-cli")
+        api = Api(place.configuration, user_agent=_AGENT)
+        attempts = Attempts(place.configuration, user_agent=_AGENT)
         try:
-            yield ApiConnection(runner, api, place, clock)
+            yield ApiConnection(runner, api, attempts, place, clock)
         finally:
             runner.run(api.close())
+            runner.run(attempts.close())
 
 
 def _help(message: str, files: Sequence[Path]) -> str:

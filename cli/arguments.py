@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
+from cli.check_arguments import add_check, add_policy
+from cli.options import (
+    EXIT_CODES,
+    Verb,
+    Verbs,
+    add_cluster,
+    add_help,
+    add_output,
+    add_system,
+    add_verb,
+    add_wait,
+)
 from cli.output import DIFF, JSON, NAME, TABLE, TEXT, WIDE, YAML
 from cli.settings import IMAGE as IMAGE_VARIABLE
-from cli.settings import KUBECONFIG
 from cli.usage import Formatter, Parser
 
 if TYPE_CHECKING:
     from cli.settings import Settings
 
-EXIT_CODES = """\
-exit codes: 0 done, 1 failed, 2 wrong arguments, 3 saved but no controller
-runs, 4 saved but not done within --wait, 130 Ctrl-C. Errors are on stderr."""
 DESCRIPTION = "Show and change the secret versions that pods get, and explain why pods wait."
 FOOTER = """\
 "lastgood VERB --help" shows options and examples. lastgood uses the current
@@ -25,35 +33,13 @@ context of your kubeconfig, or the service account of the pod it runs in."""
 IMAGE = "lastgood/agent:0.1.0"
 RUN_AS = ("lastgood", "pod", "platform")
 """As `api.policy.RUN_AS`, which takes long to import."""
-WAIT_S = 10.0
 NAME_HELP = "snapshot, its prefix, or provider[@account]:reference"
-
-
-_Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - it has no public name
-
-
-class _Verb(NamedTuple):
-    help: str
-    """For the list of verbs."""
-    description: str
-    examples: tuple[str, ...]
-    outputs: tuple[str, ...]
-    """What `-o` takes, the default first."""
-    name: str | None = None
-    """None, `required` or `optional`: whether it takes a snapshot."""
-    version: bool = False
-    waits: bool = False
-
-    @property
-    def takes(self) -> str:
-        name = "[NAME]" if self.name == "optional" else "NAME"
-        return f"{name} VERSION" if self.version else name
 
 
 _CHANGED = (TEXT, JSON, YAML, NAME)
 
 _VERBS = {
-    "status": _Verb(
+    "status": Verb(
         "show what each snapshot serves, its age, and how many pods use it",
         "Show what each snapshot serves, how old the value is, and how many pods use it.\n"
         "With NAME, also list these pods.",
@@ -64,7 +50,7 @@ _VERBS = {
         (TABLE, WIDE, JSON, YAML, NAME),
         name="optional",
     ),
-    "history": _Verb(
+    "history": Verb(
         "list the versions of a snapshot",
         "List the versions of a snapshot: the served one, stored ones, and those that are\n"
         "quarantined (not served, with the reason) or revoked.",
@@ -72,7 +58,7 @@ _VERBS = {
         (TABLE, JSON, YAML),
         name="required",
     ),
-    "refresh": _Verb(
+    "refresh": Verb(
         "fetch a secret now, within the account's rate limit",
         "Ask the controller to fetch the secret now. The account's rate limit applies.\n"
         "If the fetch fails, the last good value stays.",
@@ -84,7 +70,7 @@ _VERBS = {
         name="required",
         waits=True,
     ),
-    "pin": _Verb(
+    "pin": Verb(
         "serve one version until it is unpinned",
         "Serve one version until it is unpinned. A stored version is served at once, also\n"
         "while the provider is down. Another version is fetched from the provider first.",
@@ -94,7 +80,7 @@ _VERBS = {
         version=True,
         waits=True,
     ),
-    "unpin": _Verb(
+    "unpin": Verb(
         "serve the newest good version again",
         "Remove the pin. The newest good version is served again.",
         ("lastgood unpin aws-sm:/prod/payments/db",),
@@ -102,7 +88,7 @@ _VERBS = {
         name="required",
         waits=True,
     ),
-    "rollback": _Verb(
+    "rollback": Verb(
         "serve the previous good version until a newer one appears",
         "Serve the previous good version until the provider has a newer version than the\n"
         "current one. This also works while the provider is down.",
@@ -111,7 +97,7 @@ _VERBS = {
         name="required",
         waits=True,
     ),
-    "revoke": _Verb(
+    "revoke": Verb(
         "never serve a version again (cannot be undone)",
         "Never serve a version again. Without another good version, the value is removed\n"
         "from all pods. This cannot be undone. It works while the provider is down.",
@@ -130,16 +116,16 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
         prog=called,
         usage=f"{called} VERB [options]",
         description=DESCRIPTION,
-        epilog=f"{FOOTER}\n\n{EXIT_CODES}",
+        epilog=f"{FOOTER}\n{EXIT_CODES}",
         formatter_class=Formatter,
         add_help=False,
     )
-    _add_help(root, argparse.SUPPRESS)
+    add_help(root, argparse.SUPPRESS)
     verbs = root.add_subparsers(
         dest="verb", metavar="VERB", required=True, title="verbs", prog=called, parser_class=Parser
     )
     for name, verb in _VERBS.items():
-        added = _add(verbs, name, verb, called, verb.takes)
+        added = add_verb(verbs, name, verb, called, verb.takes)
         if verb.name is not None:
             nargs = "?" if verb.name == "optional" else None
             added.add_argument("name", metavar="NAME", nargs=nargs, help=NAME_HELP)
@@ -149,84 +135,18 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
                 metavar="VERSION",
                 help="version, or a unique prefix (at least 4 characters)",
             )
-        _add_cluster(added, everywhere=True)
+        add_cluster(added, everywhere=True)
         if verb.waits:
-            _add_wait(added, "wait for the controller")
-        _add_output(added, verb.outputs)
-        _add_help(added)
+            add_wait(added, "wait for the controller")
+        add_output(added, verb.outputs)
+        add_help(added)
+    add_check(verbs, called)
     _add_explain(verbs, called)
     _add_render(verbs, called, settings)
     _add_presync(verbs, called, settings)
+    add_policy(verbs, called)
     _add_demo(verbs, called)
     return root
-
-
-def _add(verbs: _Verbs, name: str, verb: _Verb, called: str, takes: str) -> Parser:
-    """`takes`: the arguments that must not be left out, for the first line."""
-    examples = "\n".join(f"  {line}" for line in verb.examples)
-    return verbs.add_parser(
-        name,
-        usage=f"{called} {name} {takes}{' ' if takes else ''}[options]",
-        help=verb.help,
-        description=verb.description,
-        epilog=f"examples:\n{examples}\n\n{EXIT_CODES}",
-        formatter_class=Formatter,
-        add_help=False,
-    )
-
-
-def _add_help(verb: argparse.ArgumentParser, text: str = "show this help") -> None:
-    verb.add_argument("-h", "--help", action="help", help=text)
-
-
-def _add_cluster(
-    verb: argparse.ArgumentParser, *, everywhere: bool, namespace: str = "namespace"
-) -> None:
-    which = verb.add_mutually_exclusive_group()
-    which.add_argument(
-        "-n", "--namespace", metavar="NS", help=f"{namespace} (default: the context's)"
-    )
-    if everywhere:
-        which.add_argument("-A", "--all-namespaces", action="store_true", help="all namespaces")
-    verb.add_argument("--context", metavar="NAME", help="kubeconfig context (default: the current)")
-    verb.add_argument(
-        "--kubeconfig",
-        metavar="FILE",
-        type=Path,
-        help=f"kubeconfig (default: ${KUBECONFIG}, or ~/.kube/config)",
-    )
-    if everywhere:
-        _add_system(verb)
-
-
-def _add_system(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--system-namespace", metavar="NS", help="where lastgood runs (default: found by its Lease)"
-    )
-
-
-def _add_output(
-    verb: argparse.ArgumentParser, outputs: tuple[str, ...], default: str | None = None
-) -> None:
-    """The first of `outputs` is the default, unless `default` describes another one."""
-    verb.add_argument(
-        "-o",
-        "--output",
-        metavar="FORMAT",
-        choices=outputs,
-        default=outputs[0] if default is None else None,
-        help=f"{', '.join(outputs)} (default: {default or outputs[0]})",
-    )
-
-
-def _add_wait(verb: argparse.ArgumentParser, what: str) -> None:
-    verb.add_argument(
-        "--wait",
-        metavar="SECONDS",
-        type=_seconds,
-        default=WAIT_S,
-        help=f"{what} up to this long (default: %(default)g)",
-    )
 
 
 def _add_manifests(verb: argparse.ArgumentParser) -> None:
@@ -248,14 +168,14 @@ def _add_manifests(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--strict", action="store_true", help="fail, not warn, on annotations without effect"
     )
-    _add_cluster(verb, everywhere=False, namespace="namespace if none is set")
+    add_cluster(verb, everywhere=False, namespace="namespace if none is set")
 
 
-def _add_explain(verbs: _Verbs, called: str) -> None:
-    explain = _add(
+def _add_explain(verbs: Verbs, called: str) -> None:
+    explain = add_verb(
         verbs,
         "explain",
-        _Verb(
+        Verb(
             "show why a pod waits or is refused, or why its secrets are stale",
             "Show how far a pod has started. For each of its secrets, show the state, why it\n"
             "blocks the pod or is stale, and what to do.",
@@ -266,16 +186,16 @@ def _add_explain(verbs: _Verbs, called: str) -> None:
         "POD",
     )
     explain.add_argument("pod", metavar="POD", help="pod, or a workload whose pods are refused")
-    _add_cluster(explain, everywhere=False)
-    _add_output(explain, (TEXT, JSON, YAML))
-    _add_help(explain)
+    add_cluster(explain, everywhere=False)
+    add_output(explain, (TEXT, JSON, YAML))
+    add_help(explain)
 
 
-def _add_presync(verbs: _Verbs, called: str, settings: Settings) -> None:
-    presync = _add(
+def _add_presync(verbs: Verbs, called: str, settings: Settings) -> None:
+    presync = add_verb(
         verbs,
         "presync",
-        _Verb(
+        Verb(
             "create the snapshots that manifests need, before their pods",
             "Print the SecretSnapshots that manifests need, and Roles for k8s:NAME. With\n"
             "--apply, create them and wait for the values, before there are pods.",
@@ -290,18 +210,18 @@ def _add_presync(verbs: _Verbs, called: str, settings: Settings) -> None:
     )
     _add_manifests(presync)
     presync.add_argument("--apply", action="store_true", help="create the snapshots on the cluster")
-    _add_wait(presync, "wait for values")
-    _add_system(presync)
-    _add_output(presync, (YAML, JSON, NAME), "yaml; with --apply a table")
-    _add_help(presync)
+    add_wait(presync, "wait for values")
+    add_system(presync)
+    add_output(presync, (YAML, JSON, NAME), "yaml; with --apply a table")
+    add_help(presync)
     presync.set_defaults(image=settings.image or IMAGE, run_as=RUN_AS[0])
 
 
-def _add_render(verbs: _Verbs, called: str, settings: Settings) -> None:
-    render = _add(
+def _add_render(verbs: Verbs, called: str, settings: Settings) -> None:
+    render = add_verb(
         verbs,
         "render",
-        _Verb(
+        Verb(
             "print manifests as the webhook would change them",
             "Print manifests as the webhook would change them. Such pods need no webhook.\n"
             "If a pod would be refused, print only the reasons, on stderr.",
@@ -328,15 +248,15 @@ def _add_render(verbs: _Verbs, called: str, settings: Settings) -> None:
         default=RUN_AS[0],
         help=f"as the chart's agent.runAs: {', '.join(RUN_AS)}",
     )
-    _add_output(render, (YAML, JSON, DIFF))
-    _add_help(render)
+    add_output(render, (YAML, JSON, DIFF))
+    add_help(render)
 
 
-def _add_demo(verbs: _Verbs, called: str) -> None:
-    demo = _add(
+def _add_demo(verbs: Verbs, called: str) -> None:
+    demo = add_verb(
         verbs,
         "demo",
-        _Verb(
+        Verb(
             "run the demo on this machine, with real processes",
             "Start a secret store, webhook, controller and pods on this machine, break the\n"
             "store, and show what pods do. Progress and a table are printed.",
@@ -349,16 +269,5 @@ def _add_demo(verbs: _Verbs, called: str) -> None:
     demo.add_argument(
         "--keep", action="store_true", help="keep it running until Ctrl-C, with a kubeconfig"
     )
-    _add_output(demo, (TABLE, JSON, YAML))
-    _add_help(demo)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 3600:  # noqa: PLR2004 - an hour
-        message = f"{text!r} is not a number of seconds between 0 and 3600"
-        raise argparse.ArgumentTypeError(message)
-    return seconds
+    add_output(demo, (TABLE, JSON, YAML))
+    add_help(demo)

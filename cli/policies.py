@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
@@ -45,33 +45,53 @@ def in_folder(folder: Path) -> Said:
 
 def on_cluster(connection: ApiConnection, namespaces: Iterable[str]) -> Said:
     """With the labels of these namespaces. CommandError."""
-    problems: list[str] = []
-    accounts = _objects(connection, SECRET_ACCOUNTS, SecretAccount, problems)
-    policies = _objects(connection, SECRET_POLICIES, SecretPolicy, problems)
+    said = _without_namespaces(connection)
     labels: dict[str, str | None] = {}
     for name in sorted(set(namespaces)):
         found = connection.find(NAMESPACES.path(name=name), f"get Namespace {name}")
         if found is None:
-            problems.append(f"Namespace {name} does not exist yet")
+            said.problems.append(f"Namespace {name} does not exist yet")
         else:
             labels[name] = labelled(found).policy
-    return Said(
-        policies=PolicySet(accounts=accounts, policies=policies, namespaces=labels),
-        problems=problems,
+    return replace(said, policies=replace(said.policies, namespaces=labels))
+
+
+def with_every_namespace(connection: ApiConnection) -> Said:
+    """The same with the labels of all namespaces, if they may be listed. CommandError."""
+    said = _without_namespaces(connection)
+    listing = connection.api.list_all(NAMESPACES.path())
+    listed = connection.allowed(listing, "list namespaces")
+    labels = {it["metadata"]["name"]: labelled(it).policy for it in listed.items} if listed else {}
+    return replace(said, policies=replace(said.policies, namespaces=labels))
+
+
+def _without_namespaces(connection: ApiConnection) -> Said:
+    problems: list[str] = []
+    accounts, bad_accounts = _objects(connection, SECRET_ACCOUNTS, SecretAccount, problems)
+    policies, bad_policies = _objects(connection, SECRET_POLICIES, SecretPolicy, problems)
+    found = PolicySet(
+        accounts=accounts,
+        policies=policies,
+        unreadable_accounts=bad_accounts,
+        unreadable_policies=bad_policies,
     )
+    return Said(policies=found, problems=problems)
 
 
 def _objects(
     connection: ApiConnection, resource: Resource, model: type[M], problems: list[str]
-) -> dict[str, M]:
+) -> tuple[dict[str, M], frozenset[str]]:
+    """Those that can be read, and the names of the others."""
     kind = model.__name__
     what = f"list {resource.plural}"
     listing = connection.ask(connection.api.list_all(resource.path()), what, POLICIES)
     good: dict[str, M] = {}
+    bad = set()
     for item in listing.items:
         name, found = item["metadata"]["name"], parsed(model, item)
         if isinstance(found, str):
             problems.append(f"{kind} {name} cannot be read and is ignored: {found}")
+            bad.add(name)
         else:
             good[name] = found
-    return good
+    return good, frozenset(bad)

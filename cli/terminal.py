@@ -18,6 +18,10 @@ class Terminal:
     err: TextIO
     """What the user should know besides."""
 
+    def say(self, text: str) -> None:
+        """Lines on `out`, no matter whose words are in them."""
+        print(plain(text), file=self.out, flush=True)
+
     def tell(self, text: str) -> None:
         """A line on `err`, no matter whose words are in it."""
         print(plain(text), file=self.err)

@@ -104,6 +104,23 @@ class Api(Client):
         """One object, or any path that answers with a JSON object, such as `/version`."""
         return await self._call("GET", path, query)
 
+    async def text(self, path: str) -> str:
+        """What a path answers with that is no JSON, such as the page of a proxied pod. Bytes that
+        are no UTF-8 are replaced.
+        """
+        reason = "TimedOut"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._http.send("GET", path)
+                async with answer:
+                    await _check(answer, "GET", path)
+                    return (await content(answer, "GET", path)).decode(errors="replace")
+        except TimeoutError:
+            pass
+        except (aiohttp.ClientError, OSError) as error:
+            reason = type(error).__name__
+        raise _unavailable(reason, "GET", path)
+
     async def list_(
         self,
         path: str,

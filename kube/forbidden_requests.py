@@ -40,6 +40,8 @@ class AttemptOutcome:
     """Whether one of the texts that were sought is in the answer: its reason, a header or its
     body.
     """
+    texts: frozenset[bytes] = frozenset()
+    """Which of them."""
 
 
 class Attempts(Client):
@@ -69,7 +71,7 @@ class Attempts(Client):
             head = [part for header in answer.raw_headers for part in header]
             body = await content(answer, attempt.method, attempt.path)
         whole = b"".join(((answer.reason or "").encode(), *head, body))
-        found = any(text in whole for text in sought)
-        if not found and (answer.status == _THROTTLED or answer.status >= _SERVER_ERROR):
+        texts = frozenset(text for text in sought if text in whole)
+        if not texts and (answer.status == _THROTTLED or answer.status >= _SERVER_ERROR):
             raise of_status(answer.status, reason="", method=attempt.method, path=attempt.path)
-        return AttemptOutcome(answer.status, found)
+        return AttemptOutcome(answer.status, bool(texts), texts)

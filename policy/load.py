@@ -82,23 +82,34 @@ def load_folder(folder: Path) -> PolicySet:
     once.
     """
     try:
-        texts = {path.name: path.read_text(encoding="utf-8") for path in _files(folder)}
+        texts = {path.name: path.read_text(encoding="utf-8") for path in yaml_files(folder)}
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{folder} cannot be read: {error}") from error
     return load_texts(texts)
 
 
 def load_texts(texts: Mapping[str, str]) -> PolicySet:
-    """The objects of YAML texts, by the name that errors give them."""
-    loader = _Loader()
-    for name, text in texts.items():
-        loader.read(name, text)
+    """The objects of YAML texts, by the name that errors give them. PolicyError."""
+    loader = _read(texts)
     loader.check_accounts()
     if loader.problems:
         raise PolicyError("\n".join(loader.problems))
-    return PolicySet(
-        accounts=loader.accounts, policies=loader.policies, namespaces=loader.namespaces
-    )
+    return loader.found()
+
+
+def read_texts(texts: Mapping[str, str]) -> tuple[PolicySet, list[str]]:
+    """What can be read of YAML texts, and a sentence for each object that cannot. Whether accounts
+    exist is not looked at.
+    """
+    loader = _read(texts)
+    return loader.found(), loader.problems
+
+
+def _read(texts: Mapping[str, str]) -> _Loader:
+    loader = _Loader()
+    for name, text in texts.items():
+        loader.read(name, text)
+    return loader
 
 
 class _Loader:
@@ -108,6 +119,10 @@ class _Loader:
         self.namespaces: dict[str, str | None] = {}
         self.problems: list[str] = []
         self._where: dict[tuple[str, str], str] = {}
+
+    def found(self) -> PolicySet:
+        """What was read so far."""
+        return PolicySet(accounts=self.accounts, policies=self.policies, namespaces=self.namespaces)
 
     def read(self, name: str, text: str) -> None:
         """Take the objects of one file, or note what is wrong with it."""
@@ -182,7 +197,8 @@ class _Loader:
                         )
 
 
-def _files(folder: Path) -> list[Path]:
+def yaml_files(folder: Path) -> list[Path]:
+    """Its `*.yaml` and `*.yml`. OSError."""
     return sorted(
         path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.is_file()
     )
@@ -191,7 +207,7 @@ def _files(folder: Path) -> list[Path]:
 def _fingerprint(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
     """What tells that a file changed: name, inode, size and time of change."""
     try:
-        found = [(path.name, path.stat()) for path in _files(folder)]
+        found = [(path.name, path.stat()) for path in yaml_files(folder)]
     except OSError:
         return ()
     return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found)

@@ -96,8 +96,19 @@ class PolicySet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedRule:
+    """A pattern that matches a reference."""
+
+    source: int
+    """Place of its source in `spec.sources`, from 0."""
+    pattern: str
+    """With its provider; the namespace is put in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Match:
     source: SourceRule
+    pattern: str
     rank: tuple[int, ...]
 
 
@@ -139,12 +150,26 @@ class Matcher:
             return missing
         return _allowed(self._policy, min(matches, key=lambda match: match.rank).source)
 
+    def matching(self, provider: str, account: str | None, reference: str) -> list[MatchedRule]:
+        """The patterns that match a canonical reference, the one that decides first. `account`
+        None: of all accounts.
+        """
+        found = [
+            match
+            for match in self._matches(provider, reference)
+            if account in {None, match.source.account}
+        ]
+        return [
+            MatchedRule(source=match.rank[-1], pattern=f"{provider}:{match.pattern}")
+            for match in sorted(found, key=lambda match: match.rank)
+        ]
+
     def _matches(self, provider: str, reference: str) -> list[_Match]:
         heads = self._heads.get(provider)
         if heads is None:
             heads = self._heads[provider] = _heads(self._policy, self._namespace, provider)
         return [
-            _Match(source=source, rank=(*_rank(pattern), order))
+            _Match(source=source, pattern=pattern, rank=(*rank(pattern), order))
             for head in heads.starting(reference)
             for order, source, pattern in heads.patterns[head]
             if matches(pattern, reference)
@@ -279,8 +304,8 @@ def _heads(policy: SecretPolicy, namespace: str, provider: str) -> _Heads:
     return _Heads(patterns, tuple(sorted({len(head) for head in patterns})))
 
 
-def _rank(pattern: str) -> tuple[int, int, int, int]:
-    """Smaller is more specific."""
+def rank(pattern: str) -> tuple[int, int, int, int]:
+    """How specific a pattern without its provider is: smaller is more specific."""
     many = pattern.count("**")
     one = pattern.count("*") - 2 * many
     return (-len(pattern.partition("*")[0]), many, one, -len(pattern.replace("*", "")))

@@ -55,8 +55,7 @@ REFUSED = (
     case("deletecollection", delete(SECRETS, code=405, reason="MethodNotAllowed")),
     case(
         "kinds-that-are-not-served",
-        get("/apis/apps/v1/namespaces/$ns/deployments", code=404),
-        get("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", code=404),
+        get("/apis/apps/v1/namespaces/$ns/replicasets", code=404),
         get("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", code=404),
         get(f"{NS}/pods/one/log", code=404),
         post(f"{NS}/pods/one/binding", {}, code=404),

@@ -8,15 +8,16 @@ from tests.make.command import NO_CLUSTER, typed
 
 VERBS = (
     *("status", "history", "refresh", "pin", "unpin", "rollback", "revoke"),
-    *("explain", "render", "presync", "demo"),
+    *("check", "explain", "render", "presync", "policy", "demo"),
 )
+ACTS = ("policy test", "policy lint")
 COLUMNS, LINES = 80, 24
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [verb for verb in (*VERBS, *ACTS) if verb != "policy"])
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     """`--help` shows how it is typed, what `-o` takes, and the exit codes, on one screen."""
-    shown = typed(verb, "--help", variables=NO_CLUSTER).stdout
+    shown = typed(*verb.split(), "--help", variables=NO_CLUSTER).stdout
     assert f"lastgood {verb}" in shown.split("examples:")[1]
     assert "-o, --output FORMAT" in shown
     assert "exit codes: 0 done, 1 failed" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import tempfile
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from tests.make import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from apiserver.authorization import User
     from apiserver.faults import Rule
@@ -55,14 +56,14 @@ class StandIn:
 
     def __init__(self, server: Running, folder: Path) -> None:
         self._server = server
-        self._folder = folder
+        self.folder = folder
         token = server.call(lambda found: found.token(ADMIN))
         self.client = Client(server.url, server.ca, token)
         """An admin's."""
 
     def kubeconfig(self, name: str, user: User = ADMIN, namespace: str = "default") -> Path:
         """The path of a new kubeconfig."""
-        return self._server.kubeconfig(self._folder / name, user, namespace)
+        return self._server.kubeconfig(self.folder / name, user, namespace)
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
         """None: there is none. Read in this process: tests look often."""
@@ -134,6 +135,43 @@ class StandIn:
     def repair(self) -> None:
         """No request has a fault any more."""
         self._server.call(lambda found: found.faults.clear())
+
+    def saved(self) -> Callable[[], None]:
+        """What brings objects, kinds, Services and version back to how they are now."""
+
+        def copies(server: Server) -> tuple[dict[str, Any], ...]:
+            custom: dict[str, Any] = {"custom": server.registry._custom}
+            return copy.deepcopy((vars(server.store), custom))
+
+        saved = self._server.call(copies)
+        services, version = self._server.call(lambda it: (dict(it.services), it.version))
+
+        def restore(server: Server) -> None:
+            store, custom = copy.deepcopy(saved)
+            vars(server.store).update(store)
+            server.registry._custom.clear()
+            server.registry._custom.update(custom["custom"])
+            server.services.clear()
+            server.services.update(services)
+            server.version = version
+            server.faults.clear()
+
+        return lambda: self._server.call(restore)
+
+    def be(self, version: str) -> None:
+        """Says that it is this version of Kubernetes."""
+
+        def change(server: Server) -> None:
+            server.version = version
+
+        self._server.call(change)
+
+    def route(self, service: tuple[str, str], address: str | None) -> None:
+        """Where a Service (namespace and name) leads; None: there is no such Service."""
+        if address is None:
+            self._server.call(lambda found: found.services.pop(service, None))
+        else:
+            self._server.call(lambda found: found.services.update({service: address}))
 
     def seen(self) -> list[Seen]:
         """Every request that came, oldest first."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RESULTS = pytest.StashKey[list[tuple[str, str, float, str]]]()
 KEEP = "LASTGOOD_E2E_KEEP"
 FIRST, LAST = (
-    ("test_install",),
+    ("test_check", "test_install"),
     ("test_refused", "test_traces", "test_uninstall", "test_quickstart"),
 )
 """The age of what is refused grows while the others run; traces are looked for after all."""

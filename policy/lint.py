@@ -1,0 +1,268 @@
+"""What is probably not meant in accounts and policies, although each is valid. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from typing import TYPE_CHECKING
+
+from api.patterns import NAMESPACE
+from contract.reference import ReferenceRejected
+from contract.spelling import suggestion
+from policy.match import Reason, Refused, glob, policy_of, rank
+from policy.pattern_cover import covers
+from providers.references import canonicalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from api.policy import SecretPolicy
+    from policy.match import PolicySet
+
+_FILLS = ("a", "aa1", "")
+"""What stands for a wildcard in an example of a pattern."""
+_LONG_FILLS = ("a", "a/a", "a/a/a")
+"""The same for `**`."""
+
+
+class Rule(StrEnum):
+    """What is looked for. docs/check.md has a line for each."""
+
+    UNKNOWN_ACCOUNT = "unknown-account"
+    WRONG_PROVIDER = "wrong-provider"
+    MATCHES_NOTHING = "matches-nothing"
+    UNREACHABLE_RULE = "unreachable-rule"
+    SHADOWED_PATTERN = "shadowed-pattern"
+    AMBIGUOUS_ACCOUNTS = "ambiguous-accounts"
+    UNUSED_CLASS = "unused-class"
+    UNLISTED_NAMESPACE = "unlisted-namespace"
+    WITHOUT_NAMESPACE = "without-namespace"
+
+
+ERRORS = frozenset(
+    {
+        Rule.UNKNOWN_ACCOUNT,
+        Rule.WRONG_PROVIDER,
+        Rule.MATCHES_NOTHING,
+        Rule.UNREACHABLE_RULE,
+        Rule.UNLISTED_NAMESPACE,
+    }
+)
+"""What can never work as written. The others are warnings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One thing that is probably not meant."""
+
+    rule: Rule
+    object: str
+    """For example `SecretPolicy payments`."""
+    field: str
+    """For example `spec.sources[0].allow[1]`."""
+    message: str
+
+    @property
+    def error(self) -> bool:
+        return self.rule in ERRORS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pattern:
+    """One item of one `allow`."""
+
+    source: int
+    item: int
+    account: str
+    whole: str
+    text: str
+    """Without its provider."""
+
+    @property
+    def field(self) -> str:
+        return f"spec.sources[{self.source}].allow[{self.item}]"
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Of two that match, the smaller one decides."""
+        return (*rank(self.text), self.source, self.item)
+
+    @property
+    def head(self) -> tuple[str, str]:
+        """Provider, and the text before the first wildcard. A pattern that matches as much has a
+        head that this one starts with, and is chosen first only with an equal one.
+        """
+        return self.whole.partition(":")[0], self.text.partition("*")[0]
+
+
+def lint(policies: PolicySet, *, accounts: bool = True) -> list[Remark]:
+    """All remarks, in the order of objects and fields. `accounts`: whether all are known."""
+    found: list[Remark] = []
+    for policy in policies.policies.values():
+        if accounts:
+            found += _accounts(policies, policy)
+        found += _patterns(policy)
+        found += _classes(policy)
+        if policies.namespaces:
+            found += _without_namespace(policies, policy)
+    return [*found, *_labels(policies)]
+
+
+def unlisted(policies: PolicySet) -> dict[str, Refused]:
+    """Why labelled namespaces have no policy. An unreadable policy is not among the reasons."""
+    found = {}
+    for name, label in sorted(policies.namespaces.items()):
+        decided = policy_of(policies, name) if label is not None else None
+        if isinstance(decided, Refused) and decided.reason is not Reason.UNREADABLE:
+            found[name] = decided
+    return found
+
+
+def without_namespace(policies: PolicySet, policy: SecretPolicy) -> str | None:
+    """Why a policy applies to no namespace; None: it applies to one."""
+    listed = [
+        name
+        for name in sorted(policies.namespaces)
+        if any(glob(pattern, name) for pattern in policy.spec.namespaces)
+    ]
+    if any(policies.namespaces[name] == policy.name for name in listed):
+        return None
+    others = [name for name in listed if policies.namespaces[name] is not None]
+    if others:
+        label = policies.namespaces[others[0]]
+        return f"namespace {others[0]} is listed here, but its label names policy {label}"
+    if listed:
+        return f"namespace {listed[0]} is listed here, but has no label lastgood.dev/policy"
+    return "no namespace that it lists exists"
+
+
+def _labels(policies: PolicySet) -> Iterator[Remark]:
+    for name, refused in unlisted(policies).items():
+        yield Remark(
+            rule=Rule.UNLISTED_NAMESPACE,
+            object=f"Namespace {name}",
+            field="metadata.labels",
+            message=refused.message,
+        )
+
+
+def _without_namespace(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
+    why = without_namespace(policies, policy)
+    if why is not None:
+        yield _remark(
+            Rule.WITHOUT_NAMESPACE, policy, "spec.namespaces", f"it applies to no namespace: {why}"
+        )
+
+
+def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
+    for index, source in enumerate(policy.spec.sources):
+        field = f"spec.sources[{index}]"
+        account = policies.accounts.get(source.account)
+        if account is None and source.account in policies.unreadable_accounts:
+            continue
+        if account is None:
+            hint = suggestion(source.account, policies.accounts)
+            message = f"there is no SecretAccount {source.account}{hint}"
+            yield _remark(Rule.UNKNOWN_ACCOUNT, policy, f"{field}.account", message)
+            continue
+        for item, allow in enumerate(source.allow):
+            if not account.serves(allow.partition(":")[0]):
+                message = (
+                    f"account {account.name} has provider {account.spec.provider}, which cannot"
+                    f' serve "{allow}"'
+                )
+                yield _remark(Rule.WRONG_PROVIDER, policy, f"{field}.allow[{item}]", message)
+
+
+def _patterns(policy: SecretPolicy) -> Iterator[Remark]:
+    patterns = [
+        _Pattern(
+            source=index,
+            item=item,
+            account=source.account,
+            whole=allow,
+            text=allow.partition(":")[2],
+        )
+        for index, source in enumerate(policy.spec.sources)
+        for item, allow in enumerate(source.allow)
+    ]
+    by_head: dict[tuple[str, str], list[_Pattern]] = {}
+    for pattern in patterns:
+        by_head.setdefault(pattern.head, []).append(pattern)
+    dead: set[tuple[int, int]] = set()
+    for pattern in patterns:
+        remark = _nothing(policy, pattern) or _shadowed(policy, pattern, by_head[pattern.head])
+        if remark is not None:
+            dead.add((pattern.source, pattern.item))
+            yield remark
+        else:
+            yield from _ambiguous(policy, pattern, by_head)
+    for index, source in enumerate(policy.spec.sources):
+        if all((index, item) in dead for item in range(len(source.allow))):
+            message = "no secret is ever decided by this source: see the remarks on its patterns"
+            yield _remark(Rule.UNREACHABLE_RULE, policy, f"spec.sources[{index}]", message)
+
+
+def _nothing(policy: SecretPolicy, pattern: _Pattern) -> Remark | None:
+    """That no reference which the provider accepts matches."""
+    provider = pattern.whole.partition(":")[0]
+    rejected = ""
+    for one, many in product(_FILLS, _LONG_FILLS):
+        filled = pattern.text.replace(NAMESPACE, "ns").replace("**", many).replace("*", one)
+        try:
+            canonicalise(provider, filled)
+        except ReferenceRejected as error:
+            rejected = rejected or str(error)
+            continue
+        return None
+    message = f'"{pattern.whole}" matches no valid reference, for example: {rejected}'
+    return _remark(Rule.MATCHES_NOTHING, policy, pattern.field, message)
+
+
+def _shadowed(policy: SecretPolicy, pattern: _Pattern, rivals: list[_Pattern]) -> Remark | None:
+    """That another pattern of the same account is always chosen instead."""
+    for rival in rivals:
+        if (
+            rival.account == pattern.account
+            and rival.order < pattern.order
+            and covers(rival.text, pattern.text)
+        ):
+            message = (
+                f'"{pattern.whole}" has no effect: "{rival.whole}" in {rival.field} matches the'
+                " same secrets and is chosen first"
+            )
+            return _remark(Rule.SHADOWED_PATTERN, policy, pattern.field, message)
+    return None
+
+
+def _ambiguous(
+    policy: SecretPolicy, pattern: _Pattern, by_head: dict[tuple[str, str], list[_Pattern]]
+) -> Iterator[Remark]:
+    """That another account may be asked for all that a pattern matches. Said once for a pair."""
+    provider, head = pattern.head
+    for length in range(len(head) + 1):
+        for rival in by_head.get((provider, head[:length]), ()):
+            if rival.account == pattern.account or not covers(rival.text, pattern.text):
+                continue
+            if rival.order > pattern.order and covers(pattern.text, rival.text):
+                continue
+            message = (
+                f'"{pattern.whole}" is allowed from account {pattern.account}, and by {rival.field}'
+                f" also from {rival.account}. Pods must name the account, for example"
+                f' "{provider}@{pattern.account}:..."'
+            )
+            yield _remark(Rule.AMBIGUOUS_ACCOUNTS, policy, pattern.field, message)
+            return
+
+
+def _classes(policy: SecretPolicy) -> Iterator[Remark]:
+    used = {source.rules for source in policy.spec.sources}
+    for name in policy.spec.classes:
+        if name not in used:
+            message = f"no source has the class {name}"
+            yield _remark(Rule.UNUSED_CLASS, policy, f"spec.classes.{name}", message)
+
+
+def _remark(rule: Rule, policy: SecretPolicy, field: str, message: str) -> Remark:
+    return Remark(rule=rule, object=f"SecretPolicy {policy.name}", field=field, message=message)

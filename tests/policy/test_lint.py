@@ -1,0 +1,114 @@
+"""What the lint finds in policies that are valid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policy.lint import Rule, lint
+from policy.load import read_texts
+from tests import make
+from tests.policy.given import account, namespace, policy, source
+
+WELL = [account(), account("test"), namespace("pay")]
+EACH = [source("aws-sm:/a/*"), source("aws-sm:/b/*", rules="critical")]
+"""Sources that use each class."""
+CASES = {
+    "nothing": ([*WELL, policy(*EACH)], []),
+    "two of one pattern": (
+        [*WELL, policy(*EACH, source("aws-sm:/c", "aws-sm:/a/*", rules="critical"))],
+        [("shadowed-pattern", "spec.sources[2].allow[1]")],
+    ),
+    "a whole source": (
+        [*WELL, policy(*EACH, source("aws-sm:/a/*", rules="critical"))],
+        [
+            ("shadowed-pattern", "spec.sources[2].allow[0]"),
+            ("unreachable-rule", "spec.sources[2]"),
+        ],
+    ),
+    "a narrower pattern that counts as less specific": (
+        [*WELL, policy(*EACH, source("aws-sm:/c/**/*", "aws-sm:/d"), source("aws-sm:/c/**"))],
+        [("shadowed-pattern", "spec.sources[2].allow[0]")],
+    ),
+    "a general pattern behind a specific one": (
+        [*WELL, policy(*EACH, source("aws-sm:/a/**"))],
+        [],
+    ),
+    "two accounts": (
+        [*WELL, policy(*EACH, source("aws-sm:/**", account="test"))],
+        [
+            ("ambiguous-accounts", "spec.sources[0].allow[0]"),
+            ("ambiguous-accounts", "spec.sources[1].allow[0]"),
+        ],
+    ),
+    "one pattern of two accounts": (
+        [*WELL, policy(*EACH, source("aws-sm:/a/*", account="test"))],
+        [("ambiguous-accounts", "spec.sources[2].allow[0]")],
+    ),
+    "no such account": (
+        [*WELL, policy(*EACH, source("aws-sm:/c/*", account="prd"))],
+        [("unknown-account", "spec.sources[2].account")],
+    ),
+    "an account of another provider": (
+        [*WELL, policy(*EACH, source("vault:kv/*"))],
+        [("wrong-provider", "spec.sources[2].allow[0]")],
+    ),
+    "a reserved name": (
+        [*WELL, policy(*EACH, source("aws-ssm:/aws/*", "aws-ssm:/prod/*"))],
+        [("matches-nothing", "spec.sources[2].allow[0]")],
+    ),
+    "a character that the provider does not have": (
+        [*WELL, policy(*EACH, source("aws-ssm:/prod/a@b/*", "aws-ssm:/prod/*"))],
+        [("matches-nothing", "spec.sources[2].allow[0]")],
+    ),
+    "a class that nothing has": (
+        [*WELL, policy(EACH[0])],
+        [("unused-class", "spec.classes.critical")],
+    ),
+    "a label of another policy": (
+        [*WELL, policy(*EACH), namespace("pay-roll", "steam")],
+        [("unlisted-namespace", "metadata.labels")],
+    ),
+    "a namespace that no policy lists": (
+        [*WELL, policy(*EACH), namespace("orders")],
+        [("unlisted-namespace", "metadata.labels")],
+    ),
+    "a policy for no namespace": (
+        [*WELL[:2], namespace("orders", None), policy(*EACH)],
+        [("without-namespace", "spec.namespaces")],
+    ),
+    "a policy whose namespaces have no label": (
+        [*WELL[:2], namespace("pay", None), policy(*EACH)],
+        [("without-namespace", "spec.namespaces")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("objects", "found"), CASES.values(), ids=CASES)
+def test_lint(objects: list[dict[str, Any]], found: list[tuple[str, str]]) -> None:
+    """Each remark by rule and field, and no other one."""
+    policies, problems = read_texts({"all.yaml": make.as_file(*objects)})
+    assert problems == []
+    assert [(it.rule.value, it.field) for it in lint(policies)] == found
+
+
+def test_each_rule_has_a_case() -> None:
+    """None is looked for in vain."""
+    assert {rule for _, found in CASES.values() for rule, _ in found} == set(Rule)
+
+
+def test_accounts_elsewhere() -> None:
+    """Where accounts are not given, none is missed, and no namespace is."""
+    policies, _ = read_texts({"all.yaml": make.as_file(policy(*EACH))})
+    assert lint(policies, accounts=False) == []
+    assert [it.rule for it in lint(policies)] == [Rule.UNKNOWN_ACCOUNT] * 2
+
+
+def test_what_a_remark_says() -> None:
+    """Both patterns, and the account that pods have to name."""
+    objects = [*WELL, policy(*EACH, source("aws-sm:/a/*", account="test"))]
+    policies, _ = read_texts({"all.yaml": make.as_file(*objects)})
+    (remark,) = lint(policies)
+    assert remark.object == "SecretPolicy team"
+    assert 'Pods must name the account, for example "aws-sm@test:..."' in remark.message
