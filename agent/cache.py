@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from contract.plan import Plan
-    from contract.status_file import Status
+    from contract.status_file import CacheStatus
 
 MANIFEST = ".lastgood.json"
 DATA_TMP = DATA + "_tmp"
@@ -89,7 +89,7 @@ class Cache:
         revision = self.revision
         return {} if revision is None else self._copies(revision)
 
-    def status(self) -> Status | None:
+    def status(self) -> CacheStatus | None:
         """What status.json says; None: nothing that can be used."""
         try:
             raw = files.read(STATUS, self._files)
@@ -109,7 +109,7 @@ class Cache:
         self,
         copies: Mapping[str, CachedSnapshot],
         bundle: Mapping[str, SecretBytes],
-        new_status: Callable[[str | None], Status],
+        new_status: Callable[[str | None], CacheStatus],
         allows: Callable[[str, str | None], bool],
         *,
         publish: bool,
@@ -182,7 +182,7 @@ class Cache:
                 os.unlink(name, dir_fd=self._files)
                 yield 9
 
-    def _report(self, wanted: Status) -> Iterator[int]:
+    def _report(self, wanted: CacheStatus) -> Iterator[int]:
         found = self.status()
         if found is not None and found.replace(written_at=wanted.written_at) == wanted:
             return

@@ -11,7 +11,7 @@ from contract.frozen import Record
 from contract.plan import BUNDLES
 from contract.reasons import CacheReason, Freshness, Serving
 from contract.snapshot_format import data_key
-from contract.status_file import SecretStatus, Status
+from contract.status_file import CacheStatus, SecretStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,9 +205,9 @@ def files_of(copies: Mapping[str, CachedSnapshot]) -> dict[str, SecretBytes]:
     return {file: value for copy in copies.values() for file, value in copy.values.items()}
 
 
-def status(decision: Decision, revision: str | None, now: float) -> Status:
+def status(decision: Decision, revision: str | None, now: float) -> CacheStatus:
     """status.json for a decision that has become `revision`."""
-    return Status(
+    return CacheStatus(
         revision=revision,
         written_at=now,
         secrets={

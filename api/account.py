@@ -13,7 +13,7 @@ from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected
 from providers.references import canonicalise
 from providers.registry import PROVIDERS
 from schema.fields import LABEL, Version
-from schema.strict_model import LIST, Metadata, Model, Status, rules
+from schema.strict_model import LIST, AdminStatus, Metadata, Model, rules
 
 if TYPE_CHECKING:
     from providers.definition import Block
@@ -179,7 +179,7 @@ else:
 class Condition(BaseModel):
     """A condition, as in meta/v1."""
 
-    model_config = Status.model_config
+    model_config = AdminStatus.model_config
 
     type: str
     """LoggedIn: the account has credentials that last, or needs none. Available: the provider
@@ -194,7 +194,7 @@ class Condition(BaseModel):
     """Time when status last changed."""
 
 
-class AccountStatus(Status):
+class AccountStatus(AdminStatus):
     """Status of an account, reported by the controller."""
 
     needed_calls_per_second: float | None = None

@@ -15,7 +15,7 @@ from api.patterns import Allow
 from contract.freshness import FreshnessClass, smallest_budget_s
 from contract.spelling import suggestion
 from schema.fields import Count, Label, NamespaceGlob, Pause, Quantity, Seconds, Yes
-from schema.strict_model import LIST, SOME, Metadata, Model, Status, rules
+from schema.strict_model import LIST, SOME, AdminStatus, Metadata, Model, rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -235,7 +235,7 @@ class SecretPolicy(Model):
     metadata: Metadata
     spec: PolicySpec
     """Secrets that the namespaces may use, freshness classes, and limits."""
-    status: Status | None = None
+    status: AdminStatus | None = None
     """Status of the policy, reported by the controller."""
 
     @field_validator("metadata")

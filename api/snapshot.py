@@ -50,7 +50,7 @@ class SnapshotSource(_Model):
     """Name of the secret at the provider."""
 
 
-class Spec(_Model):
+class SnapshotSpec(_Model):
     """The secret to keep, and which of its versions to serve."""
 
     model_config = rules(
@@ -78,7 +78,7 @@ class Spec(_Model):
     that the controller created for pods. Others are kept until they are deleted."""
 
 
-class Quarantined(_Model):
+class QuarantinedVersion(_Model):
     """A version that is not served, with the reason."""
 
     version: str
@@ -144,7 +144,7 @@ State = Literal[
 ]
 
 
-class Status(_Model):
+class SnapshotStatus(_Model):
     """Status of a snapshot, reported by the controller. It is not updated when only ages change.
     Current ages are in the ConfigMap lastgood-freshness of the namespace.
     """
@@ -198,7 +198,7 @@ class Status(_Model):
     """Details of the reason. Unset: there are none."""
     pin: str | None = None
     """Version that is currently pinned."""
-    quarantined: tuple[Quarantined, ...] = ()
+    quarantined: tuple[QuarantinedVersion, ...] = ()
     """Versions that are not served, with the reasons."""
     revoked: tuple[str, ...] = ()
     """Versions that are never served again."""
@@ -214,7 +214,7 @@ class Status(_Model):
     """Conditions Ready and Fresh. Held and Restored are present only while they apply."""
 
 
-class Metadata(_Model):
+class SnapshotMetadata(_Model):
     """What of an object's metadata is read."""
 
     name: Name
@@ -230,8 +230,8 @@ class SecretSnapshot(_Model):
 
     api_version: Literal["lastgood.dev/v1alpha1"]
     kind: Literal["SecretSnapshot"]
-    metadata: Metadata
-    spec: Spec
+    metadata: SnapshotMetadata
+    spec: SnapshotSpec
     """The secret to keep, and which of its versions to serve."""
-    status: Status | None = None
+    status: SnapshotStatus | None = None
     """Status of the snapshot, reported by the controller."""

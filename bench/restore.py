@@ -35,7 +35,7 @@ from tests.make.writers import QuietGarbage, QuietSink, QuietStatuses
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from controller.spec import Name, Spec
+    from controller.spec import SnapshotName, Spec
     from policy.match import PolicySet
     from providers.protocol import FetchRequest
 
@@ -183,7 +183,7 @@ def _controller(api: Api, provider: _Provider) -> Controller:
     engine = Engine(
         sources=lambda *_: provider, sink=QuietSink(), clock=clock, rng=Random(1), cluster=CLUSTER
     )
-    specs: Mapping[Name, Spec] = {}
+    specs: Mapping[SnapshotName, Spec] = {}
     return Controller(
         restore=Restore(
             records,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cli.controller_lease import Heartbeat
     from controller.secret_snapshots import Snapshot
     from controller.snapshot_status import Status
-    from controller.spec import Name, Spec
+    from controller.spec import SnapshotName, Spec
     from workqueue.clock import Clock
 
 Json = dict[str, Any]
@@ -54,7 +54,7 @@ class ClusterSnapshots:
         self._blind = False
         self.notes: list[str] = []
 
-    def statuses(self) -> dict[Name, Status]:
+    def statuses(self) -> dict[SnapshotName, Status]:
         """Of our namespace; where there is none, of all that may be seen, for spellings."""
         what = "list SecretSnapshots" + _in(self._namespace)
         listing = self._api.list_all(SECRET_SNAPSHOTS.path(self._namespace))
@@ -68,13 +68,13 @@ class ClusterSnapshots:
         counted = {item.name: item.status for item in found if item.counts}
         return self._aged(counted, self._namespace)
 
-    def status(self, name: Name) -> Status | None:
+    def status(self, name: SnapshotName) -> Status | None:
         snapshot = self._find(name)
         if snapshot is None:
             return None
         return self._aged({name: snapshot.status}, name.namespace)[name]
 
-    def named(self, name: Name, status: Status) -> Status:
+    def named(self, name: SnapshotName, status: Status) -> Status:
         if not status.unnamed:
             return status
         path = PODS.path(name.namespace)
@@ -86,7 +86,7 @@ class ClusterSnapshots:
         pods = sorted(pod for item in listed.items if (pod := _consumer(item, name)) is not None)
         return replace(status, consumers=tuple(pods), unnamed=0) if pods else status
 
-    def amend(self, name: Name, change: Callable[[Spec], Spec]) -> Spec:
+    def amend(self, name: SnapshotName, change: Callable[[Spec], Spec]) -> Spec:
         path = SECRET_SNAPSHOTS.path(name.namespace, name.snapshot)
         what = "patch SecretSnapshots" + _in(name.namespace)
         for _ in range(_TRIES):
@@ -117,7 +117,7 @@ class ClusterSnapshots:
     def now(self) -> float:
         return self._connection.now()
 
-    def _find(self, name: Name) -> Snapshot | None:
+    def _find(self, name: SnapshotName) -> Snapshot | None:
         path = SECRET_SNAPSHOTS.path(name.namespace, name.snapshot)
         found = self._connection.find(path, "get SecretSnapshots" + _in(name.namespace))
         return None if found is None else read(found)
@@ -129,7 +129,9 @@ class ClusterSnapshots:
         except ConflictError:
             return None
 
-    def _aged(self, statuses: dict[Name, Status], namespace: str | None) -> dict[Name, Status]:
+    def _aged(
+        self, statuses: dict[SnapshotName, Status], namespace: str | None
+    ) -> dict[SnapshotName, Status]:
         """With the times of the ConfigMaps of ages, which statuses are behind."""
         if not statuses:
             return statuses
@@ -180,7 +182,7 @@ class ClusterSnapshots:
             self.notes.append(sentence)
 
 
-def _consumer(pod: Json, name: Name) -> str | None:
+def _consumer(pod: Json, name: SnapshotName) -> str | None:
     """The pod's name, if it demands the snapshot."""
     try:
         demand = from_pod(pod)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cli.cluster_snapshots import ClusterSnapshots
     from cli.terminal import Terminal
     from controller.snapshot_status import Status
-    from controller.spec import Name
+    from controller.spec import SnapshotName
     from workqueue.clock import BlockingClock
 
 
@@ -156,7 +156,7 @@ def _print(document: object, output: str, session: CommandSession) -> None:
     session.say(written(document, output).removesuffix("\n"))
 
 
-def _print_names(names: Sequence[Name], session: CommandSession) -> None:
+def _print_names(names: Sequence[SnapshotName], session: CommandSession) -> None:
     for name in names:
         session.say(name_of(name.snapshot))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from controller.snapshot_status import Status
-    from controller.spec import Name
+    from controller.spec import SnapshotName
 
 SHORTEST_PREFIX = 4
 """Characters of a version's or snapshot's name that may stand for all of it."""
@@ -20,7 +20,9 @@ SHORTEST_PREFIX = 4
 _SHOWN = 8
 
 
-def find_snapshot(text: str, namespace: str | None, statuses: Mapping[Name, Status]) -> Name:
+def find_snapshot(
+    text: str, namespace: str | None, statuses: Mapping[SnapshotName, Status]
+) -> SnapshotName:
     """The snapshot called `text`: its name, a unique prefix of that, the hash that ends it, or
     `provider[@account]:reference`.
 
@@ -64,7 +66,7 @@ def find_version(text: str, known: Collection[str]) -> str | None:
     return found[0] if found else None
 
 
-def _spellings(name: Name, status: Status) -> tuple[str, ...]:
+def _spellings(name: SnapshotName, status: Status) -> tuple[str, ...]:
     with_account = f"{status.provider}@{status.account}:{status.reference}"
     found = (name.snapshot, status.source, with_account, name.snapshot.rpartition("-")[2])
     if namespace_of(status.provider, status.reference) != name.namespace:
@@ -73,7 +75,7 @@ def _spellings(name: Name, status: Status) -> tuple[str, ...]:
     return (*found, f"{status.provider}:{short}", f"{status.provider}@{status.account}:{short}")
 
 
-def nothing(namespace: str | None, statuses: Mapping[Name, Status]) -> str:
+def nothing(namespace: str | None, statuses: Mapping[SnapshotName, Status]) -> str:
     """The sentence where there is no snapshot; `statuses` may have some of other namespaces."""
     if namespace is None:
         return "no snapshots found. A snapshot is created when a pod needs it"

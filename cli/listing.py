@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from controller.snapshot_status import Status
-    from controller.spec import Name
+    from controller.spec import SnapshotName
 
 NONE = "-"
 FOREIGN = "foreign"
@@ -36,7 +36,7 @@ NO_CONTROLLER = "no controller is running: nothing is fetched, and values get ol
 HISTORY_HEADINGS = ("VERSION", "VERDICT", "FETCHED")
 
 
-def describe(name: Name, status: Status, now: float) -> dict[str, Any]:
+def describe(name: SnapshotName, status: Status, now: float) -> dict[str, Any]:
     """All that a program may want of one snapshot."""
     return {
         "namespace": name.namespace,
@@ -60,7 +60,7 @@ def describe(name: Name, status: Status, now: float) -> dict[str, Any]:
     }
 
 
-def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
+def row(name: SnapshotName, status: Status, now: float) -> tuple[str, ...]:
     """One line of the table of snapshots, under HEADINGS."""
     return (
         name.namespace,
@@ -75,7 +75,7 @@ def row(name: Name, status: Status, now: float) -> tuple[str, ...]:
     )
 
 
-def overview(statuses: Mapping[Name, Status], now: float, *, wide: bool = False) -> str:
+def overview(statuses: Mapping[SnapshotName, Status], now: float, *, wide: bool = False) -> str:
     """The table of snapshots, for `-o wide` with more columns."""
     rows = [
         (*row(name, status, now), *(_more(status, now) if wide else ()))
@@ -152,7 +152,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def summary(name: Name, status: Status, now: float) -> str:
+def summary(name: SnapshotName, status: Status, now: float) -> str:
     """What is served now, in a line or two."""
     found = state(status, now)
     if found == FOREIGN:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cli.cluster_snapshots import ClusterSnapshots
     from controller.snapshot_status import Status
-    from controller.spec import Name, Spec
+    from controller.spec import SnapshotName, Spec
     from workqueue.clock import BlockingClock
 
 
@@ -145,7 +145,11 @@ def revoke(status: Status, text: str) -> SpecChange:
 
 
 def carry_out(
-    cluster: ClusterSnapshots, name: Name, change: SpecChange, wait_s: float, clock: BlockingClock
+    cluster: ClusterSnapshots,
+    name: SnapshotName,
+    change: SpecChange,
+    wait_s: float,
+    clock: BlockingClock,
 ) -> ChangeResult:
     """Records the change and waits at most `wait_s` seconds; at once without a controller."""
     spec = cluster.amend(name, change.apply)
@@ -164,7 +168,7 @@ def carry_out(
 
 
 def _read_result(
-    cluster: ClusterSnapshots, name: Name, change: SpecChange, spec: Spec
+    cluster: ClusterSnapshots, name: SnapshotName, change: SpecChange, spec: Spec
 ) -> ChangeResult:
     """How it stands now."""
     running = cluster.controlled()

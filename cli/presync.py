@@ -16,7 +16,7 @@ from cli.render import NOTHING, renderings_of
 from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
 from controller.secret_snapshots import MADE_FOR, declaration
-from controller.spec import Name
+from controller.spec import SnapshotName
 from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import AlreadyExistsError, ConflictError
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workqueue.clock import BlockingClock
 
 _TRIES = 20
-Declarations = dict[Name, dict[str, Any]]
+Declarations = dict[SnapshotName, dict[str, Any]]
 
 
 def presync(
@@ -101,7 +101,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
             raise CommandError(message) from error
         for key, taken in demand.parts.items() if demand is not None else ():
             source = key.source
-            name = Name(where, source.snapshot)
+            name = SnapshotName(where, source.snapshot)
             before = found.get(name, {}).get("spec", {}).get("properties", ())
             found[name] = declaration(
                 where,
@@ -119,7 +119,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
     return dict(sorted(found.items()))
 
 
-def _declare(connection: ApiConnection, name: Name, body: dict[str, Any]) -> str:
+def _declare(connection: ApiConnection, name: SnapshotName, body: dict[str, Any]) -> str:
     """What was done. One that was made for pods becomes a declared one, which outlives them. One
     that is there counts on the members of the manifests too, and on no fewer than before.
     """
@@ -172,7 +172,7 @@ def _joined(found: dict[str, Any], members: Iterable[str]) -> tuple[dict[str, An
 
 def _await(
     cluster: ClusterSnapshots,
-    names: list[Name],
+    names: list[SnapshotName],
     wait_s: float,
     clock: BlockingClock,
     terminal: Terminal,

@@ -25,7 +25,7 @@ class SecretStatus(Record):
     """
 
 
-class Status(Record):
+class CacheStatus(Record):
     """The cache as a whole."""
 
     revision: str | None
@@ -35,7 +35,7 @@ class Status(Record):
     """By the annotation's `<name>`."""
 
 
-def to_wire(status: Status) -> str:
+def to_wire(status: CacheStatus) -> str:
     """status.json."""
     return wire.encode(
         {
@@ -46,11 +46,11 @@ def to_wire(status: Status) -> str:
     )
 
 
-def from_wire(raw: bytes | str) -> Status:
+def from_wire(raw: bytes | str) -> CacheStatus:
     """The status of a status.json, or a WireError."""
     document = wire.decode(raw, "status.json")
     wire.need(document, "secrets")
-    return Status(
+    return CacheStatus(
         revision=wire.optional_text(document, "revision"),
         written_at=wire.number(document, "written_at"),
         secrets={

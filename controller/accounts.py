@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from api.account import SecretAccount
     from providers.cluster import Cluster
     from providers.extra_ca import ExtraCa
-    from providers.protocol import FetchRequest, Observer, Source
+    from providers.protocol import CallCounter, FetchRequest, Source
     from providers.proxies import Proxies
 
     Problem = Callable[[str, str], None]
@@ -34,7 +34,7 @@ def opening_of(
     scheme: str,
     *,
     monotonic: Callable[[], float],
-    observer: Observer | None = None,
+    observer: CallCounter | None = None,
     trouble: Callable[[str], None] | None = None,
     folder: Path = FOLDER,
     proxies: Proxies = NO_PROXIES,
@@ -74,7 +74,7 @@ class Accounts:
     def __init__(
         self,
         *,
-        observer: Callable[[str], Observer],
+        observer: Callable[[str], CallCounter],
         problem: Problem,
         monotonic: Callable[[], float],
         for_tests: bool = True,

@@ -19,7 +19,7 @@ from controller.reconcile import (
     reconcile,
     within,
 )
-from controller.spec import Name
+from controller.spec import SnapshotName
 from controller.telemetry import say
 from kube.run_until import unless
 from refresh.engine import CLOCK_STEP_S
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from controller.accounts import Accounts
     from controller.demand import Demand, DemandedParts
     from controller.garbage_collector import GarbageCollector
-    from controller.informers import Informer
+    from controller.informers import Lister
     from controller.restore import Restore, Restored
     from controller.spec import Spec
     from controller.status_writer import StatusWriter
@@ -54,9 +54,9 @@ class Controller:
         restore: Restore,
         statuses: StatusWriter,
         garbage: GarbageCollector,
-        policies: Informer[PolicySet],
-        pods: Informer[Sequence[Demand]],
-        specs: Informer[Mapping[Name, Spec]],
+        policies: Lister[PolicySet],
+        pods: Lister[Sequence[Demand]],
+        specs: Lister[Mapping[SnapshotName, Spec]],
         accounts: Accounts,
         engine: Engine,
         clock: Clock,
@@ -80,7 +80,7 @@ class Controller:
         self._behind = True
         self._rests_until = float("-inf")
         self._policy_cache = PolicyCache(namespaces=namespaces)
-        self._names: dict[SnapshotKey, Name] = {}
+        self._names: dict[SnapshotKey, SnapshotName] = {}
         self._stepped_at = clock.monotonic()
         self._offset_s = clock.now() - self._stepped_at
         self.decided: Mapping[SnapshotKey, Decided] = {}
@@ -264,5 +264,5 @@ class Controller:
                 )
 
 
-def _name(key: SnapshotKey) -> Name:
-    return Name(key.namespace, key.source.snapshot)
+def _name(key: SnapshotKey) -> SnapshotName:
+    return SnapshotName(key.namespace, key.source.snapshot)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from controller.demand import Demand, DemandedParts
     from controller.event_recorder import EventRecorder
-    from controller.informers import Informers, Pod
+    from controller.informers import Informers, WatchedPod
     from controller.pending_reasons import PendingReason
     from controller.reconcile import Decided
     from controller.status_writer import StatusWriter
@@ -174,7 +174,7 @@ class EventReporter(Observer):
             known = self._usable[asked] = served, unusable(key, served, taken, bundle=bundle)
         return known[1]
 
-    def _pod(self, change: Change[Pod]) -> None:
+    def _pod(self, change: Change[WatchedPod]) -> None:
         """A pod has started, or is seen for the first time, started a while ago."""
         before, pod = change.before, change.after
         if pod is None or pod.started_at is None:
@@ -187,7 +187,7 @@ class EventReporter(Observer):
 
     def _take_stale(
         self, engine: Engine, statuses: StatusWriter, decided: Decisions
-    ) -> list[tuple[Pod, str]]:
+    ) -> list[tuple[WatchedPod, str]]:
         """The pods that started with stale values, each once, as soon as that can be told. One that
         is gone by then is passed over: there is nothing to regard.
         """
@@ -211,7 +211,7 @@ class EventReporter(Observer):
 
     def _note(
         self,
-        pod: Pod,
+        pod: WatchedPod,
         started_at: float,
         engine: Engine,
         statuses: StatusWriter,

@@ -13,7 +13,7 @@ from controller.event_recorder import regarding_snapshot
 from controller.secret_snapshots import ignored
 from controller.snapshot_secrets import ForeignSecretError
 from controller.snapshot_status import timeless
-from controller.spec import Name
+from controller.spec import SnapshotName
 from controller.telemetry import say
 from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import ApiError, FencedError, NotFoundError
@@ -67,7 +67,7 @@ class GarbageCollector:
         self._events = events
         self._clock = clock
         self._draw = draw
-        self._objects: WorkQueue[SnapshotKey | Name] = WorkQueue()
+        self._objects: WorkQueue[SnapshotKey | SnapshotName] = WorkQueue()
         """Snapshots that were never served and that nobody wants, and objects of a wrong name."""
         self._unused: AbstractSet[SnapshotKey] = frozenset()
         self._snapshots_due: WorkQueue[SnapshotKey] = WorkQueue()
@@ -147,7 +147,7 @@ class GarbageCollector:
                     break
                 await self._work(key)
 
-    async def _work(self, key: SnapshotKey | Name) -> None:
+    async def _work(self, key: SnapshotKey | SnapshotName) -> None:
         if isinstance(key, SnapshotKey):
             work, event, name = (
                 self._remove_unwanted(key),
@@ -168,7 +168,7 @@ class GarbageCollector:
         """An object came whose name is not the one that its source gives."""
         seen = change.after
         if seen is not None and not seen.named:
-            self._objects.add(Name(seen.namespace, seen.name), self._clock.monotonic())
+            self._objects.add(SnapshotName(seen.namespace, seen.name), self._clock.monotonic())
 
     async def _remove_made(self, key: SnapshotKey) -> None:
         """Removes the object of a snapshot that was made for pods. ApiError, FencedError: it may be
@@ -187,7 +187,7 @@ class GarbageCollector:
         if self._statuses.decision(key) is None:
             await self._remove_made(key)
 
-    async def _ignore(self, name: Name) -> None:
+    async def _ignore(self, name: SnapshotName) -> None:
         """Says in the status of an object with a wrong name that it is ignored."""
         seen = self._informers.snapshots.items.get((name.namespace, name.snapshot))
         if seen is None or seen.named:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
-    Change = dict[str, Any]
+    StatusPatch = dict[str, Any]
 
 STATUS = "status"
 IN_USE, NEEDED = "inUse", "neededCallsPerSecond"
@@ -121,7 +121,7 @@ def changes(
     bursts: Mapping[str, int] = _NO_BURSTS,
     health: Mapping[str, AccountHealth] = _NO_HEALTH,
     now: float = 0.0,
-) -> list[tuple[ProtectedObject, Change]]:
+) -> list[tuple[ProtectedObject, StatusPatch]]:
     """The objects whose status must say something else, and what; `in_use` has what each of those
     needs, `bursts` the smallest burst of those whose own is too small, and `health` as in Used.
     `now` in seconds since the epoch.
@@ -137,15 +137,15 @@ def changes(
     return [(item, change) for item, change in found if change]
 
 
-def _change(item: ProtectedObject, needed: float | None, burst: int | None) -> Change:
+def _change(item: ProtectedObject, needed: float | None, burst: int | None) -> StatusPatch:
     """`needed` None: it is not in use. Null removes a field."""
-    said: Change = {
+    said: StatusPatch = {
         IN_USE: item.in_use,
         NEEDED: item.needed,
         REASON: item.reason,
         BURST: item.burst,
     }
-    must: Change = {
+    must: StatusPatch = {
         IN_USE: needed is not None,
         NEEDED: needed or 0.0,
         REASON: None if burst is None else FetchFailure.BUDGET_TOO_SMALL.value,
@@ -156,7 +156,7 @@ def _change(item: ProtectedObject, needed: float | None, burst: int | None) -> C
 
 def _health_change(
     item: ProtectedObject, health: AccountHealth | None, now: float, *, in_use: bool
-) -> Change:
+) -> StatusPatch:
     if health is None and in_use:
         return {}
     must = fields(health if in_use else None, item.health.get("conditions") or (), now)
@@ -207,10 +207,12 @@ class InUseProtection:
         while (key := self._queue.get(self._clock.monotonic())) is not None:
             await self._write(*key, wanted[key[0]])
 
-    def _changes(self, resource: Resource, used: Used) -> list[tuple[ProtectedObject, Change]]:
+    def _changes(self, resource: Resource, used: Used) -> list[tuple[ProtectedObject, StatusPatch]]:
         return self._of(list(self._informers[resource].items.values()), used)
 
-    def _of(self, items: list[ProtectedObject], used: Used) -> list[tuple[ProtectedObject, Change]]:
+    def _of(
+        self, items: list[ProtectedObject], used: Used
+    ) -> list[tuple[ProtectedObject, StatusPatch]]:
         return changes(items, used.accounts, used.bursts, used.health, self._clock.now())
 
     async def _write(self, resource: Resource, name: str, used: Used) -> None:
@@ -236,7 +238,7 @@ class InUseProtection:
         self._queue.done(key)
 
 
-def _event(change: Change) -> str:
+def _event(change: StatusPatch) -> str:
     if IN_USE not in change:
         return "controller.needs" if NEEDED in change else "controller.account_status"
     return "controller.held" if change[IN_USE] else "controller.let_go"

@@ -15,7 +15,7 @@ from controller.demand import Demand, DemandedParts, NotADemandError, from_pod
 from controller.external_secrets import ExternalSecrets
 from controller.in_use_protection import ProtectedObject
 from controller.secret_snapshots import WatchedSnapshot, project
-from controller.spec import Name
+from controller.spec import SnapshotName
 from controller.stale_starts import started_at
 from kube.api_resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS
 from kube.filtered_view import View
@@ -53,7 +53,7 @@ RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
+class WatchedPod:
     """What is kept of an injected pod."""
 
     uid: str
@@ -82,7 +82,7 @@ class AdminObject(Generic[M]):
         return self.status
 
 
-class Sources:
+class NamedSources:
     """The sources that pods name, each kept once however many name it, and as long as one does."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Sources:
         return replace(demand, parts=parts)
 
 
-class Informer(Protocol[T_co]):
+class Lister(Protocol[T_co]):
     """Something that others change: policies, demand, specs."""
 
     def refresh(self) -> bool:
@@ -119,9 +119,9 @@ class Pods:
 
     def __init__(self, problem: Callable[[str, str], None]) -> None:
         self._problem = problem
-        self._sources = Sources()
+        self._sources = NamedSources()
 
-    def __call__(self, content: Json) -> Pod | None:
+    def __call__(self, content: Json) -> WatchedPod | None:
         """As `pod_of`; None also for one that was told of."""
         try:
             found = pod_of(content)
@@ -251,13 +251,13 @@ class Informers:
         ]
 
 
-def pod_of(content: Json) -> Pod | None:
+def pod_of(content: Json) -> WatchedPod | None:
     """What is kept of a pod; None: it was not injected, or has ended. NotADemandError."""
     demand = from_pod(content)
     if demand is None:
         return None
     metadata, status = content["metadata"], content.get("status") or {}
-    return Pod(
+    return WatchedPod(
         uid=str(metadata.get("uid")),
         demand=demand,
         waiting=status.get("phase", "Pending") == "Pending",
@@ -266,7 +266,7 @@ def pod_of(content: Json) -> Pod | None:
     )
 
 
-class PolicyInformer:
+class PolicyLister:
     """Policies, accounts and namespaces."""
 
     def __init__(self, informers: Informers) -> None:
@@ -285,7 +285,7 @@ class PolicyInformer:
         return self._watched.current()
 
 
-class DemandInformer:
+class DemandLister:
     """What pods demand and what is declared. Other changes of either are passed over."""
 
     def __init__(self, informers: Informers) -> None:
@@ -316,7 +316,7 @@ class DemandInformer:
     def current(self) -> tuple[Demand, ...]:
         return self._demands
 
-    def _pod(self, change: Change[Pod]) -> None:
+    def _pod(self, change: Change[WatchedPod]) -> None:
         before = None if change.before is None else change.before.demand
         after = None if change.after is None else change.after.demand
         self._changed |= before != after
@@ -326,11 +326,11 @@ class DemandInformer:
         self._changed |= before != after
 
 
-class SpecInformer:
+class SpecLister:
     """What operators ask for, by snapshot. Statuses are passed over."""
 
     def __init__(self, informers: Informers) -> None:
-        self._specs: dict[Name, Spec] = {}
+        self._specs: dict[SnapshotName, Spec] = {}
         self._changed = True
         informers.snapshots.subscribe(self._snapshot)
 
@@ -338,11 +338,11 @@ class SpecInformer:
         changed, self._changed = self._changed, False
         return changed
 
-    def current(self) -> Mapping[Name, Spec]:
+    def current(self) -> Mapping[SnapshotName, Spec]:
         return self._specs
 
     def _snapshot(self, change: Change[WatchedSnapshot]) -> None:
-        name, seen = Name(*change.key), change.after
+        name, seen = SnapshotName(*change.key), change.after
         if seen is None or not seen.named:
             self._changed |= self._specs.pop(name, None) is not None
         elif self._specs.get(name) != seen.spec:

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from controller import lease
-from controller.lease import LeaseAct, LeaseRecord, LeaseTimes, State
+from controller.lease import CandidateState, LeaseAct, LeaseRecord, LeaseTimes
 from controller.telemetry import say
 from kube.api_resources import LEASES
 from kube.errors import ApiError, NotFoundError
@@ -45,7 +45,7 @@ class Leader:
         self._times = times or LeaseTimes()
         self._clock = clock
         self._rng = rng
-        self._state = State(identity=identity)
+        self._state = CandidateState(identity=identity)
         self.elected = asyncio.Event()
         """Set once this process leads; stays set."""
 

@@ -73,7 +73,7 @@ class LeaseAct(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class CandidateState:
     """What one process knows."""
 
     identity: str
@@ -92,14 +92,14 @@ class State:
     """Not before, although it is held."""
 
 
-def remaining_s(state: State, times: LeaseTimes, now: float) -> float:
+def remaining_s(state: CandidateState, times: LeaseTimes, now: float) -> float:
     """For how long this process may still write; 0: not now."""
     if state.held_since is None or now < state.leads_from:
         return 0.0
     return max(0.0, state.held_since + times.renew_deadline_s - now)
 
 
-def decide(state: State, times: LeaseTimes, now: float) -> LeaseAct:
+def decide(state: CandidateState, times: LeaseTimes, now: float) -> LeaseAct:
     """The next act."""
     if state.held_since is not None:
         return _decide_held(state, state.held_since, times, now)
@@ -113,7 +113,9 @@ def decide(state: State, times: LeaseTimes, now: float) -> LeaseAct:
     return LeaseAct.TAKE if now - state.unchanged_since >= wait_s else LeaseAct.WAIT
 
 
-def _decide_held(state: State, held_since: float, times: LeaseTimes, now: float) -> LeaseAct:
+def _decide_held(
+    state: CandidateState, held_since: float, times: LeaseTimes, now: float
+) -> LeaseAct:
     if now - held_since >= times.renew_deadline_s:
         return LeaseAct.LOST
     if state.looked_at is None:
@@ -125,7 +127,9 @@ def _decide_held(state: State, held_since: float, times: LeaseTimes, now: float)
     return LeaseAct.RENEW if now - held_since >= times.retry_s else LeaseAct.WAIT
 
 
-def saw(state: State, record: LeaseRecord | None, version: str, now: float) -> State:
+def saw(
+    state: CandidateState, record: LeaseRecord | None, version: str, now: float
+) -> CandidateState:
     """After a read that was answered at `now`."""
     same = state.version == version
     return replace(
@@ -138,8 +142,14 @@ def saw(state: State, record: LeaseRecord | None, version: str, now: float) -> S
 
 
 def wrote(
-    state: State, record: LeaseRecord, version: str, *, times: LeaseTimes, sent: float, now: float
-) -> State:
+    state: CandidateState,
+    record: LeaseRecord,
+    version: str,
+    *,
+    times: LeaseTimes,
+    sent: float,
+    now: float,
+) -> CandidateState:
     """After a CREATE, TAKE or RENEW that was sent at `sent` and granted."""
     new = state.held_since is None
     made = new and (state.record is None or state.record.holder == state.identity)
@@ -150,12 +160,12 @@ def wrote(
     )
 
 
-def unknown(state: State) -> State:
+def unknown(state: CandidateState) -> CandidateState:
     """After a write that was refused or not answered: whether it was done, a read will tell."""
     return replace(state, looked_at=None)
 
 
-def desired(state: State, times: LeaseTimes, now_wall: float) -> dict[str, Any]:
+def desired(state: CandidateState, times: LeaseTimes, now_wall: float) -> dict[str, Any]:
     """The spec to write. `now_wall` is in seconds since the epoch."""
     stamp = datetime.fromtimestamp(now_wall, UTC).isoformat(timespec="microseconds")
     stamp = stamp.replace("+00:00", "Z")

@@ -20,7 +20,7 @@ from controller.event_recorder import EventRecorder
 from controller.event_reporter import EventReporter
 from controller.garbage_collector import GarbageCollector
 from controller.in_use_protection import InUseProtection, Used, used
-from controller.informers import DemandInformer, Informers, PolicyInformer, SpecInformer
+from controller.informers import DemandLister, Informers, PolicyLister, SpecLister
 from controller.leader import Leader, lead
 from controller.lease import LEASE
 from controller.lease_renewal import Renewal
@@ -228,9 +228,9 @@ class ControllerProcess:
             ),
             statuses=statuses,
             garbage=garbage,
-            policies=PolicyInformer(informers),
-            pods=DemandInformer(informers),
-            specs=SpecInformer(informers),
+            policies=PolicyLister(informers),
+            pods=DemandLister(informers),
+            specs=SpecLister(informers),
             accounts=accounts,
             engine=engine,
             clock=clock,
@@ -267,7 +267,7 @@ async def _protect(
     healths: Callable[[Used], dict[str, AccountHealth]],
 ) -> None:
     """Keeps what is in use from vanishing, and says how accounts are, until cancelled."""
-    informer = PolicyInformer(informers)
+    informer = PolicyLister(informers)
     decided: Mapping[SnapshotKey, Decided] = {}
     policies, now_used = PolicySet(), Used()
     bursts: Mapping[str, int] = {}

@@ -14,7 +14,7 @@ from contract.reference import is_property
 from contract.snapshot_format import MOST_VERSIONS, is_version
 from controller.conditions import dated
 from controller.snapshot_status import from_wire
-from controller.spec import Name, Spec
+from controller.spec import SnapshotName, Spec
 from controller.times import rfc3339, seconds
 from refresh.model import SnapshotKey, SourceKey
 from refresh.versions import ROLLED_BACK
@@ -37,7 +37,7 @@ declared.
 class Snapshot:
     """One SecretSnapshot."""
 
-    name: Name
+    name: SnapshotName
     resource_version: str
     right_name: str
     """That its source gives; the controller passes one of another name over."""
@@ -84,7 +84,7 @@ def read(content: Mapping[str, Any]) -> Snapshot:
     source = spec["source"]
     notes = metadata.get("annotations") or {}
     return Snapshot(
-        name=Name(metadata["namespace"], metadata["name"]),
+        name=SnapshotName(metadata["namespace"], metadata["name"]),
         resource_version=metadata["resourceVersion"],
         right_name=snapshot_name(
             source["account"], source["identity"], source["provider"], source["reference"]
@@ -105,7 +105,7 @@ def project(content: Mapping[str, Any]) -> WatchedSnapshot | None:
     metadata = content["metadata"]
     if metadata.get("deletionTimestamp") is not None:
         return None
-    spec = snapshot.Spec.model_validate(content.get("spec"))
+    spec = snapshot.SnapshotSpec.model_validate(content.get("spec"))
     source = SourceKey(
         spec.source.account, spec.source.identity, spec.source.provider, spec.source.reference
     )

@@ -12,7 +12,7 @@ LATER_S = 1e-3
 """What makes one moment later than another."""
 
 
-class Name(NamedTuple):
+class SnapshotName(NamedTuple):
     """One snapshot in one namespace."""
 
     namespace: str

@@ -190,7 +190,7 @@ def last_login(pod: PodProcesses) -> tuple[str, float] | None:
     return (logins[-1]["login"], logins[-1]["at"]) if logins else None
 
 
-def status_of(pod: PodProcesses) -> status_file.Status:
+def status_of(pod: PodProcesses) -> status_file.CacheStatus:
     """The pod's own status.json, as its app sees it."""
     files = pod.volume(layout.CACHE_VOLUME) / layout.FILES
     return status_file.from_wire((files / layout.STATUS).read_bytes())

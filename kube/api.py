@@ -41,7 +41,7 @@ _REDIRECTS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class WatchEvent:
     """One line of a watch."""
 
     kind: str
@@ -246,7 +246,7 @@ class Api(Client):
         label_selector: str | None = None,
         field_selector: str | None = None,
         opened: Callable[[], None] | None = None,
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """The changes since `resource_version`, with bookmarks, until the server ends the watch
         after `timeout_s` seconds, which is no error. Silence beyond that is UnavailableError;
         GoneError, as status or in the stream: list again. `opened` is called once the server has
@@ -314,7 +314,7 @@ class Api(Client):
         raise _unavailable(reason, method, path)
 
 
-async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[Event, None]:
+async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[WatchEvent, None]:
     lines = Lines()
     async for chunk in answer.content.iter_any():
         for line in lines.feed(chunk):
@@ -324,7 +324,7 @@ async def _events(answer: aiohttp.ClientResponse, path: str) -> AsyncGenerator[E
                 raise _malformed("GET", path)
             if kind == "ERROR":
                 raise _of_status_object(content, 0, "GET", path, None)
-            yield Event(kind=kind, object=content)
+            yield WatchEvent(kind=kind, object=content)
 
 
 async def _check(answer: aiohttp.ClientResponse, method: str, path: str) -> None:

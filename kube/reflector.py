@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
-    from kube.api import Api, Event, Json
+    from kube.api import Api, Json, WatchEvent
     from kube.api_resources import Resource
     from workqueue.clock import Clock
 
@@ -222,7 +222,7 @@ class Reflector(Generic[T]):
                 heard = True
         return heard
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: WatchEvent) -> None:
         if event.kind != "BOOKMARK":
             key = _key(event.object)
             gone = event.kind == "DELETED"

@@ -44,7 +44,7 @@ NO_FILES = Failed(reason=FetchFailure.UNAVAILABLE, code="TlsFiles")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class TlsSettings:
     """How a server is checked. Files are read again when they change."""
 
     ca_file: Path | None = None
@@ -101,7 +101,7 @@ class Http:
     def __init__(
         self,
         *,
-        tls: Tls,
+        tls: TlsSettings,
         proxies: Proxies,
         monotonic: Callable[[], float],
         connections: int = 10,
@@ -237,7 +237,7 @@ def _nothing(_: logging.LogRecord) -> bool:
     return False
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _context(tls: TlsSettings) -> ssl.SSLContext:
     """OSError or ValueError: a file is missing, or holds no certificate or key."""
     own = None if tls.ca_file is None else str(tls.ca_file)
     context = ssl.create_default_context(cafile=own, cadata=tls.ca_bundle)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.reasons import FetchFailure
 from providers.credentials import LEAST_S, Asked, Login, UnderLogin
-from providers.http import UNREADABLE, Http, Tls, forget
+from providers.http import UNREADABLE, Http, TlsSettings, forget
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from providers.http import Answer, Patience
     from providers.open_source import Opening
-    from providers.protocol import Observer, Source
+    from providers.protocol import CallCounter, Source
     from providers.proxies import Proxies
 
 LOGIN = "login"
@@ -61,7 +61,7 @@ class Wire:
         refused: Callable[[Answer], Failed],
         *,
         most_calls: int,
-        observer: Observer | None,
+        observer: CallCounter | None,
     ) -> None:
         self._http = http
         self._refused = refused
@@ -200,7 +200,7 @@ def open_under_login(
 
     def client(proxies: Proxies) -> Http:
         return Http(
-            tls=Tls(ca_file=ca_file, extra_ca_file=extra_ca),
+            tls=TlsSettings(ca_file=ca_file, extra_ca_file=extra_ca),
             proxies=proxies,
             monotonic=opening.monotonic,
             connections=opening.connections,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from providers.cluster import Cluster
     from providers.extra_ca import ExtraCa
-    from providers.protocol import LoginState, Observer, Source
+    from providers.protocol import CallCounter, LoginState, Source
 
 
 FOLDER = Path("/var/run/secrets/lastgood")
@@ -70,7 +70,7 @@ class Opening:
     """Of the references that will be fetched, one of the provider's."""
     monotonic: Callable[[], float]
     """Seconds that never go back."""
-    observer: Observer | None = None
+    observer: CallCounter | None = None
     trouble: Callable[[str], None] | None = None
     """Is told, in the thread that fetches, why the account can't log in."""
     logins: Logins = field(default_factory=Logins)

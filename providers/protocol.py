@@ -158,7 +158,7 @@ class Source(Protocol):
         ...
 
 
-Observer = Callable[[str, str], None]
+CallCounter = Callable[[str, str], None]
 """Called once per provider call with operation and code (`ok`, or the error's code), for
 `provider_requests_total`. From the thread that fetches.
 """

@@ -70,7 +70,7 @@ class Work:
 
 
 @dataclass(slots=True)
-class _Item:
+class _Planned:
     plan: QueueEntry
     kind: WorkKind
     generation: int
@@ -106,7 +106,7 @@ class AccountQueue:
         self.breaker = Breaker()
         self._most_calls = most_calls
         self._batch_limit = batch_limit
-        self._items: dict[Task, _Item] = {}
+        self._items: dict[Task, _Planned] = {}
         self._timers: list[tuple[float, int, Task]] = []
         self._generation = 0
         self._fair_queues = {share: FairQueue(self._is_live) for share in Share}
@@ -147,7 +147,7 @@ class AccountQueue:
         kind = WorkKind(task.source.identity, task.source.provider, plan.alone or task.by_name)
         item = self._items.get(task)
         if item is None:
-            item = self._items[task] = _Item(plan, kind, self._generation)
+            item = self._items[task] = _Planned(plan, kind, self._generation)
         item.plan, item.kind, item.generation = plan, kind, self._generation
         if not item.in_flight:
             heappush(self._timers, (plan.due_at, self._generation, task))
@@ -248,7 +248,7 @@ class AccountQueue:
             else:
                 return
 
-    def _make_ready(self, task: Task, item: _Item) -> None:
+    def _make_ready(self, task: Task, item: _Planned) -> None:
         plan = item.plan
         for namespace, budget_s in plan.namespaces.items():
             self._fair_queues[plan.share].add(

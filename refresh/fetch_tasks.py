@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from refresh.fair_queue import WorkKind
     from refresh.model import Demanded, Moment, SnapshotKey, SnapshotState, Task
 
-    Sources = Callable[[str, str, str], Source]
+    OpenSource = Callable[[str, str, str], Source]
     """The source for an account, an identity and a provider, opened once and kept."""
 
 REFUSALS = frozenset({FetchFailure.ABSENT, FetchFailure.DENIED})
@@ -59,7 +59,7 @@ class FetchTasks:
     def __init__(
         self,
         *,
-        sources: Sources,
+        sources: OpenSource,
         request: Callable[[Task], FetchRequest],
         states: Mapping[SnapshotKey, SnapshotState],
         demanded: Mapping[SnapshotKey, Demanded],

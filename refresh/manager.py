@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from providers.protocol import Fetched, FetchResult
     from refresh.account_queue import Work
     from refresh.budget import Budget
-    from refresh.fetch_tasks import Sources
+    from refresh.fetch_tasks import OpenSource
     from refresh.model import Demanded, Identity, Moment, OperatorSpec, SnapshotKey
     from refresh.observer import Observer
     from refresh.sink import Publication
-    from refresh.step_events import Event
+    from refresh.step_events import StepEvent
 
 
 class SnapshotManager:
     """The snapshots of all namespaces."""
 
     def __init__(
-        self, *, cluster: str, sources: Sources, draw: Callable[[], float], observer: Observer
+        self, *, cluster: str, sources: OpenSource, draw: Callable[[], float], observer: Observer
     ) -> None:
         self._draw = draw
         self._observer = observer
@@ -289,7 +289,7 @@ class SnapshotManager:
 
     def _event(
         self, key: SnapshotKey, task: Task, result: Material | NotModified | Failed
-    ) -> Event:
+    ) -> StepEvent:
         if isinstance(result, Failed):
             return FetchFailed(
                 reason=result.reason,

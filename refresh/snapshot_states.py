@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from refresh.model import Demanded, Moment, SnapshotKey
     from refresh.observer import Observer
     from refresh.sink import Publication
-    from refresh.step_events import Event
+    from refresh.step_events import StepEvent
 
 FORGOTTEN_S = 10.0
 """An age that nobody needs any more is removed within so long."""
@@ -130,7 +130,7 @@ class States:
             for name, key in self._names.get(namespace, {}).items()
         }
 
-    def apply(self, key: SnapshotKey, event: Event, at: Moment) -> None:
+    def apply(self, key: SnapshotKey, event: StepEvent, at: Moment) -> None:
         """Steps the state, and asks for what is to be written of it."""
         before = self._states.get(key) or SnapshotState()
         state, effects = step(before, event, at.wall)

@@ -30,13 +30,13 @@ from refresh.step_events import (
 if TYPE_CHECKING:
     from providers.protocol import Evidence, Material
     from refresh.model import OperatorSpec, SnapshotState
-    from refresh.step_events import Effect, Event, Weight
+    from refresh.step_events import Effect, StepEvent, Weight
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""
 
 
-def step(state: SnapshotState, event: Event, now: float) -> tuple[SnapshotState, list[Effect]]:
+def step(state: SnapshotState, event: StepEvent, now: float) -> tuple[SnapshotState, list[Effect]]:
     """The state after an event, and what is to be done about it.
 
     Never empties `served` but for a revocation or a withdrawal, and never moves `last_success`
@@ -87,7 +87,7 @@ def known_version(state: SnapshotState) -> Identity | None:
     return None
 
 
-def _seen(state: SnapshotState, event: Event, now: float) -> SnapshotState:
+def _seen(state: SnapshotState, event: StepEvent, now: float) -> SnapshotState:
     """The state with `now` noted; on a clock that went back all times go back with it."""
     back_s = 0.0 if state.seen is None else state.seen - now
     if isinstance(event, Rewound):

@@ -129,7 +129,7 @@ class Rewound:
     seconds: float
 
 
-Event = (
+StepEvent = (
     Arrived
     | Unchanged
     | FetchFailed

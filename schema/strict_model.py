@@ -50,7 +50,7 @@ class Metadata(BaseModel):
     name: Name
 
 
-class Status(BaseModel):
+class AdminStatus(BaseModel):
     """Status of a policy, reported by the controller."""
 
     model_config = ConfigDict(

@@ -112,9 +112,9 @@ class _Process:
             files = Followed(lambda: reload_policies(folder, telemetry), wanted.reload_s)
             self._parts.append(files.running)
             return folder
-        from webhook.informers import Watched
+        from webhook.informers import Informers
 
-        watched = Watched(await self._api(), self._clock, self._rng, telemetry)
+        watched = Informers(await self._api(), self._clock, self._rng, telemetry)
         self._parts.append(watched.running)
         self._lifecycle.conditions.append(watched.problem)
         return watched.policies

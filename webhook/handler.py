@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer; `body` is JSON."""
 
     status: int
@@ -64,7 +64,7 @@ class Handler:
         self._verified = verified
         self._turns = SmallestFirst()
 
-    async def answer(self, body: bytes) -> Answer:
+    async def answer(self, body: bytes) -> HttpAnswer:
         """The answer to one review. A large one waits for its turn, so that small ones pass."""
         if len(body) <= cost.SMALL:
             return self.handle(body)
@@ -73,7 +73,7 @@ class Handler:
                 return self.handle(body)
             return self.reject(503, "too many large reviews are waiting. Try again")
 
-    def handle(self, body: bytes) -> Answer:
+    def handle(self, body: bytes) -> HttpAnswer:
         """The answer to one review. Raises nothing."""
         start = self._timer()
         too_many = cost.too_many_values(body)
@@ -94,11 +94,11 @@ class Handler:
             if problem is not None:
                 return self.reject(400, f"request.object is not a pod: {problem}", start)
             self._telemetry.crashed(error, self._timer() - start)
-            return Answer(
+            return HttpAnswer(
                 500, _message("internal error. The webhook's log shows where it happened")
             )
 
-    def _decide(self, request: AdmissionRequest, start: float) -> Answer:
+    def _decide(self, request: AdmissionRequest, start: float) -> HttpAnswer:
         policies = self._policies.current()
         if policies is not self._current:
             self._current, self._cache = policies, TemplateCache()
@@ -116,23 +116,23 @@ class Handler:
             verdict, encoded_patch = denied(request.pod, [mistake]), None
         encoded = orjson.dumps(review.answer(request.uid, verdict, encoded_patch))
         self._telemetry.admitted(request, verdict, self._timer() - start)
-        return Answer(200, encoded)
+        return HttpAnswer(200, encoded)
 
-    def _unread(self, body: bytes, message: str, start: float) -> Answer:
+    def _unread(self, body: bytes, message: str, start: float) -> HttpAnswer:
         """The denial of a body that costs too much to parse: of what is not known to be a pod."""
         rejected = self.reject(413, message, start)
         uid = review.uid_of(body)
         if uid is None:
             return rejected
         mistake = Mistake(reason=Denial.LIMIT, field="request", message=message)
-        return Answer(200, orjson.dumps(review.answer(uid, denied({}, [mistake]), None)))
+        return HttpAnswer(200, orjson.dumps(review.answer(uid, denied({}, [mistake]), None)))
 
-    def reject(self, status: int, message: str, start: float | None = None) -> Answer:
+    def reject(self, status: int, message: str, start: float | None = None) -> HttpAnswer:
         """The answer to what is no review, counted. `start`: when its handling began; None: just
         now.
         """
         self._telemetry.rejected(status, message, 0.0 if start is None else self._timer() - start)
-        return Answer(status, _message(message))
+        return HttpAnswer(status, _message(message))
 
 
 def checked_patch(pod: Pod, verdict: Verdict) -> bytes | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workqueue.clock import Clock
 
 
-class Watched:
+class Informers:
     """The copies, kept current while `running`."""
 
     def __init__(self, api: Api, clock: Clock, rng: random.Random, telemetry: Telemetry) -> None:

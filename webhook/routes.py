@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from webhook.handler import Answer, Handler
+    from webhook.handler import Handler, HttpAnswer
 
 BODY_LIMIT = 3 << 20
 """Bytes of a review that are read: as much as the API server takes for an object
@@ -155,7 +155,7 @@ def _address(scope: Scope) -> str:
     return client[0] if client else ""
 
 
-async def _send(send: Send, answer: Answer, *, close: bool) -> None:
+async def _send(send: Send, answer: HttpAnswer, *, close: bool) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(answer.body)).encode("ascii")),

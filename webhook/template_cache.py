@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Given = ParamSpec("Given")
 Key = tuple[Any, ...]
 
@@ -70,8 +70,8 @@ class Template:
         return self._weight
 
     def call(
-        self, function: Callable[Given, Found], *args: Given.args, **kwargs: Given.kwargs
-    ) -> Found:
+        self, function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
+    ) -> Result:
         """`function(*args, **kwargs)`, or what that gave before. The arguments are the key, so none
         can be forgotten: `function` is pure, of a module, and nobody changes what it returns.
         """
@@ -80,7 +80,7 @@ class Template:
         key = (function, args, *kwargs.items())
         known = self._cache.answers
         if key in known:
-            found: Found = known[key]
+            found: Result = known[key]
             return found
         computed = function(*args, **kwargs)
         self._cache.add(key, computed, self._bytes())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from contract.plan import PlannedSnapshot
     from contract.snapshot_format import Meta
-    from contract.status_file import Status
+    from contract.status_file import CacheStatus
 
 Found = TypeVar("Found")
 
@@ -167,7 +167,7 @@ class AgentPod:
         found: dict[str, Any] = json.loads(self.termination_log.read_bytes())
         return found
 
-    def status(self) -> Status:
+    def status(self) -> CacheStatus:
         """status.json."""
         return status_file.from_wire((self.files / STATUS).read_bytes())
 

@@ -10,7 +10,7 @@ from cli.exit_codes import CommandError
 from cli.find_by_name import find_snapshot, find_version
 from contract.object_names import snapshot_name
 from controller.snapshot_status import Status
-from controller.spec import Name
+from controller.spec import SnapshotName
 from tests import make
 
 
@@ -40,9 +40,9 @@ def _status(reference: str, account: str = "prod") -> Status:
     )
 
 
-def _named(namespace: str, status: Status) -> tuple[Name, Status]:
+def _named(namespace: str, status: Status) -> tuple[SnapshotName, Status]:
     name = snapshot_name(status.account, status.identity, status.provider, status.reference)
-    return Name(namespace, name), status
+    return SnapshotName(namespace, name), status
 
 
 DB = _named("payments", _status("/prod/payments/db"))
@@ -64,7 +64,7 @@ ALL = dict([DB, API, ELSEWHERE, STANDBY])
     ],
 )
 def test_one_snapshot_is_meant(
-    text: str, namespace: str | None, expected: tuple[Name, Status]
+    text: str, namespace: str | None, expected: tuple[SnapshotName, Status]
 ) -> None:
     """By name, beginning, hash or source."""
     assert find_snapshot(text, namespace, ALL) == expected[0]

@@ -9,7 +9,7 @@ import pytest
 from cli import listing, operator_requests
 from cli.exit_codes import CommandError
 from contract.snapshot_format import MOST_VERSIONS
-from controller.spec import Name, Spec
+from controller.spec import SnapshotName, Spec
 from tests.cli.given import NOW, SERVED
 
 FAILED = replace(SERVED, reason="unavailable", last_attempt=NOW + 0.4)
@@ -63,7 +63,7 @@ def test_without_a_request_before_it_it_is_asked_for_now() -> None:
 )
 def test_only_what_the_provider_answered_is_called_an_attempt(reason: str, said: str) -> None:
     """In the line that closes a verb."""
-    line = listing.summary(Name("payments", "lg-db"), replace(SERVED, reason=reason), NOW)
+    line = listing.summary(SnapshotName("payments", "lg-db"), replace(SERVED, reason=reason), NOW)
     assert line.endswith(f", {said}")
 
 

@@ -12,7 +12,7 @@ from cli.api_client import moment
 from cli.diagnosis import is_of
 from cli.settings import load
 from cli.terminal import plain
-from controller.spec import Name
+from controller.spec import SnapshotName
 from tests.cli.given import NOW, SERVED
 
 
@@ -34,7 +34,7 @@ def test_p13_nobodys_words_steer_a_terminal(text: str, shown: str) -> None:
 def test_p13_a_reference_is_one_cell_of_the_table() -> None:
     """A SecretSnapshot's reference is a tenant's words."""
     status = replace(SERVED, reference="/x\n\x1b]0;owned\x07", rules=None)
-    line = listing.row(Name("payments", "lg-x"), status, NOW)
+    line = listing.row(SnapshotName("payments", "lg-x"), status, NOW)
     shown = listing.table(listing.HEADINGS, [line])
     assert "/x\\n\\x1b]0;owned\\x07" in shown
     assert len(shown.splitlines()) == 2

@@ -15,7 +15,7 @@ from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from controller.demand import Demand, DemandedParts
 from controller.event_reporter import INTERVAL_S, LATE_S, STARTED_S, EventReporter
-from controller.informers import Pod
+from controller.informers import WatchedPod
 from controller.reconcile import Decided, Known
 from kube.reflector import Change
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
@@ -55,11 +55,11 @@ class Clock:
 class Pods:
     """As a Reflector keeps them."""
 
-    def __init__(self, *pods: Pod) -> None:
+    def __init__(self, *pods: WatchedPod) -> None:
         self.items = {("payments", pod.demand.pod): pod for pod in pods}
-        self._tell: Callable[[Change[Pod]], None] = lambda _: None
+        self._tell: Callable[[Change[WatchedPod]], None] = lambda _: None
 
-    def subscribe(self, tell: Callable[[Change[Pod]], None]) -> None:
+    def subscribe(self, tell: Callable[[Change[WatchedPod]], None]) -> None:
         self._tell = tell
         for key, pod in self.items.items():
             tell(Change(key=key, before=None, after=pod))
@@ -68,7 +68,7 @@ class Pods:
         before = self.items.pop(("payments", name))
         self._tell(Change(key=("payments", name), before=before, after=None))
 
-    def put(self, pod: Pod) -> None:
+    def put(self, pod: WatchedPod) -> None:
         key = ("payments", pod.demand.pod)
         before = self.items.get(key)
         self.items[key] = pod
@@ -122,16 +122,18 @@ STALE = SnapshotState(
 )
 
 
-def _pod(name: str, started_ago_s: float | None) -> Pod:
+def _pod(name: str, started_ago_s: float | None) -> WatchedPod:
     at = None if started_ago_s is None else Clock().now() - started_ago_s
     demand = Demand(namespace="payments", pod=name, parts={KEY: WHOLE})
-    return Pod(uid=f"uid-{name}", demand=demand, waiting=at is None, started_at=at, ending=False)
+    return WatchedPod(
+        uid=f"uid-{name}", demand=demand, waiting=at is None, started_at=at, ending=False
+    )
 
 
 class World:
     """An event reporter beside a clock that stands still until it is set."""
 
-    def __init__(self, *pods: Pod, kept: Found | None = None) -> None:
+    def __init__(self, *pods: WatchedPod, kept: Found | None = None) -> None:
         self.events, self.clock, self.counted = Events(), Clock(), list[int]()
         self.login: str | None = None
         self.pods = Pods(*pods)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contract.reasons import FetchFailure
 from controller.cluster_secrets import failed, secret_of
 from controller.external_secrets import MOST_OF_A_NAMESPACE, ExternalSecrets, project
-from kube.api import Event
+from kube.api import WatchEvent
 from kube.errors import of_status
 from providers.cluster import SecretObject
 from providers.kubernetes.source.evidence import evidence
@@ -199,12 +199,12 @@ class Server:
 
     def __init__(self, *items: Json) -> None:
         self._items = list(items)
-        self.changes: asyncio.Queue[Event] = asyncio.Queue()
+        self.changes: asyncio.Queue[WatchEvent] = asyncio.Queue()
 
     async def pages(self, _: str, **__: object) -> AsyncIterator[Json]:
         yield {"items": self._items, "metadata": {"resourceVersion": "1"}}
 
-    async def watch(self, _: str, **__: object) -> AsyncIterator[Event]:
+    async def watch(self, _: str, **__: object) -> AsyncIterator[WatchEvent]:
         while True:
             yield await self.changes.get()
 
@@ -252,9 +252,9 @@ def test_those_that_keep_a_secret_are_found_by_its_name_and_namespace() -> None:
         with copy.told(lambda *place: concerned.append(place)):
             assert names(copy, "payments", "db") == ["a", "b"]
             assert names(copy, "orders", "db") == ["a"]
-            server.changes.put_nowait(Event(kind="MODIFIED", object=placed("b", "tls")))
+            server.changes.put_nowait(WatchEvent(kind="MODIFIED", object=placed("b", "tls")))
             await seen(lambda: names(copy, "payments", "tls") == ["c", "b"])
-            server.changes.put_nowait(Event(kind="DELETED", object=placed("a", "db")))
+            server.changes.put_nowait(WatchEvent(kind="DELETED", object=placed("a", "db")))
             await seen(lambda: not names(copy, "payments", "db"))
         assert set(concerned) == {("payments", "db"), ("payments", "tls")}
         assert names(copy, "orders", "db") == ["a"]
@@ -277,8 +277,8 @@ def test_p13_a_namespace_with_too_many_takes_no_others_memory() -> None:
         assert len(kept) == MOST_OF_A_NAMESPACE
         assert names(copy, "orders", "db") == ["a"]
         assert told == ["namespace payments"]
-        server.changes.put_nowait(Event(kind="DELETED", object=many[0]))
-        server.changes.put_nowait(Event(kind="ADDED", object=placed("new", "new")))
+        server.changes.put_nowait(WatchEvent(kind="DELETED", object=many[0]))
+        server.changes.put_nowait(WatchEvent(kind="ADDED", object=placed("new", "new")))
         await seen(lambda: names(copy, "payments", "new") == ["new"])
 
     followed(server, check)

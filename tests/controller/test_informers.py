@@ -17,11 +17,11 @@ from controller.informers import (
     MOST_SOURCES,
     Declarations,
     Informers,
-    PolicyInformer,
-    Sources,
+    NamedSources,
+    PolicyLister,
 )
 from controller.secret_snapshots import declaration
-from kube.api import Event
+from kube.api import WatchEvent
 from refresh.model import SnapshotKey, SourceKey
 from workqueue.clock import SystemClock
 
@@ -41,7 +41,7 @@ def _demand(namespace: str, first: int, count: int) -> Demand:
 
 def test_p13_one_namespaces_plans_fill_no_memory_and_take_no_room_of_anothers() -> None:
     """Sources that are named already cost nothing; when pods go there is room again."""
-    sources = Sources()
+    sources = NamedSources()
     full = [sources.bounded(_demand("crowd", at, 250)) for at in range(0, MOST_SOURCES, 250)]
     with pytest.raises(NotADemandError, match=f"more than {MOST_SOURCES} sources"):
         sources.bounded(_demand("crowd", MOST_SOURCES, 1))
@@ -99,13 +99,13 @@ class Server:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self.changes: dict[str, asyncio.Queue[Event]] = defaultdict(asyncio.Queue)
+        self.changes: dict[str, asyncio.Queue[WatchEvent]] = defaultdict(asyncio.Queue)
 
     async def pages(self, path: str, **_: object) -> AsyncIterator[dict[str, Any]]:
         self.asked[path.rpartition("/")[2]] += 1
         yield {"items": [], "metadata": {"resourceVersion": "1"}}
 
-    async def watch(self, path: str, **_: object) -> AsyncIterator[Event]:
+    async def watch(self, path: str, **_: object) -> AsyncIterator[WatchEvent]:
         while True:
             yield await self.changes[path.rpartition("/")[2]].get()
 
@@ -132,13 +132,13 @@ def test_each_kind_is_listed_once_and_a_status_changes_no_policy() -> None:
         await informers.wait_synced()
         kinds = {"secretaccounts", "secretpolicies", "namespaces", "pods", "secretsnapshots"}
         assert server.asked - Counter({"externalsecrets": 1}) == dict.fromkeys(kinds, 1)
-        informer = PolicyInformer(informers)
+        informer = PolicyLister(informers)
         informer.refresh()
 
         async def told(**status: object) -> None:
             before = informers.held_accounts.revision
             content = {**ACCOUNT, "status": status}
-            await server.changes["secretaccounts"].put(Event(kind="MODIFIED", object=content))
+            await server.changes["secretaccounts"].put(WatchEvent(kind="MODIFIED", object=content))
             while informers.held_accounts.revision == before:  # noqa: ASYNC110 - a View sets no event
                 await asyncio.sleep(0.001)
 

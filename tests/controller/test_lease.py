@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller import lease
-from controller.lease import LeaseAct, LeaseRecord, LeaseTimes, State
+from controller.lease import CandidateState, LeaseAct, LeaseRecord, LeaseTimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ HELD = LeaseRecord(holder="other", duration_s=15, transitions=3)
 MINE = replace(HELD, holder="me")
 
 
-def state(**given_: Any) -> State:  # noqa: ANN401 - fields of State
+def state(**given_: Any) -> CandidateState:  # noqa: ANN401 - fields of State
     """Looked at the Lease of another at 100, since when it is unchanged."""
     known: dict[str, Any] = {
         "identity": "me",
@@ -32,13 +32,13 @@ def state(**given_: Any) -> State:  # noqa: ANN401 - fields of State
         "unchanged_since": 100.0,
         "looked_at": 100.0,
     }
-    return State(**(known | given_))
+    return CandidateState(**(known | given_))
 
 
 @pytest.mark.parametrize(
     ("known", "now", "act"),
     [
-        pytest.param(State(identity="me"), 100, LeaseAct.READ, id="nothing known"),
+        pytest.param(CandidateState(identity="me"), 100, LeaseAct.READ, id="nothing known"),
         pytest.param(state(), 101, LeaseAct.WAIT, id="held by another"),
         pytest.param(state(), 102, LeaseAct.READ, id="time to look again"),
         pytest.param(state(looked_at=114.9), 114.9, LeaseAct.WAIT, id="another's time is not over"),
@@ -69,7 +69,7 @@ def state(**given_: Any) -> State:  # noqa: ANN401 - fields of State
         ),
     ],
 )
-def test_the_next_act(known: State, now: float, act: LeaseAct) -> None:
+def test_the_next_act(known: CandidateState, now: float, act: LeaseAct) -> None:
     """Each row of the table."""
     assert lease.decide(known, TIMES, now) is act
 
@@ -135,7 +135,7 @@ class Candidate:
     name: str
     offset_s: float
     rate: float
-    state: State
+    state: CandidateState
     alive: bool = True
 
     def local(self, now: float) -> float:
@@ -183,7 +183,7 @@ class World:
             name=f"c{len(self.candidates)}",
             offset_s=self.rng.uniform(-1e6, 1e6),
             rate=self.rng.uniform(0.98, 1.02),
-            state=State(identity=f"c{len(self.candidates)}"),
+            state=CandidateState(identity=f"c{len(self.candidates)}"),
         )
         self.candidates.append(made)
         self.at(self.rng.random(), lambda: self.turn(made))
@@ -262,7 +262,7 @@ class Request:
         if not self.over and self.one.alive:
             self.end(lease.unknown(self.state))
 
-    def end(self, state: State) -> None:
+    def end(self, state: CandidateState) -> None:
         self.over = True
         self.one.state = state
         self.world.at(0.0, lambda: self.world.turn(self.one))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.snapshot import Status
+from api.snapshot import SnapshotStatus
 from contract.freshness import FreshnessClass
 from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
@@ -119,7 +119,9 @@ def test_a_condition_keeps_the_time_of_its_last_change() -> None:
 def test_p8_a_status_fits_its_schema_and_has_no_value(state: SnapshotState) -> None:
     """The model is what the CRD is generated from."""
     document = _shown(state, NOW)
-    Status.model_validate({name: value for name, value in document.items() if value is not None})
+    SnapshotStatus.model_validate(
+        {name: value for name, value in document.items() if value is not None}
+    )
     assert "canary" not in str(document)
 
 
@@ -135,7 +137,9 @@ def test_p5_what_pods_are_not_given_is_what_the_table_says(found: Found, state: 
     """Not that it is fresh: what pods are given is not the snapshot."""
     restored = replace(SERVED, restored="uid-of-another-cluster")
     document = not_given(_shown(restored, NOW), found, {}, NOW)
-    Status.model_validate({name: value for name, value in document.items() if value is not None})
+    SnapshotStatus.model_validate(
+        {name: value for name, value in document.items() if value is not None}
+    )
     assert (document["state"], document["reason"]) == (state, found)
     assert [(it["type"], it["status"]) for it in document["conditions"]] == [
         ("Ready", "False"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from controller.demand import Demand
     from controller.reconcile import Decided
     from controller.restore import Restored
-    from controller.spec import Name, Spec
+    from controller.spec import SnapshotName, Spec
     from refresh.model import SnapshotKey
 
 DECISION_S = 1.0
@@ -102,7 +102,7 @@ class Specs:
     def refresh(self) -> bool:
         return False
 
-    def current(self) -> dict[Name, Spec]:
+    def current(self) -> dict[SnapshotName, Spec]:
         return {}
 
 

@@ -8,7 +8,7 @@ from contract.object_names import snapshot_name
 from contract.plan import Plan, PlannedFile, PlannedSnapshot, Reload
 from contract.reasons import Freshness, Serving
 from contract.snapshot_format import Meta, Quarantined
-from contract.status_file import SecretStatus, Status
+from contract.status_file import CacheStatus, SecretStatus
 
 NOW = 1_800_000_000.0
 """A moment for tests, in seconds since the epoch."""
@@ -143,9 +143,11 @@ def secret_status(
     )
 
 
-def status(revision: str | None = "r1", written_at: float = NOW, **secrets: SecretStatus) -> Status:
+def status(
+    revision: str | None = "r1", written_at: float = NOW, **secrets: SecretStatus
+) -> CacheStatus:
     """A cache's status; secrets by name, one named db unless others are given."""
-    return Status(
+    return CacheStatus(
         revision=revision, written_at=written_at, secrets=secrets or {"db": secret_status()}
     )
 

@@ -23,7 +23,7 @@ from contract.plan import (
 from contract.reasons import CacheReason, FetchFailure, Freshness, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot_format import Meta, Quarantined
-from contract.status_file import SecretStatus, Status
+from contract.status_file import CacheStatus, SecretStatus
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -188,7 +188,7 @@ secret_statuses = st.builds(
 )
 
 statuses = st.builds(
-    Status,
+    CacheStatus,
     revision=st.none() | texts,
     written_at=times,
     secrets=st.dictionaries(secret_names, secret_statuses, max_size=3),

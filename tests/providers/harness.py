@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from api.account import SecretAccount
-    from providers.protocol import FetchResult, Observer
+    from providers.protocol import CallCounter, FetchResult
 
 REGION = "ap-southeast-2"
 CANARY = "canary-5f1d3c"
@@ -35,7 +35,7 @@ def aws_source(
     *,
     regions: tuple[str, ...] = (REGION,),
     timeout_s: float = 5.0,
-    observer: Observer | None = None,
+    observer: CallCounter | None = None,
 ) -> AwsSecretsManager:
     """A source whose endpoint is `address`, `host:port`."""
     access = Access(
@@ -54,7 +54,7 @@ def ssm_source(
     regions: tuple[str, ...] = (REGION,),
     mirrors: bool = False,
     timeout_s: float = 5.0,
-    observer: Observer | None = None,
+    observer: CallCounter | None = None,
 ) -> AwsParameterStore:
     """A source of Parameter Store whose endpoint is `address`, `host:port`."""
     access = Access(

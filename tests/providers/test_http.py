@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from contract.reasons import FetchFailure
-from providers.http import LIMIT_BYTES, Answer, Http, Patience, Tls
+from providers.http import LIMIT_BYTES, Answer, Http, Patience, TlsSettings
 from providers.protocol import Failed
 from providers.proxies import NO_PROXIES, Proxies, from_environment
 from tests.providers.vault.scripted import scripted
@@ -43,12 +43,14 @@ def server() -> Iterator[Script]:
 def ask(
     address: str,
     *,
-    tls: Tls | None = None,
+    tls: TlsSettings | None = None,
     proxies: Proxies = NO_PROXIES,
     patience: Patience | None = None,
 ) -> Answer | Failed:
     """One call that has a secret in a header."""
-    http = Http(tls=tls or Tls(), proxies=proxies, monotonic=time.monotonic, patience=patience)
+    http = Http(
+        tls=tls or TlsSettings(), proxies=proxies, monotonic=time.monotonic, patience=patience
+    )
     url = address if "://" in address else f"http://{address}/v1/a"
     found = http.ask("GET", url, headers={"X-Token": CANARY})
     http.close()
@@ -278,12 +280,16 @@ def test_p7_a_server_is_known_by_its_certificate(pki: Pki) -> None:
     with scripted(pki.server("vault.example")) as server:
         server.say("a", {})
         url = f"https://{server.address}/v1/a"
-        for tls in (Tls(ca_file=pki.folder / "ca.crt"), Tls(ca_bundle=pki.bundle)):
+        for tls in (TlsSettings(ca_file=pki.folder / "ca.crt"), TlsSettings(ca_bundle=pki.bundle)):
             assert code(ask(url, tls=tls)) == "SSLError"
-            named = Tls(ca_file=tls.ca_file, ca_bundle=tls.ca_bundle, server_name="vault.example")
+            named = TlsSettings(
+                ca_file=tls.ca_file, ca_bundle=tls.ca_bundle, server_name="vault.example"
+            )
             assert isinstance(ask(url, tls=named), Answer)
-        assert code(ask(url, tls=Tls(server_name="vault.example"))) == "SSLError"
-        assert code(ask(url, tls=Tls(ca_bundle=pki.bundle, server_name="other"))) == "SSLError"
+        assert code(ask(url, tls=TlsSettings(server_name="vault.example"))) == "SSLError"
+        assert (
+            code(ask(url, tls=TlsSettings(ca_bundle=pki.bundle, server_name="other"))) == "SSLError"
+        )
         assert len(server.asked) == 2
 
 
@@ -292,10 +298,10 @@ def test_a_client_certificate_is_shown(pki: Pki) -> None:
     with scripted(pki.server("vault.example", clients=True)) as server:
         server.say("a", {})
         url = f"https://{server.address}/v1/a"
-        bare = Tls(ca_file=pki.folder / "ca.crt", server_name="vault.example")
+        bare = TlsSettings(ca_file=pki.folder / "ca.crt", server_name="vault.example")
         assert isinstance(ask(url, tls=bare), Failed)
         certificate, key = pki.leaf("lastgood")
-        tls = Tls(
+        tls = TlsSettings(
             ca_file=bare.ca_file,
             server_name="vault.example",
             certificate_file=certificate,
@@ -322,7 +328,7 @@ def test_an_encrypted_key_is_an_error_and_no_question(pki: Pki) -> None:
         serialization.BestAvailableEncryption(b"x"),
     )
     key = pki.write("encrypted.key", secret)
-    tls = Tls(certificate_file=certificate, key_file=key)
+    tls = TlsSettings(certificate_file=certificate, key_file=key)
     assert code(ask("https://127.0.0.1:1/", tls=tls)) == "TlsFiles"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from providers.http import UNREADABLE, Answer, Http, Tls
+from providers.http import UNREADABLE, Answer, Http, TlsSettings
 from providers.library_login import UNSAID_S, Entrance, LibraryLogin, Token, Wire, lasts_s
 from tests.make.waiting import REPOSITORY
 from tests.providers.azure.fake import AzureCloud
@@ -80,7 +80,7 @@ def test_p4_a_login_makes_no_more_calls_than_were_paid(tmp_path: Path) -> None:
     """Whatever its library wants; what it raises at that says nothing."""
     google = Google(tmp_path / "cloud")
     http = Http(
-        tls=Tls(ca_file=google.cloud.ca_file),
+        tls=TlsSettings(ca_file=google.cloud.ca_file),
         proxies=google.cloud.proxies,
         monotonic=time.monotonic,
     )

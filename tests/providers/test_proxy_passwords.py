@@ -12,7 +12,7 @@ import pytest
 from contract.reasons import FetchFailure
 from providers.aws.source.client import Access, Keys, open_clients
 from providers.aws.source.secrets_manager import AwsSecretsManager
-from providers.http import Http, Tls
+from providers.http import Http, TlsSettings
 from providers.protocol import Failed, FetchRequest
 from providers.proxies import from_environment
 from tests.make.connect_proxy import USER, ForwardProxy, forward_proxy
@@ -30,7 +30,7 @@ def by_http(url: str) -> object:
     """A call of a source without an SDK to a server that is not there, through the proxy."""
     proxies = from_environment({"HTTPS_PROXY": url})
     assert CANARY not in repr(proxies)
-    http = Http(tls=Tls(), proxies=proxies, monotonic=time.monotonic)
+    http = Http(tls=TlsSettings(), proxies=proxies, monotonic=time.monotonic)
     found = http.ask("GET", "https://a.example.com:1/v1/a", headers={})
     http.close()
     return found

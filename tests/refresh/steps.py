@@ -11,8 +11,8 @@ from refresh.step_events import (
     Alarm,
     AlarmKind,
     Arrived,
-    Event,
     Operated,
+    StepEvent,
 )
 from refresh.validate import Rejection
 
@@ -50,7 +50,7 @@ def operated(
 
 
 def state_after(
-    *events: Event, state: SnapshotState | None = None, at: float = 1000.0
+    *events: StepEvent, state: SnapshotState | None = None, at: float = 1000.0
 ) -> SnapshotState:
     """The state after events that come 10 s apart, the first at `at`."""
     state = SnapshotState() if state is None else state
@@ -59,7 +59,7 @@ def state_after(
     return state
 
 
-def alarms(state: SnapshotState, event: Event, now: float = 2000.0) -> list[AlarmKind]:
+def alarms(state: SnapshotState, event: StepEvent, now: float = 2000.0) -> list[AlarmKind]:
     """What an event alarms about."""
     _, effects = step(state, event, now)
     return [effect.kind for effect in effects if isinstance(effect, Alarm)]

@@ -12,7 +12,7 @@ from providers.protocol import Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from providers.protocol import Observer
+    from providers.protocol import CallCounter
 
     Method = Callable[..., Mapping[str, Any]]
 
@@ -34,7 +34,7 @@ class Calls:
     """Makes calls, and counts them."""
 
     service: Service
-    observer: Observer | None
+    observer: CallCounter | None
     made: int = 0
 
     def make(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from providers.aws.source.client import SsmClient
-    from providers.protocol import FetchRequest, FetchResult, Observer
+    from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "aws-ssm"
 GET = "GetParameter"
@@ -75,7 +75,7 @@ class AwsParameterStore:
         clients: Sequence[SsmClient],
         *,
         mirrors: bool = False,
-        observer: Observer | None = None,
+        observer: CallCounter | None = None,
     ) -> None:
         self._clients = tuple(clients)
         self._asked = self._clients if mirrors else self._clients[:1]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from providers.aws.source.client import StsClient
     from providers.credentials import Asked
-    from providers.protocol import Failed, Observer
+    from providers.protocol import CallCounter, Failed
 
 ASSUME = "AssumeRole"
 DURATION_S = 3600.0
@@ -50,7 +50,7 @@ class Role:
     }
 
     def __init__(
-        self, clients: Sequence[StsClient], wanted: Wanted, *, observer: Observer | None = None
+        self, clients: Sequence[StsClient], wanted: Wanted, *, observer: CallCounter | None = None
     ) -> None:
         self._clients = tuple(clients)
         self._arguments = _arguments(wanted)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from providers.aws.source.client import Client
-    from providers.protocol import FetchRequest, FetchResult, Observer
+    from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "aws-sm"
 CURRENT = "AWSCURRENT"
@@ -63,7 +63,7 @@ class AwsSecretsManager:
     batch_limit = 20
     """BatchGetSecretValue takes that many."""
 
-    def __init__(self, clients: Sequence[Client], *, observer: Observer | None = None) -> None:
+    def __init__(self, clients: Sequence[Client], *, observer: CallCounter | None = None) -> None:
         self._clients = tuple(clients)
         self._observer = observer
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from providers.azure.source.answers import Secret
     from providers.http import Http
     from providers.library_login import Token
-    from providers.protocol import FetchRequest, FetchResult, Observer
+    from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "azure-kv"
 GET = "get"
@@ -50,7 +50,7 @@ class AzureKeyVault:
         block: Azure,
         *,
         token: Callable[[], Token],
-        observer: Observer | None,
+        observer: CallCounter | None,
     ) -> None:
         self._http = http
         self._url = block.vault_url

@@ -20,7 +20,7 @@ from providers.references import canonicalise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from providers.protocol import FetchRequest, FetchResult, Observer
+    from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "file"
 READ = "read"
@@ -50,7 +50,7 @@ class FileSource:
     batch_limit = 20
 
     def __init__(
-        self, root: str, *, observer: Observer | None = None, limit_bytes: int = MIB
+        self, root: str, *, observer: CallCounter | None = None, limit_bytes: int = MIB
     ) -> None:
         self._root = root
         self._observer = observer

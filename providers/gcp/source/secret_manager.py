@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from providers.gcp.source.answers import Version
     from providers.http import Http
     from providers.library_login import Token
-    from providers.protocol import FetchRequest, FetchResult, Observer
+    from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "gcp-sm"
 ACCESS = "access"
@@ -86,7 +86,7 @@ class GoogleSecretManager:
     batch_limit = 1
 
     def __init__(
-        self, http: Http, place: Place, *, token: Callable[[], Token], observer: Observer | None
+        self, http: Http, place: Place, *, token: Callable[[], Token], observer: CallCounter | None
     ) -> None:
         self._http = http
         self._place = place

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from providers.cluster import Cluster
-    from providers.protocol import FetchRequest, FetchResult, Observer
+    from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "k8s"
 GET = "get"
@@ -39,7 +39,7 @@ class KubernetesSecrets:
 
     batch_limit = 1
 
-    def __init__(self, cluster: Cluster, *, observer: Observer | None = None) -> None:
+    def __init__(self, cluster: Cluster, *, observer: CallCounter | None = None) -> None:
         self._cluster = cluster
         self._observer = observer
 

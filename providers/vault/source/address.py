@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from providers.http import Answer, Http
-    from providers.protocol import Observer
+    from providers.protocol import CallCounter
 
 _Read = TypeVar("_Read")
 NAMESPACE = "x-vault-namespace"
@@ -44,11 +44,11 @@ class Call:
     """Whether it is asked of the account's namespace; otherwise of the root one."""
 
 
-class Server:
+class VaultServer:
     """An address, in the account's namespace."""
 
     def __init__(
-        self, address: str, http: Http, *, namespace: str | None, observer: Observer | None
+        self, address: str, http: Http, *, namespace: str | None, observer: CallCounter | None
     ) -> None:
         self._address = address
         self._http = http

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from providers.http import Answer
     from providers.protocol import FetchRequest, FetchResult
-    from providers.vault.source.address import Server, Token
+    from providers.vault.source.address import Token, VaultServer
     from providers.vault.source.answers import Value
 
 PROVIDER = "vault"
@@ -97,7 +97,7 @@ class VaultKv:
 
     def __init__(
         self,
-        servers: Sequence[Server],
+        servers: Sequence[VaultServer],
         mounts: Mapping[str, int],
         *,
         token: Callable[[], Token],
@@ -107,9 +107,9 @@ class VaultKv:
         self._mounts = dict(mounts)
         self._token = token
         self._monotonic = monotonic
-        self._proven: dict[tuple[Server, str], float] = {}
+        self._proven: dict[tuple[VaultServer, str], float] = {}
         """Until when a mount counts as what the account says of it, by server."""
-        self._enterprise: set[Server] = set()
+        self._enterprise: set[VaultServer] = set()
         """Those that know namespaces and do not echo them."""
         self._newest: dict[str, _Order] = {}
         self._looked_at = float("-inf")
@@ -158,7 +158,7 @@ class VaultKv:
                 return result
         return preferred
 
-    def _at(self, server: Server, wanted: _Wanted, spent: _Spent) -> FetchResult:
+    def _at(self, server: VaultServer, wanted: _Wanted, spent: _Spent) -> FetchResult:
         """From one server. A read below a mount of another kind could make a dynamic secret, so
         of version 1 the mount is looked at first.
         """
@@ -186,7 +186,7 @@ class VaultKv:
 
     def _doubt(
         self,
-        server: Server,
+        server: VaultServer,
         wanted: _Wanted,
         spent: _Spent,
         found: Value | Failed,
@@ -204,7 +204,7 @@ class VaultKv:
             return self._prove(server, wanted, spent)
         return None
 
-    def _of_namespace(self, server: Server, spent: _Spent) -> Again | Failed | None:
+    def _of_namespace(self, server: VaultServer, spent: _Spent) -> Again | Failed | None:
         """None: the server knows namespaces."""
         call = Call(operation=HEALTH, path="sys/health", of_namespace=False)
         known = self._extra(spent, lambda: server.ask(call, answers.is_enterprise))
@@ -215,16 +215,16 @@ class VaultKv:
         self._enterprise.add(server)
         return None
 
-    def _proven_first(self, server: Server, wanted: _Wanted, spent: _Spent) -> Again | Failed:
+    def _proven_first(self, server: VaultServer, wanted: _Wanted, spent: _Spent) -> Again | Failed:
         """In the place of a read."""
         spent.calls += 1
         return self._looked_at_mount(server, wanted) or Again()
 
-    def _prove(self, server: Server, wanted: _Wanted, spent: _Spent) -> Again | Failed | None:
+    def _prove(self, server: VaultServer, wanted: _Wanted, spent: _Spent) -> Again | Failed | None:
         """None: the mount is what the account says."""
         return self._extra(spent, lambda: self._looked_at_mount(server, wanted))
 
-    def _looked_at_mount(self, server: Server, wanted: _Wanted) -> Failed | None:
+    def _looked_at_mount(self, server: VaultServer, wanted: _Wanted) -> Failed | None:
         call = Call(
             operation=MOUNTS,
             path=f"sys/internal/ui/mounts/{wanted.request.reference}",
@@ -237,7 +237,7 @@ class VaultKv:
         self._proven[server, wanted.mount] = self._monotonic() + PROOF_S
         return None
 
-    def _is_proven(self, server: Server, wanted: _Wanted) -> bool:
+    def _is_proven(self, server: VaultServer, wanted: _Wanted) -> bool:
         until = self._proven.get((server, wanted.mount), float("-inf"))
         return self._monotonic() < until
 
@@ -249,7 +249,9 @@ class VaultKv:
         spent.calls += 1
         return ask()
 
-    def _denied(self, server: Server, failed: Failed, token: Token, spent: _Spent) -> FetchResult:
+    def _denied(
+        self, server: VaultServer, failed: Failed, token: Token, spent: _Spent
+    ) -> FetchResult:
         """A token that has ended is denied like a path that it may not read, so it is asked about
         itself.
         """

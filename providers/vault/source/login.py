@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from providers.http import Http
     from providers.vault.account import Auth
-    from providers.vault.source.address import Server
+    from providers.vault.source.address import VaultServer
 
 LOGIN = "login"
 LOOK_UP = "lookup-self"
@@ -39,7 +39,9 @@ class VaultLogin:
         " be read. The call is retried",
     }
 
-    def __init__(self, auth: Auth, folder: Path, servers: Sequence[Server], http: Http) -> None:
+    def __init__(
+        self, auth: Auth, folder: Path, servers: Sequence[VaultServer], http: Http
+    ) -> None:
         self._auth = auth
         self._folder = folder
         self._servers = tuple(servers)
@@ -81,7 +83,7 @@ class VaultLogin:
         return Call(operation=LOGIN, path=f"auth/{by_token.mount}/login", body=body)
 
 
-def _logged_in(server: Server, call: Call) -> tuple[Token, float] | Failed:
+def _logged_in(server: VaultServer, call: Call) -> tuple[Token, float] | Failed:
     answer = server.ask(call, answers.of_login)
     if isinstance(answer, Failed):
         return answer
@@ -89,7 +91,7 @@ def _logged_in(server: Server, call: Call) -> tuple[Token, float] | Failed:
     return Token(token), _used_s(lasts_s)
 
 
-def _looked_up(server: Server, token: Token) -> tuple[Token, float] | Failed:
+def _looked_up(server: VaultServer, token: Token) -> tuple[Token, float] | Failed:
     call = Call(operation=LOOK_UP, path="auth/token/lookup-self", token=token)
     answer = server.ask(call, answers.of_look_up)
     return answer if isinstance(answer, Failed) else (token, _used_s(answer))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from providers.credentials import Login, UnderLogin
-from providers.http import Http, Tls
+from providers.http import Http, TlsSettings
 from providers.vault.account import Vault
-from providers.vault.source.address import Server
+from providers.vault.source.address import VaultServer
 from providers.vault.source.kv import TOKEN_ENDED, VaultKv
 from providers.vault.source.login import VaultLogin
 
@@ -30,7 +30,7 @@ def open_source(opening: Opening, patience: Patience | None = None) -> Source:
         patience=patience,
     )
     servers = [
-        Server(address, http, namespace=block.namespace, observer=opening.observer)
+        VaultServer(address, http, namespace=block.namespace, observer=opening.observer)
         for address in block.addresses
     ]
     login = opening.logins.shared(
@@ -45,16 +45,16 @@ def open_source(opening: Opening, patience: Patience | None = None) -> Source:
     return UnderLogin(source, login, expired=lambda failed: failed.code == TOKEN_ENDED.code)
 
 
-def _tls(block: Vault, opening: Opening) -> Tls:
+def _tls(block: Vault, opening: Opening) -> TlsSettings:
     tls = block.tls
     extra_ca = None if opening.extra_ca is None else opening.extra_ca.path
     if tls is None:
-        return Tls(extra_ca_file=extra_ca)
+        return TlsSettings(extra_ca_file=extra_ca)
 
     def path(name: str | None) -> Path | None:
         return None if name is None else opening.folder / name
 
-    return Tls(
+    return TlsSettings(
         extra_ca_file=extra_ca,
         ca_file=path(tls.ca_file),
         ca_bundle=tls.ca_bundle,

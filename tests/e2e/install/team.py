@@ -18,7 +18,7 @@ from tests.e2e.install.world import SYSTEM, TEAM
 from tests.make.waiting import until
 
 if TYPE_CHECKING:
-    from contract.status_file import Status
+    from contract.status_file import CacheStatus
     from tests.e2e.install.kubectl import Json, Place
     from tests.e2e.install.world import Provider
 
@@ -100,7 +100,7 @@ def confirmed(reference: str) -> float:
     return entry.served.last_success
 
 
-def status_of(pod: str, container: str = "app") -> Status:
+def status_of(pod: str, container: str = "app") -> CacheStatus:
     """The status.json that an app sees."""
     path = f"{layout.DEFAULT_MOUNT_PATH}/{layout.STATUS}"
     return status_file.from_wire(TEAM.execute(pod, container, READ_STATUS.format(path=path)))

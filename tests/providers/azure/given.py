@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.extra_ca import ExtraCa
-    from providers.protocol import FetchResult, Observer, Source
+    from providers.protocol import CallCounter, FetchResult, Source
     from tests.providers.azure.fake import AzureCloud
 
 WORKLOAD = {"workloadIdentity": {"clientID": CLIENT, "tokenFile": "token"}}
@@ -67,7 +67,7 @@ class Given:
         (self.folder / "ca.crt").write_bytes(self.azure.cloud.ca_file.read_bytes())
         (self.folder / "token").write_text("header.token-of-the-pod.signature")
         (self.folder / "secret").write_text(f"{SECRET}\n")
-        observer: Observer = lambda *call: self.calls.append(call)  # noqa: E731 - typed
+        observer: CallCounter = lambda *call: self.calls.append(call)  # noqa: E731 - typed
         opening = opening_of(
             self.account,
             "azure-kv",

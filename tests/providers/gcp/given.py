@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.extra_ca import ExtraCa
-    from providers.protocol import FetchResult, Observer, Source
+    from providers.protocol import CallCounter, FetchResult, Source
     from tests.providers.gcp.fake import Google
 
 
@@ -80,7 +80,7 @@ class Given:
         (self.folder / "token").write_text("header.token-of-the-pod.signature")
         said = self.configuration or federated(self.folder)
         (self.folder / "gcp.json").write_text(json.dumps(said))
-        observer: Observer = lambda *call: self.calls.append(call)  # noqa: E731 - typed
+        observer: CallCounter = lambda *call: self.calls.append(call)  # noqa: E731 - typed
         opening = opening_of(
             self.account,
             "gcp-sm",

@@ -17,7 +17,7 @@ from tests.providers.conformance.store import Clock
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from providers.protocol import FetchResult, Observer, Source
+    from providers.protocol import CallCounter, FetchResult, Source
 
 __all__ = ["ROOT", "Bao", "Given", "account", "asked", "binary"]
 
@@ -73,7 +73,7 @@ class Given:
     def __post_init__(self) -> None:
         if self.token:
             (self.folder / "token").write_text(self.token + "\n")
-        observer: Observer = lambda *call: self.calls.append(call)  # noqa: E731 - typed
+        observer: CallCounter = lambda *call: self.calls.append(call)  # noqa: E731 - typed
         opening = opening_of(
             self.account,
             "vault",
