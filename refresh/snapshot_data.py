@@ -11,10 +11,10 @@ from contract.freshness import CLOCK_SKEW_S
 from contract.reasons import FetchFailure, Serving
 from contract.secret_bytes import SecretBytes
 from contract.snapshot_format import META, VALUE, Meta, to_wire
+from refresh.confirmation import known_or_old
 from refresh.model import Identity, Kept, SnapshotState, Spent
 from refresh.properties import selected
 from refresh.sink import History, Publication
-from refresh.step import known_or_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

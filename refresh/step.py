@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from contract.ages import Confirmed
 from contract.reasons import FetchFailure, Serving
-from refresh import effects, held_versions, spent, validate, versions
+from refresh import confirmation, effects, held_versions, spent, validate, versions
 from refresh.model import Identity, Kept
 from refresh.step_events import (
     Alarm,
@@ -28,12 +28,9 @@ from refresh.step_events import (
 )
 
 if TYPE_CHECKING:
-    from providers.protocol import Evidence, Material
+    from providers.protocol import Material
     from refresh.model import OperatorSpec, SnapshotState
     from refresh.step_events import Effect, StepEvent, Weight
-
-UNKNOWN_AGE = 0.0
-"""Written as last success when the age is not known: every class calls that expired."""
 
 
 def step(state: SnapshotState, event: StepEvent, now: float) -> tuple[SnapshotState, list[Effect]]:
@@ -134,17 +131,17 @@ def _arrived(
     identity = Identity(material.version, mark)
     if not event.current:
         return _arrived_by_name(state, event, identity, now)
-    at = _moment(event.evidence, event.answered_at, now)
+    at = confirmation.moment(event.evidence, event.answered_at, now)
     answered = replace(
         state,
         latest=material.version,
         latest_incarnation=mark,
-        answered_at=_answered(state, event.evidence, at),
+        answered_at=confirmation.answered(state, event.evidence, at),
         code=None,
     )
     if material.version in state.revoked:
         settled = _settled(replace(answered, failures=0), now)
-        return _told(settled, event.evidence, at), []
+        return confirmation.told(settled, event.evidence, at), []
     if event.rejection is not None:
         return _rejected(answered, event, identity, at)
     kept = Kept(
@@ -165,7 +162,7 @@ def _arrived(
     alarms: list[Effect] = []
     if event.suspicion is not None and known is None:
         alarms.append(Alarm(AlarmKind.SUSPICIOUS, material.version, event.suspicion))
-    return _told(settled, event.evidence, at), alarms
+    return confirmation.told(settled, event.evidence, at), alarms
 
 
 def _held_back(
@@ -213,7 +210,7 @@ def _released(
         return settled, []
     alarm = Alarm(AlarmKind.SUSPICIOUS, held.version, "members-lost")
     served = replace(settled, held_since=None)
-    return _confirmed(served, state.answered_at), [alarm] if alarmed else []
+    return confirmation.confirmed(served, state.answered_at), [alarm] if alarmed else []
 
 
 def _held_for_good(state: SnapshotState, material: Material) -> Kept | None:
@@ -254,7 +251,7 @@ def _arrived_by_name(
         fetched_at=now,
         incarnation=identity.incarnation,
     )
-    return _confirmed(_settled(versions.with_kept(state, kept), now), now), []
+    return confirmation.confirmed(_settled(versions.with_kept(state, kept), now), now), []
 
 
 def _rejected(
@@ -280,16 +277,16 @@ def _rejected(
             incarnation=identity.incarnation,
         )
         refused = versions.with_kept(refused, kept)
-    return _told(versions.trimmed(refused), event.evidence, at), alarms
+    return confirmation.told(versions.trimmed(refused), event.evidence, at), alarms
 
 
 def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
-    at = _moment(event.evidence, None, now)
+    at = confirmation.moment(event.evidence, None, now)
     answered = replace(
         state,
         latest=event.version,
         latest_incarnation=event.incarnation,
-        answered_at=_answered(state, event.evidence, at),
+        answered_at=confirmation.answered(state, event.evidence, at),
         last_attempt=now,
         code=None,
     )
@@ -300,37 +297,11 @@ def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotSt
     if rejection is not None:
         failures = state.failures + 1
         refused = replace(answered, failures=failures, reason=validate.reason_of(rejection))
-        return _told(refused, event.evidence, at)
+        return confirmation.told(refused, event.evidence, at)
     settled = _settled(replace(answered, failures=0), now)
     if settled.served is not None and settled.served.identity == identity:
         settled = replace(versions.without_hold(settled), held_since=None)
-    return _told(settled, event.evidence, at)
-
-
-def _moment(evidence: Evidence | None, answered_at: float | None, now: float) -> float:
-    """Up to when an answer speaks of the value."""
-    told = answered_at if evidence is None else evidence.confirmed_at
-    return now if told is None else min(now, told)
-
-
-def _answered(state: SnapshotState, evidence: Evidence | None, at: float) -> float:
-    """When the provider last named the current version. Another program's word is often older than
-    what is known already; a doubt never makes it newer.
-    """
-    known = state.answered_at
-    if evidence is None or known is None:
-        return at
-    return max(known, at) if evidence.doubt is None else min(known, at)
-
-
-def _told(state: SnapshotState, evidence: Evidence | None, at: float) -> SnapshotState:
-    """The state after an answer: confirmed by it, or served with the doubt as the reason."""
-    doubt = None if evidence is None else evidence.doubt
-    if doubt is None:
-        return _confirmed(state, at)
-    if not versions.serves_as_wanted(state):
-        return state
-    return replace(state, reason=doubt.reason, code=doubt.code)
+    return confirmation.told(settled, event.evidence, at)
 
 
 def _failed(state: SnapshotState, event: FetchFailed, now: float) -> SnapshotState:
@@ -365,7 +336,7 @@ def _operated(
     )
     if versions.held_back(operated) is not None and not held_versions.goes_on(operated):
         operated = replace(versions.without_hold(operated), held_since=None)
-    settled = _confirmed(_settled(operated, now), state.answered_at)
+    settled = confirmation.confirmed(_settled(operated, now), state.answered_at)
     ended = state.reason is FetchFailure.LOST_MEMBER and versions.held_back(settled) is None
     after = replace(settled, reason=None if ended else state.reason)
     return after, effects.of_requests(state, after)
@@ -406,7 +377,7 @@ def _settled(state: SnapshotState, now: float) -> SnapshotState:
     if served is not None:
         prior = Confirmed(
             version=served.version,
-            last_success=known_or_old(state.last_success),
+            last_success=confirmation.known_or_old(state.last_success),
             incarnation=served.incarnation,
         )
         if served.version not in state.revoked:
@@ -420,18 +391,3 @@ def _settled(state: SnapshotState, now: float) -> SnapshotState:
         last_success=min(now, target.fetched_at),
     )
     return versions.trimmed(switched)
-
-
-def known_or_old(last_success: float | None) -> float:
-    """A last success for readers, who have no word for an unknown one."""
-    return UNKNOWN_AGE if last_success is None else last_success
-
-
-def _confirmed(state: SnapshotState, answered_at: float | None) -> SnapshotState:
-    """The state with its age taken from the provider's answer, where what is served is what is
-    wanted in the light of that answer; otherwise the age goes on.
-    """
-    if answered_at is None or not versions.serves_as_wanted(state):
-        return state
-    last_success = max(answered_at, known_or_old(state.last_success))
-    return replace(state, last_success=last_success, reason=None, restored=None)
