@@ -84,7 +84,8 @@ class Quarantined(_Model):
     version: str
     """The provider's name of the version."""
     reason: str
-    """Validation that rejected the version, or rolled-back."""
+    """Why the version is not served: the validation that rejected it, rolled-back, lost-member, or
+    changed-in-place."""
 
 
 class HistoryVersion(_Model):

@@ -25,7 +25,7 @@ from cli.usage import Formatter, Parser
 if TYPE_CHECKING:
     from cli.settings import Settings
 
-DESCRIPTION = "Operate the last good versions of secrets, and explain pods that wait for them."
+DESCRIPTION = "Show and change the secret versions that pods get, and explain why pods wait."
 FOOTER = """\
 "lastgood VERB --help" shows options and examples. lastgood uses the current
 context of your kubeconfig, or the service account of the pod it runs in."""
@@ -131,7 +131,9 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
             added.add_argument("name", metavar="NAME", nargs=nargs, help=NAME_HELP)
         if verb.version:
             added.add_argument(
-                "version", metavar="VERSION", help="version, or a unique prefix of 4 characters"
+                "version",
+                metavar="VERSION",
+                help="version, or a unique prefix (at least 4 characters)",
             )
         add_cluster(added, everywhere=True)
         if verb.waits:
@@ -166,7 +168,7 @@ def _add_manifests(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--strict", action="store_true", help="fail, not warn, on annotations without effect"
     )
-    add_cluster(verb, everywhere=False, namespace="for manifests without one")
+    add_cluster(verb, everywhere=False, namespace="namespace if none is set")
 
 
 def _add_explain(verbs: Verbs, called: str) -> None:

@@ -95,7 +95,7 @@ def _history(arguments: argparse.Namespace, session: CommandSession) -> int:
         (
             item["version"],
             item["verdict"],
-            listing.duration(item["age_s"]) + " ago" if item["held"] else "not stored",
+            listing.duration(item["age_s"]) + " ago" if item["stored"] else "not stored",
         )
         for item in known
     ]
@@ -131,7 +131,7 @@ def _operate(arguments: argparse.Namespace, session: CommandSession) -> int:
     if outcome.code == Exit.NOT_RUNNING:
         session.note(f"no controller is running. {operator_requests.SAVED}")
     if outcome.code == Exit.NOT_YET:
-        waited = f"the controller has not done it within {arguments.wait:g} s"
+        waited = f"the controller has not applied the change within {arguments.wait:g} s"
         session.note(f"{waited}. {operator_requests.SAVED}")
     return outcome.code
 

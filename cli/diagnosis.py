@@ -12,7 +12,7 @@ from contract import layout
 from contract.annotations import MARKS, PREFIX
 from contract.freshness import age_s
 from contract.reasons import CacheReason, Freshness, Serving
-from controller.remediation import explained, what_to_do
+from controller.remediation import NOTHING_SERVED, explained, what_to_do
 from controller.times import seconds
 
 if TYPE_CHECKING:
@@ -23,20 +23,19 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _ENDED = frozenset({"Succeeded", "Failed"})
-_NOTHING_SERVED = {
-    Serving.REVOKED: "its version was revoked, and no other version replaces it. Create a new"
-    " version at the provider, or pin a good one",
-    Serving.WITHDRAWN: "the policy no longer allows the source, so its value was removed. Ask the"
-    " owner of the SecretPolicy",
-}
 _IN_GATE = {
     CacheReason.NEVER_SYNCED: (
         "the kubelet has not updated the pod's volume yet. It takes up to 90 s"
     ),
-    CacheReason.MISSING: "the snapshot's Secret is missing from the pod's volume",
+    CacheReason.MISSING: (
+        "the snapshot's Secret is missing from the pod's volume. Check: kubectl get secretsnapshots"
+    ),
     CacheReason.FOREIGN: "the mounted snapshot belongs to another source. Recreate the pod",
     CacheReason.UNFIT_FOR_BUNDLE: str(what_to_do(CacheReason.UNFIT_FOR_BUNDLE)),
-    CacheReason.MALFORMED: "this version of the agent cannot read its meta.json",
+    CacheReason.MALFORMED: (
+        "the pod's agent cannot read the snapshot's meta.json. Recreate the pod to get the current"
+        " agent"
+    ),
 }
 
 _FIRST_USE = (
@@ -112,7 +111,7 @@ def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> S
         if not _scheduled(status) or not waiting:
             return Standing(verdict="pending", sentence=_unstarted(status))
         names = ", ".join(waiting)
-        return Standing(verdict="held", sentence=f"waits until the kubelet can mount {names}")
+        return Standing(verdict="waiting", sentence=f"waits until the kubelet can mount {names}")
     return _running(found)
 
 
@@ -144,7 +143,7 @@ def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
         waiting = ", ".join(item.name for item in found if item.blocks_start)
         what = f"for {waiting}" if waiting else "and is about to pass"
         sentence = f"waits in its gate {what} (for {listing.duration(since)} so far)"
-        return Standing(verdict="held", sentence=sentence)
+        return Standing(verdict="waiting", sentence=sentence)
     if "terminated" in state:
         code = state["terminated"].get("exitCode")
         if code == 0:
@@ -154,7 +153,7 @@ def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
         last = (gate.get("lastState") or {}).get("terminated") or {}
         code = last.get("exitCode")
     if code == layout.GATE_MISCONFIGURED:
-        sentence = f"cannot start. Its gate reports: {last.get('message', 'nothing')}"
+        sentence = f"cannot start. Its gate reports: {last.get('message', 'no message')}"
         return Standing(verdict="misconfigured", sentence=sentence.strip())
     reason = (state.get("waiting") or {}).get("reason", "waiting")
     return Standing(verdict="pending", sentence=f"has not reached its gate yet: {reason}")
@@ -200,7 +199,7 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
     if status is None:
         return (
             "its SecretSnapshot does not exist. Either the controller has not seen the pod yet, or"
-            " the policy does not allow the secret. Then an Event of the pod gives the reason"
+            " the policy does not allow the secret. If so, an Event of the pod gives the reason"
         )
     tried = None if status.reason is None else explained(status.reason, status.message)
     if state in listing.NOT_GIVEN:
@@ -208,7 +207,7 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
     if status.serving is None:
         return f"never fetched. Reason: {tried}" if tried else "never fetched yet"
     if status.version is None:
-        return _NOTHING_SERVED.get(Serving(status.serving), state)
+        return NOTHING_SERVED.get(Serving(status.serving), state)
     age = listing.ago(status.last_success, now)
     rules = planned.rules
     if state == Freshness.EXPIRED:

@@ -125,7 +125,10 @@ class _Explainer:
         )
         listed = self._connection.allowed(listing, "list events")
         if listed is None:
-            note = f"you may not list events in namespace {self._namespace}, which may say more"
+            note = (
+                f"you cannot list Events in namespace {self._namespace} (403). They may give more"
+                " details"
+            )
             self._cluster.notes.append(note)
             return []
         return sorted((_event(item) for item in listed.items), key=lambda item: item["at"] or 0.0)

@@ -98,7 +98,7 @@ def _more(status: Status, now: float) -> tuple[str, ...]:
 def state(status: Status, now: float) -> str:
     """`fresh`, `stale` or `expired`; `never-synced`, `revoked` or `withdrawn` when nothing is
     served; `foreign` where a Secret that is not ours stands in its place; `not-written` where the
-    API server refuses its Secret; `held` without a class.
+    API server refuses its Secret; `unknown` without a class.
     """
     if status.reason == Found.FOREIGN_SECRET:
         return FOREIGN
@@ -110,12 +110,12 @@ def state(status: Status, now: float) -> str:
         return status.serving
     if status.rules is not None:
         return assess(status.rules, status.last_success, now).value
-    return "held" if status.told is None else status.told.state
+    return "unknown" if status.told is None else status.told.state
 
 
 def versions(status: Status, now: float) -> list[dict[str, Any]]:
     """Every version that is known by name: what became of it, and how long ago it was fetched;
-    None: it is not held.
+    None: it is not stored.
     """
     fetched = {item.version: item.fetched_at for item in status.history}
     if status.version is not None and status.fetched_at is not None:
@@ -124,7 +124,7 @@ def versions(status: Status, now: float) -> list[dict[str, Any]]:
         {
             "version": version,
             "verdict": _verdict(status, version),
-            "held": version in fetched,
+            "stored": version in fetched,
             "age_s": age_s(fetched.get(version), now),
         }
         for version in status.versions

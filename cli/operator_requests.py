@@ -89,7 +89,7 @@ def unpin(status: Status) -> SpecChange:
         message = "the snapshot is not pinned. Nothing was changed"
         raise CommandError(message)
     return SpecChange(
-        said=f"unpinned from {status.pin}",
+        said=f"pin to {status.pin} removed",
         apply=lambda spec: specs.pinned(spec, None),
         done=lambda *_: True,
     )
@@ -106,7 +106,7 @@ def roll_back(status: Status) -> SpecChange:
     if status.pin is not None:
         message = (
             f"the snapshot is pinned to {status.pin}, and a pin has priority over a rollback."
-            " Unpin it, or pin another version"
+            " Nothing was changed. Unpin it, or pin another version"
         )
         raise CommandError(message)
     unusable = {*status.revoked, *(item.version for item in status.quarantined)}

@@ -11,8 +11,8 @@ from cli.settings import KUBECONFIG
 from cli.usage import Formatter, Parser
 
 EXIT_CODES = """\
-exit codes: 0 done; 1 refused; 2 wrong arguments; 3 saved, but no controller
-runs; 4 saved, but not done within --wait; 130 Ctrl-C. Errors are on stderr."""
+exit codes: 0 done, 1 failed, 2 wrong arguments, 3 saved but no controller
+runs, 4 saved but not done within --wait, 130 Ctrl-C. Errors are on stderr."""
 
 WAIT_S = 10.0
 

@@ -79,7 +79,7 @@ def change_pods(document: object, change: Callable[[Manifest, Manifest], Manifes
 def remarks(document: object) -> Iterator[Remark]:
     """What looks like a mistake, and pods in kinds that are not known."""
     if not isinstance(document, dict):
-        sentence = "this document is no object, so nothing is injected here"
+        sentence = "this document is not an object, so nothing is injected here"
         yield Remark(manifest={}, sentence=sentence, mistake=True)
     for manifest in objects(document):
         if _group(manifest) == PREFIX.rstrip("/"):

@@ -138,7 +138,10 @@ def _declare(connection: ApiConnection, name: Name, body: dict[str, Any]) -> str
         if patch is None or connection.ask(done(patch), "patch SecretSnapshots" + where, EDIT):
             return said
     where = f"{name.namespace}/{name.snapshot}"
-    raise CommandError(f"other clients keep changing {where}. It may not be declared")
+    message = (
+        f"{where} was changed by other clients each time. Nothing was changed in it. Try again"
+    )
+    raise CommandError(message)
 
 
 def _joined(found: dict[str, Any], members: Iterable[str]) -> tuple[dict[str, Any], str]:
@@ -155,7 +158,7 @@ def _joined(found: dict[str, Any], members: Iterable[str]) -> tuple[dict[str, An
         said = f"configured: its properties now include {shown(', '.join(missing))}"
     if MADE_FOR in (metadata.get("annotations") or {}):
         change["metadata"] = {"annotations": {MADE_FOR: None}}
-        said = "configured: the controller had created it for pods, and now it is kept without them"
+        said = "configured: created for pods before, now kept until it is deleted"
     if change:
         change.setdefault("metadata", {})["resourceVersion"] = metadata.get("resourceVersion")
     return change, said

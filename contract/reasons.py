@@ -44,9 +44,7 @@ class Serving(StrEnum):
     it.
     """
     WITHDRAWN = "withdrawn"
-    """Removed by policy or by a confirmed absence after its grace time: as revoked, for another
-    reason.
-    """
+    """Removed because the policy has not allowed the source for its grace time. Else as revoked."""
 
 
 class CacheReason(StrEnum):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.quoted import shown
 from contract.reasons import Found, Freshness
-from controller.remediation import explained
+from controller.remediation import NOTHING_SERVED, explained
 from controller.times import rfc3339
 from refresh.held_versions import what_is_lost
 from refresh.versions import held_back
@@ -70,7 +70,8 @@ def ready(status: Status, state: SnapshotState) -> dict[str, Any]:
     if state.served is not None:
         return _condition("Ready", "True", "Served", f"version {status.version} is served")
     if state.serving is not None:
-        return _condition("Ready", "False", state.serving.capitalize(), "nothing is served")
+        message = NOTHING_SERVED[state.serving]
+        return _condition("Ready", "False", state.serving.capitalize(), message)
     why = f": {explained(status.reason, status.message)}" if status.reason else ""
     return _condition("Ready", "False", "NeverSynced", f"not fetched yet{why}")
 

@@ -46,7 +46,7 @@ _ALARMS = {
     ),
     AlarmKind.HELD: (
         "VersionHeld",
-        "a new version lacks a member that is in use. The previous version stays served for now",
+        "a new version lacks a property that is in use. The previous version stays served for now",
     ),
     AlarmKind.REVOKED: (
         "Revoked",
@@ -58,7 +58,7 @@ _ALARMS = {
     ),
     AlarmKind.RESTORED: (
         "RestoredBackup",
-        "the snapshot comes from a backup of another cluster. It is refreshed first",
+        "the snapshot comes from a backup of another cluster. Its refresh is queued",
     ),
 }
 

@@ -76,7 +76,7 @@ class Decided:
     demanded: Demanded | None
     """None: it is not fetched; `refusal` says why, or no pod has wanted it for long."""
     refusal: str | None = None
-    """A Refusal or a `policy.match.Reason`; None: policy allows it."""
+    """A RefusedSource or a `policy.match.Reason`; None: policy allows it."""
     message: str | None = None
     """The refusal as a sentence, for the log."""
     withdraw: bool = False

@@ -4,7 +4,7 @@ Pure.
 
 from __future__ import annotations
 
-from contract.reasons import CacheReason, FetchFailure, Found
+from contract.reasons import CacheReason, FetchFailure, Found, Serving
 from policy.match import ASK, Reason
 
 _WHAT_TO_DO = {
@@ -12,17 +12,21 @@ _WHAT_TO_DO = {
         "the provider has no such secret. Create it there, or correct the annotation"
     ),
     FetchFailure.DENIED.value: (
-        "the account's identity may not read it. Ask the owner of the SecretAccount"
+        "the provider denies the account's identity. Ask the owner of the SecretAccount to permit"
+        " the secret"
     ),
     FetchFailure.THROTTLED.value: "the provider limits the request rate. The fetch is retried",
-    FetchFailure.UNAVAILABLE.value: "the provider does not respond. The fetch is retried",
+    FetchFailure.UNAVAILABLE.value: (
+        "the provider cannot be reached, or its answer cannot be used. The fetch is retried. The"
+        " controller's log shows the error code"
+    ),
     FetchFailure.INVALID.value: (
-        "the value is not valid. Correct it at the provider, or correct validate in the"
-        " SecretPolicy"
+        "the request or the value is not valid. The controller's log shows the error code. Correct"
+        " the secret at the provider, the SecretAccount, or validate in the SecretPolicy"
     ),
     FetchFailure.EMPTY.value: "the value is empty. Set a value at the provider",
     FetchFailure.LOST_MEMBER.value: (
-        "the new version lacks a member that is in use. Add it again at the provider, or pin the"
+        "the new version lacks a property that is in use. Add it again at the provider, or pin the"
         " new version to serve it now"
     ),
     FetchFailure.BUDGET_TOO_SMALL.value: (
@@ -66,9 +70,22 @@ _WHAT_TO_DO = {
     ),
     Reason.NOT_ALLOWED.value: f"the policy does not allow this secret{ASK}",
     Found.RESTORED.value: (
-        "the snapshot comes from a backup of another cluster. It is refreshed first"
+        "the snapshot comes from a backup of another cluster. Its refresh is queued"
     ),
 }
+
+
+NOTHING_SERVED = {
+    Serving.REVOKED: (
+        "its version was revoked, and no other version replaces it. Create a new version at the"
+        " provider, or pin a good one"
+    ),
+    Serving.WITHDRAWN: (
+        "the policy no longer allows the source, so its value was removed. Ask the owner of the"
+        " SecretPolicy"
+    ),
+}
+"""Why a snapshot has no value, and what to do."""
 
 
 def what_to_do(reason: str) -> str | None:

@@ -28,7 +28,7 @@ class ReportedStatus:
     handled: float | None = None
     """The request for a refresh that it answers."""
     found: Found | None = None
-    """Why pods are not given what the state says; one of wire.NOT_GIVEN."""
+    """Why pods are not given what the state says; one of controller.conditions.NOT_GIVEN."""
     probed: bool = False
     """Whether it was looked what stands in the place of a snapshot that was never served."""
 

@@ -58,12 +58,13 @@ def _expired(status: Document) -> bool:
 def _expiry(status: Document) -> str:
     rules, reason = status["rules"], status.get("reason")
     refused = rules["onExpired"] == "refuse"
-    end = "Pods that start must wait" if refused else "It is still served"
+    end = "New pods must wait" if refused else "The value is still served"
     message = status.get("message")
     tried = "No fetch has failed" if reason is None else reason_of(reason, message)
     return (
-        f"version {status.get('version')}, last confirmed {status.get('lastSuccess')}, is older"
-        f" than the {rules['maxAgeSeconds']} s of class {status.get('class')}. {end}. {tried}"
+        f"version {status.get('version')} was last confirmed at {status.get('lastSuccess')}. That"
+        f" is longer ago than maxAge ({rules['maxAgeSeconds']} s) of class {status.get('class')}."
+        f" {end}. {tried}"
     )
 
 

@@ -131,7 +131,7 @@ class _Loader:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             line = f", line {mark.line + 1}" if mark is not None else ""
-            problem = str(getattr(error, "problem", None) or "it can not be read")
+            problem = str(getattr(error, "problem", None) or "it cannot be read")
             self.problems.append(f"{name}{line}: not YAML: {shown(problem, MOST_PROBLEM)}")
             return
         for number, document in enumerate(documents, start=1):
@@ -165,7 +165,7 @@ class _Loader:
         label = labels.get(POLICY_LABEL) if isinstance(labels, dict) else None
         if not isinstance(name, str) or not (label is None or isinstance(label, str)):
             self.problems.append(
-                f"{where}: metadata.name and the label {POLICY_LABEL} must be text"
+                f"{where}: metadata.name and the label {POLICY_LABEL} must be strings"
             )
             return
         self.namespaces[self._unique(where, "Namespace", name)] = label

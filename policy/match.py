@@ -179,7 +179,10 @@ class Matcher:
             return _unreadable(f"SecretAccount {account}", brief="a SecretAccount of the policy")
         return Refused(
             reason=Reason.UNKNOWN_ACCOUNT,
-            message=f"there is no SecretAccount {account} for provider {provider}",
+            message=(
+                f"there is no SecretAccount {account} for provider {provider}. An admin must create"
+                " it"
+            ),
             brief=f"policy {self._policy.name} names a SecretAccount that does not exist{ASK}",
         )
 
@@ -203,7 +206,10 @@ def policy_of(policies: PolicySet, namespace: str) -> SecretPolicy | Refused:
     if policy is None and label in policies.unreadable_policies:
         return _unreadable(f"SecretPolicy {label}")
     if policy is None:
-        message = f"namespace {namespace} selects the policy {label}, which does not exist"
+        message = (
+            f"namespace {namespace} selects SecretPolicy {label}, which does not exist. An admin"
+            f" must create it, or correct the label {POLICY_LABEL}"
+        )
         return Refused(reason=Reason.UNKNOWN_POLICY, message=message)
     if not any(glob(pattern, namespace) for pattern in policy.spec.namespaces):
         message = (

@@ -95,13 +95,13 @@ def _scalar(node: yaml.ScalarNode) -> object:
         try:
             return base64.b64decode(text).decode(errors="replace")
         except ValueError:
-            raise ConstructorError(None, None, "this is no base64", node.start_mark) from None
+            raise ConstructorError(None, None, "this is not base64", node.start_mark) from None
     wanted = _TYPES.get(tag)
     if wanted is None:
         return text
     value = resolve(text)
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-        problem = f"this is no {tag.removeprefix(_TAG)}"
+        problem = f"this is not of type {tag.removeprefix(_TAG)}"
         raise ConstructorError(None, None, problem, node.start_mark)
     return _in_json(value, node)
 
@@ -118,7 +118,7 @@ def _key(node: yaml.Node, value: object) -> str:
             return _shortest(float(node.value.replace("_", "")))
         if resolved <= _MOST:
             return str(resolved)
-    raise ConstructorError(None, None, "this can't be a member's name", node.start_mark)
+    raise ConstructorError(None, None, "this cannot be a key", node.start_mark)
 
 
 def _shortest(number: float) -> str:

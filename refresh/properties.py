@@ -46,8 +46,8 @@ class _Number(str):
 
 
 def members(raw: bytes) -> dict[str, object]:
-    """The members of a JSON object, or MalformedError: `not-utf8`, `not-json`, `duplicate-key`,
-    `too-deep`, `not-an-object`.
+    """The members of a JSON object, or MalformedValueError: `not-utf8`, `not-json`,
+    `duplicate-key`, `too-deep`, `not-an-object`.
     """
     try:
         text = raw.decode("utf-8")

@@ -109,8 +109,8 @@ Endpoint = Annotated[
     Text(
         pattern=rf"https?://({_HOST}([.]{_HOST})*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?",
         says=(
-            "an endpoint must be http:// or https://, a host and optionally a port, without a path,"
-            ' for example "https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com"'
+            "a URL must be http:// or https://, a host and optionally a port, without a path,"
+            ' for example "https://secrets.example.com:8200"'
         ),
         most=270,
     ),

@@ -141,7 +141,10 @@ def decide(
         return mistakes
     request = template.call(_request, asked, grants, mode=mode, access=access.access)
     if len(request.wire) > MOST_PLAN:
-        message = f"the plan has {len(request.wire)} bytes. Allowed: {MOST_PLAN}. Use fewer secrets"
+        message = (
+            f"the arguments of gate and agent for these secrets have {len(request.wire)} bytes."
+            f" Allowed: {MOST_PLAN}. Use fewer secrets"
+        )
         return [Mistake(reason=Denial.LIMIT, field=SECRET + "<name>", message=message)]
     listen, warnings = _listen(pod["spec"]) if request.agent else (False, ())
     spec = pod["spec"]
@@ -303,7 +306,10 @@ def _choose(spec: Pod, asked: PodAnnotations) -> tuple[frozenset[str], list[Mist
     mistakes: list[Mistake] = []
     for name in asked.containers:
         if name in early:
-            message = f"{name} is a mesh proxy, which starts before the secrets exist. Remove it"
+            message = (
+                f"{name} is a mesh proxy, which starts before the secrets exist. Remove the name"
+                " from the annotation"
+            )
         elif name not in allowed:
             hint = quick_suggestion(name, allowed) if len(mistakes) < MOST_HINTS else ""
             message = f'there is no container "{shown(name)}". Allowed: {_few(allowed)}{hint}'

@@ -256,7 +256,8 @@ def _containers(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",", MOST_CONTAINERS))
     if len(names) > MOST_CONTAINERS:
         raise ValueError(
-            f"at most {MOST_CONTAINERS} containers can be named. Remove it to select all"
+            f"at most {MOST_CONTAINERS} containers can be named. Remove the annotation to select"
+            " all containers"
         )
     if not all(names):
         raise ValueError(

@@ -60,8 +60,8 @@ File = Annotated[
     Text(
         pattern="[a-z0-9A-Z_-][a-z0-9A-Z_.-]*(/[a-z0-9A-Z_-][a-z0-9A-Z_.-]*)*",
         says=(
-            "a file must be named below the controller's folder for accounts, without a / before"
-            ' it, for example "vault/token"'
+            "a file must be a path relative to /var/run/secrets/lastgood, without a leading /,"
+            ' for example "vault/token"'
         ),
         most=256,
     ),
@@ -105,10 +105,11 @@ class Kubernetes(Model):
     mount: Path = "kubernetes"
     """Path where the auth method is mounted."""
     token_file: File = "vault/token"
-    """File with the service account token, below the controller's folder for accounts. It is read
-    at each login."""
+    """File with the service account token, relative to /var/run/secrets/lastgood, where the chart
+    mounts controller.accountFiles. It is read at each login."""
     audience: Audience | None = None
-    """Audience that the token must have. A token with another is not sent. Default: not checked."""
+    """Audience that the token must have. A token with another audience is not sent. Default: not
+    checked."""
 
 
 class Jwt(Model):
@@ -119,9 +120,11 @@ class Jwt(Model):
     mount: Path = "jwt"
     """Path where the auth method is mounted."""
     token_file: File = "vault/token"
-    """File with the token, below the controller's folder for accounts. It is read at each login."""
+    """File with the token, relative to /var/run/secrets/lastgood, where the chart mounts
+    controller.accountFiles. It is read at each login."""
     audience: Audience | None = None
-    """Audience that the token must have. A token with another is not sent. Default: not checked."""
+    """Audience that the token must have. A token with another audience is not sent. Default: not
+    checked."""
 
 
 class AppRole(Model):
@@ -130,8 +133,8 @@ class AppRole(Model):
     role_id: Annotated[Role, Field(alias="roleID")]
     """RoleID of the AppRole. It is not a secret."""
     secret_id_file: Annotated[File, Field(alias="secretIDFile")]
-    """File with the SecretID, below the controller's folder for accounts. It is read at each login.
-    """
+    """File with the SecretID, relative to /var/run/secrets/lastgood, where the chart mounts
+    controller.accountFiles. It is read at each login."""
     mount: Path = "approle"
     """Path where the auth method is mounted."""
 
@@ -156,8 +159,8 @@ class Auth(Model):
     app_role: AppRole | None = None
     """Log in by the AppRole auth method."""
     token_file: File | None = None
-    """File with a Vault token, below the controller's folder for accounts, as a Vault Agent
-    writes it. It is read again before its token ends."""
+    """File with a Vault token, as a Vault Agent writes it, relative to /var/run/secrets/lastgood,
+    where the chart mounts controller.accountFiles. It is read again before the token expires."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -168,7 +171,7 @@ class Auth(Model):
 
 
 class Tls(Model):
-    """How the server's certificate is checked, and the controller's own."""
+    """TLS: trusted CAs, server name, and the controller's client certificate."""
 
     model_config = rules(
         {
@@ -178,7 +181,7 @@ class Tls(Model):
     )
 
     ca_file: File | None = None
-    """File with the certificates to trust, in PEM, below the controller's folder for accounts.
+    """File with the certificates to trust, in PEM, relative to /var/run/secrets/lastgood.
     Default: the CAs of the controller's image."""
     ca_bundle: CaBundle | None = None
     """Certificates to trust, in PEM, instead of caFile."""
@@ -186,7 +189,8 @@ class Tls(Model):
     """Name that the server's certificate must have, also sent as SNI. Default: the host of the
     address."""
     certificate_file: File | None = None
-    """File with the controller's client certificate, in PEM, below its folder for accounts."""
+    """File with the controller's client certificate, in PEM, relative to
+    /var/run/secrets/lastgood."""
     key_file: File | None = None
     """File with the key of certificateFile, in PEM, not encrypted."""
 
@@ -222,8 +226,8 @@ class Vault(Block):
     auth: Auth
     """How the controller logs in. Exactly one must be set."""
     tls: Tls | None = None
-    """How the server's certificate is checked, and the controller's own. Default: by the CAs of the
-    controller's image."""
+    """TLS: trusted CAs, server name, and the controller's client certificate. Default: the CAs of
+    the controller's image."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

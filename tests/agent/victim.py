@@ -17,7 +17,7 @@ from tests.make import NOW
 
 
 def main(steps: int, options: dict[str, str]) -> None:
-    """The agent's write, driven step by step as `agent.sync.take` does; SIGKILL after `steps`."""
+    """The write of `agent.sync.sync_once`, driven step by step; SIGKILL after `steps`."""
     plan = plans.from_wire(options["--plan"])
     mounted = volume.read_snapshots(options["--snapshots"], plan)
     with Cache(options["--cache"], plan) as cache:

@@ -391,7 +391,7 @@ BROKEN = {
     "a label of no policy": Broken(
         lambda it: it.server.apply(make.namespace("payments", "payment")),
         "labelled-namespaces",
-        "selects the policy payment, which does not exist",
+        "selects SecretPolicy payment, which does not exist",
     ),
     "a namespace that no policy lists": Broken(
         lambda it: it.server.apply(make.namespace("orders", "payments")),

@@ -67,7 +67,7 @@ def _secret(status: Status | None, held: str | None = None) -> Secret:
             None,
             "never-synced",
             True,
-            "never fetched. Reason: denied: the account",
+            "never fetched. Reason: denied: the provider denies",
             id="never",
         ),
         pytest.param(
@@ -163,8 +163,8 @@ ENDED_12 = {
 @pytest.mark.parametrize(
     ("pod", "status", "verdict", "sentence"),
     [
-        (_pod("Pending", RUNNING), NEVER, "held", "waits in its gate for db (for 1m 5s so far)"),
-        (_pod("Pending", RUNNING), SERVED, "held", "and is about to pass"),
+        (_pod("Pending", RUNNING), NEVER, "waiting", "waits in its gate for db (for 1m 5s so far)"),
+        (_pod("Pending", RUNNING), SERVED, "waiting", "and is about to pass"),
         (_pod("Running", PASSED), SERVED, "running", "its secrets have no problem"),
         (
             _pod("Running", PASSED),
@@ -200,7 +200,7 @@ def test_a_mount_pod_without_a_gate_is_held_by_the_kubelet() -> None:
     pod["spec"] = {}
     found = standing(pod, _plan(), [_secret(NEVER)], NOW)
     assert (found.verdict, "waits until the kubelet can mount db" in found.sentence) == (
-        "held",
+        "waiting",
         True,
     )
 

@@ -20,7 +20,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     shown = typed(*verb.split(), "--help", variables=NO_CLUSTER).stdout
     assert f"lastgood {verb}" in shown.split("examples:")[1]
     assert "-o, --output FORMAT" in shown
-    assert "exit codes: 0 done; 1 refused" in shown
+    assert "exit codes: 0 done, 1 failed" in shown
     _fits(shown)
 
 

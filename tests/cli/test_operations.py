@@ -97,7 +97,7 @@ def test_p12_a_pin_holds_until_it_is_taken_back(world: World, rotated: tuple[str
     assert world.volume(DB)["value"] == b"one"
     world.lastgood("refresh", SOURCE)
     assert world.volume(DB)["value"] == b"one"
-    assert f"unpinned from {first}" in world.lastgood("unpin", SOURCE).stdout
+    assert f"pin to {first} removed" in world.lastgood("unpin", SOURCE).stdout
     assert world.volume(DB)["value"] == b"two"
     assert world.version(DB) == second
 
@@ -143,7 +143,7 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
     assert world.process is not None
     world.process.send_signal(signal.SIGSTOP)
     done = world.lastgood("revoke", SOURCE, rotated[1], "--wait", "0.2", code=4)
-    assert "has not done it within 0.2 s" in done.stderr
+    assert "has not applied the change within 0.2 s" in done.stderr
     world.process.send_signal(signal.SIGCONT)
     until("the revocation", lambda: world.volume(DB)["value"] == b"one")
 

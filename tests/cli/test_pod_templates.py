@@ -233,7 +233,7 @@ def test_an_annotation_without_an_effect_is_a_warning(tmp_path: Path, verb: str)
 def test_a_document_that_is_no_object_is_a_warning(tmp_path: Path) -> None:
     """As an array of manifests, which kubectl does not read either."""
     done = asked("render", tmp_path, [make.deployment(annotations=ASKED)])
-    assert "warning: this document is no object, so nothing is injected here" in done.stderr
+    assert "warning: this document is not an object, so nothing is injected here" in done.stderr
     assert asked("render", tmp_path, "a text", "--strict").returncode == 1
 
 

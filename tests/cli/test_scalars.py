@@ -95,9 +95,9 @@ def test_a_plain_scalar_becomes_what_json_has(text: str) -> None:
     ("text", "said"),
     {
         "a: .inf": "line 1: this is not YAML: JSON has no inf",
-        "a:\n  ~: 1": "line 2: this is not YAML: this can't be a member's name",
-        "a: !!int b": "line 1: this is not YAML: this is no int",
-        "a: !!binary é": "line 1: this is not YAML: this is no base64",
+        "a:\n  ~: 1": "line 2: this is not YAML: this cannot be a key",
+        "a: !!int b": "line 1: this is not YAML: this is not of type int",
+        "a: !!binary é": "line 1: this is not YAML: this is not base64",
     }.items(),
 )
 def test_what_json_can_not_have_is_named(text: str, said: str, tmp_path: Path) -> None:

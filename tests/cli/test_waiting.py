@@ -59,7 +59,7 @@ def test_p12_a_request_counts_as_seen_when_the_snapshot_itself_is_written(world:
     refused = Rule(fault=Fault.STATUS, method="PUT", path=path, code=503, times=float("inf"))
     world.server.break_requests(refused)
     words = ("rollback", SOURCE, "--wait", "1")
-    assert "has not done it within 1 s" in world.lastgood(*words, code=4).stderr
+    assert "has not applied the change within 1 s" in world.lastgood(*words, code=4).stderr
     until("the status to say so", lambda: world.shown(DB)["state"] == "NotWritten")
     assert world.shown(DB)["observedGeneration"] < _generation(world)
     assert world.volume(DB)["value"] == b"two"

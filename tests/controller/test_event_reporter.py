@@ -129,7 +129,7 @@ def _pod(name: str, started_ago_s: float | None) -> Pod:
 
 
 class World:
-    """A watchman beside a clock that stands still until it is set."""
+    """An event reporter beside a clock that stands still until it is set."""
 
     def __init__(self, *pods: Pod, kept: Found | None = None) -> None:
         self.events, self.clock, self.counted = Events(), Clock(), list[int]()
@@ -152,7 +152,7 @@ class World:
         self.decided[key] = Decided(known=Known(), demanded=demanded)
 
     def run(self, scenario: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]) -> World:
-        """`scenario` gets a look of the watchman's, to be awaited."""
+        """`scenario` gets one step of the event reporter, to be awaited."""
         engine, statuses = cast("Any", self._engine), cast("Any", self._statuses)
 
         async def look() -> None:

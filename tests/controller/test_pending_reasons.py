@@ -56,7 +56,8 @@ def test_p6_a_pod_that_is_held_for_an_expired_value_is_told_so() -> None:
     assert found.note == (
         "waits for aws-sm:/prod/db of account prod, which has expired. It is 1000 s old, and class"
         " critical refuses to start pods with values older than 900 s. The last fetch failed."
-        " Reason: unavailable. The provider does not respond. The fetch is retried"
+        " Reason: unavailable. The provider cannot be reached, or its answer cannot be used. The"
+        " fetch is retried. The controller's log shows the error code"
     )
 
 

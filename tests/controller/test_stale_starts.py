@@ -43,7 +43,8 @@ def _source(age_s: float | None, reference: str = "/prod/db", **changes: Any) ->
             _source(400.0),
             "started with aws-sm:/prod/db of account prod, which was 400 s old. In class steady"
             " values are stale after 300 s. The last fetch failed. Reason: unavailable. The"
-            " provider does not respond. The fetch is retried",
+            " provider cannot be reached, or its answer cannot be used. The fetch is retried. The"
+            " controller's log shows the error code",
             id="stale",
         ),
         pytest.param(

@@ -49,11 +49,11 @@ def test_a_change_is_told_once(
 @pytest.mark.parametrize(
     ("on_expired", "reason", "words"),
     [
-        ("serve", None, "It is still served. No fetch has failed"),
+        ("serve", None, "The value is still served. No fetch has failed"),
         (
             "refuse",
             "denied",
-            "Pods that start must wait. Reason: denied. The account's identity may not read it",
+            "New pods must wait. Reason: denied. The provider denies the account's identity",
         ),
     ],
 )
@@ -63,7 +63,9 @@ def test_p5_an_expiry_says_what_the_class_does_and_what_to_do(
     """Beside the version, and when it was confirmed last."""
     status = {**EXPIRED, "rules": {**RULES, "onExpired": on_expired}, "reason": reason}
     ((_, note),) = transitions(FRESH, status)
-    assert note.startswith("version v2, last confirmed 2026-11-24T17:00:00Z, is older than the")
+    assert note.startswith(
+        "version v2 was last confirmed at 2026-11-24T17:00:00Z. That is longer ago than maxAge ("
+    )
     assert words in note
 
 

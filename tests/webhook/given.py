@@ -8,19 +8,26 @@ import time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from contract import layout
+from contract import annotations as keys
+from contract import layout, plan
 from policy.load import load_texts
 from tests import make
 from webhook.admit import admit
 from webhook.handler import Handler
 from webhook.injection_settings import Injection
 from webhook.telemetry import AdmissionLog, Telemetry
+from webhook.verdict import Outcome
 
 if TYPE_CHECKING:
+    from contract.plan import Plan
     from policy.match import PolicySet
     from webhook.verdict import Verdict
 
 CONFIG = Injection(image="registry.example/lastgood@sha256:0")
+CRITICAL = make.asking(key="aws-sm:/prod/payments/signing/key")
+MOUNT = {keys.MODE: "mount"}
+RELOAD = {keys.RELOAD: "http://127.0.0.1:8080/reload"}
+DB = make.asking(db="aws-sm:/prod/payments/db#password")
 
 
 def written(**spec: object) -> str:
@@ -111,3 +118,20 @@ def answered(body: bytes) -> tuple[int, Any, bytes]:
     telemetry = Telemetry(AdmissionLog(log, time.time))
     answer = Handler(FixedPolicies(), CONFIG, telemetry, time.perf_counter).handle(body)
     return answer.status, json.loads(answer.body), log.getvalue()
+
+
+def injected(
+    *containers: dict[str, Any],
+    asked: dict[str, str] | None = None,
+    **spec: Any,  # noqa: ANN401 - JSON
+) -> dict[str, Any]:
+    """The injected pod of these."""
+    verdict = admitted(make.pod("web-1", *containers, annotations=asked or DB, **spec))
+    assert verdict.outcome is Outcome.INJECTED, verdict.message
+    return verdict.pod
+
+
+def plan_of(container: dict[str, Any]) -> Plan:
+    """The plan in a container's arguments."""
+    arguments = container["args"]
+    return plan.from_wire(arguments[arguments.index("--plan") + 1])

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class ForeignError(Exception):
-    """A Secret of our name that is none of ours, and is left alone. Caught by the keeper."""
+    """A Secret of our name that is not ours. It is left alone; CertificateReconciler catches it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

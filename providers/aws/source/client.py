@@ -185,4 +185,8 @@ def quiet_sdk() -> None:
 
 
 def _from_warning(record: logging.LogRecord) -> bool:
+    """Of an exception only the class is logged: the message of some is an answer's body."""
+    if record.exc_info is not None and record.exc_info[0] is not None:
+        record.msg = f"{record.getMessage()} ({record.exc_info[0].__name__})"
+        record.args, record.exc_info = (), None
     return record.levelno >= logging.WARNING

@@ -29,6 +29,8 @@ MIB = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
+_NOT_FOUND = Failed(reason=FetchFailure.INVALID, code="VersionNotFound")
+"""A version that is gone is no absence of the secret."""
 _REASONS = {
     errno.ENOENT: FetchFailure.ABSENT,
     errno.EACCES: FetchFailure.DENIED,
@@ -81,6 +83,8 @@ class FileSource:
             return Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
         except OSError as error:
             number = error.errno or 0
+            if number == errno.ENOENT and request.version is not None:
+                return _NOT_FOUND
             reason = _REASONS.get(number, FetchFailure.UNAVAILABLE)
             return Failed(reason=reason, code=errno.errorcode.get(number, "OSError"))
 
@@ -90,7 +94,7 @@ class FileSource:
         if not stat.S_ISREG(before.st_mode):
             return Failed(reason=FetchFailure.INVALID, code="NotAFile")
         if request.version not in {None, version}:
-            return Failed(reason=FetchFailure.INVALID, code="VersionNotFound")
+            return _NOT_FOUND
         if version == request.known_version:
             return NotModified(version=version)
         if before.st_size > self._limit_bytes:

@@ -185,7 +185,7 @@ def _no_value(answer: Answer, *, pinned: bool) -> Failed:
     if document.get("warnings"):
         return MISMATCH
     errors = document.get("errors")
-    if not isinstance(errors, list):
+    if not _are_texts(errors):
         return FOREIGN
     if errors:
         return NO_MOUNT
@@ -234,7 +234,12 @@ def _no_constant(name: str) -> None:
 
 def _is_own_error(answer: Answer) -> bool:
     document = _document(answer)
-    return not isinstance(document, Failed) and isinstance(document.get("errors"), list)
+    return not isinstance(document, Failed) and _are_texts(document.get("errors"))
+
+
+def _are_texts(errors: object) -> bool:
+    """As Vault has them. Container registries and Artifactory have objects there."""
+    return isinstance(errors, list) and all(isinstance(it, str) for it in errors)
 
 
 def _seconds(given: object) -> float:

@@ -48,7 +48,7 @@ def test_a_pod_that_waits_for_what_was_never_fetched(commanded: Commanded) -> No
     )
     assert "Event SecretNotSynced" in said
     shown = commanded.shown("explain", "pod/web-1")
-    assert shown["verdict"] == "held"
+    assert shown["verdict"] == "waiting"
     (secret,) = shown["secrets"]
     assert (secret["name"], secret["source"], secret["state"], secret["blocksStart"]) == (
         *("db", SOURCE, "never-synced"),

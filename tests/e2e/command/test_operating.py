@@ -37,7 +37,7 @@ def test_p12_rollback_pin_and_revoke_work_while_the_provider_answers_nobody(
     assert f"pinned to {second}" in commanded.here("pin", SOURCE, second[:8])
     assert commanded.value() == TWO
     assert "a pin has priority over a rollback" in commanded.here("rollback", SOURCE, code=1)
-    assert f"unpinned from {second}" in commanded.here("unpin", SOURCE)
+    assert f"pin to {second} removed" in commanded.here("unpin", SOURCE)
     assert commanded.value() == ONE
     said = commanded.here("revoke", SOURCE, first)
     assert "these pods may have the value until their agents have removed it: web-1" in said
@@ -130,7 +130,7 @@ def test_a_controller_that_does_not_answer_in_time_is_said(
     process = commanded.controlled.processes[-1]
     process.send_signal(signal.SIGSTOP)
     said = commanded.here("rollback", SOURCE, "--wait", "0.2", code=4)
-    assert "has not done it within 0.2 s. The change is saved" in said
+    assert "has not applied the change within 0.2 s. The change is saved" in said
     before = _asked(commanded)
     words = ["refresh", SOURCE, "-n", commanded.namespace, "--wait", "60"]
     # A shell in the background has its children ignore Ctrl-C.

@@ -42,11 +42,30 @@ def refusal(code: str, message: str = "by the test", status: int = 400) -> Reply
     return Reply(status=status, body=body, headers={"Content-Type": "application/x-amz-json-1.1"})
 
 
+CODES = {
+    "pinned and gone": "VersionNotFound",
+    "denied": "AccessDeniedException",
+    "batch with one bad item": "AccessDeniedException",
+    "throttled": "ThrottlingException",
+    "throttled with Retry-After": "ThrottlingException",
+    "unavailable": "InternalServiceError",
+    "nobody listens": "ConnectionClosedError",
+    "slow beyond the deadline": "ReadTimeoutError",
+    "reset mid-body": "ConnectionClosedError",
+    "truncated": "UnreadableAnswer ConnectionClosedError",
+    "truncated error": "ForeignAnswer",
+    "malformed": "UnreadableAnswer",
+    "error page": "ForeignAnswer Http5xx",
+    # botocore's client falls over a 303.
+    "redirected": "Http3xx HTTPClientError",
+    "answer for another name": "NameMismatch",
+}
+
+
 class AwsStore(HttpStore):
     """What both services have."""
 
     server = "moto"
-    scheme: ClassVar[str]
 
     def __init__(self, given: Given) -> None:
         self.moto = given.servers.of(moto)
@@ -128,8 +147,14 @@ class SecretsManager(AwsStore):
     title = "aws-sm"
     scheme = "aws-sm"
     reports: ClassVar[Mapping[str, Reports]] = {
-        "disabled": Says("denied", "DecryptionFailure", note="its KMS key refuses"),
+        "disabled": Says("denied", note="its KMS key refuses"),
         "going backwards": Says("value", note="versions have no order; a rollback is followed"),
+    }
+    codes: ClassVar[Mapping[str, str]] = CODES | {
+        "absent": "ResourceNotFoundException",
+        "deleted": "InvalidRequestException MarkedForDeletion",
+        "deleted for good": "ResourceNotFoundException",
+        "disabled": "DecryptionFailure",
     }
 
     def put(self, reference: str, value: bytes) -> None:
@@ -195,6 +220,11 @@ class TextParameters(AwsStore):
         "deleted": NotApplicable("every deletion is final"),
         "disabled": NotApplicable("no key"),
     }
+    codes: ClassVar[Mapping[str, str]] = CODES | {
+        "absent": "ParameterNotFound",
+        "deleted for good": "ParameterNotFound",
+        "going backwards": "ReplicaLags",
+    }
 
     def put(self, reference: str, value: bytes) -> None:
         self.moto.put_parameter(reference, SecretBytes(value), kind=self.kind)
@@ -230,8 +260,9 @@ class SecureParameters(TextParameters):
     reports: ClassVar[Mapping[str, Reports]] = {
         "binary": NotApplicable("values are text"),
         "deleted": NotApplicable("every deletion is final"),
-        "disabled": Says("denied", "InvalidKeyId", note="its KMS key refuses"),
+        "disabled": Says("denied", note="its KMS key refuses"),
     }
+    codes: ClassVar[Mapping[str, str]] = {**TextParameters.codes, "disabled": "InvalidKeyId"}
 
     def disable(self, reference: str) -> None:
         self.put(reference, b"under another key")

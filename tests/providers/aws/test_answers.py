@@ -141,12 +141,6 @@ def test_a_batch_asks_for_each_name_once(script: Scripted, source: AwsSecretsMan
     assert script.asked[0][1] == {"SecretIdList": ["b", "a"]}
 
 
-def test_a_redirect_is_not_followed(script: Scripted, source: AwsSecretsManager) -> None:
-    """The account's endpoint is the only one that is ever asked."""
-    script.say("GetSecretValue", b"", 307, {"Location": "http://127.0.0.1:1/"})
-    assert one(source, "a") == Failed(reason=FetchFailure.UNAVAILABLE, code="Http3xx")
-
-
 @pytest.mark.parametrize("status", [200, 400, 500])
 @pytest.mark.parametrize(
     "body",

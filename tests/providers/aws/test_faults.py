@@ -1,18 +1,17 @@
-"""Each fault of the proxy, and what the source makes of it. Real sockets, one try each."""
+"""Secrets Manager behind the fault proxy: what tests/providers/conformance does not ask of all."""
 
 from __future__ import annotations
 
 import threading
 import uuid
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from demo.fault_proxy import VALUES
-from providers.protocol import Alone, Failed, FetchRequest, Material, NotModified
+from providers.protocol import Failed, FetchRequest, Material, NotModified
 from tests.providers.harness import REGION, aws_source, known, one
 
 if TYPE_CHECKING:
@@ -22,27 +21,6 @@ if TYPE_CHECKING:
     from providers.aws.source.secrets_manager import AwsSecretsManager
 
 IMPATIENT_S = 0.3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """A fault of the proxy, and what it must look like."""
-
-    mode: str
-    reason: FetchFailure = FetchFailure.UNAVAILABLE
-    code: str
-    fields: dict[str, Any] = field(default_factory=dict)
-
-
-FAULTS = [
-    Fault(mode="latency", code="ReadTimeoutError", fields={"seconds": 2}),
-    Fault(mode="blackhole", code="ReadTimeoutError"),
-    Fault(mode="refuse", code="ConnectionClosedError"),
-    Fault(mode="access-denied", reason=FetchFailure.DENIED, code="AccessDeniedException"),
-    Fault(mode="throttle", reason=FetchFailure.THROTTLED, code="ThrottlingException"),
-    Fault(mode="error-500", code="InternalServiceError"),
-    Fault(mode="truncated", code="UnreadableAnswer"),
-]
 
 
 @pytest.fixture
@@ -66,20 +44,6 @@ def total(proxy: Proxy) -> int:
     return sum(proxy.counts().get("default", {}).values())
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.mode)
-def test_a_fault_has_its_reason_and_is_tried_once(
-    proxy: Proxy,
-    source: AwsSecretsManager,
-    name: str,
-    fault: Fault,
-) -> None:
-    """P4: botocore's own retries are off, and what it says it called is what arrived."""
-    proxy.set(fault.mode, **fault.fields)
-    fetched = source.fetch([FetchRequest(reference=name)])
-    assert fetched.results == (Failed(reason=fault.reason, code=fault.code),)
-    assert (fetched.calls, total(proxy)) == (1, 1)
-
-
 def test_p4_the_environment_cannot_turn_retries_on(
     proxy: Proxy, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,56 +55,6 @@ def test_p4_the_environment_cannot_turn_retries_on(
     one(source, name)
     assert total(proxy) == 1
     source.close()
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.mode)
-def test_a_change_check_meets_the_same(
-    proxy: Proxy,
-    source: AwsSecretsManager,
-    name: str,
-    fault: Fault,
-) -> None:
-    """Where the check alone is denied the value is asked for, so denied costs two calls."""
-    proxy.set(fault.mode, **fault.fields)
-    fetched = source.fetch([FetchRequest(reference=name, known_version="x" * 32)])
-    assert fetched.results == (Failed(reason=fault.reason, code=fault.code),)
-    assert fetched.calls == total(proxy) == (2 if fault.mode == "access-denied" else 1)
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.mode)
-def test_a_whole_batch_that_fails(
-    proxy: Proxy,
-    source: AwsSecretsManager,
-    name: str,
-    fault: Fault,
-) -> None:
-    """Trouble with the provider is each item's; a refusal says nothing of any of them."""
-    proxy.set(fault.mode, **fault.fields)
-    fetched = source.fetch([FetchRequest(reference=name), FetchRequest(reference=name + "x")])
-    failed = Failed(reason=fault.reason, code=fault.code)
-    expected = Alone() if fault.reason is FetchFailure.DENIED else failed
-    assert (fetched.results, fetched.calls, total(proxy)) == ((expected, expected), 1, 1)
-
-
-def test_one_denied_item_leaves_the_others_of_a_batch(
-    proxy: Proxy, provider: DemoProvider, source: AwsSecretsManager, name: str
-) -> None:
-    """Per-item errors are kept apart (AWS: Errors of BatchGetSecretValue; moto never denies)."""
-    other = name + "/other"
-    provider.put(other, SecretBytes(b"two"))
-    proxy.set("access-denied", secrets=[name])
-    requests = [FetchRequest(reference=name), FetchRequest(reference=other)]
-    denied, material = source.fetch(requests).results
-    assert denied == Failed(reason=FetchFailure.DENIED, code="AccessDeniedException")
-    assert isinstance(material, Material)
-
-
-def test_a_retry_after_is_handed_on(proxy: Proxy, source: AwsSecretsManager, name: str) -> None:
-    """The provider's request reaches the engine in seconds."""
-    proxy.set("throttle", retry_after=17)
-    assert one(source, name) == Failed(
-        reason=FetchFailure.THROTTLED, code="ThrottlingException", delay_s=17.0
-    )
 
 
 @pytest.mark.parametrize("mode", ["empty", "malformed"])
@@ -163,14 +77,6 @@ def test_a_bad_rotation_arrives_as_a_new_version(
     proxy.set("pass")
     again = one(source, name, **known(held))
     assert again == NotModified(version=held.version, incarnation=held.incarnation)
-
-
-def test_a_source_recovers_by_itself(proxy: Proxy, source: AwsSecretsManager, name: str) -> None:
-    """Nothing of a fault stays in the client, its kept connections included."""
-    for mode in (*(fault.mode for fault in FAULTS), "pass"):
-        proxy.set(mode)
-        result = one(source, name)
-    assert isinstance(result, Material)
 
 
 def test_nobody_listening_is_unavailable(name: str) -> None:

@@ -12,7 +12,6 @@ from contract.secret_bytes import SecretBytes
 from demo.fault_proxy import VALUES
 from providers.aws.account import CALLS_OF_A_FETCH
 from providers.protocol import Alone, Failed, FetchRequest, Material, NotModified
-from tests.providers.aws.test_faults import FAULTS, IMPATIENT_S, Fault
 from tests.providers.harness import REGION, known, one, ssm_source
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ GONE = Failed(reason=FetchFailure.INVALID, code="VersionNotFound")
 
 @pytest.fixture
 def source(proxy: Proxy) -> Iterator[AwsParameterStore]:
-    """A source of one region that loses patience quickly."""
-    source = ssm_source(proxy.addresses["default"], timeout_s=IMPATIENT_S)
+    """A source of one region."""
+    source = ssm_source(proxy.addresses["default"])
     yield source
     source.close()
 
@@ -42,11 +41,6 @@ def name() -> str:
 def operations(proxy: Proxy) -> dict[str, int]:
     """Calls that reached the provider, by operation."""
     return proxy.counts().get("default", {})
-
-
-def failed(fault: Fault) -> Failed:
-    """What a fault looks like."""
-    return Failed(reason=fault.reason, code=fault.code)
 
 
 @pytest.mark.parametrize("kind", ["String", "StringList", "SecureString"])
@@ -104,23 +98,6 @@ def test_a_single_parameter_that_is_held_is_one_call(
     assert (type(fetched.results[0]), fetched.calls) == (Material, 1)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_p5_a_parameter_that_is_made_again_is_another_incarnation(
-    provider: DemoProvider, source: AwsParameterStore, name: str, count: int
-) -> None:
-    """Its number is 1 again."""
-    provider.put_parameter(name, SecretBytes(b"one"))
-    before = one(source, name)
-    provider.client(service="ssm").delete_parameter(Name=name)
-    provider.put_parameter(name, SecretBytes(b"two"))
-    requests = [FetchRequest(reference=name, **known(before)) for _ in range(count)]
-    after = source.fetch(requests).results[0]
-    assert isinstance(before, Material)
-    assert isinstance(after, Material)
-    assert (before.version, after.version, after.value.reveal()) == ("1", "1", b"two")
-    assert None is not before.incarnation != after.incarnation is not None
-
-
 def test_p5_a_parameter_with_a_lower_number_that_was_made_again_is_served(
     provider: DemoProvider, source: AwsParameterStore, name: str
 ) -> None:
@@ -152,15 +129,6 @@ def test_an_older_version_can_be_pinned(
     assert [type(it) for it in mixed] == [Alone, Material]
 
 
-def test_p2_a_version_of_a_parameter_that_is_gone_is_no_absence(
-    provider: DemoProvider, source: AwsParameterStore, name: str
-) -> None:
-    """Neither of one that is there, nor of one that was deleted."""
-    assert one(source, name, version="1") == GONE
-    provider.put_parameter(name, SecretBytes(b"one"))
-    assert one(source, name, version="2") == GONE
-
-
 @pytest.mark.parametrize("version", ["prod", "0", "01", "-1", "1:prod", "1" * 20, "1\n", "\u0661"])
 def test_a_label_is_no_version(
     proxy: Proxy, provider: DemoProvider, source: AwsParameterStore, name: str, version: str
@@ -171,44 +139,6 @@ def test_a_label_is_no_version(
     ssm.label_parameter_version(Name=name, ParameterVersion=1, Labels=["prod"])
     assert one(source, name, version=version) == GONE
     assert operations(proxy) == {}
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.mode)
-@pytest.mark.parametrize("words", [{}, {"known_version": "1"}, {"version": "1"}], ids=str)
-def test_a_fault_has_its_reason_and_is_tried_once(
-    proxy: Proxy,
-    provider: DemoProvider,
-    source: AwsParameterStore,
-    name: str,
-    *,
-    fault: Fault,
-    words: dict[str, str],
-) -> None:
-    """P4: what the source says it called is what arrived."""
-    provider.put_parameter(name, SecretBytes(b"one"))
-    proxy.set(fault.mode, **fault.fields)
-    fetched = source.fetch([FetchRequest(reference=name, **words)])
-    assert (fetched.results, fetched.calls) == ((failed(fault),), 1)
-    assert sum(operations(proxy).values()) == 1
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.mode)
-def test_a_whole_batch_that_fails(
-    proxy: Proxy, source: AwsParameterStore, name: str, fault: Fault
-) -> None:
-    """Trouble is each item's; a refusal says nothing of any: IAM refuses a call as a whole."""
-    proxy.set(fault.mode, **fault.fields)
-    fetched = source.fetch([FetchRequest(reference=name), FetchRequest(reference=name + "x")])
-    expected = Alone() if fault.reason is FetchFailure.DENIED else failed(fault)
-    assert (fetched.results, fetched.calls) == ((expected, expected), 1)
-
-
-def test_a_retry_after_is_handed_on(proxy: Proxy, source: AwsParameterStore, name: str) -> None:
-    """In seconds."""
-    proxy.set("throttle", retry_after=17)
-    assert one(source, name) == Failed(
-        reason=FetchFailure.THROTTLED, code="ThrottlingException", delay_s=17.0
-    )
 
 
 @pytest.mark.parametrize("mode", ["empty", "malformed"])
@@ -230,17 +160,6 @@ def test_a_bad_rotation_arrives_as_a_new_version(
     bad = source.fetch(requests).results[0]
     assert isinstance(bad, Material)
     assert (bad.version, bad.value.reveal().decode()) == ("2", VALUES[mode])
-
-
-def test_a_source_recovers_by_itself(
-    proxy: Proxy, provider: DemoProvider, source: AwsParameterStore, name: str
-) -> None:
-    """Nothing of a fault stays in the client."""
-    provider.put_parameter(name, SecretBytes(b"one"))
-    for mode in (*(fault.mode for fault in FAULTS), "pass"):
-        proxy.set(mode)
-        result = one(source, name)
-    assert isinstance(result, Material)
 
 
 @pytest.mark.parametrize("mirrors", [False, True])

@@ -48,17 +48,6 @@ def operations(proxy: Proxy) -> dict[str, int]:
     return proxy.counts().get("default", {})
 
 
-def test_binary_values_arrive_as_they_are(
-    provider: DemoProvider, source: AwsSecretsManager, name: str
-) -> None:
-    """SecretBinary, single and in a batch."""
-    provider.client().create_secret(Name=name, SecretBinary=b"\x00\xff\n")
-    for count in (1, 2):
-        result = source.fetch([FetchRequest(reference=name)] * count).results[0]
-        assert isinstance(result, Material)
-        assert result.value.reveal() == b"\x00\xff\n"
-
-
 def test_the_names_of_managed_secrets_go_on_the_wire_as_they_are(
     provider: DemoProvider, source: AwsSecretsManager
 ) -> None:
@@ -144,27 +133,6 @@ def test_a_pending_version_is_never_served(
     )
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_p5_a_secret_made_again_with_the_same_token_is_another_incarnation(
-    provider: DemoProvider, source: AwsSecretsManager, name: str, count: int
-) -> None:
-    """Tools pass a constant ClientRequestToken, which becomes the version's name. Neither the
-    change check nor a batch confirms the version that is held.
-    """
-    client, token = provider.client(), str(uuid.uuid4())
-    client.create_secret(Name=name, SecretString="one", ClientRequestToken=token)
-    before = one(source, name)
-    client.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-    client.create_secret(Name=name, SecretString="two", ClientRequestToken=token)
-    requests = [FetchRequest(reference=name, **known(before))] * count
-    after = source.fetch(requests).results[0]
-    assert isinstance(before, Material)
-    assert isinstance(after, Material)
-    assert (before.version, after.version, after.value.reveal()) == (token, token, b"two")
-    assert None is not before.incarnation != after.incarnation is not None
-    assert source.fetch(requests[:1]).results[0] == after
-
-
 @pytest.mark.parametrize(
     ("arn", "mark"),
     [
@@ -216,20 +184,6 @@ def test_a_rollback_at_the_provider_is_followed(
     result = one(source, name, known_version=second)
     assert isinstance(result, Material)
     assert (result.version, result.value.reveal()) == (first, b"one")
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_p2_a_secret_marked_for_deletion_is_not_absent(
-    provider: DemoProvider, source: AwsSecretsManager, name: str, *, known: bool
-) -> None:
-    """It can be restored for 7 to 30 days."""
-    version = provider.put(name, SecretBytes(b"one"))
-    provider.client().delete_secret(SecretId=name, RecoveryWindowInDays=7)
-    given = {"known_version": version} if known else {}
-    code = "MarkedForDeletion" if known else "InvalidRequestException"
-    assert one(source, name, **given) == Failed(reason=FetchFailure.INVALID, code=code)
-    [item, _] = source.fetch([FetchRequest(reference=name, **given)] * 2).results
-    assert item == Failed(reason=FetchFailure.INVALID, code="InvalidRequestException")
 
 
 def test_a_second_region_is_left_alone_while_the_first_answers(

@@ -84,8 +84,6 @@ class Says:
     """What a source reports. `word` is a FetchFailure, `value` or `unchanged`."""
 
     word: str
-    code: str | None = None
-    """The failure's code; None: any."""
     note: str = ""
     """Why, where a reader would expect another word. It stands in the table."""
 
@@ -114,12 +112,16 @@ class Store(abc.ABC):
     applicable. The suite checks that both agree.
     """
 
+    scheme: ClassVar[str]
+    """Of its references."""
     title: ClassVar[str]
     """Of its column."""
     server: ClassVar[str]
     """What it runs against, for the docs: `moto`."""
     reports: ClassVar[Mapping[str, Reports]] = {}
     """By a behaviour's name, where it differs from what the behaviour expects of all."""
+    codes: ClassVar[Mapping[str, str]] = {}
+    """By a behaviour's name, the codes of all failures that its test meets, in this order."""
     gone = "0" * 32
     """A version as the provider would name it, and that no secret has."""
     source: Source

@@ -45,7 +45,7 @@ def test_the_current_version_can_be_asked_for_by_name(it: Stage) -> None:
     if isinstance(it.held, Material):
         pinned = it.ask(version=words["known_version"])
         assert isinstance(pinned, Material)
-        assert (pinned.version, value(pinned)) == (it.held.version, it.store.read(b"one"))
+        assert (pinned.version, value(pinned)) == (it.held.version, it.store.read(CANARY))
 
 
 def test_a_version_of_unknown_incarnation_is_not_confirmed(it: Stage) -> None:
@@ -87,7 +87,7 @@ def test_results_are_in_the_order_of_requests(it: Stage) -> None:
 def test_a_batch_confirms_known_versions(it: Stage) -> None:
     """Of several, those that moved are values and the others are not."""
     names = [it.reference(str(index)) for index in range(3)]
-    held = [it.hold(b"one", each) for each in names]
+    held = [it.hold(CANARY, each) for each in names]
     it.store.put(names[1], b"two")
     requests = [
         FetchRequest(reference=each, **words) for each, words in zip(names, held, strict=True)
@@ -101,7 +101,7 @@ def test_a_batch_confirms_known_versions(it: Stage) -> None:
 @pytest.mark.parametrize("given", ["nothing", "known_version", "version"])
 def test_a_single_request_never_says_alone(it: Stage, given: str) -> None:
     """Or the engine would ask for ever."""
-    it.store.put(it.name, b"one")
+    it.store.put(it.name, CANARY)
     words = {} if given == "nothing" else {given: it.store.gone}
     assert not isinstance(it.ask(**words), Alone)
 

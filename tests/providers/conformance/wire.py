@@ -55,6 +55,11 @@ class Asked:
         body = self.body.replace(old.encode(), new.encode())
         return replace(self, target=self.target.replace(old, new), body=body)
 
+    @property
+    def words(self) -> tuple[str, str, bytes]:
+        """The request without its headers."""
+        return self.method, self.target, self.body
+
     def names(self, *words: str) -> bool:
         """Whether one of the words stands in path, query or body."""
         return any(word in self.target or word.encode() in self.body for word in words)
@@ -72,6 +77,23 @@ class Reply:
     lines: tuple[bytes, ...] = ()
     """Further lines of the head, as they are."""
     ends: Ends = Ends.WHOLE
+    chunked: bool = False
+    """Whether the body is sent in chunks, as large answers are, and not with its length."""
+
+    @property
+    def framing(self) -> dict[str, str]:
+        """The header that says where the body ends."""
+        if self.chunked:
+            return {"Transfer-Encoding": "chunked"}
+        return {"Content-Length": str(len(self.body))}
+
+    @property
+    def framed(self) -> bytes:
+        """The body as it is sent."""
+        if not self.chunked:
+            return self.body
+        last = b"0\r\n\r\n"
+        return b"%x\r\n%b\r\n%b" % (len(self.body), self.body, last) if self.body else last
 
 
 def to_server(address: str) -> Callable[[Asked], Reply]:
@@ -207,12 +229,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if reply.ends is Ends.REFUSED:
             return
         self.send_response_only(reply.status, reply.reason or None)
-        for name, text in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
+        for name, text in {**reply.framing, **reply.headers}.items():
             self.send_header(name, text)
         self.flush_headers()
         whole = reply.ends in {Ends.WHOLE, Ends.NEVER}
         lines = b"".join(line + b"\r\n" for line in reply.lines)
-        body = reply.body if whole else reply.body[: len(reply.body) // 2]
+        body = reply.framed if whole else reply.framed[: len(reply.framed) // 2]
         self.wfile.write(lines + b"\r\n" + body)
         self.wfile.flush()
         if whole:

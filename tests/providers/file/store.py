@@ -36,15 +36,22 @@ _BY_HTTP = (
 class Folder(Store):
     """`file`."""
 
+    scheme = "file"
     title = "file"
     server = "a folder"
     reports: ClassVar[Mapping[str, Reports]] = {
-        "pinned": Says("invalid", "VersionNotFound", note="older values are not kept"),
+        "pinned": Says("invalid", note="older values are not kept"),
         "deleted": NotApplicable("every deletion is final"),
         "disabled": NotApplicable("not distinct from denied"),
         "credentials expired mid-flight": NotApplicable("no login"),
         "credentials rotated": NotApplicable("no login"),
         **{name: NotApplicable("no server") for name in _BY_HTTP},
+    }
+    codes: ClassVar[Mapping[str, str]] = {
+        "pinned": "VersionNotFound",
+        "pinned and gone": "VersionNotFound",
+        "absent": "ENOENT",
+        "denied": "ELOOP",
     }
 
     def __init__(self, given: Given) -> None:

@@ -29,9 +29,29 @@ if TYPE_CHECKING:
 RULES = ("secret/data/conformance/*", "legacy/conformance/*")
 
 
+CODES = {
+    "absent": "NotFound",
+    "deleted for good": "NotFound",
+    "denied": "Http403",
+    "batch with one bad item": "Http403",
+    "throttled": "Http429",
+    "throttled with Retry-After": "Http429",
+    "unavailable": "Http503",
+    "nobody listens": "ProtocolError",
+    "slow beyond the deadline": "ReadTimeoutError",
+    "reset mid-body": "ProtocolError",
+    "truncated": "ProtocolError",
+    "truncated error": "ProtocolError",
+    "malformed": "UnreadableAnswer",
+    "error page": "ForeignAnswer Http502",
+    "redirected": "Http3xx",
+}
+
+
 class VaultKv2(HttpStore):
     """KV version 2."""
 
+    scheme = "vault"
     title = "vault KV v2"
     server = "OpenBao"
     mount = "secret"
@@ -40,6 +60,12 @@ class VaultKv2(HttpStore):
         "answer for another name": Says("value", note="answers do not name the secret"),
         "binary": NotApplicable("values are JSON"),
         "disabled": NotApplicable("not distinct from deleted"),
+    }
+    codes: ClassVar[Mapping[str, str]] = CODES | {
+        "empty": "NoData",
+        "pinned and gone": "VersionNotFound",
+        "deleted": "VersionDeleted",
+        "going backwards": "ReplicaLags",
     }
 
     def __init__(self, given: Given) -> None:
@@ -137,7 +163,11 @@ class VaultKv1(VaultKv2):
         "disabled": NotApplicable("not distinct from deleted"),
         "empty": NotApplicable("takes no empty secret"),
         "going backwards": Says("value", note="no versions"),
-        "pinned": Says("invalid", "NoVersions", note="no versions"),
+        "pinned": Says("invalid", note="no versions"),
+    }
+    codes: ClassVar[Mapping[str, str]] = CODES | {
+        "pinned": "NoVersions",
+        "pinned and gone": "NoVersions",
     }
 
     delete = Store.delete

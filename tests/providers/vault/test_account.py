@@ -47,11 +47,11 @@ WRONG = {
     ),
     "a file of the controller's own": (
         {"auth": {"tokenFile": "/var/run/secrets/kubernetes.io/serviceaccount/token"}},
-        "auth.tokenFile: a file must be named below the controller's folder for accounts",
+        "auth.tokenFile: a file must be a path relative to /var/run/secrets/lastgood",
     ),
     "a file outside the folder": (
         {"auth": {"tokenFile": "../kubernetes.io/serviceaccount/token"}},
-        "auth.tokenFile: a file must be named below the controller's folder for accounts",
+        "auth.tokenFile: a file must be a path relative to /var/run/secrets/lastgood",
     ),
 }
 
