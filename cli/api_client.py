@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _AGENT = "lastgood-cli"
+_TRIAL_S = 40.0
+"""Of a dry run: longer than the 30 s that the API server waits at most for one webhook."""
 T = TypeVar("T")
 
 
@@ -117,7 +119,7 @@ def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Itera
         except ConfigError as error:
             raise CommandError(_help(str(error), files)) from None
         api = Api(place.configuration, user_agent=_AGENT)
-        attempts = Attempts(place.configuration, user_agent=_AGENT)
+        attempts = Attempts(place.configuration, user_agent=_AGENT, timeout_s=_TRIAL_S)
         try:
             yield ApiConnection(runner, api, attempts, place, clock)
         finally:

@@ -204,9 +204,18 @@ class Facts:
                 continue
             name, port = pod["metadata"]["name"], _port(pod)
             path = kinds.PODS.path(pod["metadata"]["namespace"], f"https:{name}:{port}", "proxy")
-            page = self._ask(self._api.text(f"{path}/metrics"), "get pods/proxy")
-            found[name] = webhook.figures(page)
+            found[name] = webhook.figures(self._page(f"{path}/metrics", name))
         return found
+
+    def _page(self, path: str, name: str) -> str:
+        """A pod that does not answer is for another line to judge."""
+        try:
+            return self._connection.run(self._api.text(path))
+        except ForbiddenError:
+            raise _MissingError(Unknown("you may not get pods/proxy")) from None
+        except ApiError as error:
+            why = f"the metrics of {name} cannot be read through the API server"
+            raise _MissingError(Unknown(f"{why}: {error.status or error.reason}")) from None
 
     def all_leases(self) -> list[Json]:
         named = f"metadata.name={LEASE}"

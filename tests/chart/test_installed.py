@@ -7,7 +7,15 @@ import os
 import yaml
 
 from apiserver.install import INSTALLED, KINDS
+from cli.checks.enforcement import POLICIES
 from tests.chart.rendering import render
+
+
+def test_the_check_knows_the_charts_policies() -> None:
+    """`lastgood check` looks for each."""
+    kind = "ValidatingAdmissionPolicy"
+    found = [item["metadata"]["name"] for item in render() if item["kind"] == kind]
+    assert sorted(found) == sorted(POLICIES)
 
 
 def test_the_stand_in_has_the_charts_roles_and_webhook() -> None:

@@ -361,7 +361,7 @@ BROKEN = {
     "a stale Lease": Broken(
         lambda it: it.lead(SYSTEM, renewed=it.clock.now() - 3600),
         "leader",
-        "controller-of-lastgood-system does not renew the Lease, last renewed 36",
+        "controller-of-lastgood-system does not renew the Lease, last renewed 3",
     ),
     "a free Lease": Broken(_free, "leader", "the Lease is free: no controller has taken it"),
     "no Lease": Broken(
@@ -391,7 +391,7 @@ BROKEN = {
     "a label of no policy": Broken(
         lambda it: it.server.apply(make.namespace("payments", "payment")),
         "labelled-namespaces",
-        "selects the policy payment, which does not exist",
+        "selects SecretPolicy payment, which does not exist",
     ),
     "a namespace that no policy lists": Broken(
         lambda it: it.server.apply(make.namespace("orders", "payments")),

@@ -23,6 +23,7 @@ from certs import dev_ca
 from cli.arguments import parser
 from cli.check import check
 from cli.checks.enforcement import OBJECTS, PODS, POLICIES, refusal
+from cli.policy_verbs import policy
 from cli.settings import Settings
 from cli.terminal import Terminal
 from contract import layout
@@ -172,13 +173,17 @@ class Installation:
         self.server.be(text)
 
     def checked(self, *words: str) -> tuple[int, str, str]:
-        """Exit code, standard output and standard error."""
+        """Exit code, standard output and standard error of `lastgood check`."""
+        return self.typed("check", *words)
+
+    def typed(self, *words: str) -> tuple[int, str, str]:
+        """The same of one of the two verbs."""
         self._users += 1
         file = self.server.kubeconfig(f"user-{self._users}", self.user)
         terminal = Terminal(stdin=io.StringIO(), out=io.StringIO(), err=io.StringIO())
-        words = ("check", "--kubeconfig", str(file), *words)
-        arguments = parser(SETTINGS, "lastgood").parse_args(words)
-        code = check(arguments, SETTINGS, self.clock, terminal)
+        arguments = parser(SETTINGS, "lastgood").parse_args([*words, "--kubeconfig", str(file)])
+        run = check if arguments.verb == "check" else policy
+        code = run(arguments, SETTINGS, self.clock, terminal)
         assert isinstance(terminal.out, io.StringIO)
         assert isinstance(terminal.err, io.StringIO)
         return code, terminal.out.getvalue(), terminal.err.getvalue()

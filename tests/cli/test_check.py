@@ -149,6 +149,21 @@ def test_an_api_server_that_hides_its_version(installation: Installation) -> Non
         installation.checked()
 
 
+def test_a_replica_that_does_not_answer(installation: Installation) -> None:
+    """Its page is skipped: whether the webhook answers is another line's."""
+    path = ".*/proxy/metrics"
+    for fault in (
+        Rule(fault=Fault.STATUS, path=path, code=503),
+        Rule(fault=Fault.RESET, path=path),
+        Rule(fault=Fault.STATUS, path=path, code=403),
+    ):
+        installation.server.break_requests(fault)
+        lines = installation.lines()
+        assert lines["webhook-certificate"]["level"] == "skipped"
+        assert fault.met == 1
+    assert lines["webhook-certificate"]["message"] == "you may not get pods/proxy"
+
+
 def test_before_an_installation(installation: Installation) -> None:
     """It must not be there, also in another namespace; when it is gone, all is ok."""
     lines = installation.lines("--pre")
@@ -185,3 +200,30 @@ def test_an_api_server_that_fails(installation: Installation) -> None:
     installation.server.break_requests(Rule(fault=Fault.RESET, times=float("inf")))
     with pytest.raises(CommandError, match="cannot be reached"):
         installation.checked()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("test", "payments", "aws-sm:/prod/payments/db"), 0, "allowed  payments"),
+        (("test", "payments", "aws-sm:/dev/db"), 1, "not-allowed"),
+        (("test", "nowhere", "aws-sm:/dev/db"), 1, "no-policy"),
+        (("lint",), 0, "1 policies: nothing found"),
+    ],
+    ids=["allowed", "refused", "unknown", "lint"],
+)
+def test_policies_of_the_cluster(
+    words: tuple[str, ...], code: int, said: str, installation: Installation
+) -> None:
+    """`lastgood policy` without files asks the cluster."""
+    found = installation.typed("policy", *words)
+    assert (found[0], said in found[1]) == (code, True), found
+
+
+def test_a_policy_of_the_cluster_that_cannot_be_read(installation: Installation) -> None:
+    """It refuses, as it does in the webhook, and the lint is an error."""
+    BROKEN["a policy that cannot be read"].break_(installation)
+    code, out, err = installation.typed("policy", "test", "payments", "aws-sm:/prod/payments/db")
+    assert (code, "unreadable-policy" in out) == (1, True)
+    assert "SecretPolicy payments cannot be read" in err
+    assert installation.typed("policy", "lint")[0] == 1
