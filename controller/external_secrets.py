@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
 MOST_OF_A_NAMESPACE = 5000
 """ExternalSecrets of one namespace that are kept, so that no tenant fills our memory."""
-_ZERO = re.compile(r"[0.]*([a-zµμ]+[0.]*)*")
-"""A duration of Go without a digit other than 0."""
+_ZERO = re.compile("[-+0.a-zµμ]*")
+"""A duration of Go without a digit other than 0. One class: a tenant writes the text, and a group
+that repeats what repeats takes exponential time, in which the whole process stands still.
+"""
+_MOST_DURATION = 64
+"""Characters. No operator needs more."""
 
 
 class ExternalSecrets:
@@ -143,11 +147,16 @@ def _weak(spec: Mapping[str, Any], target: Mapping[str, Any]) -> str | None:
         return "Find"
     if target.get("deletionPolicy") not in (None, "Retain"):  # a new one is not known to prove it
         return "DeletionPolicy"
-    interval = spec.get("refreshInterval")
-    never = isinstance(interval, str) and _ZERO.fullmatch(interval) is not None
-    if never or spec.get("refreshPolicy") not in (None, "Periodic"):
+    if _is_never(spec.get("refreshInterval")):
         return "NoRefresh"
-    return None
+    return None if spec.get("refreshPolicy") in (None, "Periodic") else "NoRefresh"
+
+
+def _is_never(interval: object) -> bool:
+    """Whether the operator does not refresh at that interval, or it is too long to say."""
+    if not isinstance(interval, str):
+        return False
+    return len(interval) > _MOST_DURATION or _ZERO.fullmatch(interval) is not None
 
 
 def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
