@@ -136,7 +136,7 @@ def _arrived(
         state,
         latest=material.version,
         latest_incarnation=mark,
-        answered_at=confirmation.answered(state, event.evidence, at),
+        answered_at=confirmation.answered(state, event.evidence, identity, at),
         code=None,
     )
     if material.version in state.revoked:
@@ -282,15 +282,15 @@ def _rejected(
 
 def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
     at = confirmation.moment(event.evidence, None, now)
+    identity = Identity(event.version, event.incarnation)
     answered = replace(
         state,
         latest=event.version,
         latest_incarnation=event.incarnation,
-        answered_at=confirmation.answered(state, event.evidence, at),
+        answered_at=confirmation.answered(state, event.evidence, identity, at),
         last_attempt=now,
         code=None,
     )
-    identity = Identity(event.version, event.incarnation)
     if versions.is_held_back(state, identity):
         return replace(answered, failures=0, reason=FetchFailure.LOST_MEMBER)
     rejection = versions.rejection(state, identity)
