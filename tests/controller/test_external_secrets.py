@@ -160,6 +160,7 @@ def test_a_secret_counts_from_when_its_data_was_written() -> None:
     kept = secret_of(body, "payments", "db", 1795671800.0)
     assert isinstance(kept, SecretObject)
     assert kept.written_at == 1795219200.0
+    assert kept.created_at == 1795132800.0
     body["metadata"]["managedFields"][0]["time"] = "2099-01-01T00:00:00Z"
     future = secret_of(body, "payments", "db", 1795671800.0)
     assert isinstance(future, SecretObject)

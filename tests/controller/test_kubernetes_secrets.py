@@ -226,7 +226,7 @@ def test_an_external_secrets_status_is_the_age(team: Team) -> None:
 def test_weak_evidence_renews_no_age_and_what_is_emptied_replaces_nothing(
     team: Team, spec: Json, word: str
 ) -> None:
-    """Being in sync is no proof there. A new value is served, and counts from when it was written.
+    """Being in sync is no proof there. A new value is served, as old as its Secret.
     An emptied and a deleted Secret leave the last good one, and rollback works.
     """
     world, operator = team.world, team.operator
