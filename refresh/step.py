@@ -20,6 +20,7 @@ from refresh.step_events import (
     Operated,
     Rechecked,
     Report,
+    Retired,
     Rewound,
     Tombstoned,
     Unchanged,
@@ -50,8 +51,8 @@ def step(state: SnapshotState, event: StepEvent, now: float) -> tuple[SnapshotSt
             after, alarms = _failed(before, event, now), _not_usable(before, event)
         case Operated():
             after, alarms = _operated(before, event.wanted, now)
-        case Withdrawn():
-            after, alarms = _withdrawn(before)
+        case Withdrawn() | Retired():
+            after, alarms = _emptied(before, event)
         case Tombstoned():
             after, alarms = _tombstoned(before)
         case Rechecked():
@@ -346,10 +347,15 @@ def _version(kept: Kept | None) -> str | None:
     return None if kept is None else kept.version
 
 
-def _withdrawn(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
+def _emptied(
+    state: SnapshotState, event: Withdrawn | Retired
+) -> tuple[SnapshotState, list[Effect]]:
+    serving = state.serving if state.served is None else Serving.REVOKED
+    alarms: list[Effect] = []
+    if isinstance(event, Withdrawn):
+        serving, alarms = Serving.WITHDRAWN, [Alarm(AlarmKind.WITHDRAWN, _version(state.served))]
     ended = replace(versions.without_hold(state), held_since=None)
-    gone = replace(_unserved(ended, Serving.WITHDRAWN), history=(), latest=None, answered_at=None)
-    return gone, [Alarm(AlarmKind.WITHDRAWN, _version(state.served))]
+    return replace(_unserved(ended, serving), history=(), latest=None, answered_at=None), alarms
 
 
 def _tombstoned(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
@@ -358,7 +364,7 @@ def _tombstoned(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
     return _unserved(state, Serving.REVOKED), [Alarm(AlarmKind.REVOKED)]
 
 
-def _unserved(state: SnapshotState, serving: Serving) -> SnapshotState:
+def _unserved(state: SnapshotState, serving: Serving | None) -> SnapshotState:
     return replace(state, serving=serving, served=None, last_success=None, prior=None)
 
 

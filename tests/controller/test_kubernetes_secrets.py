@@ -14,8 +14,16 @@ import yaml
 from cli.secret_grants import Grant, documents
 from contract import ages
 from contract.object_names import snapshot_name
+from controller.snapshot_record import record_name
 from controller.times import rfc3339
-from kube.api_resources import CONFIG_MAPS, NAMESPACES, ROLE_BINDINGS, SECRET_SNAPSHOTS, SECRETS
+from kube.api_resources import (
+    CONFIG_MAPS,
+    NAMESPACES,
+    PODS,
+    ROLE_BINDINGS,
+    SECRET_SNAPSHOTS,
+    SECRETS,
+)
 from tests.make.external_secrets import Operator, external_secret, not_ready, secret
 from tests.make.standin import SYSTEM
 from tests.make.waiting import until
@@ -180,6 +188,49 @@ def test_a_namespace_grants_a_secret_and_no_other_sees_it(team: Team) -> None:
     until("the tombstone", lambda: team.status().get("serving") == "revoked")
     assert team.value("orders/db") == {"p": "of orders"}
     assert CANARY.decode() not in world.log()
+
+
+def test_p12_a_revoked_value_stays_revoked_after_its_retention(team: Team) -> None:
+    """Without its record the same bytes would have a new name. It is kept for that, without a
+    value. One where nothing is revoked goes.
+    """
+    world = team.world
+    team.put("plain", p=b"plain")
+    team.put("db", p=b"one")
+    for secret_ in ("db", "plain"):
+        team.grant(secret_)
+        team.pod(f"payments/{secret_}")
+    world.start()
+    team.serves("plain", "payments/plain")
+    team.serves("one")
+    version = team.says(None)["version"]
+    team.put("db", p=b"two")
+    team.refresh()
+    team.serves("two")
+    world.lastgood("revoke", "k8s:db", version, "-n", "payments")
+    for reference in (DB, "payments/plain"):
+        short = {"spec": {"retention": "1s"}}
+        world.server.patch(SECRET_SNAPSHOTS, name_of(reference), short, namespace="payments")
+        world.server.delete(PODS, f"pod-{reference.replace('/', '-')}", "payments")
+    until("the other one to go", lambda: not _record("payments/plain", world))
+    until("the value to go", lambda: b"two" not in _record(DB, world))
+    assert b"spent" in _record(DB, world)
+    world.end()
+    team.put("db", p=b"one")
+    world.start()
+    team.pod(DB)
+    until("a fetch", lambda: world.events("controller.refreshed"))
+    world.lastgood("refresh", "k8s:db", "-n", "payments", "--wait", "30")
+    assert team.value() is None
+    team.put("db", p=b"three")
+    world.lastgood("refresh", "k8s:db", "-n", "payments", "--wait", "30")
+    team.serves("three")
+
+
+def _record(reference: str, world: World) -> bytes:
+    """All that the controller keeps of it; empty: nothing."""
+    kept = world.keys(record_name("payments", name_of(reference)), SYSTEM)
+    return b" ".join(value for _, value in sorted(kept.items()))
 
 
 def test_an_external_secrets_status_is_the_age(team: Team) -> None:
