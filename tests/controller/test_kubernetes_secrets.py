@@ -52,6 +52,8 @@ spec:
   classes: {steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}}
 """
 DB = "payments/db"
+LOOKS_AGAIN_S = 60.0
+"""Longer than the 30 s in which the controller sees that a definition came."""
 
 
 class Team:
@@ -311,7 +313,9 @@ def test_weak_evidence_renews_no_age_and_what_is_emptied_replaces_nothing(
 
 
 def test_the_operator_may_come_later_and_go(team: Team) -> None:
-    """Without its definition each read is a confirmation, and nothing is logged again and again."""
+    """Without its definition each read is a confirmation, and nothing is logged again and again.
+    With it its status counts, without a restart, until the definition goes.
+    """
     world, operator = team.world, team.operator
     team.grant("db")
     team.pod(DB)
@@ -323,6 +327,15 @@ def test_the_operator_may_come_later_and_go(team: Team) -> None:
     operator.put("db", {"p": b"managed"})
     team.refresh()
     assert "marks of External Secrets Operator" in team.says("not-confirmed")["message"]
+    operator.define()
+    manifest = external_secret("payments-db", "db")
+    operator.sync(manifest, ago(1000), conditions=not_ready(ago(10)))
+    until("its status", lambda: "not in sync" in str(team.status().get("message")), LOOKS_AGAIN_S)
+    operator.sync(manifest, ago(5))
+    assert team.says(None)["state"] == "Fresh"
+    operator.undefine()
+    until("the end of it", lambda: "marks of" in str(team.status().get("message")), LOOKS_AGAIN_S)
+    assert team.value() == {"p": "managed"}
 
 
 def test_p13_p14_what_a_hostile_tenant_tries_gives_nothing(team: Team) -> None:
