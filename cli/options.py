@@ -90,7 +90,7 @@ def add_place(verb: argparse.ArgumentParser) -> None:
 def add_system(verb: argparse.ArgumentParser) -> None:
     """`--system-namespace`."""
     verb.add_argument(
-        "--system-namespace", metavar="NS", help="where lastgood runs (default: found by its Lease)"
+        "--system-namespace", metavar="NS", help="where lastgood runs (default: looked up)"
     )
 
 

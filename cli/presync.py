@@ -68,8 +68,10 @@ def _presync(
     wanted = declarations(renderer, namespace)
     if not wanted:
         terminal.tell(NOTHING)
-    system = secret_grants.system_of(connection, arguments.system_namespace)
     granted = _grants(wanted, terminal)
+    system = arguments.system_namespace
+    if granted:
+        system = secret_grants.system_of(connection, system)
     documents = _written(granted, wanted, system, arguments.output or YAML)
     if not arguments.apply or connection is None:
         terminal.out.write(documents)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kube.api_resources import LEASES, ROLE_BINDINGS, ROLES
-from kube.errors import AlreadyExistsError
+from cli.api_errors import refused
+from cli.exit_codes import CommandError
+from kube.api_resources import CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS, ROLES
+from kube.errors import AlreadyExistsError, ApiError, TemporaryError
 from providers.registry import SCHEMES
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 CONTROLLER = "lastgood-controller"
-"""The controller's service account, and its Lease."""
+"""The controller's service account, and the ClusterRoleBinding of its rights."""
 SYSTEM = "lastgood-system"
 NEVER = frozenset({"default", "kube-system"})
 """The controller does not start with a right to read Secrets there (docs/design/010)."""
@@ -70,7 +72,15 @@ def apply(connection: ApiConnection, grant: Grant, system: str) -> str:
     """Grants one, and tells what was done."""
     changed = False
     for resource, body in documents(grant, system):
-        done = _applied(connection, resource, body)
+        try:
+            done = _applied(connection, resource, body)
+        except _AnotherRoleError:
+            name = body["metadata"]["name"]
+            return (
+                f"not granted: the RoleBinding {name} of namespace {grant.namespace} refers to"
+                " another role, which cannot be changed. Delete it and try again: kubectl delete"
+                f" rolebinding {name} -n {grant.namespace}"
+            )
         if done is None:
             return (
                 f"you may not create {body['kind']}s in namespace {grant.namespace}. Ask its admin"
@@ -80,8 +90,12 @@ def apply(connection: ApiConnection, grant: Grant, system: str) -> str:
     return "granted to the controller" if changed else "already granted to the controller"
 
 
+class _AnotherRoleError(Exception):
+    """A RoleBinding of that name binds another role. Caught by `apply`."""
+
+
 def _applied(connection: ApiConnection, resource: Resource, body: Json) -> bool | None:
-    """Whether it was changed; None: that is not allowed."""
+    """Whether it was changed; None: that is not allowed. _AnotherRoleError: nothing was changed."""
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
     what = f"create {body['kind']}s in namespace {namespace}"
     path = resource.path(namespace, name)
@@ -97,6 +111,8 @@ def _applied(connection: ApiConnection, resource: Resource, body: Json) -> bool 
     if created is not False:
         return created
     found = connection.allowed(connection.api.get(path), f"get {body['kind']} {name}")
+    if found is not None and found.get("roleRef") != body.get("roleRef"):
+        raise _AnotherRoleError
     wanted: Json = {key: body[key] for key in ("rules", "subjects") if key in body}
     if found is None or all(found.get(key) == value for key, value in wanted.items()):
         return None if found is None else False
@@ -105,10 +121,34 @@ def _applied(connection: ApiConnection, resource: Resource, body: Json) -> bool 
 
 
 def system_of(connection: ApiConnection | None, given: str | None) -> str:
-    """Where lastgood is installed: as given, as its Lease says, or as usual."""
+    """Where lastgood is installed: as given, as the ClusterRoleBinding of its controller says, or,
+    without a cluster, as usual. Nothing of a namespace is asked: whoever may write there would
+    choose who is granted the Secrets. CommandError: it is not known.
+    """
     if given is not None or connection is None:
         return given or SYSTEM
-    listing = connection.api.list_all(LEASES.path(), field_selector=f"metadata.name={CONTROLLER}")
-    listed = connection.attempt(listing)
-    places = [] if listed is None else [item["metadata"]["namespace"] for item in listed.items]
-    return str(places[0]) if len(places) == 1 else SYSTEM
+    request = connection.api.get(CLUSTER_ROLE_BINDINGS.path(name=CONTROLLER))
+    try:
+        found = connection.run(request)
+    except TemporaryError as error:
+        what = f"get ClusterRoleBinding {CONTROLLER}"
+        raise refused(error, what, connection.where) from None
+    except ApiError as error:
+        raise _not_known(f"cannot be read ({error.status} {error.reason})") from None
+    subjects = found.get("subjects") or ()
+    places = [
+        str(subject.get("namespace"))
+        for subject in subjects
+        if (subject.get("kind"), subject.get("name")) == ("ServiceAccount", CONTROLLER)
+    ]
+    if len(places) != 1:
+        raise _not_known(f"does not name one service account {CONTROLLER}")
+    return places[0]
+
+
+def _not_known(why: str) -> CommandError:
+    return CommandError(
+        f"the ClusterRoleBinding {CONTROLLER} {why}, so it is not known which service account to"
+        " grant Secrets to. Name the namespace that lastgood is installed in, for example"
+        f" --system-namespace {SYSTEM}"
+    )

@@ -119,13 +119,16 @@ def secret_of(found: Json, namespace: str, name: str, asked_at: float) -> Secret
         kind=str(found.get("type")),
         data=data,
         read_at=asked_at,
+        created_at=min(asked_at, seconds(metadata.get("creationTimestamp")) or 0.0),
         written_at=min(asked_at, max(_written(metadata), default=0.0)),
         managed=_is_managed(metadata),
     )
 
 
 def _written(metadata: Mapping[str, Any]) -> Iterator[float]:
-    """When the Secret was made, and when each writer of its data last changed what it owns."""
+    """When the Secret was made, and when each writer of its data last changed what it owns: data,
+    or an annotation.
+    """
     fields = metadata.get("managedFields")
     times = [
         metadata.get("creationTimestamp"),

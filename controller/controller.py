@@ -22,6 +22,7 @@ from controller.reconcile import (
 from controller.spec import SnapshotName
 from controller.telemetry import say
 from kube.run_until import unless
+from refresh import spent
 from refresh.engine import CLOCK_STEP_S
 
 if TYPE_CHECKING:
@@ -206,13 +207,27 @@ class Controller:
         asked = {key: specs.get(self._names[key]) for key in decided}
         generations = {key: spec.generation for key, spec in asked.items() if spec is not None}
         self._statuses.decided(decided, consumers(self._pods.current()), generations)
-        self._garbage.unused({key for key, item in decided.items() if item.unused})
+        self._garbage.unused(
+            {
+                key
+                for key, item in decided.items()
+                if item.unused and not self._is_remembered(key, operator_specs.get(key))
+            }
+        )
         forgotten = (keys | gone) - decided.keys()
         for key in forgotten:
             self._forget(key)
         self._known = {key: item.known for key, item in decided.items()}
         self.decided = decided
         return forgotten
+
+    def _is_remembered(self, key: SnapshotKey, wanted: OperatorSpec | None) -> bool:
+        """Whether an unused snapshot is kept for revoked values, without any value of its own."""
+        state = self._engine.state(key)
+        if state is None or wanted is None or not spent.are_needed(state, wanted.revoked):
+            return False
+        self._engine.retire(key)
+        return True
 
     def _show(self, forgotten: Iterable[SnapshotKey]) -> None:
         """Shows what was decided."""

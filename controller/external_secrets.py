@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from controller.times import seconds
@@ -23,9 +24,17 @@ if TYPE_CHECKING:
     from workqueue.clock import Clock
 
 MOST_OF_A_NAMESPACE = 5000
-"""ExternalSecrets of one namespace that are kept, so that no tenant fills our memory."""
-_ZERO = re.compile(r"[0.]*([a-zµμ]+[0.]*)*")
-"""A duration of Go without a digit other than 0."""
+"""ExternalSecrets of one namespace that are kept, so that no tenant fills our memory. With more of
+them nothing is known of the whole namespace: what is not kept may doubt what is.
+"""
+_MOST_TEXT = 253
+"""Characters of a text that is kept, as of a name. A longer one is no evidence."""
+_ZERO = re.compile("[-+0.a-zµμ]*")
+"""A duration of Go without a digit other than 0. One class: a tenant writes the text, and a group
+that repeats what repeats takes exponential time, in which the whole process stands still.
+"""
+_MOST_DURATION = 64
+"""Characters. No operator needs more."""
 
 
 class ExternalSecrets:
@@ -34,12 +43,10 @@ class ExternalSecrets:
     def __init__(
         self, api: Api, clock: Clock, rng: random.Random, problem: Callable[[str, str], None]
     ) -> None:
-        self._problem = problem
-        self._full: set[str] = set()
-        """Namespaces that were told of."""
-        self._counts: dict[str, int] = {}
-        self._by_target: dict[tuple[str, str], tuple[ExternalSecret, ...]] = {}
-        """Read by other threads: an item is replaced, never changed."""
+        self._by_target: dict[tuple[str, str], dict[str, ExternalSecret]] = {}
+        """By name those that keep a Secret, by its namespace and name."""
+        self._lock = Lock()
+        """Of `_by_target`, which other threads read."""
         self._told: list[Callable[[str, str], None]] = []
         self._reflector = Reflector(
             api,
@@ -48,15 +55,19 @@ class ExternalSecrets:
             clock=clock,
             rng=rng,
             optional=True,
+            most=MOST_OF_A_NAMESPACE,
             problem=lambda why: problem("watch", why),
         )
         self._reflector.subscribe(self._change)
 
     def of(self, namespace: str, secret: str) -> tuple[ExternalSecret, ...] | None:
-        """Those that keep a Secret, from any thread; None: there was no list of them yet."""
-        if not self._reflector.synced:
+        """Those that keep a Secret, from any thread; None: there was no list of them yet, or the
+        namespace has too many.
+        """
+        if not self._reflector.synced or namespace in self._reflector.full:
             return None
-        return self._by_target.get((namespace, secret), ())
+        with self._lock:
+            return tuple(self._by_target.get((namespace, secret), {}).values())
 
     @contextmanager
     def told(self, changed: Callable[[str, str], None]) -> Iterator[None]:
@@ -76,38 +87,21 @@ class ExternalSecrets:
     def _change(self, change: Change[ExternalSecret]) -> None:
         namespace = change.key[0]
         concerned = {item.target for item in (change.before, change.after) if item is not None}
-        if change.before is not None:
-            self._replace(namespace, change.before, None)
-        if change.after is not None:
-            self._replace(namespace, change.after, change.after)
+        with self._lock:
+            if change.before is not None:
+                self._drop((namespace, change.before.target), change.before.name)
+            if change.after is not None:
+                place = namespace, change.after.target
+                self._by_target.setdefault(place, {})[change.after.name] = change.after
         for target in concerned:
             for changed in self._told:
                 changed(namespace, target)
 
-    def _replace(
-        self, namespace: str, before: ExternalSecret, after: ExternalSecret | None
-    ) -> None:
-        place = namespace, before.target
-        known = self._by_target.get(place, ())
-        others = tuple(item for item in known if item.name != before.name)
-        count = self._counts.get(namespace, 0) + len(others) - len(known)
-        if after is not None and count >= MOST_OF_A_NAMESPACE:
-            self._too_many(namespace)
-            after = None
-        items = others if after is None else (*others, after)
-        self._counts[namespace] = count + (after is not None)
-        if items:
-            self._by_target[place] = items
-        else:
-            self._by_target.pop(place, None)
-        if not self._counts[namespace]:
-            del self._counts[namespace]
-
-    def _too_many(self, namespace: str) -> None:
-        if namespace not in self._full:
-            self._full.add(namespace)
-            why = f"it has more than {MOST_OF_A_NAMESPACE} ExternalSecrets"
-            self._problem(f"namespace {namespace}", why)
+    def _drop(self, place: tuple[str, str], name: str) -> None:
+        items = self._by_target[place]
+        del items[name]
+        if not items:
+            del self._by_target[place]
 
 
 def project(content: Json) -> ExternalSecret | None:
@@ -119,11 +113,14 @@ def project(content: Json) -> ExternalSecret | None:
     if target.get("creationPolicy") == "None" or target.get("manifest") is not None:
         return None
     name = str(metadata.get("name"))
+    keeps = target.get("name") or name
+    if isinstance(keeps, str) and len(keeps) > _MOST_TEXT:  # no Secret has such a name
+        return None
     ready = _ready(status)
     generation = metadata.get("generation")
     return ExternalSecret(
         name=name,
-        target=_text(target, "name") or name,
+        target=keeps if isinstance(keeps, str) else name,
         generation=generation if isinstance(generation, int) else 0,
         deleting=metadata.get("deletionTimestamp") is not None,
         ready=ready.get("status") == "True",
@@ -143,11 +140,16 @@ def _weak(spec: Mapping[str, Any], target: Mapping[str, Any]) -> str | None:
         return "Find"
     if target.get("deletionPolicy") not in (None, "Retain"):  # a new one is not known to prove it
         return "DeletionPolicy"
-    interval = spec.get("refreshInterval")
-    never = isinstance(interval, str) and _ZERO.fullmatch(interval) is not None
-    if never or spec.get("refreshPolicy") not in (None, "Periodic"):
+    if _is_never(spec.get("refreshInterval")):
         return "NoRefresh"
-    return None
+    return None if spec.get("refreshPolicy") in (None, "Periodic") else "NoRefresh"
+
+
+def _is_never(interval: object) -> bool:
+    """Whether the operator does not refresh at that interval, or it is too long to say."""
+    if not isinstance(interval, str):
+        return False
+    return len(interval) > _MOST_DURATION or _ZERO.fullmatch(interval) is not None
 
 
 def _ready(status: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -166,7 +168,7 @@ def _moment(value: object) -> float | None:
 
 def _text(parent: Mapping[str, Any], member: str) -> str | None:
     value = parent.get(member)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and 0 < len(value) <= _MOST_TEXT else None
 
 
 def _object(parent: Mapping[str, Any], member: str) -> Mapping[str, Any]:

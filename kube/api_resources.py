@@ -47,6 +47,7 @@ CORE_EVENTS = Resource("", "v1", "events")
 """The same objects, as those who may view a namespace may read them."""
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles")
+CLUSTER_ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings")
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings")
 MUTATING_WEBHOOKS = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations")
 GUARDS = Resource("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -79,11 +80,18 @@ class Reflector(Generic[T]):
         pace: Pace | None = None,
         problem: Callable[[str], None] | None = None,
         optional: bool = False,
+        most: int | None = None,
     ) -> None:
         """`optional`: the cluster may not know the resource. Then there are no objects of it, and
-        it is looked again after `Pace.backoff_most_s`.
+        it is looked again after `Pace.backoff_most_s`. `most` are kept of one namespace; None: all.
         """
         self._optional = optional
+        self._most = most
+        self._counts: Counter[str] = Counter()
+        """Of `items`, by namespace."""
+        self.full: frozenset[str] = frozenset()
+        """Namespaces of which some are not kept, until a list says otherwise. Replaced, never
+        changed."""
         self._api = api
         self._path = resource.path(namespace)
         self._project = project
@@ -160,6 +168,7 @@ class Reflector(Generic[T]):
     def _absent(self) -> float:
         """The cluster has no such resource. Seconds to wait."""
         self._version = None
+        self.full = frozenset()
         for key in list(self._items):
             self._put(key, None)
         self._heard()
@@ -169,22 +178,28 @@ class Reflector(Generic[T]):
     async def _list(self) -> None:
         """Takes over a whole list, or, when a page fails, nothing of it."""
         try:
-            found, version = await self._pages(self._pace.page)
+            found, full, version = await self._pages(self._pace.page)
         except GoneError:
-            found, version = await self._pages(0)
+            found, full, version = await self._pages(0)
+        self._overflow(full)
         for key in [key for key in self._items if key not in found]:
             self._put(key, None)
         for key, item in found.items():
             self._put(key, item)
+        self.full = full
         self._version = version
         self._relist_at = self._clock.monotonic() + self._pace.relist_s * self._draw(0.9, 1.0)
         self._failures = 0
         self._heard()
         self._synced.set()
 
-    async def _pages(self, limit: int) -> tuple[dict[Key, T], str]:
-        """What is kept of the list. `limit` 0: in one answer."""
+    async def _pages(self, limit: int) -> tuple[dict[Key, T], frozenset[str], str]:
+        """What is kept of the list, namespaces of which that is not all, and the list's version.
+        `limit` 0: in one answer.
+        """
         found: dict[Key, T] = {}
+        counts: Counter[str] = Counter()
+        full: set[str] = set()
         version = ""
         pages = self._api.pages(
             self._path,
@@ -197,10 +212,13 @@ class Reflector(Generic[T]):
                 for content in page.get("items") or []:
                     key = _key(content)
                     item = self._projected(key, content)
-                    if item is not None:
+                    if item is not None and self._is_too_many(counts[key[0]]):
+                        full.add(key[0])
+                    elif item is not None:
+                        counts[key[0]] += key not in found
                         found[key] = item
                 version = str((page.get("metadata") or {}).get("resourceVersion", ""))
-        return found, version
+        return found, frozenset(full), version
 
     async def _watch(self) -> bool:
         """Whether the server said anything."""
@@ -226,7 +244,11 @@ class Reflector(Generic[T]):
         if event.kind != "BOOKMARK":
             key = _key(event.object)
             gone = event.kind == "DELETED"
-            self._put(key, None if gone else self._projected(key, event.object))
+            item = None if gone else self._projected(key, event.object)
+            if item is None or key in self._items or not self._is_too_many(self._counts[key[0]]):
+                self._put(key, item)
+            else:
+                self._overflow(frozenset({key[0]}))
         self._version = event.resource_version or self._version
         self._heard()
 
@@ -246,9 +268,25 @@ class Reflector(Generic[T]):
             del self._items[key]
         else:
             self._items[key] = item
+        self._count(key[0], (item is not None) - (before is not None))
         self.revision += 1
         for callback in list(self._callbacks):
             callback(Change(key=key, before=before, after=item))
+
+    def _count(self, namespace: str, more: int) -> None:
+        self._counts[namespace] += more
+        if not self._counts[namespace]:
+            del self._counts[namespace]
+
+    def _is_too_many(self, count: int) -> bool:
+        """Whether no more is kept of a namespace that has so many."""
+        return self._most is not None and count >= self._most
+
+    def _overflow(self, namespaces: frozenset[str]) -> None:
+        """Not all of these is kept."""
+        for namespace in sorted(namespaces - self.full):
+            self._tell(f"{self._path}: namespace {namespace} has more than {self._most} of them")
+        self.full |= namespaces
 
     def _heard(self) -> None:
         self._contact = self._clock.monotonic()

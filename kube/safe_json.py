@@ -12,7 +12,8 @@ MOST_LEVELS = 200
 """Levels that are kept of what is too deep: far more than what we read has, and few enough to be
 parsed below our own calls.
 """
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A string that does not end is one token: else each quote in it is tried as a beginning."""
 _OPENS = frozenset(b"[{")
 _CLOSES = frozenset(b"]}")
 

@@ -24,9 +24,11 @@ class SecretObject:
     """Decoded."""
     read_at: float
     """When the API server was asked, or before."""
+    created_at: float
+    """When the Secret was made, so no value of it is known to be older; 0.0: it is not known."""
     written_at: float
-    """When somebody last wrote to `data`, as the API server noted it, or when the Secret was made;
-    0.0: it is not known."""
+    """When a writer of `data` last wrote anything, its annotations too, as the API server noted it,
+    or when the Secret was made; 0.0: it is not known. The data may be older."""
     managed: bool
     """Whether it has the marks of External Secrets Operator, whoever set them."""
 

@@ -11,7 +11,7 @@ from refresh import versions
 
 if TYPE_CHECKING:
     from providers.protocol import Evidence
-    from refresh.model import SnapshotState
+    from refresh.model import Identity, SnapshotState
 
 UNKNOWN_AGE = 0.0
 """Written as last success when the age is not known: every class calls that expired."""
@@ -23,14 +23,26 @@ def moment(evidence: Evidence | None, answered_at: float | None, now: float) -> 
     return now if told is None else min(now, told)
 
 
-def answered(state: SnapshotState, evidence: Evidence | None, at: float) -> float:
-    """When the provider last named the current version. Another program's word is often older than
-    what is known already; a doubt never makes it newer.
+def answered(
+    state: SnapshotState, evidence: Evidence | None, identity: Identity, at: float
+) -> float | None:
+    """When the provider last named `identity`, its current version; None: it has not since the
+    state was restored. Another program's word is often older than what is known already.
+
+    With a doubt only a version that is new to us counts from `at`: whoever writes the same bytes
+    once more, for example after a restore of the cluster, confirms nothing.
     """
     known = state.answered_at
-    if evidence is None or known is None:
+    if evidence is None:
         return at
-    return max(known, at) if evidence.doubt is None else min(known, at)
+    if evidence.doubt is None:
+        return at if known is None else max(known, at)
+    held = versions.held(state, identity)
+    if held is None:
+        return at
+    if held is not state.served:
+        return min(at, held.fetched_at)
+    return None if known is None else min(at, known, known_or_old(state.last_success))
 
 
 def told(state: SnapshotState, evidence: Evidence | None, at: float) -> SnapshotState:

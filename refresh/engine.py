@@ -100,6 +100,11 @@ class Engine:
         self._manager.states.withdraw(key, self._now())
         self._wake()
 
+    def retire(self, key: SnapshotKey) -> None:
+        """Removes all values of a snapshot that is kept only to know revoked ones again."""
+        self._manager.states.retire(key, self._now())
+        self._wake()
+
     def tombstone(self, key: SnapshotKey) -> None:
         """Publishes that nothing is served: the record was lost, and what pods have is revoked."""
         self._manager.states.tombstone(key, self._now())

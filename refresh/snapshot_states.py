@@ -16,6 +16,7 @@ from refresh.step_events import (
     AlarmKind,
     Publish,
     Report,
+    Retired,
     Rewound,
     Tombstoned,
     Withdrawn,
@@ -93,6 +94,11 @@ class States:
         """Publishes that nothing is served, where nothing was by this process."""
         if key in self._states:
             self.apply(key, Tombstoned(), at)
+
+    def retire(self, key: SnapshotKey, at: Moment) -> None:
+        """Removes all values of a snapshot that is kept only to know revoked ones again."""
+        if key in self._states:
+            self.apply(key, Retired(), at)
 
     def republish(self, key: SnapshotKey, at: Moment) -> None:
         """Asks for the snapshot's keys to be written again as they should be."""

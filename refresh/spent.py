@@ -24,6 +24,13 @@ def digest(version: str, value: SecretBytes) -> str:
     return sha256(version.encode() + b"\0" + value.reveal()).hexdigest()
 
 
+def are_needed(state: SnapshotState, revoked: Collection[str]) -> bool:
+    """Whether one of the digests is of a name that is revoked now. Without it the same bytes would
+    have a new name and be served.
+    """
+    return any(item.version in revoked for item in state.spent)
+
+
 def with_revoked(state: SnapshotState, revoked: Collection[str]) -> tuple[Spent, ...]:
     """The digests of the state, and those of the values that are held and revoked now."""
     held = state.history if state.served is None else (state.served, *state.history)

@@ -20,6 +20,7 @@ from refresh.step_events import (
     Operated,
     Rechecked,
     Report,
+    Retired,
     Rewound,
     Tombstoned,
     Unchanged,
@@ -50,8 +51,8 @@ def step(state: SnapshotState, event: StepEvent, now: float) -> tuple[SnapshotSt
             after, alarms = _failed(before, event, now), _not_usable(before, event)
         case Operated():
             after, alarms = _operated(before, event.wanted, now)
-        case Withdrawn():
-            after, alarms = _withdrawn(before)
+        case Withdrawn() | Retired():
+            after, alarms = _emptied(before, event)
         case Tombstoned():
             after, alarms = _tombstoned(before)
         case Rechecked():
@@ -136,7 +137,7 @@ def _arrived(
         state,
         latest=material.version,
         latest_incarnation=mark,
-        answered_at=confirmation.answered(state, event.evidence, at),
+        answered_at=confirmation.answered(state, event.evidence, identity, at),
         code=None,
     )
     if material.version in state.revoked:
@@ -282,15 +283,15 @@ def _rejected(
 
 def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
     at = confirmation.moment(event.evidence, None, now)
+    identity = Identity(event.version, event.incarnation)
     answered = replace(
         state,
         latest=event.version,
         latest_incarnation=event.incarnation,
-        answered_at=confirmation.answered(state, event.evidence, at),
+        answered_at=confirmation.answered(state, event.evidence, identity, at),
         last_attempt=now,
         code=None,
     )
-    identity = Identity(event.version, event.incarnation)
     if versions.is_held_back(state, identity):
         return replace(answered, failures=0, reason=FetchFailure.LOST_MEMBER)
     rejection = versions.rejection(state, identity)
@@ -346,10 +347,15 @@ def _version(kept: Kept | None) -> str | None:
     return None if kept is None else kept.version
 
 
-def _withdrawn(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
+def _emptied(
+    state: SnapshotState, event: Withdrawn | Retired
+) -> tuple[SnapshotState, list[Effect]]:
+    serving = state.serving if state.served is None else Serving.REVOKED
+    alarms: list[Effect] = []
+    if isinstance(event, Withdrawn):
+        serving, alarms = Serving.WITHDRAWN, [Alarm(AlarmKind.WITHDRAWN, _version(state.served))]
     ended = replace(versions.without_hold(state), held_since=None)
-    gone = replace(_unserved(ended, Serving.WITHDRAWN), history=(), latest=None, answered_at=None)
-    return gone, [Alarm(AlarmKind.WITHDRAWN, _version(state.served))]
+    return replace(_unserved(ended, serving), history=(), latest=None, answered_at=None), alarms
 
 
 def _tombstoned(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
@@ -358,7 +364,7 @@ def _tombstoned(state: SnapshotState) -> tuple[SnapshotState, list[Effect]]:
     return _unserved(state, Serving.REVOKED), [Alarm(AlarmKind.REVOKED)]
 
 
-def _unserved(state: SnapshotState, serving: Serving) -> SnapshotState:
+def _unserved(state: SnapshotState, serving: Serving | None) -> SnapshotState:
     return replace(state, serving=serving, served=None, last_success=None, prior=None)
 
 

@@ -118,6 +118,13 @@ class Tombstoned:
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """Nobody has used it for its retention, and it is kept for the digests of revoked values only
+    (docs/design/025): all values go, as from a revocation.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Rechecked:
     """The checks changed: the current version is asked for by value again."""
 
@@ -136,6 +143,7 @@ StepEvent = (
     | Operated
     | Withdrawn
     | Tombstoned
+    | Retired
     | Rechecked
     | Rewound
     | Weighed

@@ -21,7 +21,7 @@ _RATIO = 4
 
 _PEM = re.compile(
     rb"-----BEGIN ([A-Z0-9][A-Z0-9 ]*)-----[ \t]*\r?\n"
-    rb"(?P<body>.*?)"
+    rb"(?P<body>(?:[^-]|-(?!----(?:BEGIN|END) ))*+)"
     rb"-----END \1-----[ \t]*(?:\r?\n|\Z)",
     re.DOTALL,
 )

@@ -34,6 +34,10 @@ _ADVICE = {
         "the Secret {name} is of a type that lastgood does not read: a snapshot, or a token of a"
         " service account"
     ),
+    "KeysCollide": (
+        "a key of the Secret {name} whose value is no UTF-8 is given as KEY.base64, and the Secret"
+        " has that key too. Rename one of them: the Event VersionNotUsable says which"
+    ),
     "EmptySecret": "the Secret {name} has no keys. Check who keeps it",
     "NotReady": f"{_KEPT}is not in sync: see its condition Ready{_OLD}",
     "NotSynced": f"{_KEPT}its status is not SecretSynced{_OLD}",

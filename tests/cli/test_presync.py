@@ -9,10 +9,17 @@ import yaml
 
 from apiserver.faults import Fault, Rule
 from controller.secret_snapshots import MADE_FOR
-from kube.api_resources import ROLES, SECRET_SNAPSHOTS
+from kube.api_resources import (
+    CLUSTER_ROLE_BINDINGS,
+    LEASES,
+    ROLE_BINDINGS,
+    ROLES,
+    SECRET_SNAPSHOTS,
+)
 from tests import make
 from tests.make.cluster import snapshot_of
 from tests.make.external_secrets import secret
+from tests.make.standin import SYSTEM
 from tests.make.waiting import until
 
 if TYPE_CHECKING:
@@ -112,6 +119,34 @@ def test_presync_grants_the_secrets_of_the_namespace(world: World, tmp_path: Pat
     manifest["metadata"]["namespace"] = "default"
     path.write_text(yaml.safe_dump(manifest))
     assert "no label" in world.command("presync", "-f", str(path)).stderr
+    del manifest["metadata"]["namespace"]
+    path.write_text(yaml.safe_dump(manifest))
+    _is_granted_to_nobody_else(world, words)
+
+
+def _is_granted_to_nobody_else(world: World, words: tuple[str, ...]) -> None:
+    """Not by a tenant's Lease, a binding to another role, or without knowing to whom."""
+    lease = world.server.get(LEASES, "lastgood-controller", SYSTEM) or {}
+    world.end()
+    world.server.delete(LEASES, "lastgood-controller", SYSTEM)
+    place = {"name": "lastgood-controller", "namespace": "payments"}
+    world.server.client.call("POST", LEASES.path("payments"), {**lease, "metadata": place})
+    _, binding, _ = yaml.safe_load_all(world.lastgood(*words).stdout)
+    assert binding["subjects"][0]["namespace"] == SYSTEM
+    name = "lastgood-get-db"
+    other = {"roleRef": {**binding["roleRef"], "name": "another"}, "subjects": []}
+    world.server.delete(ROLE_BINDINGS, name, "payments")
+    world.server.apply({**binding, **other})
+    said = world.command(*words, "--apply", "--wait", "0").stdout
+    assert "not granted" in said
+    assert f"kubectl delete rolebinding {name} -n payments" in said
+    assert not (world.server.get(ROLE_BINDINGS, name, "payments") or {}).get("subjects")
+    world.server.delete(CLUSTER_ROLE_BINDINGS, "lastgood-controller")
+    refused = world.command(*words)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "--system-namespace" in refused.stderr
+    named = world.lastgood(*words, "--system-namespace", "elsewhere").stdout
+    assert "namespace: elsewhere" in named
 
 
 def test_presync_keeps_what_operators_wrote(world: World, tmp_path: Path) -> None:

@@ -64,7 +64,11 @@ def test_real_external_secrets_are_read(manifest: Json) -> None:
         ({"refreshInterval": "0s"}, "NoRefresh"),
         ({"refreshInterval": "0h0m0s"}, "NoRefresh"),
         ({"refreshInterval": "0.0s"}, "NoRefresh"),
+        ({"refreshInterval": "-0s"}, "NoRefresh"),
         ({"refreshInterval": "0.03m"}, None),
+        ({"refreshInterval": "0ms" * 20 + "1h"}, None),
+        ({"refreshInterval": "0ms" * 40 + "1h"}, "NoRefresh"),
+        ({"refreshInterval": "0ms" * 400_000 + "1h"}, "NoRefresh"),
         ({"refreshInterval": "10s"}, None),
         ({"refreshInterval": "1h0m0s"}, None),
         ({"refreshPolicy": "OnChange"}, "NoRefresh"),
@@ -156,6 +160,7 @@ def test_a_secret_counts_from_when_its_data_was_written() -> None:
     kept = secret_of(body, "payments", "db", 1795671800.0)
     assert isinstance(kept, SecretObject)
     assert kept.written_at == 1795219200.0
+    assert kept.created_at == 1795132800.0
     body["metadata"]["managedFields"][0]["time"] = "2099-01-01T00:00:00Z"
     future = secret_of(body, "payments", "db", 1795671800.0)
     assert isinstance(future, SecretObject)
@@ -223,17 +228,23 @@ async def seen(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-def followed(server: Server, check: Callable[[ExternalSecrets, list[str]], Any]) -> None:
-    """Runs `check` once the list is there. It is given the copy, and what was told as a problem."""
+def followed(
+    server: Server,
+    check: Callable[[ExternalSecrets, list[str]], Any],
+    place: tuple[str, str] = ("payments", "db"),
+) -> None:
+    """Runs `check` once the list is there, of which `place` is known. It is given the copy, and
+    what was told as a problem.
+    """
 
     async def run() -> None:
         stop, told = asyncio.Event(), []
         copy = ExternalSecrets(
             cast("Api", server), SystemClock(), Random(1), lambda what, _: told.append(what)
         )
-        assert copy.of("payments", "db") is None
+        assert copy.of(*place) is None
         running = asyncio.create_task(copy.run(stop))
-        await seen(lambda: copy.of("payments", "db") is not None)
+        await seen(lambda: copy.of(*place) is not None)
         await check(copy, told)
         stop.set()
         await running
@@ -268,17 +279,49 @@ def names(copy: ExternalSecrets, namespace: str, secret_: str) -> list[str]:
 
 
 def test_p13_a_namespace_with_too_many_takes_no_others_memory() -> None:
-    """It is told of once; the others are read as they are."""
-    many = [placed(f"x{number}", f"s{number}") for number in range(MOST_OF_A_NAMESPACE + 50)]
+    """It is told of once, and nothing is known of it: what is not kept may be what fails. The
+    others are read as they are.
+    """
+    many = [placed(f"x{number}", "db") for number in range(MOST_OF_A_NAMESPACE)]
     server = Server(*many, placed("a", "db", "orders"))
 
     async def check(copy: ExternalSecrets, told: list[str]) -> None:
-        kept = [item for item in many if names(copy, "payments", item["spec"]["target"]["name"])]
-        assert len(kept) == MOST_OF_A_NAMESPACE
-        assert names(copy, "orders", "db") == ["a"]
-        assert told == ["namespace payments"]
+        found = copy.of("payments", "db")
+        assert found is not None
+        assert len(found) == MOST_OF_A_NAMESPACE
+        for number in range(2):
+            server.changes.put_nowait(WatchEvent(kind="ADDED", object=placed(f"y{number}", "new")))
         server.changes.put_nowait(WatchEvent(kind="DELETED", object=many[0]))
-        server.changes.put_nowait(WatchEvent(kind="ADDED", object=placed("new", "new")))
-        await seen(lambda: names(copy, "payments", "new") == ["new"])
+        server.changes.put_nowait(WatchEvent(kind="ADDED", object=placed("b", "db", "orders")))
+        await seen(lambda: names(copy, "orders", "db") == ["a", "b"])
+        assert copy.of("payments", "db") is None
+        assert copy.of("payments", "new") is None
+        assert told == ["watch"]
 
     followed(server, check)
+
+
+def test_p13_a_list_with_too_many_leaves_a_namespace_unknown() -> None:
+    """From the first list on."""
+    many = [placed(f"x{number}", f"s{number}") for number in range(MOST_OF_A_NAMESPACE + 1)]
+
+    async def check(copy: ExternalSecrets, told: list[str]) -> None:
+        assert copy.of("payments", "s0") is None
+        assert copy.of("payments", f"s{MOST_OF_A_NAMESPACE}") is None
+        assert names(copy, "orders", "db") == ["a"]
+        assert told == ["watch"]
+
+    followed(Server(*many, placed("a", "db", "orders")), check, place=("orders", "db"))
+
+
+def test_p13_texts_that_are_longer_than_any_name_are_no_evidence() -> None:
+    """They are not kept either."""
+    manifest, long = external_secret("a"), "x" * 254
+    found = read(manifest, syncedResourceVersion=f"1-{long}", binding={"name": long})
+    assert found is not None
+    assert (found.synced, found.bound) == ("", None)
+    ready = [{"type": "Ready", "status": "True", "reason": long}]
+    found = read(manifest, conditions=ready)
+    assert found is not None
+    assert found.reason == ""
+    assert read(external_secret("a", long)) is None

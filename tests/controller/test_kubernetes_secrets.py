@@ -14,8 +14,16 @@ import yaml
 from cli.secret_grants import Grant, documents
 from contract import ages
 from contract.object_names import snapshot_name
+from controller.snapshot_record import record_name
 from controller.times import rfc3339
-from kube.api_resources import CONFIG_MAPS, NAMESPACES, ROLE_BINDINGS, SECRET_SNAPSHOTS, SECRETS
+from kube.api_resources import (
+    CONFIG_MAPS,
+    NAMESPACES,
+    PODS,
+    ROLE_BINDINGS,
+    SECRET_SNAPSHOTS,
+    SECRETS,
+)
 from tests.make.external_secrets import Operator, external_secret, not_ready, secret
 from tests.make.standin import SYSTEM
 from tests.make.waiting import until
@@ -44,6 +52,8 @@ spec:
   classes: {steady: {refreshInterval: 15m, freshnessBudget: 1h, maxAge: 24h}}
 """
 DB = "payments/db"
+LOOKS_AGAIN_S = 60.0
+"""Longer than the 30 s in which the controller sees that a definition came."""
 
 
 class Team:
@@ -182,6 +192,49 @@ def test_a_namespace_grants_a_secret_and_no_other_sees_it(team: Team) -> None:
     assert CANARY.decode() not in world.log()
 
 
+def test_p12_a_revoked_value_stays_revoked_after_its_retention(team: Team) -> None:
+    """Without its record the same bytes would have a new name. It is kept for that, without a
+    value. One where nothing is revoked goes.
+    """
+    world = team.world
+    team.put("plain", p=b"plain")
+    team.put("db", p=b"one")
+    for secret_ in ("db", "plain"):
+        team.grant(secret_)
+        team.pod(f"payments/{secret_}")
+    world.start()
+    team.serves("plain", "payments/plain")
+    team.serves("one")
+    version = team.says(None)["version"]
+    team.put("db", p=b"two")
+    team.refresh()
+    team.serves("two")
+    world.lastgood("revoke", "k8s:db", version, "-n", "payments")
+    for reference in (DB, "payments/plain"):
+        short = {"spec": {"retention": "1s"}}
+        world.server.patch(SECRET_SNAPSHOTS, name_of(reference), short, namespace="payments")
+        world.server.delete(PODS, f"pod-{reference.replace('/', '-')}", "payments")
+    until("the other one to go", lambda: not _record("payments/plain", world))
+    until("the value to go", lambda: b"two" not in _record(DB, world))
+    assert b"spent" in _record(DB, world)
+    world.end()
+    team.put("db", p=b"one")
+    world.start()
+    team.pod(DB)
+    until("a fetch", lambda: world.events("controller.refreshed"))
+    world.lastgood("refresh", "k8s:db", "-n", "payments", "--wait", "30")
+    assert team.value() is None
+    team.put("db", p=b"three")
+    world.lastgood("refresh", "k8s:db", "-n", "payments", "--wait", "30")
+    team.serves("three")
+
+
+def _record(reference: str, world: World) -> bytes:
+    """All that the controller keeps of it; empty: nothing."""
+    kept = world.keys(record_name("payments", name_of(reference)), SYSTEM)
+    return b" ".join(value for _, value in sorted(kept.items()))
+
+
 def test_an_external_secrets_status_is_the_age(team: Team) -> None:
     """Its refreshTime is when the provider confirmed the value. While the provider fails, the age
     goes on and the status says why. A change is fetched at once.
@@ -226,7 +279,7 @@ def test_an_external_secrets_status_is_the_age(team: Team) -> None:
 def test_weak_evidence_renews_no_age_and_what_is_emptied_replaces_nothing(
     team: Team, spec: Json, word: str
 ) -> None:
-    """Being in sync is no proof there. A new value is served, and counts from when it was written.
+    """Being in sync is no proof there. A new value is served, as old as its Secret.
     An emptied and a deleted Secret leave the last good one, and rollback works.
     """
     world, operator = team.world, team.operator
@@ -260,7 +313,9 @@ def test_weak_evidence_renews_no_age_and_what_is_emptied_replaces_nothing(
 
 
 def test_the_operator_may_come_later_and_go(team: Team) -> None:
-    """Without its definition each read is a confirmation, and nothing is logged again and again."""
+    """Without its definition each read is a confirmation, and nothing is logged again and again.
+    With it its status counts, without a restart, until the definition goes.
+    """
     world, operator = team.world, team.operator
     team.grant("db")
     team.pod(DB)
@@ -272,6 +327,15 @@ def test_the_operator_may_come_later_and_go(team: Team) -> None:
     operator.put("db", {"p": b"managed"})
     team.refresh()
     assert "marks of External Secrets Operator" in team.says("not-confirmed")["message"]
+    operator.define()
+    manifest = external_secret("payments-db", "db")
+    operator.sync(manifest, ago(1000), conditions=not_ready(ago(10)))
+    until("its status", lambda: "not in sync" in str(team.status().get("message")), LOOKS_AGAIN_S)
+    operator.sync(manifest, ago(5))
+    assert team.says(None)["state"] == "Fresh"
+    operator.undefine()
+    until("the end of it", lambda: "marks of" in str(team.status().get("message")), LOOKS_AGAIN_S)
+    assert team.value() == {"p": "managed"}
 
 
 def test_p13_p14_what_a_hostile_tenant_tries_gives_nothing(team: Team) -> None:

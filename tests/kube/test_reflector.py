@@ -60,6 +60,7 @@ async def world(
     timeout_s: float = 5.0,
     grace_s: float = 5.0,
     optional: bool = False,
+    most: int | None = None,
 ) -> AsyncIterator[World]:
     """With objects `given`, of value 1 each; not yet running."""
     async with serving() as server:
@@ -77,6 +78,7 @@ async def world(
                 pace=pace,
                 problem=problems.append,
                 optional=optional,
+                most=most,
             )
             made = World(server, reflector)
             made.problems = problems
@@ -141,6 +143,38 @@ def test_a_resource_that_may_be_absent_is_not_so_because_it_is_forbidden() -> No
             w.server.instead = refuse(403, "Forbidden")
             await w.until(lambda: len(w.problems) > 1)
             assert not w.reflector.synced
+
+    check(scenario)
+
+
+def test_more_objects_than_are_kept_of_a_namespace_leave_it_full_until_a_list() -> None:
+    """Of those that come later, and of those that a list has. The others are kept in full."""
+
+    async def scenario() -> None:
+        async with world("a", most=1) as w:
+            await w.server.watched()
+            assert not w.reflector.full
+            await w.server.change("b", value=2)
+            await w.server.change("a", value=5)
+            await w.server.change("c", "other", value=3)
+            await w.until(lambda: w.names() == {"a": 5, "c": 3})
+            assert w.reflector.full == {"a"}
+            await w.server.remove("a")
+            await w.server.change("d", "third", value=4)
+            await w.until(lambda: w.names() == {"c": 3, "d": 4})
+            assert w.reflector.full == {"a"}
+            w.server.put("e", value=1)
+            w.server.faults.append(refuse(410, "Expired"))
+            w.server.watches[-1].end()
+            await w.until(lambda: w.names() == {"b": 2, "c": 3, "d": 4})
+            assert w.reflector.full == {"a"}
+            del w.server.objects["a", "e"]
+            w.server.faults.append(refuse(410, "Expired"))
+            await w.server.watched()
+            w.server.watches[-1].end()
+            await w.until(lambda: not w.reflector.full)
+            too_many = [why for why in w.problems if "more than" in why]
+            assert too_many == ["/api/v1/pods: namespace a has more than 1 of them"]
 
     check(scenario)
 

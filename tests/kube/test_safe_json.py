@@ -79,3 +79,9 @@ def test_what_is_too_deep_and_no_json_is_none() -> None:
 def test_what_is_too_deep_and_ends_in_the_middle_is_none(content: bytes) -> None:
     """As of a connection that was cut: it raises nothing."""
     assert parsed(content) is None
+
+
+def test_p13_a_string_without_an_end_is_read_once() -> None:
+    """Below what is too deep, also where it ends in the middle of an escape."""
+    for end in (b"", b"\\"):
+        assert parsed(b"[" * 5000 + b'"' + b'\\"' * 500_000 + end) is None

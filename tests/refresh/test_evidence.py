@@ -11,7 +11,8 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from providers.protocol import Evidence, Failed, Material, NotModified, Unversioned
 from refresh import naming
-from refresh.model import SnapshotState, Use
+from refresh.model import SnapshotKey, SnapshotState, SourceKey, Use
+from refresh.snapshot_data import entry, publication, restored
 from refresh.step import step
 from refresh.step_events import Arrived, FetchFailed, Unchanged, Weight
 from tests.refresh.steps import operated, served
@@ -19,6 +20,8 @@ from tests.refresh.steps import operated, served
 AT = 1_795_671_721.0
 WEAK = Failed(reason=FetchFailure.WEAK_EVIDENCE, code="Find")
 DOUBT = Failed(reason=FetchFailure.NOT_CONFIRMED, code="NotReady")
+KEY = SnapshotKey("payments", SourceKey("cluster", "controller", "k8s", "payments/db"))
+MONTH = 30 * 86_400.0
 HOLD = Weight(lost=(Use("p"),), hold_s=600.0, max_age_s=86_400.0)
 
 
@@ -71,6 +74,45 @@ def test_p5_a_doubt_renews_no_age_and_is_the_reason() -> None:
     assert (state.last_success, state.reason) == (AT - 600, WEAK.reason)
     state = seen(state, b"one", AT + 40, AT + 35)
     assert (state.last_success, state.reason, state.code) == (AT + 35, None, None)
+
+
+def restart(state: SnapshotState, now: float, cluster: str) -> SnapshotState:
+    """As the next controller of that cluster finds it; `uid-1` wrote it."""
+    written = publication(KEY, state, (), "uid-1")
+    return restored(KEY, written, entry(state), cluster=cluster, now=now)
+
+
+def test_p5_a_doubt_makes_nothing_younger_after_a_restore_on_another_cluster() -> None:
+    """There the Secret was just written, and an operator's request is no confirmation."""
+    state = restart(seen(SnapshotState(), b"one", AT), AT + MONTH, "uid-2")
+    state = seen(state, b"one", AT + MONTH, AT + MONTH, DOUBT)
+    state, _ = step(state, operated(quarantined=("another",)), AT + MONTH + 10)
+    state = seen(state, b"one", AT + MONTH + 20, AT + MONTH, DOUBT)
+    state, _ = step(state, operated(), AT + MONTH + 30)
+    assert (state.last_success, state.restored, state.reason) == (AT, "uid-1", DOUBT.reason)
+    state = seen(state, b"one", AT + MONTH + 40, AT + MONTH + 35)
+    assert (state.last_success, state.restored, state.reason) == (AT + MONTH + 35, None, None)
+
+
+def test_p5_a_doubt_on_the_version_before_takes_no_age_from_the_one_after() -> None:
+    """The provider named B without a doubt. A, which is served, is not confirmed by that."""
+    state = seen(SnapshotState(), b'{"p":"1"}', AT)
+    state = seen(state, b"{}", AT + 100, weight=HOLD)
+    assert (state.last_success, state.answered_at) == (AT, AT + 100)
+    state = seen(state, b'{"p":"1"}', AT + 200, AT + 190, DOUBT)
+    state, _ = step(state, operated(), AT + 210)
+    assert (state.last_success, state.reason) == (AT, DOUBT.reason)
+
+
+def test_p5_a_doubt_on_a_version_that_is_held_is_no_newer_than_its_fetch() -> None:
+    """The bytes come back, written again."""
+    state = seen(SnapshotState(), b"one", AT)
+    state = seen(state, b"two", AT + 100)
+    state = seen(state, b"one", AT + 200, AT + 190, DOUBT)
+    assert state.served is not None
+    assert state.served.value.reveal() == b"one"
+    state, _ = step(state, operated(), AT + 210)
+    assert state.last_success == AT
 
 
 def test_a_new_value_in_doubt_is_served_and_counts_from_when_it_was_written() -> None:

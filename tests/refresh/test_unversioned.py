@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +21,9 @@ from refresh.snapshot_data import (
     restored,
     secret_data,
 )
+from refresh.spent import are_needed
 from refresh.step import step
-from refresh.step_events import Arrived, FetchFailed, Unchanged
+from refresh.step_events import Alarm, Arrived, FetchFailed, Publish, Retired, Unchanged
 from tests.refresh.steps import BAD, operated, served, state_after
 from tests.refresh.world import CLUSTER, read, snapshot
 
@@ -101,6 +104,25 @@ def test_p13_a_revoked_value_is_not_served_under_another_name(restart: bool) -> 
     state = seen(state, b"one", AT + 40)
     assert (served(state), state.serving) == (None, Serving.REVOKED)
     assert served(seen(state, b"two", AT + 50)) == "seen-2026-11-26T05:42:51.461Z"
+
+
+def test_p13_a_retired_snapshot_knows_a_revoked_value_again_and_has_none_itself() -> None:
+    """Nobody used it for its retention. Nothing is alarmed, and the next good value is served."""
+    state = state_after(operated(revoked=(FIRST,)), state=after(b"one", b"two"), at=AT + 20)
+    assert state.served is not None
+    assert are_needed(state, {FIRST})
+    assert not are_needed(state, {"another"})
+    state, effects = step(state, Retired(), AT + 30)
+    assert (state.serving, state.served, state.history) == (Serving.REVOKED, None, ())
+    assert Publish() in effects
+    assert not [effect for effect in effects if isinstance(effect, Alarm)]
+    assert step(state, Retired(), AT + 40) == (replace(state, seen=AT + 40), [])
+    state = seen(again(state, AT + 50), b"one", AT + 60)
+    assert (state.served, state.latest) == (None, FIRST)
+    state = seen(state, b"two", AT + 70)
+    assert state.served is not None
+    assert state.served.value.reveal() == b"two"
+    assert step(SnapshotState(), Retired(), AT)[0].serving is None
 
 
 def test_p8_the_digest_of_a_revoked_value_stays_in_the_record() -> None:

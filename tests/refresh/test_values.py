@@ -207,6 +207,14 @@ def test_p2_a_value_that_fails_a_check_gets_a_reason_and_a_word(
     assert _verdict(raw, validation) == verdict
 
 
+@pytest.mark.parametrize("number", [1, 20_000])
+def test_p13_beginnings_without_an_end_are_no_pem(number: int) -> None:
+    """Whatever their number: a value is anybody's text, and the loop waits for its checks."""
+    begun = b"".join(b"-----BEGIN %d-----\n" % item for item in range(number))
+    for raw in (begun, begun + b"-----END X-----\n" * number, begun + PEM):
+        assert _verdict(raw, {"pem": True}, most=len(raw)) == (INVALID, "pem")
+
+
 @pytest.mark.parametrize("field", Validation.model_fields.values(), ids=Validation.model_fields)
 def test_every_check_that_a_policy_may_name_is_known(field: FieldInfo) -> None:
     """A field of the CRD without its check would stop the controller at the first value."""

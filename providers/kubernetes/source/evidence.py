@@ -29,24 +29,33 @@ def evidence(
     `keepers` are the ExternalSecrets that keep it, as they were before it was read; None: it is not
     known.
 
-    With several, the oldest word counts. With a doubt the value counts from when it was written,
-    and a value that is held already gets no younger by it.
+    With several, the oldest word counts. With a doubt a new value counts from when it was written,
+    as far as that is known, and a value that is held already gets no younger by it:
+
+    * not in sync: from the last refresh, if it was before the last write to the Secret. That write
+      may have changed an annotation only.
+    * weak evidence: from when the Secret was made. The operator writes to it whether or not the
+      provider has anything.
     """
     if keepers is None:
-        return _doubted(found, FetchFailure.NOT_CONFIRMED, "NotKnown")
+        return _doubted(found.written_at, FetchFailure.NOT_CONFIRMED, "NotKnown")
     if not keepers:
         if found.managed:
-            return _doubted(found, FetchFailure.NOT_CONFIRMED, "NoExternalSecret")
+            return _doubted(found.written_at, FetchFailure.NOT_CONFIRMED, "NoExternalSecret")
         return None
     for keeper in keepers:
         code = _not_in_sync(keeper, name, found.read_at)
         if code is not None:
-            return _doubted(found, FetchFailure.NOT_CONFIRMED, code)
+            at = min((found.written_at, *_refreshes(keepers)))
+            return _doubted(at, FetchFailure.NOT_CONFIRMED, code)
     weak = next((keeper.weak for keeper in keepers if keeper.weak is not None), None)
     if weak is not None:
-        return _doubted(found, FetchFailure.WEAK_EVIDENCE, weak)
-    times = [keeper.refreshed_at for keeper in keepers if keeper.refreshed_at is not None]
-    return Evidence(confirmed_at=min(times))
+        return _doubted(found.created_at, FetchFailure.WEAK_EVIDENCE, weak)
+    return Evidence(confirmed_at=min(_refreshes(keepers)))
+
+
+def _refreshes(keepers: Sequence[ExternalSecret]) -> list[float]:
+    return [keeper.refreshed_at for keeper in keepers if keeper.refreshed_at is not None]
 
 
 def _not_in_sync(keeper: ExternalSecret, name: str, now: float) -> str | None:
@@ -64,5 +73,5 @@ def _not_in_sync(keeper: ExternalSecret, name: str, now: float) -> str | None:
     return next((code for code, is_wrong in wrong.items() if is_wrong), None)
 
 
-def _doubted(found: SecretObject, reason: FetchFailure, code: str) -> Evidence:
-    return Evidence(confirmed_at=found.written_at, doubt=Failed(reason=reason, code=code))
+def _doubted(at: float, reason: FetchFailure, code: str) -> Evidence:
+    return Evidence(confirmed_at=at, doubt=Failed(reason=reason, code=code))

@@ -6,6 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
+from contract.quoted import shown
 from contract.reasons import FetchFailure
 from contract.reference import ReferenceRejected
 from contract.secret_bytes import SecretBytes
@@ -31,6 +32,7 @@ _REFUSED = frozenset(
 NOT_CANONICAL = Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
 NO_VERSIONS = Failed(reason=FetchFailure.INVALID, code="NoVersions")
 REFUSED_TYPE = Failed(reason=FetchFailure.DENIED, code="SecretType")
+COLLIDING = "KeysCollide"
 EMPTY = Failed(reason=FetchFailure.EMPTY, code="EmptySecret")
 
 
@@ -75,22 +77,39 @@ class KubernetesSecrets:
             return REFUSED_TYPE
         if not found.data:
             return EMPTY
-        return Unversioned(value=document(found.data), evidence=evidence(found, name, keepers))
+        value = document(found.data)
+        if isinstance(value, Failed):
+            return value
+        return Unversioned(value=value, evidence=evidence(found, name, keepers))
 
 
-def document(data: Mapping[str, SecretBytes]) -> SecretBytes:
+def document(data: Mapping[str, SecretBytes]) -> SecretBytes | Failed:
     """The keys as one JSON object, in order. A value that is no UTF-8 stands there in base64, with
-    BINARY at the end of its key, unless that key is there already.
+    BINARY at the end of its key. Where that is a key of the Secret too, there is no value: pods of
+    either would be given the other.
     """
     members: dict[str, str] = {}
     for key in sorted(data):
         try:
             members[key] = data[key].reveal().decode("utf-8")
         except UnicodeDecodeError:
-            if key + BINARY not in data:
-                members[key + BINARY] = base64.b64encode(data[key].reveal()).decode("ascii")
+            if key + BINARY in data:
+                return _colliding(key)
+            members[key + BINARY] = base64.b64encode(data[key].reveal()).decode("ascii")
     text = json.dumps(members, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return SecretBytes(text.encode("utf-8"))
+
+
+def _colliding(key: str) -> Failed:
+    named, binary = shown(key), shown(key + BINARY)
+    return Failed(
+        reason=FetchFailure.INVALID,
+        code=COLLIDING,
+        what_to_do=(
+            f'The keys "{named}" and "{binary}" of the Secret have one name: the value of "{named}"'
+            f' is no UTF-8, so lastgood gives it as "{binary}". Rename one of them'
+        ),
+    )
 
 
 def _refused(request: FetchRequest) -> Failed | None:

@@ -16,8 +16,14 @@ from providers.kubernetes.source.evidence import evidence
 
 NOW = 1_795_700_000.0
 WRITTEN = NOW - 5000
+CREATED = NOW - 900_000
 SECRET = SecretObject(
-    kind="Opaque", data={"p": SecretBytes(b"x")}, read_at=NOW, written_at=WRITTEN, managed=True
+    kind="Opaque",
+    data={"p": SecretBytes(b"x")},
+    read_at=NOW,
+    created_at=CREATED,
+    written_at=WRITTEN,
+    managed=True,
 )
 GOOD = ExternalSecret(
     name="payments-db",
@@ -57,6 +63,16 @@ def test_each_part_of_the_rule_counts(code: str) -> None:
     assert found.doubt.reason is FetchFailure.NOT_CONFIRMED
 
 
+def test_p5_a_failing_one_is_as_old_as_its_last_refresh_however_new_its_annotations_are() -> None:
+    """Seen of an immutable Secret: the operator fails, and what it owns was written just now."""
+    failing = replace(GOOD, ready=False, refreshed_at=WRITTEN - 86_400)
+    for many in ([failing], [failing, GOOD], [GOOD, failing]):
+        found = evidence(SECRET, "db", many)
+        assert found is not None
+        assert found.doubt is not None
+        assert (found.confirmed_at, found.doubt.code) == (WRITTEN - 86_400, "NotReady")
+
+
 @pytest.mark.parametrize("synced", ["", "3", "33-a", "-3-a", "3_a"])
 def test_another_generation_is_not_taken_for_this_one(synced: str) -> None:
     """Generation 33 begins with 3 too."""
@@ -73,6 +89,7 @@ def test_weak_evidence_is_a_doubt_of_its_own() -> None:
     assert found is not None
     assert found.doubt is not None
     assert (found.doubt.reason, found.doubt.code) == (FetchFailure.WEAK_EVIDENCE, "Find")
+    assert found.confirmed_at == CREATED  # the operator writes to it also when it found nothing
     failing = evidence(SECRET, "db", [replace(weak, ready=False)])
     assert failing is not None
     assert failing.doubt is not None
@@ -114,5 +131,6 @@ def test_p5_of_several_the_weakest_counts(many: list[ExternalSecret]) -> None:
     assert found.confirmed_at <= NOW + 60
     if any(one is not None and one.doubt is not None for one in each):
         assert found.doubt is not None
+        assert found.confirmed_at <= WRITTEN
     else:
         assert found.confirmed_at == min(one.confirmed_at for one in each if one is not None)
