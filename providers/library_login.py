@@ -202,7 +202,6 @@ def open_under_login(
         return Http(
             tls=TlsSettings(ca_file=ca_file, extra_ca_file=extra_ca),
             proxies=proxies,
-            monotonic=opening.monotonic,
             connections=opening.connections,
             patience=patience,
         )

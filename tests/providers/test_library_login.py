@@ -82,7 +82,6 @@ def test_p4_a_login_makes_no_more_calls_than_were_paid(tmp_path: Path) -> None:
     http = Http(
         tls=TlsSettings(ca_file=google.cloud.ca_file),
         proxies=google.cloud.proxies,
-        monotonic=time.monotonic,
     )
 
     def wire() -> Wire:
