@@ -34,8 +34,8 @@ THREADS = 4
 WRITERS = 4
 """Writes in progress at once."""
 DRAIN_S = 10.0
-"""For fetches in progress at the end. What is left of the 30 s that a pod gets to end is for the last
-writes and for the Lease. The next leader fetches again what was given up.
+"""For fetches in progress at the end. What is left of the 30 s that a pod gets to end is for the
+last writes and for the Lease. The next leader fetches again what was given up.
 """
 CLOCK_STEP_S = 1.0
 """The wall clock counts as set back when it lost more than this against the monotonic one."""
