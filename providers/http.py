@@ -19,10 +19,11 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, LocationValueError
 
 from contract.reasons import FetchFailure
+from providers.deadlines import POOLS, Deadline
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from providers.proxies import Proxies
@@ -38,6 +39,7 @@ _INVALID = (LocationParseError, LocationValueError, UnicodeError)
 
 UNREADABLE = Failed(reason=FetchFailure.UNAVAILABLE, code="UnreadableAnswer")
 """An answer that is not what the provider's API has: cut off, of a proxy, in another encoding."""
+TOO_LATE = Failed(reason=FetchFailure.UNAVAILABLE, code="ReadTimeoutError")
 TOO_LARGE = Failed(reason=FetchFailure.TOO_LARGE, code="TooLarge")
 NO_FILES = Failed(reason=FetchFailure.UNAVAILABLE, code="TlsFiles")
 """The account's certificates or keys can't be read, or are none."""
@@ -88,14 +90,14 @@ class Patience:
     read_s: float = 5.0
     """The longest silence while an answer is awaited or arrives."""
     whole_s: float = 15.0
-    """For the body, from when its head came."""
+    """For the whole call, whatever the server sends meanwhile."""
 
 
 class Http:
     """Connections under one account's TLS. Threads may share it.
 
-    A call blocks for at most the time-outs of Patience; DNS, and a head that drips in, are not
-    bounded by them.
+    A call blocks for at most `Patience.whole_s`. DNS, and connecting to each of the addresses that
+    it gives, come on top where they take longer.
     """
 
     def __init__(
@@ -103,13 +105,11 @@ class Http:
         *,
         tls: TlsSettings,
         proxies: Proxies,
-        monotonic: Callable[[], float],
         connections: int = 10,
         patience: Patience | None = None,
     ) -> None:
         self._tls = tls
         self._proxies = proxies
-        self._monotonic = monotonic
         self._connections = connections
         self._patience = patience or Patience()
         self._lock = threading.Lock()
@@ -125,6 +125,18 @@ class Http:
             pool = self._pool(url)
         except (OSError, ValueError):  # ssl.SSLError is an OSError
             return NO_FILES
+        with Deadline(self._patience.whole_s) as deadline:
+            found = self._asked(pool, method, url, headers, body)
+        return TOO_LATE if deadline.over else found
+
+    def _asked(
+        self,
+        pool: urllib3.PoolManager,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> Answer | Failed:
         try:
             response = pool.request(
                 method,
@@ -146,7 +158,10 @@ class Http:
             return _failed(FetchFailure.UNAVAILABLE, error)
 
     def close(self) -> None:
-        for pool in self._pools.values():
+        """Closes the connections. A fetch in progress, or a later one, opens its own again."""
+        with self._lock:
+            pools = tuple(self._pools.values())
+        for pool in pools:
             pool.clear()
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> Answer | Failed:
@@ -157,14 +172,11 @@ class Http:
             return (
                 UNREADABLE  # it ends where the connection does, so nobody knows whether it is whole
             )
-        until = self._monotonic() + self._patience.whole_s
         body = bytearray()
         while piece := response.read1(_PIECE):
             body += piece
             if len(body) > LIMIT_BYTES:
                 return TOO_LARGE
-            if self._monotonic() > until:
-                return Failed(reason=FetchFailure.UNAVAILABLE, code="ReadTimeoutError")
         response.release_conn()
         return Answer(status=response.status, headers=headers, body=bytes(body))
 
@@ -188,9 +200,13 @@ class Http:
             "ssl_context": _context(self._tls),
             "server_hostname": self._tls.server_name,
         }
-        if proxy is None:
-            return urllib3.PoolManager(**found)
-        return urllib3.ProxyManager(_bare(proxy), proxy_headers=_basic(proxy), **found)
+        opened = (
+            urllib3.PoolManager(**found)
+            if proxy is None
+            else urllib3.ProxyManager(_bare(proxy), proxy_headers=_basic(proxy), **found)
+        )
+        opened.pool_classes_by_scheme = POOLS
+        return opened
 
 
 def _basic(proxy: str) -> dict[str, str]:

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.http import Answer, Patience
-    from providers.open_source import Opening
+    from providers.open_source import LoginThreads, Opening
     from providers.protocol import CallCounter, Source
     from providers.proxies import Proxies
 
 LOGIN = "login"
 LIMIT_S = 30.0
-"""A login that takes longer has failed. Its thread goes on, and no other starts before it ends."""
+"""A login that takes longer has failed. Its thread goes on, and may still bring a token."""
+GIVEN_UP = 10
+"""Times its limit, after which another login is started beside one that has not ended."""
 LONGEST_S = 3600.0
 """Longer tokens are replaced after this: their rights are those of the login."""
 UNSAID_S = 300.0
@@ -91,12 +93,16 @@ class Wire:
         self.lasts_s = lasts_s(found)
         return found
 
+    def end(self) -> None:
+        """Lets it make no more calls."""
+        self.failed = self.failed or TIMED_OUT
+
     def _judged(self, answer: Answer) -> Answer | Failed:
         return answer if answer.status // 100 == 2 else self._refused(answer)  # noqa: PLR2004 - 2xx
 
 
 class _Attempt:
-    """One login, in a thread of its own."""
+    """One login, which `run` makes in a thread of its own."""
 
     def __init__(self, wire: Wire, token: Callable[[Wire], Token | Failed], now: float) -> None:
         self.wire = wire
@@ -106,9 +112,8 @@ class _Attempt:
         self.found: Token | Failed = TIMED_OUT
         self.done = threading.Event()
         self._token = token
-        threading.Thread(target=self._run, name="login", daemon=True).start()
 
-    def _run(self) -> None:
+    def run(self) -> None:
         try:
             self.found = self._token(self.wire)
         except Exception as error:  # noqa: BLE001 - a library raises what it likes, with tokens in it
@@ -142,7 +147,9 @@ class LibraryLogin:
         monotonic: Callable[[], float],
         close: Callable[[], None],
         limit_s: float,
+        threads: LoginThreads,
     ) -> None:
+        self._threads = threads
         self._wire = wire
         self._token = entrance.token
         self.most_calls = entrance.most_calls
@@ -156,7 +163,7 @@ class LibraryLogin:
 
     def ask(self) -> Asked[Token]:
         now = self._monotonic()
-        attempt = self._hanging or _Attempt(self._wire(), self._token, now)
+        attempt = self._attempt(now)
         self._hanging = None
         if not attempt.done.wait(self._limit_s):
             self._hanging = attempt
@@ -166,6 +173,25 @@ class LibraryLogin:
             return Asked(calls=calls, failed=found)
         left_s = attempt.wire.lasts_s - (now - attempt.started_at)
         return Asked(calls=calls, credential=found, lasts_s=min(max(left_s, LEAST_S), LONGEST_S))
+
+    def _attempt(self, now: float) -> _Attempt:
+        """The one that hangs; or a new one, where there is none, or it was given up."""
+        hanging = self._hanging
+        if hanging is not None and not self._given_up(hanging, now):
+            return hanging
+        attempt = _Attempt(self._wire(), self._token, now)
+        if self._threads.start(attempt.run):
+            return attempt
+        if hanging is None:
+            attempt.done.set()  # at once, as one that took too long
+        return hanging or attempt
+
+    def _given_up(self, hanging: _Attempt, now: float) -> bool:
+        """It makes no more calls then, and what it made is paid for."""
+        if hanging.done.is_set() or now - hanging.started_at < GIVEN_UP * self._limit_s:
+            return False
+        hanging.wire.end()
+        return hanging.wire.calls == hanging.reported
 
     def close(self) -> None:
         self._close()
@@ -202,7 +228,6 @@ def open_under_login(
         return Http(
             tls=TlsSettings(ca_file=ca_file, extra_ca_file=extra_ca),
             proxies=proxies,
-            monotonic=opening.monotonic,
             connections=opening.connections,
             patience=patience,
         )
@@ -216,7 +241,12 @@ def open_under_login(
 
     def login() -> Login[Token]:
         asking = LibraryLogin(
-            entrance, wire, monotonic=opening.monotonic, close=http.close, limit_s=limit_s
+            entrance,
+            wire,
+            monotonic=opening.monotonic,
+            close=http.close,
+            limit_s=limit_s,
+            threads=opening.logins.threads,
         )
         return Login(asking, monotonic=opening.monotonic, trouble=opening.trouble)
 

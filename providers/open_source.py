@@ -4,6 +4,7 @@ only when an account of it is opened.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -33,10 +34,45 @@ class HasState(Protocol):
     def state(self) -> LoginState | None: ...
 
 
+MOST_LOGINS = 2
+"""In progress at once for one account, with those that were given up and may hang for ever."""
+
+
+class LoginThreads:
+    """The threads in which one account logs in, also as it was before it was edited."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+
+    def start(self, work: Callable[[], None]) -> bool:
+        """In a thread of its own. False: MOST_LOGINS have not ended yet."""
+        with self._lock:
+            if self._running >= MOST_LOGINS:
+                return False
+            self._running += 1
+        try:
+            threading.Thread(target=self._run, args=(work,), name="login", daemon=True).start()
+        except RuntimeError:  # the system has no thread left
+            with self._lock:
+                self._running -= 1
+            return False
+        return True
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            with self._lock:
+                self._running -= 1
+
+
 class Logins:
     """The login of one account as it is now. Its sources share one."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: LoginThreads | None = None) -> None:
+        """`threads`: None is for an account that is not edited."""
+        self.threads = LoginThreads() if threads is None else threads
         self._made: HasState | None = None
 
     def shared(self, make: Callable[[], _Login]) -> _Login:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
@@ -31,6 +33,10 @@ THREADS = 4
 """Fetches in progress per account; why so many: docs/design/005."""
 WRITERS = 4
 """Writes in progress at once."""
+DRAIN_S = 10.0
+"""For fetches in progress at the end. What is left of the 30 s that a pod gets to end is for the
+last writes and for the Lease. The next leader fetches again what was given up.
+"""
 CLOCK_STEP_S = 1.0
 """The wall clock counts as set back when it lost more than this against the monotonic one."""
 
@@ -51,6 +57,7 @@ class Engine:
         rng: Random,
         cluster: str,
         observer: Observer | None = None,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self._open = sources
         self._opened: dict[tuple[str, str, str], Source] = {}
@@ -61,10 +68,10 @@ class Engine:
         self._manager = SnapshotManager(
             cluster=cluster, sources=self._source, draw=rng.random, observer=self._observer
         )
-        self._pools: dict[str, ThreadPoolExecutor] = {}
         self._fetches: dict[str, set[asyncio.Task[None]]] = {}
         self._fetching = asyncio.Event()
         self._writing = asyncio.Event()
+        self._drain_s = drain_s
         self._offset_s: float | None = None
         self._closing = False
         self._broken: BaseException | None = None
@@ -139,8 +146,8 @@ class Engine:
         return self._manager.states.all
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop` is set; then starts nothing more, waits for the fetches in progress,
-        writes what they brought, and closes the sources.
+        """Works until `stop` is set; then starts nothing more, waits `drain_s` for the fetches in
+        progress, writes what they brought, and closes the sources.
         """
         writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
         stopping = asyncio.create_task(stop.wait())
@@ -151,9 +158,10 @@ class Engine:
                 await self._pause(self._fetching, wait_s, stopping)
             await self._finish(writers)
         finally:
-            for task in (stopping, *writers):
+            tasks = (stopping, *writers, *self._under_way())
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(stopping, *writers, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._close()
         if self._broken is not None:
             raise self._broken
@@ -179,13 +187,8 @@ class Engine:
     async def _fetch(self, account: str, work: Work) -> None:
         requests = self._manager.requests(work)
         source = self._source(account, work.kind.identity, work.kind.provider)
-        pool = self._pools.get(account)
-        if pool is None:
-            pool = self._pools[account] = ThreadPoolExecutor(
-                THREADS, thread_name_prefix=f"fetch-{account}"
-            )
-        loop = asyncio.get_running_loop()
-        fetched = await loop.run_in_executor(pool, _ask, source, requests, work.reserved)
+        asking = partial(_ask, source, requests, work.reserved)
+        fetched = await _in_thread(f"fetch-{account}", asking)
         self._manager.finish(account, work, fetched, self._now())
         self._wake()
 
@@ -229,8 +232,8 @@ class Engine:
             await self._sink.status(key, state)
 
     async def _finish(self, writers: list[asyncio.Task[None]]) -> None:
-        fetches = [fetch for under_way in self._fetches.values() for fetch in under_way]
-        await asyncio.gather(*fetches, return_exceptions=True)
+        if fetches := self._under_way():
+            await asyncio.wait(fetches, timeout=self._drain_s)
         self._closing = True
         self._wake()
         await asyncio.gather(*writers)
@@ -238,6 +241,9 @@ class Engine:
             taken = self._manager.states.writes.take(float("inf"))
             if taken is not None:
                 await self._write_job(*taken)
+
+    def _under_way(self) -> list[asyncio.Task[None]]:
+        return [fetch for under_way in self._fetches.values() for fetch in under_way]
 
     async def _pause(
         self, event: asyncio.Event, wait_s: float, *others: asyncio.Task[bool]
@@ -277,8 +283,6 @@ class Engine:
         return source
 
     def _close(self) -> None:
-        for pool in self._pools.values():
-            pool.shutdown(wait=True)
         for source in self._opened.values():
             source.close()
 
@@ -299,6 +303,23 @@ class _Unopened:
         return Fetched(results=(failed,) * len(requests), calls=0)
 
     def close(self) -> None: ...
+
+
+async def _in_thread(name: str, asking: Callable[[], Fetched]) -> Fetched:
+    """What it answers. When this is cancelled, that goes on, and the end of the process does not
+    wait for it, as it does for the threads of an executor.
+    """
+    answer: Future[Fetched] = Future()
+    answer.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            answer.set_result(asking())
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await asyncio.wrap_future(answer)
 
 
 def _ask(source: Source, requests: Sequence[FetchRequest], most_calls: int) -> Fetched:

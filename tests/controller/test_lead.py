@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import random
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +19,14 @@ from controller.lease import LeaseTimes
 from kube.api import Api
 from kube.errors import FencedError
 from tests.kube.server import serving
+from tests.refresh.test_engine import Setup
+from tests.refresh.world import Provider, demanded
 from workqueue.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+
+    from providers.protocol import Fetched, FetchRequest
 
 TIMES = LeaseTimes(duration_s=4, renew_deadline_s=3.0, retry_s=0.3)
 
@@ -161,6 +166,36 @@ def test_what_the_work_raises_is_raised_and_the_lease_is_free() -> None:
             assert server.holder == ""
 
     run(scenario)
+
+
+def test_the_lease_is_free_although_a_fetch_hangs() -> None:
+    """The pod is told to end while a secret store's answer never comes."""
+    never, started = threading.Event(), threading.Event()
+
+    class Hanging(Provider):
+        def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+            started.set()
+            never.wait()
+            return super().fetch(requests)
+
+    async def scenario() -> None:
+        async with leases() as (server, candidate, _):
+            stop = asyncio.Event()
+            setup = Setup(Hanging(), drain_s=0.1)
+            setup.engine.demand([demanded("a", "/s")])
+
+            async def work(ending: asyncio.Event) -> None:
+                running = asyncio.create_task(setup.engine.run(ending))
+                while not started.is_set():  # noqa: ASYNC110 - the thread's own event
+                    await asyncio.sleep(0.01)
+                stop.set()
+                await running
+
+            assert await lead(candidate("one"), stop, work)
+            assert server.holder == ""
+
+    run(scenario)
+    never.set()
 
 
 def test_a_candidate_may_leave_before_it_leads() -> None:

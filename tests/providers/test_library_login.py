@@ -6,23 +6,38 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from providers.http import UNREADABLE, Answer, Http, TlsSettings
-from providers.library_login import UNSAID_S, Entrance, LibraryLogin, Token, Wire, lasts_s
+from providers.library_login import (
+    GIVEN_UP,
+    TIMED_OUT,
+    UNSAID_S,
+    Entrance,
+    LibraryLogin,
+    Token,
+    Wire,
+    lasts_s,
+)
+from providers.open_source import LoginThreads
+from providers.proxies import NO_PROXIES
 from tests.make.waiting import REPOSITORY
 from tests.providers.azure.fake import AzureCloud
 from tests.providers.azure.given import Given as GivenAzure
 from tests.providers.cloud import Reply
+from tests.providers.conformance.store import Clock
 from tests.providers.gcp.fake import Google
 from tests.providers.gcp.given import Given as GivenGcp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LIMIT_S = 0.05
 METADATA = "/computeMetadata/v1/instance/service-accounts/default/token"
 FLAVOR = {"Metadata-Flavor": "Google"}
 OPENED = """
@@ -82,7 +97,6 @@ def test_p4_a_login_makes_no_more_calls_than_were_paid(tmp_path: Path) -> None:
     http = Http(
         tls=TlsSettings(ca_file=google.cloud.ca_file),
         proxies=google.cloud.proxies,
-        monotonic=time.monotonic,
     )
 
     def wire() -> Wire:
@@ -101,13 +115,91 @@ def test_p4_a_login_makes_no_more_calls_than_were_paid(tmp_path: Path) -> None:
         advice={},
         expired=lambda _: False,
     )
-    login = LibraryLogin(entrance, wire, monotonic=time.monotonic, close=http.close, limit_s=30.0)
+    login = LibraryLogin(
+        entrance,
+        wire,
+        monotonic=time.monotonic,
+        close=http.close,
+        limit_s=30.0,
+        threads=LoginThreads(),
+    )
     try:
         asked = login.ask()
     finally:
         login.close()
         google.stop()
     assert (asked.calls, asked.failed.code, asked.credential) == (3, "TooManyCalls", None)
+
+
+@dataclass
+class Hanging:
+    """A library that hangs `times` times, and then gives a token."""
+
+    times: int
+    clock: Clock = field(default_factory=Clock)
+    never: threading.Event = field(default_factory=threading.Event)
+    threads: LoginThreads = field(default_factory=LoginThreads)
+    started: list[threading.Thread] = field(default_factory=list)
+
+    def login(self) -> LibraryLogin:
+        """Of the account as it is now: each edit makes another."""
+        entrance = Entrance(
+            token=self._token,
+            refused=lambda _: UNREADABLE,
+            most_calls=3,
+            trouble="",
+            advice={},
+            expired=lambda _: False,
+        )
+        http = Http(tls=TlsSettings(), proxies=NO_PROXIES)
+        return LibraryLogin(
+            entrance,
+            lambda: Wire(http, lambda _: UNREADABLE, most_calls=3, observer=None),
+            monotonic=self.clock,
+            close=http.close,
+            limit_s=LIMIT_S,
+            threads=self.threads,
+        )
+
+    def end(self) -> None:
+        """Lets all go that hang."""
+        self.never.set()
+        for thread in self.started:
+            thread.join()
+
+    def _token(self, _: Wire) -> Token:
+        self.started.append(threading.current_thread())
+        if len(self.started) <= self.times:
+            self.never.wait()
+        return Token("late" if self.never.is_set() else "in time")
+
+
+def test_a_login_that_hangs_is_given_up_and_another_started() -> None:
+    """Until then it is waited for, so that a slow one costs one thread."""
+    library = Hanging(times=1)
+    login = library.login()
+    for _ in range(3):
+        asked = login.ask()
+        assert (asked.credential, asked.failed) == (None, TIMED_OUT)
+    assert len(library.started) == 1
+    library.clock.now += GIVEN_UP * LIMIT_S
+    assert login.ask().credential == Token("in time")
+    assert len(library.started) == 2
+    library.end()
+
+
+def test_p11_an_account_has_two_logins_that_hang_and_no_more() -> None:
+    """Whatever time goes by, and however often it is edited. When one ends, another starts."""
+    library = Hanging(times=9)
+    for _ in range(5):
+        login = library.login()
+        for _ in range(3):
+            assert login.ask().failed == TIMED_OUT
+            library.clock.now += GIVEN_UP * LIMIT_S
+    assert len(library.started) == 2
+    library.end()
+    library.times = 0
+    assert login.ask().credential == Token("late")
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["well", "failing"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -30,7 +29,7 @@ def by_http(url: str) -> object:
     """A call of a source without an SDK to a server that is not there, through the proxy."""
     proxies = from_environment({"HTTPS_PROXY": url})
     assert CANARY not in repr(proxies)
-    http = Http(tls=TlsSettings(), proxies=proxies, monotonic=time.monotonic)
+    http = Http(tls=TlsSettings(), proxies=proxies)
     found = http.ask("GET", "https://a.example.com:1/v1/a", headers={})
     http.close()
     return found

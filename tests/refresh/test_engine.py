@@ -14,7 +14,7 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from providers.protocol import Fetched, Material
 from refresh.budget import Budget
-from refresh.engine import THREADS, Engine
+from refresh.engine import DRAIN_S, THREADS, Engine
 from refresh.model import OperatorSpec
 from tests.make import CANARY
 from tests.refresh.world import CLUSTER, Provider, Recorder, Store, demanded, snapshot
@@ -64,7 +64,9 @@ class Sink:
 class Setup:
     """An engine and all that it is given."""
 
-    def __init__(self, source: Source | Callable[[str, str, str], Source]) -> None:
+    def __init__(
+        self, source: Source | Callable[[str, str, str], Source], drain_s: float = DRAIN_S
+    ) -> None:
         self.store = Store()
         self.sink = Sink(self.store)
         self.recorder = Recorder()
@@ -77,6 +79,7 @@ class Setup:
             rng=Random(1),
             cluster=CLUSTER,
             observer=self.recorder,
+            drain_s=drain_s,
         )
         self.engine.govern({"aws": Budget(calls_per_second=100, burst=100)})
 
@@ -210,6 +213,39 @@ def test_what_was_fetched_when_it_was_stopped_is_still_written() -> None:
 
     setup.run(story)
     assert setup.store.snapshots[KEY]["value"] == CANARY
+
+
+def test_a_fetch_that_never_returns_does_not_hold_up_the_end() -> None:
+    """What others brought meanwhile is written, the sources are closed, and its thread is one that
+    the end of the process does not wait for.
+    """
+    provider = _provider()
+    never, started = threading.Event(), threading.Event()
+    threads = []
+
+    class Hanging(Provider):
+        def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+            if all(request.reference == "/s" for request in requests):
+                return provider.fetch(requests)
+            threads.append(threading.current_thread())
+            started.set()
+            never.wait()
+            return provider.fetch(requests)
+
+    hanging = Hanging(batch_limit=1)
+    setup = Setup(hanging, drain_s=0.1)
+
+    async def story() -> None:
+        setup.engine.demand([demanded("b", "/stuck")])
+        await _until(started.is_set)
+        setup.engine.demand([demanded("a", "/s"), demanded("b", "/stuck")])
+        await _until(lambda: KEY in setup.store.snapshots)
+
+    setup.run(story)
+    assert hanging.closed
+    assert [(it.is_alive(), it.daemon) for it in threads] == [(True, True)]
+    never.set()
+    threads[0].join()
 
 
 class Raising(Provider):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import botocore.session
+from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
 from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import ReadTimeoutError
 from botocore.loaders import create_loader
 
-from providers.http import quiet_urllib3
+from providers.deadlines import Deadline, watched
+from providers.http import forget, quiet_urllib3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +51,8 @@ class Access:
     connect_timeout_s: float = 2.0
     read_timeout_s: float = 5.0
     """The longest silence while an answer is awaited or arrives."""
+    whole_s: float = 15.0
+    """For a whole call, with those that the SDK's chain makes for it."""
     connections: int = 10
     """Kept open, per region: as many as threads fetch at a time."""
     ca_bundle: Path | None = None
@@ -101,13 +106,33 @@ def _open(
     access: Access, held: Callable[[], Keys] | None, service: str, endpoint: str | None
 ) -> tuple[Any, ...]:
     quiet_sdk()
+    for pool in (AWSHTTPConnectionPool, AWSHTTPSConnectionPool):
+        pool.ConnectionCls = watched(pool.ConnectionCls)
     session = _session(access, held)
     clients = tuple(
         session.create_client(service, region_name=region, endpoint_url=endpoint)
         for region in access.regions
     )
+    for client in clients:
+        for name in client.meta.method_to_api_mapping:
+            setattr(client, name, partial(_in_time, getattr(client, name), access.whole_s))
     quiet_sdk()
     return clients
+
+
+def _in_time(method: Callable[..., Any], whole_s: float, **arguments: object) -> Any:  # noqa: ANN401 - botocore makes it from data
+    """A call of the SDK. botocore's own ReadTimeoutError says that it took too long."""
+    deadline = Deadline(whole_s)
+    try:
+        with deadline:
+            answer = method(**arguments)
+    except Exception as error:
+        if not deadline.over:
+            raise
+        forget(error)
+    if deadline.over:
+        raise ReadTimeoutError(endpoint_url="")
+    return answer
 
 
 def _session(access: Access, held: Callable[[], Keys] | None) -> botocore.session.Session:

@@ -42,6 +42,7 @@ def open_source(opening: Opening, keys: Keys | None = None, patience: Patience =
         keys=keys,
         connect_timeout_s=patience.connect_s,
         read_timeout_s=patience.read_s,
+        whole_s=patience.whole_s,
         connections=opening.connections,
         ca_bundle=None if opening.extra_ca is None else opening.extra_ca.beside(SDK_CA_BUNDLE),
     )

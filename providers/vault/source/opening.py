@@ -25,7 +25,6 @@ def open_source(opening: Opening, patience: Patience | None = None) -> Source:
     http = Http(
         tls=_tls(block, opening),
         proxies=opening.proxies,
-        monotonic=opening.monotonic,
         connections=opening.connections,
         patience=patience,
     )

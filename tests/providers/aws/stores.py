@@ -14,9 +14,14 @@ from providers.aws.source.client import Keys
 from providers.aws.source.opening import USUAL, open_source
 from providers.aws.source.role import DURATION_S
 from providers.credentials import RENEW_SHARE
-from providers.http import Patience
 from tests.providers.aws.roles import account
-from tests.providers.conformance.store import PATIENCE_S, HttpStore, NotApplicable, Says
+from tests.providers.conformance.store import (
+    PATIENCE_S,
+    HttpStore,
+    NotApplicable,
+    Says,
+    patience,
+)
 from tests.providers.conformance.wire import Reply, Wire, to_server
 from tests.providers.harness import REGION
 
@@ -88,8 +93,7 @@ class AwsStore(HttpStore):
             trouble=given.trouble,
         )
         keys = Keys(access_key="own", secret_key="own")
-        impatient = Patience(connect_s=PATIENCE_S, read_s=PATIENCE_S)
-        self.source = open_source(opening, keys, impatient if given.impatient else USUAL)
+        self.source = open_source(opening, keys, patience(PATIENCE_S) if given.impatient else USUAL)
 
     def deny(self, reference: str) -> None:
         self._refused[reference] = "AccessDeniedException"

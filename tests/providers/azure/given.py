@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from api.account import SecretAccount
 from controller.accounts import opening_of
 from providers.azure.source.opening import open_source
-from providers.http import Patience
 from providers.protocol import Again, FetchRequest
 from tests.providers.azure.fake import CLIENT, SECRET, TENANT, VAULT
-from tests.providers.conformance.store import Clock
+from tests.providers.conformance.store import Clock, patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,9 +77,7 @@ class Given:
             extra_ca=self.extra_ca,
             proxies=replace(self.azure.cloud.proxies, never=self.direct),
         )
-        self.source = open_source(
-            opening, Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
-        )
+        self.source = open_source(opening, patience(self.timeout_s))
         self.azure.cloud.at_end.append(self.source.close)
 
     def once(self, reference: str, **given: str) -> FetchResult:

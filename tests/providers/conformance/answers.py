@@ -12,7 +12,7 @@ from tests.make import CANARY
 from tests.providers.conformance.behaviour import Section, with_value
 from tests.providers.conformance.stage import VALUE
 from tests.providers.conformance.store import HttpStore
-from tests.providers.conformance.wire import Ends, Reply, Wire
+from tests.providers.conformance.wire import DRIPS, Ends, Reply, Wire
 
 if TYPE_CHECKING:
     from providers.protocol import FetchResult
@@ -32,12 +32,13 @@ def nobody_listens(it: Stage) -> list[FetchResult]:
 
 @CONNECTIONS.add(FetchFailure.UNAVAILABLE, by_http=True, impatient=True)
 def slow_beyond_the_deadline(it: Stage) -> list[FetchResult]:
-    """The answer does not come in time, or stops in its middle."""
+    """The answer does not come in time, stops in its middle, or drips in without end."""
     words = it.hold()
     it.wire.edits(lambda reply: replace(reply, ends=Ends.NEVER))
     results = [it.ask(**words)]
-    it.wire.edits(lambda reply: replace(reply, ends=Ends.STALLS))
-    results.append(it.ask())
+    for ends in (Ends.STALLS, *DRIPS):
+        it.wire.edits(lambda reply, ends=ends: replace(reply, ends=ends))  # type: ignore[misc]  # a default binds it
+        results.append(it.ask())
     it.wire.reset()
     with_value(it.ask_patiently(), CANARY, it)
     return results

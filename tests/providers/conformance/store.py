@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
+from providers.http import Patience
 from tests.providers.conformance.wire import Reply, Wire
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 0.6
 """Of a source that is to lose patience."""
+
+
+def patience(timeout_s: float) -> Patience:
+    """Of a source, with this for each time-out; as usual for the whole, if it is a long one."""
+    usual = Patience()
+    whole_s = usual.whole_s if timeout_s > PATIENCE_S else timeout_s
+    return Patience(connect_s=timeout_s, read_s=timeout_s, whole_s=whole_s)
 
 
 class Clock:

@@ -38,6 +38,25 @@ class Ends(Enum):
     """After half of it nothing comes, until `Wire.release`."""
     NEVER = "never"
     """Not even a head comes, until `Wire.release`; the whole answer comes then."""
+    CONTINUES = "continues"
+    """Before it `100 Continue` comes again and again."""
+    HEAD_DRIPS = "head drips"
+    """Its head does not end, and comes byte by byte."""
+    SIZE_DRIPS = "size drips"
+    """The line with the size of its first chunk does so."""
+    TRAILS = "trails"
+    """Headers come after it, and do not end."""
+
+
+DRIPS = (Ends.CONTINUES, Ends.HEAD_DRIPS, Ends.SIZE_DRIPS, Ends.TRAILS)
+"""Answers of which a little comes every DRIP_S, until `Wire.release` or the client hangs up."""
+DRIP_S = 0.05
+_DRIPPED = {
+    Ends.CONTINUES: b"HTTP/1.1 100 Continue\r\n\r\n",
+    Ends.HEAD_DRIPS: b"x",
+    Ends.SIZE_DRIPS: b"0",
+    Ends.TRAILS: b"X-Trailer: x\r\n",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +179,13 @@ class Wire:
         """Until `release`."""
         self._released.wait(NEVER_S)
 
+    def drip(self, write: Callable[[], None]) -> None:
+        """Writes again and again, until `release`. OSError: nobody listens any more."""
+        for _ in range(int(NEVER_S / DRIP_S)):
+            if self._released.wait(DRIP_S):
+                return
+            write()
+
     def release(self) -> None:
         """Lets answers go that were held up, and holds up no more."""
         self._released.set()
@@ -228,6 +254,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.to_reset.add(self.connection)
         if reply.ends is Ends.REFUSED:
             return
+        if reply.ends in DRIPS:
+            self._drip(reply)
+            return
         self.send_response_only(reply.status, reply.reason or None)
         for name, text in {**reply.framing, **reply.headers}.items():
             self.send_header(name, text)
@@ -242,5 +271,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         if reply.ends is Ends.STALLS:
             self.server.wire.wait()
+
+    def _drip(self, reply: Reply) -> None:
+        self.close_connection = True
+        begun = b"" if reply.ends is Ends.CONTINUES else b"HTTP/1.1 200 OK\r\n"
+        if reply.ends is Ends.HEAD_DRIPS:
+            begun += b"X-Header: "
+        if reply.ends in {Ends.SIZE_DRIPS, Ends.TRAILS}:
+            begun += b"Transfer-Encoding: chunked\r\n\r\n"
+        if reply.ends is Ends.TRAILS:
+            begun += replace(reply, chunked=True).framed.removesuffix(b"\r\n")
+        piece = _DRIPPED[reply.ends]
+        self.connection.sendall(begun)
+        self.server.wire.drip(lambda: self.connection.sendall(piece))
 
     def log_message(self, *_: object) -> None: ...

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from api.account import SecretAccount
 from controller.accounts import opening_of
 from providers.gcp.source.opening import open_source
-from providers.http import Patience
 from providers.protocol import Again, FetchRequest
-from tests.providers.conformance.store import Clock
+from tests.providers.conformance.store import Clock, patience
 from tests.providers.gcp.fake import AUDIENCE, OTHER, PROJECT
 
 if TYPE_CHECKING:
@@ -91,8 +90,8 @@ class Given:
             extra_ca=self.extra_ca,
             proxies=self.google.cloud.proxies,
         )
-        patience = Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
-        self.source = open_source(opening, patience, self.limit_s)
+        usual = patience(self.timeout_s)
+        self.source = open_source(opening, usual, self.limit_s)
         self.google.cloud.at_end.append(self.source.close)
 
     def once(self, reference: str, **given: str) -> FetchResult:

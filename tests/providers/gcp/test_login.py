@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contract.reasons import FetchFailure
+from providers import library_login
 from providers.extra_ca import ExtraCa
 from providers.protocol import Failed, Material
 from tests.providers.cloud import Reply
@@ -262,10 +263,13 @@ def test_a_token_that_google_calls_ended_is_replaced(given: Given) -> None:
     ]
 
 
-def test_a_login_that_hangs_is_ended(google: Google, tmp_path: Path) -> None:
+def test_a_login_that_hangs_is_ended(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The fetch goes on after the limit. No second login starts while the first hangs, and what it
-    comes to is used.
+    comes to is used, for as long as it is not given up.
     """
+    monkeypatch.setattr(library_login, "GIVEN_UP", 1e6)
     google.put("db", b"one")
     gate, hanging = threading.Event(), threading.Event()
 

@@ -9,10 +9,9 @@ import demo.bao
 from api.account import SecretAccount
 from controller.accounts import opening_of
 from demo.bao import ROOT, asked, binary
-from providers.http import Patience
 from providers.protocol import Again, FetchRequest
 from providers.vault.source.opening import open_source
-from tests.providers.conformance.store import Clock
+from tests.providers.conformance.store import Clock, patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,9 +81,7 @@ class Given:
             trouble=self.troubles.append,
             folder=self.folder,
         )
-        self.source = open_source(
-            opening, Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
-        )
+        self.source = open_source(opening, patience(self.timeout_s))
 
     def once(self, reference: str, **given: str) -> FetchResult:
         """One fetch."""
