@@ -18,7 +18,7 @@ from contract.reference import ReferenceRejected
 from policy.lint import lint
 from policy.load import read_texts, yaml_files
 from policy.match import Allowed, Matcher, PolicySet, Reason, Refused, policy_of
-from providers.references import parse_source
+from providers.references import in_namespace, parse_source
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +66,7 @@ def policy(
 def decide(policies: PolicySet, namespace: str, text: str) -> Decision:
     """As webhook and controller decide. Pure."""
     try:
-        source = parse_source(text)
+        source = in_namespace(parse_source(text), namespace)
     except ReferenceRejected as rejected:
         outcome = Refused(reason=Reason.BAD_REFERENCE, message=str(rejected))
         return Decision(namespace=namespace, reference=text, outcome=outcome)

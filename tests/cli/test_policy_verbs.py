@@ -85,6 +85,31 @@ def test_test(words: tuple[str, ...], code: int, said: str, folder: str) -> None
     assert said in found[1]
 
 
+OF_NAMESPACE = (
+    account("cluster", provider="kubernetes", kubernetes={}, aws=None),
+    policy(source("k8s:{namespace}/*", account="cluster")),
+    namespace("pay"),
+)
+
+
+@pytest.mark.parametrize(
+    ("reference", "code", "said"),
+    [
+        ("k8s:payments-db-secret#password", 0, "pattern k8s:pay/*\n"),
+        ("k8s@cluster:payments-db-secret", 0, "account  cluster\n"),
+        ("k8s:orders/db", 1, 'bad-reference: "orders/db" contains a /'),
+    ],
+)
+def test_a_reference_of_the_namespace_is_decided_as_in_an_annotation(
+    reference: str, code: int, said: str
+) -> None:
+    """The namespace is put in, as the webhook does it."""
+    stdin = make.as_file(*OF_NAMESPACE)
+    found = _typed("test", "pay", reference, "-f", "-", stdin=stdin)
+    assert found[0] == code, found
+    assert said in found[1]
+
+
 def test_test_for_programs(folder: str) -> None:
     """Every pattern that matches, the deciding one first."""
     _, out, _ = _typed("test", "pay", "aws-sm:/prod/pay/db", "-f", folder, "-o", "json")
