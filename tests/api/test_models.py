@@ -26,6 +26,7 @@ def allowing(pattern: str) -> dict[str, Any]:
     return policy(source(pattern))
 
 
+GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 ROLE = "arn:aws-us-gov:iam::123456789012:role/team/last+good"
 DELIMITED = (
     "{namespace} must be followed by / . _ + = @ ! or the end of the pattern, and one of these must"
@@ -67,6 +68,13 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         (
             "spec.aws.externalID: an externalID must be 2 to 1224 characters of"
             " A-Z a-z 0-9 _ + = , . @ : / and -"
+        ),
+    ),
+    "a URL with a path": (
+        account(aws={"regions": ["eu-west-1"], "endpoint": "http://localhost:4566/"}),
+        (
+            'spec.aws.endpoint: "http://localhost:4566/" has a path. Allowed: http:// or https://,'
+            ' a host and optionally a port. Did you mean "http://localhost:4566"?'
         ),
     ),
     "a burst that pays for no fetch": (
@@ -162,6 +170,35 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         ),
     ),
 }
+
+VAULT_URL = "https://payments.vault.azure.net"
+OF_A_URL = "Allowed: https://, a host and optionally a port"
+WRONG_URLS = {
+    f"{VAULT_URL}/": f'"{VAULT_URL}/" has a path. {OF_A_URL}. Did you mean "{VAULT_URL}"?',
+    f"{VAULT_URL}/secrets/db": (
+        f'"{VAULT_URL}/secrets/db" has a path. {OF_A_URL}. Did you mean "{VAULT_URL}"?'
+    ),
+    "payments.vault.azure.net": (
+        f'"payments.vault.azure.net" has no https://. {OF_A_URL}. Did you mean "{VAULT_URL}"?'
+    ),
+    "payments": f'"payments" has no https://. {OF_A_URL}, for example "{VAULT_URL}"',
+    "https://pay ments": f'"https://pay ments" is not a URL. {OF_A_URL}, for example "{VAULT_URL}"',
+    "https://me:word@payments.vault.azure.net/": (
+        "a URL must be https://, a host and optionally a port, without a path, for example"
+        f' "{VAULT_URL}"'
+    ),
+}
+"""By what was written; one that may hold a password is not quoted."""
+
+
+@pytest.mark.parametrize(("url", "message"), WRONG_URLS.items(), ids=WRONG_URLS)
+def test_a_wrong_url_is_told_the_right_one(url: str, message: str) -> None:
+    """Azure prints vaults with a / at the end."""
+    given = {"vaultURL": url, "tenantID": GUID, "auth": {"managedIdentity": {}}}
+    document = account(provider="azure", azure=given, aws=None)
+    with pytest.raises(PolicyError) as caught:
+        load_texts({"a.yaml": make.as_file(document)})
+    assert str(caught.value) == f"a.yaml, document 1: spec.azure.vaultURL: {message}"
 
 
 @pytest.mark.parametrize(("document", "message"), MISTAKES.values(), ids=MISTAKES)
