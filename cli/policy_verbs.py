@@ -172,7 +172,7 @@ def described(decision: Decision) -> dict[str, Any]:
 
 def _lint(arguments: argparse.Namespace, said: policies.Said, terminal: Terminal) -> int:
     known = said.policies
-    accounts = not arguments.files or bool(known.accounts)
+    accounts = not arguments.files or bool(known.accounts or known.unreadable_accounts)
     remarks = lint(known, accounts=accounts)
     wrong = bool(said.problems) or any(remark.error for remark in remarks)
     if arguments.output in MACHINE:

@@ -29,6 +29,7 @@ TEAM = policy(
     source("aws-sm:/shared/*", rules="critical"),
     source("aws-sm:/shared/*", account="test", rules="critical"),
 )
+TEAM_ONLY = (source("aws-sm:/a"), source("aws-sm:/b", rules="critical"))
 CLUSTER = [account(), account("test"), TEAM, namespace("pay"), namespace("pay-roll", None)]
 
 
@@ -157,6 +158,22 @@ def test_lint_without_accounts() -> None:
     code, _, err = _lint(TEAM)
     assert code == 0
     assert "note: the files have no SecretAccount, so accounts were not checked" in err
+
+
+def test_what_follows_from_an_object_that_cannot_be_read_is_not_said() -> None:
+    """Its mistake is, and once."""
+    broken = (account(spel=1), policy(*TEAM_ONLY), namespace("pay"))
+    code, out, err = _lint(*broken)
+    assert code == 1
+    assert "error  stdin, document 1: spec.spel" in out
+    assert "unknown-account" not in out
+    assert "no SecretAccount" not in err
+    stdin = make.as_file(account(), policy(*TEAM_ONLY, spel=1), namespace("pay"))
+    _, out, _ = _typed("test", "pay", "aws-sm:/a", "-f", "-", stdin=stdin)
+    assert "unreadable-policy: SecretPolicy team cannot be read" in out
+    stdin = make.as_file(*broken)
+    _, out, _ = _typed("test", "pay", "aws-sm:/a", "-f", "-", stdin=stdin)
+    assert "unreadable-policy: SecretAccount prod cannot be read" in out
 
 
 def test_a_file_that_is_not_there() -> None:

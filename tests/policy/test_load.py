@@ -42,6 +42,17 @@ MISTAKES = {
             ' Did you mean "prod"?'
         ),
     ),
+    "an account that cannot be read": (
+        make.as_file(account(buget=1), policy(source("aws-sm:/x"))),
+        'a.yaml, document 1: spec.buget: unknown field. Did you mean "budget"?',
+    ),
+    "an account with a wrong kind": (
+        make.as_file(account() | {"kind": "SecretAcount"}, policy(source("aws-sm:/x"))),
+        (
+            "a.yaml, document 1: kind must be one of SecretAccount, SecretPolicy, Namespace."
+            ' Did you mean "SecretAccount"?'
+        ),
+    ),
     "account of another provider": (
         make.as_file(account(), policy(source("file:/x"))),
         (
