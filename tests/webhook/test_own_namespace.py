@@ -70,3 +70,23 @@ def test_p7_no_annotation_names_another_namespace(annotation: str, says: str | N
         return
     assert verdict.outcome is Outcome.DENIED
     assert says in verdict.message
+
+
+def test_a_refusal_lists_what_an_annotation_may_have() -> None:
+    """No namespace, and nothing of another one."""
+    text = TEXT.replace("k8s:{namespace}/*", "k8s:{namespace}/app-*").replace(
+        "k8s:*/shared", "k8s:orders/o-*"
+    )
+    policies = load_texts({"policy.yaml": text})
+    asked = make.pod(annotations=make.asking(db="k8s:db"))
+    verdict = admit(asked, "payments", policies, CONFIG)
+    assert verdict.message.endswith("Allowed: k8s:app-*, k8s:b-*")
+
+
+def test_what_is_named_to_choose_an_account_is_an_annotation() -> None:
+    """It is taken when it is written so."""
+    asked = make.pod(annotations=make.asking(db="k8s:b-db"))
+    says = admit(asked, "payments", POLICIES, CONFIG).message
+    [*_, example] = [word for word in says.split('"') if word.startswith("k8s@")]
+    again = make.pod(annotations=make.asking(db=example))
+    assert admit(again, "payments", POLICIES, CONFIG).outcome is Outcome.INJECTED
