@@ -9,7 +9,7 @@ import pytest
 from api.account import SecretAccount
 from api.policy import SecretPolicy
 from policy.load import PolicyError, load_texts
-from providers.registry import SCHEMES
+from providers.registry import PROVIDERS, SCHEMES
 from tests import make
 from tests.policy.given import CLASSES, account, policy, source
 
@@ -26,6 +26,8 @@ def allowing(pattern: str) -> dict[str, Any]:
     return policy(source(pattern))
 
 
+PROVIDED = ", ".join(PROVIDERS)
+GCP = {"project": "payments-prod"}
 GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 ROLE = "arn:aws-us-gov:iam::123456789012:role/team/last+good"
 DELIMITED = (
@@ -47,7 +49,46 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "wrong type": (
         policy(X, allowEnvValue="yes"),
-        "spec.allowEnvValue: Input should be a valid boolean",
+        "spec.allowEnvValue: must be true or false, without quotes",
+    ),
+    "a number in quotes": (
+        account(budget={"callsPerSecond": "0.5", "burst": 4}),
+        "spec.budget.callsPerSecond: must be a number, so leave out the quotes: 0.5",
+    ),
+    "a number that is text": (
+        account(provider="gcp", aws=None, gcp=GCP | {"projectNumber": 123456789012}),
+        'spec.gcp.projectNumber: must be a string, so put it in quotes: "123456789012"',
+    ),
+    "a truth that is text": (
+        account(provider="gcp", aws=None, gcp={"project": True}),
+        "spec.gcp.project: must be a string, so put it in quotes",
+    ),
+    "a mapping that is text": (
+        account(provider="gcp", aws=None, gcp={"project": {}}),
+        "spec.gcp.project: must be a string",
+    ),
+    "one of a few": (
+        policy(X, agent={"mode": "folow"}),
+        'spec.agent.mode: "folow" is not valid. Allowed: follow, mount. Did you mean "follow"?',
+    ),
+    "the provider of a reference": (
+        account(provider="azure-kv"),
+        f'spec.provider: "azure-kv" is not valid. Allowed: {PROVIDED}. Did you mean "azure"?',
+    ),
+    "no provider": (
+        account(provider="asure"),
+        f'spec.provider: "asure" is not valid. Allowed: {PROVIDED}. Did you mean "azure"?',
+    ),
+    "a block without fields": (
+        account(provider="kubernetes", aws=None, kubernetes={"namespace": "payments"}),
+        "spec.kubernetes.namespace: unknown field. Allowed: no fields. Write {}",
+    ),
+    "the provider of an account": (
+        allowing("kubernetes:{namespace}/*"),
+        (
+            "spec.sources[0].allow[0]: must be provider:pattern, with provider one of"
+            f' {", ".join(SCHEMES)}. Did you mean "k8s"?'
+        ),
     ),
     "duration": (
         policy(X, **changed(refreshInterval="15")),

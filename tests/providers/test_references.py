@@ -124,6 +124,12 @@ REJECTED = {
     "AWS-SM:db": f'"AWS-SM" is not a valid provider. Allowed: {KNOWN}. Did you mean "aws-sm"?',
     "files:/a": f'"files" is not a valid provider. Allowed: {KNOWN}. Did you mean "file"?',
     "valut:a/b": f'"valut" is not a valid provider. Allowed: {KNOWN}. Did you mean "vault"?',
+    "kubernetes:db": f'"kubernetes" is not a valid provider. Allowed: {KNOWN}. Did you mean "k8s"?',
+    "azure:db": f'"azure" is not a valid provider. Allowed: {KNOWN}. Did you mean "azure-kv"?',
+    "GCP@prod:db": f'"GCP" is not a valid provider. Allowed: {KNOWN}. Did you mean "gcp-sm"?',
+    "aws:db": (
+        f'"aws" is not a valid provider. Allowed: {KNOWN}. Did you mean "aws-sm" or "aws-ssm"?'
+    ),
     "arn:aws:x": f'"arn" is not a valid provider. Allowed: {KNOWN}',
     "\x1b[31m:x": f'"\\x1b[31m" is not a valid provider. Allowed: {KNOWN}',
     "aws-sm@:db": f'"" {ACCOUNT}',
