@@ -45,7 +45,7 @@ class Text:
             raise ValueError((self.helped and self.helped(value)) or self.says)
         for pattern, says in self.never:
             if re.search(pattern, value):
-                raise ValueError(says)
+                raise ValueError((self.helped and self.helped(value)) or says)
         return value
 
     @property

@@ -79,6 +79,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         account(provider="asure"),
         f'spec.provider: "asure" is not valid. Allowed: {PROVIDED}. Did you mean "azure"?',
     ),
+    "a location that is none": (
+        account(provider="gcp", aws=None, gcp=GCP | {"location": "global"}),
+        'spec.gcp.location: a location must not be "global": omit it for global secrets',
+    ),
+    "a zone": (
+        account(provider="gcp", aws=None, gcp=GCP | {"location": "europe-west3-a"}),
+        'spec.gcp.location: "europe-west3-a" is a zone. Did you mean "europe-west3"?',
+    ),
     "a block without fields": (
         account(provider="kubernetes", aws=None, kubernetes={"namespace": "payments"}),
         "spec.kubernetes.namespace: unknown field. Allowed: no fields. Write {}",
