@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KINDS = ("SecretAccount", "SecretPolicy", "Namespace")
 MOST_PROBLEM = 200
 """Characters of what the reader of YAML says, which quotes the text."""
+MOST_PATH = 200
+"""Characters of a path."""
 _LOG = logging.getLogger("lastgood.policy")
 
 
@@ -78,14 +80,21 @@ class FolderPolicies:
 
 
 def load_folder(folder: Path) -> PolicySet:
-    """The objects of every `*.yaml` and `*.yml` in `folder`. PolicyError names every mistake at
-    once.
+    """The objects of every `*.yaml` and `*.yml` in `folder`, or of a file. PolicyError names every
+    mistake at once.
     """
     try:
-        texts = {path.name: path.read_text(encoding="utf-8") for path in yaml_files(folder)}
+        files = [folder] if folder.is_file() else yaml_files(folder)
+        texts = {path.name: path.read_text(encoding="utf-8") for path in files}
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{folder} cannot be read: {error}") from error
+        raise PolicyError(f"{shown(str(folder), MOST_PATH)} {not_read(error)}") from error
     return load_texts(texts)
+
+
+def not_read(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file is not read, without the numbers of an operating system."""
+    why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    return f"cannot be read: {why}"
 
 
 def load_texts(texts: Mapping[str, str]) -> PolicySet:

@@ -176,6 +176,23 @@ def test_what_follows_from_an_object_that_cannot_be_read_is_not_said() -> None:
     assert "unreadable-policy: SecretAccount prod cannot be read" in out
 
 
+@pytest.mark.parametrize(
+    ("namespace", "label"),
+    [("pay", "team"), ("pay-roll", "team"), ("orders", "POLICY")],
+)
+def test_files_without_the_namespace(namespace: str, label: str) -> None:
+    """What is missing is named, with the option that stands for it, and that helps."""
+    stdin = make.as_file(account(), policy(*TEAM_ONLY))
+    _, out, _ = _typed("test", namespace, "aws-sm:/a", "-f", "-", stdin=stdin)
+    option = f"--label lastgood.dev/policy={label}"
+    says = f". The files have no Namespace {namespace}: add it, or give {option}\n"
+    assert out.endswith(says)
+    given = ("--label", f"lastgood.dev/policy={label}")
+    code, out, _ = _typed("test", namespace, "aws-sm:/a", "-f", "-", *given, stdin=stdin)
+    assert (code == 0) == (label == "team")
+    assert "The files have no" not in out
+
+
 def test_a_file_that_is_not_there() -> None:
     """One sentence."""
     with pytest.raises(CommandError, match=r"none\.yaml cannot be read: No such file"):
