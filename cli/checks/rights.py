@@ -59,6 +59,7 @@ EVERYWHERE = (
     *_each("get list watch", "namespaces"),
     *_each("list watch patch", "pods"),
     *_each("create", "events", "events.k8s.io"),
+    *_each("list watch", "externalsecrets", "external-secrets.io"),
 )
 """Of the controller."""
 _RECORDS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from cli.checks.facts import Facts
 from cli.checks.model import Level, Unknown, carried_out, named
 from cli.checks.rights import Right
 from cli.checks.table import AFTER, BEFORE
+from cli.options import duration
 from kube.forbidden_requests import AttemptOutcome
 from tests.make.waiting import REPOSITORY
 
@@ -235,6 +237,22 @@ def test_what_cannot_be_known_is_skipped() -> None:
         facts = {"leases": Unknown("you may not list leases", failed), "system": "a"}
         (line,) = carried_out([check], facts)
         assert (line.finding.level, line.finding.said) == (level, "you may not list leases")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("0", 0), ("1.5", 1.5), ("90s", 90), ("2m", 120), ("1m30s", 90), ("1h", 3600)],
+)
+def test_durations(text: str, expected: float) -> None:
+    """As in policies, or a number of seconds."""
+    assert duration(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "2h", "m", "5d", "-1", "1s1m", "nan", "inf"])
+def test_what_is_no_duration(text: str) -> None:
+    """It is refused, and what is longer than an hour."""
+    with pytest.raises(ArgumentTypeError):
+        duration(text)
 
 
 def test_odd_objects() -> None:

@@ -23,7 +23,7 @@ from workqueue.clock import SystemClock
 from cli.cluster_snapshots import ClusterSnapshots
 from cli.api_client import connected
 from controller import spec as specs
-from controller.spec import Name
+from controller.spec import SnapshotName
 
 clock = SystemClock()
 with connected([Path(sys.argv[1])], None, clock) as connection:
@@ -31,7 +31,7 @@ with connected([Path(sys.argv[1])], None, clock) as connection:
     for number in range(int(sys.argv[4])):
         version = f"{sys.argv[3]}-{number}"
         cluster.amend(
-            Name("payments", sys.argv[2]), lambda spec: specs.revoked(spec, version)
+            SnapshotName("payments", sys.argv[2]), lambda spec: specs.revoked(spec, version)
         )
 """
 

@@ -93,9 +93,7 @@ def documented(scheme: str) -> list[dict[str, Any]]:
     (block,) = re.findall(r"```yaml\n(apiVersion: .*?)```", page, re.DOTALL)
     account, policy = yaml.safe_load_all(block)
     spec = account["spec"]
-    if scheme == "gcp-sm":
-        del spec["gcp"]["credentialsFile"]
-    else:
+    if scheme == "azure-kv":
         spec["azure"]["auth"] = {"managedIdentity": {}}
     return [account, policy]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
@@ -290,6 +291,7 @@ def test_a_new_token_that_is_refused_is_a_denial(given: Given) -> None:
 def test_an_extra_ca_is_trusted_by_login_and_reads(azure: AzureCloud, tmp_path: Path) -> None:
     """Where the account names no CA of its own."""
     extra_ca = ExtraCa(azure.cloud.ca_file, pytest.fail)
-    assert read(Given(azure, tmp_path, account(caFile=None), extra_ca=extra_ca))
+    with contextlib.closing(extra_ca):
+        assert read(Given(azure, tmp_path, account(caFile=None), extra_ca=extra_ca))
     without = Given(azure, tmp_path, account(caFile=None))
     assert without.ask("db") == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:SSLError")
