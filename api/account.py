@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, create_model, field_validator, model_vali
 from contract.reference import CHARACTERS, CHARACTERS_LISTED, ReferenceRejected
 from providers.references import canonicalise
 from providers.registry import PROVIDERS
+from schema.error_messages import not_one_of
 from schema.fields import LABEL, Version
 from schema.strict_model import LIST, AdminStatus, Metadata, Model, rules
 
@@ -121,6 +122,15 @@ class _Spec(Model):
         """The block that `provider` names."""
         block: Block = getattr(self, self.provider)
         return block
+
+    @field_validator("provider", mode="before")
+    @classmethod
+    def _not_a_scheme(cls, value: object) -> object:
+        """Whoever writes a reference's provider is told the account's."""
+        served = {scheme.name: it.name for it in PROVIDERS.values() for scheme in it.schemes}
+        if isinstance(value, str) and value in served and value not in PROVIDERS:
+            raise ValueError(not_one_of(value, tuple(PROVIDERS), served[value]))
+        return value
 
     @model_validator(mode="after")
     def _one_block(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from contract.reference import CHARACTERS, CHARACTERS_LISTED
-from contract.spelling import suggestion
+from providers.references import nearest_scheme
 from providers.registry import SCHEMES
 from schema.constraints import Text
 
@@ -37,9 +37,9 @@ _ALLOW = Text(
 def _provider(value: str) -> str:
     provider, colon, _ = value.partition(":")
     if not colon or provider not in SCHEMES:
-        hint = suggestion(provider, tuple(SCHEMES))
         raise ValueError(
-            f"must be provider:pattern, with provider one of {', '.join(SCHEMES)}{hint}"
+            f"must be provider:pattern, with provider one of {', '.join(SCHEMES)}"
+            f"{nearest_scheme(provider)}"
         )
     return value
 

@@ -111,13 +111,17 @@ def moment(date: str | None) -> float | None:
 
 
 @contextmanager
-def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Iterator[ApiConnection]:
-    """The API server that kubeconfigs name, or, without any, that of the pod we run in."""
+def connected(
+    files: Sequence[Path], context: str | None, clock: Clock, instead: str = ""
+) -> Iterator[ApiConnection]:
+    """The API server that kubeconfigs name, or, without any, that of the pod we run in. `instead`:
+    what to do where there is none.
+    """
     with asyncio.Runner() as runner:
         try:
             place = runner.run(locate(files, context))
         except ConfigError as error:
-            raise CommandError(_help(str(error), files)) from None
+            raise CommandError(_help(str(error), files, instead)) from None
         api = Api(place.configuration, user_agent=_AGENT)
         attempts = Attempts(place.configuration, user_agent=_AGENT, timeout_s=_TRIAL_S)
         try:
@@ -127,10 +131,10 @@ def connected(files: Sequence[Path], context: str | None, clock: Clock) -> Itera
             runner.run(attempts.close())
 
 
-def _help(message: str, files: Sequence[Path]) -> str:
+def _help(message: str, files: Sequence[Path], instead: str) -> str:
     if files:
         return message
     return (
         "no kubeconfig found (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is not a pod with"
-        " a service account"
+        f" a service account{instead}"
     )

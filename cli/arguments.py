@@ -161,9 +161,9 @@ def _add_manifests(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--policy",
-        metavar="DIR",
+        metavar="PATH",
         type=Path,
-        help="folder with policies (default: those on the cluster)",
+        help="file or folder with policies (default: the cluster's)",
     )
     verb.add_argument(
         "--strict", action="store_true", help="fail, not warn, on annotations without effect"

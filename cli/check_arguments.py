@@ -87,7 +87,12 @@ def add_policy(verbs: Verbs, called: str) -> None:
     )
     add_help(policy)
     acts = policy.add_subparsers(
-        dest="act", metavar="ACT", required=True, title="acts", prog=called, parser_class=Parser
+        dest="act",
+        metavar="ACT",
+        required=True,
+        title="acts",
+        prog=f"{called} policy",
+        parser_class=Parser,
     )
     for name, verb in _POLICY.items():
         takes = "NAMESPACE REFERENCE..." if name == "test" else ""

@@ -44,4 +44,13 @@ def connected(
     if arguments.context is not None and not files:
         message = f"context {arguments.context} not found: there is no kubeconfig"
         raise CommandError(message)
-    return connected_to(files, arguments.context, clock)
+    return connected_to(files, arguments.context, clock, _instead(arguments))
+
+
+def _instead(arguments: argparse.Namespace) -> str:
+    """Some verbs need no cluster."""
+    if arguments.verb == "policy":
+        return ". Without a cluster, give the policies with -f PATH"
+    if arguments.verb == "render" or (arguments.verb == "presync" and not arguments.apply):
+        return ". Without a cluster, give the policies with --policy PATH"
+    return ". Choose a cluster with --kubeconfig FILE"

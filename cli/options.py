@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from cli.settings import KUBECONFIG
 from cli.usage import Formatter, Parser
+from contract.quoted import shown
 
 EXIT_CODES = """\
 exit codes: 0 done, 1 failed, 2 wrong arguments, 3 saved but no controller
@@ -109,32 +110,28 @@ def add_output(
 
 
 def add_wait(verb: argparse.ArgumentParser, what: str) -> None:
-    """`--wait SECONDS`, for `what`."""
+    """`--wait DURATION`, for `what`."""
     verb.add_argument(
         "--wait",
-        metavar="SECONDS",
-        type=seconds,
+        metavar="DURATION",
+        type=duration,
         default=WAIT_S,
-        help=f"{what} up to this long (default: %(default)g)",
+        help=f"{what} up to this long (default: %(default)gs)",
     )
 
 
 def duration(text: str) -> float:
-    """Seconds: `90`, `90s`, `2m`, `1m30s`, `1h`."""
-    found = _DURATION.fullmatch(text)
-    if found is None or not text:
-        return seconds(text)
-    parts = zip(found.groups(), (3600, 60, 1), strict=True)
-    return seconds(str(sum(int(part or 0) * unit for part, unit in parts)))
-
-
-def seconds(text: str) -> float:
-    """A number of them, at most an hour."""
+    """Seconds, at most an hour: `90`, `0.5`, `90s`, `2m`, `1m30s`, `1h`."""
+    parts = _DURATION.fullmatch(text)
     try:
-        found = float(text)
-    except ValueError:
+        if parts is None or not text:
+            found = float(text)
+        else:
+            amounts = zip(parts.groups(), (3600, 60, 1), strict=True)
+            found = float(sum(int(part or 0) * unit for part, unit in amounts))
+    except (ValueError, OverflowError):
         found = -1.0
     if not 0 <= found <= 3600:  # noqa: PLR2004 - an hour
-        message = f"{text!r} is not a number of seconds between 0 and 3600"
+        message = f'"{shown(text)}" is not a duration. Allowed: 0s to 1h, for example 90s, 2m'
         raise argparse.ArgumentTypeError(message)
     return found

@@ -13,12 +13,13 @@ from cli.exit_codes import CommandError, Exit
 from cli.listing import duration, table
 from cli.open_cluster import connected
 from cli.output import MACHINE, written
+from contract.annotations import POLICY_LABEL
 from contract.quoted import shown
 from contract.reference import ReferenceRejected
 from policy.lint import lint
-from policy.load import read_texts, yaml_files
-from policy.match import Allowed, Matcher, PolicySet, Reason, Refused, policy_of
-from providers.references import parse_source
+from policy.load import not_read, read_texts, yaml_files
+from policy.match import Allowed, Matcher, PolicySet, Reason, Refused, glob, policy_of
+from providers.references import in_namespace, parse_source
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +67,7 @@ def policy(
 def decide(policies: PolicySet, namespace: str, text: str) -> Decision:
     """As webhook and controller decide. Pure."""
     try:
-        source = parse_source(text)
+        source = in_namespace(parse_source(text), namespace)
     except ReferenceRejected as rejected:
         outcome = Refused(reason=Reason.BAD_REFERENCE, message=str(rejected))
         return Decision(namespace=namespace, reference=text, outcome=outcome)
@@ -105,8 +106,7 @@ def _texts(files: Iterable[Path], terminal: Terminal) -> Iterable[tuple[str, str
             for file in yaml_files(path) if path.is_dir() else [path]:
                 yield str(file), file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise CommandError(f"{shown(str(path))} cannot be read: {why}") from None
+            raise CommandError(f"{shown(str(path))} {not_read(error)}") from None
 
 
 def _test(arguments: argparse.Namespace, said: policies.Said, terminal: Terminal) -> int:
@@ -116,6 +116,8 @@ def _test(arguments: argparse.Namespace, said: policies.Said, terminal: Terminal
     if arguments.label is not None:
         known = replace(known, namespaces={**known.namespaces, arguments.of: arguments.label})
     decisions = [decide(known, arguments.of, text) for text in arguments.references]
+    if arguments.files and arguments.of not in known.namespaces:
+        decisions = [_without_namespace(known, decision) for decision in decisions]
     if arguments.output in MACHINE:
         documents = [described(decision) for decision in decisions]
         terminal.out.write(written(documents, arguments.output))
@@ -127,6 +129,21 @@ def _test(arguments: argparse.Namespace, said: policies.Said, terminal: Terminal
     if wrong and not wanted:
         terminal.tell(f"lastgood: {len(wrong)} allowed, but --expect is refused")
     return Exit.REFUSED if wrong else Exit.DONE
+
+
+def _without_namespace(policies: PolicySet, decision: Decision) -> Decision:
+    """What files lack, if that decides. A policy that lists the namespace is proposed."""
+    outcome, namespace = decision.outcome, decision.namespace
+    if not isinstance(outcome, Refused) or outcome.reason is not Reason.NO_POLICY:
+        return decision
+    listing = (
+        name
+        for name, policy in sorted(policies.policies.items())
+        if any(glob(pattern, namespace) for pattern in policy.spec.namespaces)
+    )
+    label = f"--label {POLICY_LABEL}={next(listing, 'POLICY')}"
+    more = f". The files have no Namespace {namespace}: add it, or give {label}"
+    return replace(decision, outcome=replace(outcome, message=outcome.message + more))
 
 
 def sentences(decision: Decision) -> str:
@@ -172,7 +189,7 @@ def described(decision: Decision) -> dict[str, Any]:
 
 def _lint(arguments: argparse.Namespace, said: policies.Said, terminal: Terminal) -> int:
     known = said.policies
-    accounts = not arguments.files or bool(known.accounts)
+    accounts = not arguments.files or bool(known.accounts or known.unreadable_accounts)
     remarks = lint(known, accounts=accounts)
     wrong = bool(said.problems) or any(remark.error for remark in remarks)
     if arguments.output in MACHINE:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from contract.quoted import shown
 from contract.spelling import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WIDTH = 80
 """Columns of `--help`, so that it is the same everywhere."""
@@ -29,7 +33,25 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Names the nearest valid spelling of a wrong verb or format."""
+    """Names the nearest valid spelling of a wrong verb, option or format."""
+
+    def parse_known_args(  # type: ignore[override]  # it has overloads; nobody gives a class of their own
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Nothing is left over for the parser above, which knows neither verb nor options."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._unknown(unknown))
+        return found, unknown
+
+    def _unknown(self, words: list[str]) -> str:
+        word = next((word for word in words if word.startswith("-")), None)
+        if word is None:
+            return f'"{shown(words[0])}" is one argument too many'
+        option = word.partition("=")[0]
+        options = [text for text in self._option_string_actions if text.startswith("--")]
+        hint = suggestion(option, options) or f'. "{self.prog} --help" lists the options'
+        return f'"{shown(option)}" is not valid{hint}'
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is None or value in action.choices:

@@ -12,7 +12,7 @@ from contract.reference import ReferenceRejected
 from contract.spelling import suggestion
 from policy.match import Reason, Refused, glob, policy_of, rank
 from policy.pattern_cover import covers
-from providers.references import canonicalise
+from providers.references import canonicalise, namespace_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,8 +205,16 @@ def _patterns(policy: SecretPolicy) -> Iterator[Remark]:
 
 
 def _nothing(policy: SecretPolicy, pattern: _Pattern) -> Remark | None:
-    """That no reference which the provider accepts matches."""
+    """That no reference which the provider accepts matches, or none of the policy's namespaces."""
     provider = pattern.whole.partition(":")[0]
+    place = namespace_of(provider, pattern.text)
+    if place is not None and not _may_be_of(policy, place):
+        message = (
+            f'"{pattern.whole}" matches no secret of a namespace that this policy lists:'
+            f" {provider} references are of the pod's own namespace. Did you mean"
+            f' "{provider}:{NAMESPACE}/{written(provider, pattern.text)}"?'
+        )
+        return _remark(Rule.MATCHES_NOTHING, policy, pattern.field, message)
     rejected = ""
     for one, many in product(_FILLS, _LONG_FILLS):
         filled = pattern.text.replace(NAMESPACE, "ns").replace("**", many).replace("*", one)
@@ -218,6 +226,13 @@ def _nothing(policy: SecretPolicy, pattern: _Pattern) -> Remark | None:
         return None
     message = f'"{pattern.whole}" matches no valid reference, for example: {rejected}'
     return _remark(Rule.MATCHES_NOTHING, policy, pattern.field, message)
+
+
+def _may_be_of(policy: SecretPolicy, place: str) -> bool:
+    """Whether the namespace in a pattern may be one that the policy lists."""
+    if "*" in place or NAMESPACE in place:
+        return True
+    return any(glob(pattern, place) for pattern in policy.spec.namespaces)
 
 
 def _shadowed(policy: SecretPolicy, pattern: _Pattern, rivals: list[_Pattern]) -> Remark | None:

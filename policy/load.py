@@ -14,7 +14,7 @@ from api.account import SecretAccount
 from api.policy import SecretPolicy
 from contract.annotations import POLICY_LABEL
 from contract.quoted import shown
-from contract.spelling import suggestion
+from contract.spelling import nearest, suggestion
 from policy.match import PolicySet
 from policy.scalars import Loader
 from schema.error_messages import explain
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KINDS = ("SecretAccount", "SecretPolicy", "Namespace")
 MOST_PROBLEM = 200
 """Characters of what the reader of YAML says, which quotes the text."""
+MOST_PATH = 200
+"""Characters of a path."""
 _LOG = logging.getLogger("lastgood.policy")
 
 
@@ -78,14 +80,21 @@ class FolderPolicies:
 
 
 def load_folder(folder: Path) -> PolicySet:
-    """The objects of every `*.yaml` and `*.yml` in `folder`. PolicyError names every mistake at
-    once.
+    """The objects of every `*.yaml` and `*.yml` in `folder`, or of a file. PolicyError names every
+    mistake at once.
     """
     try:
-        texts = {path.name: path.read_text(encoding="utf-8") for path in yaml_files(folder)}
+        files = [folder] if folder.is_file() else yaml_files(folder)
+        texts = {path.name: path.read_text(encoding="utf-8") for path in files}
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{folder} cannot be read: {error}") from error
+        raise PolicyError(f"{shown(str(folder), MOST_PATH)} {not_read(error)}") from error
     return load_texts(texts)
+
+
+def not_read(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file is not read, without the numbers of an operating system."""
+    why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    return f"cannot be read: {why}"
 
 
 def load_texts(texts: Mapping[str, str]) -> PolicySet:
@@ -118,11 +127,18 @@ class _Loader:
         self.policies: dict[str, SecretPolicy] = {}
         self.namespaces: dict[str, str | None] = {}
         self.problems: list[str] = []
+        self._unreadable: dict[str, set[str]] = {kind: set() for kind in KINDS}
         self._where: dict[tuple[str, str], str] = {}
 
     def found(self) -> PolicySet:
         """What was read so far."""
-        return PolicySet(accounts=self.accounts, policies=self.policies, namespaces=self.namespaces)
+        return PolicySet(
+            accounts=self.accounts,
+            policies=self.policies,
+            namespaces=self.namespaces,
+            unreadable_accounts=frozenset(self._unreadable["SecretAccount"] - self.accounts.keys()),
+            unreadable_policies=frozenset(self._unreadable["SecretPolicy"] - self.policies.keys()),
+        )
 
     def read(self, name: str, text: str) -> None:
         """Take the objects of one file, or note what is wrong with it."""
@@ -141,8 +157,11 @@ class _Loader:
     def _take(self, where: str, document: object) -> None:
         kind = document.get("kind") if isinstance(document, dict) else None
         if not isinstance(document, dict) or kind not in KINDS:
-            hint = suggestion(kind, KINDS) if isinstance(kind, str) else ""
+            meant = nearest(kind, KINDS) if isinstance(kind, str) else None
+            hint = "" if meant is None else f'. Did you mean "{meant}"?'
             self.problems.append(f"{where}: kind must be one of {', '.join(KINDS)}{hint}")
+            if isinstance(document, dict) and meant is not None:
+                self._cannot_read(meant, document)
             return
         if kind == "Namespace":
             self._take_namespace(where, document)
@@ -157,10 +176,15 @@ class _Loader:
         except ValidationError as error:
             model: type[BaseModel] = SecretAccount if kind == "SecretAccount" else SecretPolicy
             self.problems.extend(f"{where}: {problem}" for problem in explain(model, error))
+            self._cannot_read(kind, document)
+
+    def _cannot_read(self, kind: str, document: dict[str, Any]) -> None:
+        """So that nobody is told that there is no such object, which is all that others know."""
+        name = _name_of(document)
+        self._unreadable[kind].add(name if isinstance(name, str) else "")
 
     def _take_namespace(self, where: str, document: dict[str, Any]) -> None:
-        metadata = document.get("metadata")
-        name = metadata.get("name") if isinstance(metadata, dict) else None
+        metadata, name = document.get("metadata"), _name_of(document)
         labels = (metadata.get("labels") or {}) if isinstance(metadata, dict) else {}
         label = labels.get(POLICY_LABEL) if isinstance(labels, dict) else None
         if not isinstance(name, str) or not (label is None or isinstance(label, str)):
@@ -182,6 +206,8 @@ class _Loader:
             for index, source in enumerate(policy.spec.sources):
                 where = f"{self._where['SecretPolicy', policy.name]}: spec.sources[{index}]"
                 account = self.accounts.get(source.account)
+                if account is None and source.account in self._unreadable["SecretAccount"]:
+                    continue
                 if account is None:
                     hint = suggestion(source.account, self.accounts)
                     self.problems.append(
@@ -195,6 +221,11 @@ class _Loader:
                             f"{where}.allow: account {account.name} has provider {kind}, which"
                             f" cannot serve {allow}"
                         )
+
+
+def _name_of(document: dict[str, Any]) -> object:
+    metadata = document.get("metadata")
+    return metadata.get("name") if isinstance(metadata, dict) else None
 
 
 def yaml_files(folder: Path) -> list[Path]:

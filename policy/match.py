@@ -17,11 +17,11 @@ from api.patterns import NAMESPACE
 from contract.annotations import POLICY_LABEL
 from contract.reference import ReferenceRejected
 from contract.spelling import quick_suggestion
-from providers.references import canonicalise, namespace_of
+from providers.references import canonicalise, namespace_of, written
 from schema.fields import LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from api.account import SecretAccount
     from api.policy import SecretPolicy, SourceRule
@@ -144,7 +144,7 @@ class Matcher:
             return self._not_allowed(provider, account)
         accounts = sorted({match.source.account for match in matches})
         if len(accounts) > 1:
-            return _ambiguous(self._policy, accounts, provider, canonical)
+            return _ambiguous(self._policy, accounts, provider, written(provider, canonical))
         missing = self._missing(accounts[0], provider)
         if missing is not None:
             return missing
@@ -360,12 +360,25 @@ def _not_allowed(
             brief=outline + ASK,
         )
     patterns = [allow.replace(NAMESPACE, namespace) for source in sources for allow in source.allow]
-    shown = [pattern for pattern in dict.fromkeys(patterns) if pattern.startswith(provider + ":")]
+    shown = [*_as_in_annotations(dict.fromkeys(patterns), provider, namespace)]
     allowed = (
         f". Allowed: {_few(shown)}" if shown else f". It allows no secrets of provider {provider}"
     )
     outline = f"policy {policy.name} does not allow this secret in namespace {namespace}"
     return Refused(reason=Reason.NOT_ALLOWED, message=outline + allowed, brief=outline + ASK)
+
+
+def _as_in_annotations(patterns: Iterable[str], provider: str, namespace: str) -> Iterator[str]:
+    """Those of a provider that say something of the namespace, once each."""
+    told = set()
+    for pattern in patterns:
+        head, _, text = pattern.partition(":")
+        place = namespace_of(provider, text)
+        if head == provider and (place is None or glob(place, namespace)):
+            annotated = f"{provider}:{written(provider, text)}"
+            if annotated not in told:
+                told.add(annotated)
+                yield annotated
 
 
 def _few(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from contract.reference import (
     is_property,
 )
 from contract.spelling import quick_suggestion
-from providers.registry import SCHEMES
+from providers.registry import PROVIDERS, SCHEMES
 
 if TYPE_CHECKING:
     from providers.definition import Scheme
@@ -93,11 +93,22 @@ def canonicalise(provider: str, raw: str) -> str:
 def _scheme(provider: str) -> Scheme:
     scheme = SCHEMES.get(provider)
     if scheme is None:
-        hint = quick_suggestion(provider, tuple(SCHEMES))
         raise ReferenceRejected(
-            f'"{shown(provider)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}{hint}'
+            f'"{shown(provider)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}'
+            f"{nearest_scheme(provider)}"
         )
     return scheme
+
+
+def nearest_scheme(word: str) -> str:
+    """`. Did you mean "x"?`, or nothing. The name of an account's provider is taken for those of
+    its references.
+    """
+    meant = PROVIDERS.get(word.lower())
+    if meant is None:
+        return quick_suggestion(word, tuple(SCHEMES))
+    names = " or ".join(f'"{scheme.name}"' for scheme in meant.schemes)
+    return f". Did you mean {names}?"
 
 
 def _as_written(provider: str, raw: str) -> str:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, JsonValue
     from pydantic.json_schema import JsonSchemaValue
 
@@ -34,14 +36,16 @@ class Text:
     never: tuple[tuple[str, str], ...] = ()
     """Patterns that are found nowhere in it, each with the sentence for one that is; in CEL, so
     that the API server says the sentence too."""
+    helped: Callable[[str], str | None] | None = None
+    """A sentence of its own for a value that is otherwise; None: `says`."""
 
     def checked(self, value: str) -> str:
         """The value itself. ValueError: the sentence."""
         if not self.least <= len(value) <= self.most or not re.fullmatch(self.pattern, value):
-            raise ValueError(self.says)
+            raise ValueError((self.helped and self.helped(value)) or self.says)
         for pattern, says in self.never:
             if re.search(pattern, value):
-                raise ValueError(says)
+                raise ValueError((self.helped and self.helped(value)) or says)
         return value
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from contract.quoted import MOST, shown
 from contract.snapshot_format import MOST_VERSION
 from schema import quantity
 from schema.constraints import Text
@@ -29,6 +30,10 @@ _PAUSE = Text(
 )
 _QUANTITY = Text(pattern=quantity.PATTERN, says=quantity.SENTENCE, most=32)
 _HOST = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ENDPOINT = rf"https?://({_HOST}([.]{_HOST})*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?"
+_MOST_ENDPOINT = 270
+_SECRETIVE = frozenset("@?#")
+"""A URL with these may hold a password or a token, so it is not quoted."""
 
 
 def _seconds(value: object) -> float:
@@ -50,6 +55,36 @@ def _quantity(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError('a quantity must be text, for example "100m" or "32Mi"')  # noqa: TRY004 - pydantic wants ValueError
     return _QUANTITY.checked(str(value))
+
+
+def endpoint(*, https: bool, example: str) -> Text:
+    """Of a URL without a path. The pattern takes http:// too: where it is wrong, a rule of the
+    block says so, and alone.
+    """
+    schemes = "https://" if https else "http:// or https://"
+    allowed = f"{schemes}, a host and optionally a port"
+
+    def helped(value: str) -> str | None:
+        if set(value) & _SECRETIVE:
+            return None
+        scheme, given, rest = value.partition("://")
+        host, path, _ = (rest if given else value).partition("/")
+        origin = f"{scheme if given and not https else 'https'}://{host}"
+        likely = len(origin) <= MOST and (given or "." in host)
+        hint = (
+            f'. Did you mean "{origin}"?'
+            if likely and re.fullmatch(_ENDPOINT, origin)
+            else f', for example "{example}"'
+        )
+        wrong = "has a path" if given and path else "is not a URL" if given else "has no https://"
+        return f'"{shown(value)}" {wrong}. Allowed: {allowed}{hint}'
+
+    return Text(
+        pattern=_ENDPOINT,
+        says=f'a URL must be {allowed}, without a path, for example "{example}"',
+        most=_MOST_ENDPOINT,
+        helped=helped,
+    )
 
 
 def _yes(value: object) -> bool:
@@ -104,17 +139,7 @@ Quantity = Annotated[
         }
     ),
 ]
-Endpoint = Annotated[
-    str,
-    Text(
-        pattern=rf"https?://({_HOST}([.]{_HOST})*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?",
-        says=(
-            "a URL must be http:// or https://, a host and optionally a port, without a path,"
-            ' for example "https://secrets.example.com:8200"'
-        ),
-        most=270,
-    ),
-]
+Endpoint = Annotated[str, endpoint(https=False, example="https://secrets.example.com:8200")]
 File = Annotated[
     str,
     Text(

@@ -35,13 +35,14 @@ from contract.snapshot_format import data_key
 from contract.spelling import quick_suggestion
 from policy import match
 from policy.match import Allowed, Matcher, Refused
-from providers.references import in_namespace
+from providers.references import in_namespace, namespace_of, written
 from webhook import container_resources, containers, cost, podspec
 from webhook.container_resources import cache_size
 from webhook.containers import PodRequest
 from webhook.file_access import access_of
 from webhook.pod_annotations import PodAnnotations, SecretRequest, ours, read
 from webhook.pod_mistakes import collisions, pod_mistakes
+from webhook.secrets_read import secrets_read
 from webhook.verdict import ENOUGH, MOST_HINTS, Denial, Mistake
 
 if TYPE_CHECKING:
@@ -166,7 +167,17 @@ def decide(
         chosen=chosen,
         variables=variables,
         native=native,
-        warnings=access.warnings + warnings,
+        warnings=access.warnings + warnings + secrets_read(spec, _own_secrets(grants)),
+    )
+
+
+def _own_secrets(grants: _Grants) -> frozenset[str]:
+    """The names of those that are Kubernetes Secrets of the pod's namespace."""
+    sources = (item.secret.source for item in grants.granted)
+    return frozenset(
+        written(source.provider, source.reference)
+        for source in sources
+        if namespace_of(source.provider, source.reference) is not None
     )
 
 
@@ -223,9 +234,9 @@ def _grant(
     mistakes: list[Mistake] = []
     count, most = len(asked.secrets), policy.spec.limits.secrets_per_pod
     matcher = Matcher(policies, policy, namespace)
-    for written in asked.secrets[:most]:  # which bounds the time that one pod takes
-        source = in_namespace(written.source, namespace)
-        secret = replace(written, source=source)
+    for request in asked.secrets[:most]:  # which bounds the time that one pod takes
+        source = in_namespace(request.source, namespace)
+        secret = replace(request, source=source)
         answer = matcher.decide(source.provider, source.account, source.reference)
         if isinstance(answer, Refused):
             refusal: str | None = answer.told(known=known)

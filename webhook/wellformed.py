@@ -53,11 +53,15 @@ _SECURITY = _Object(
         "windowsOptions": _Object({"hostProcess": _FLAG}),
     }
 )
+_SECRET = _Object({"name": _TEXT, "optional": _FLAG})
 _CONTAINER = _Object(
     {
         "name": _TEXT,
         "args": _List(_TEXT),
-        "env": _List(_Object({"name": _TEXT}, ("name",))),
+        "env": _List(
+            _Object({"name": _TEXT, "valueFrom": _Object({"secretKeyRef": _SECRET})}, ("name",))
+        ),
+        "envFrom": _List(_Object({"secretRef": _SECRET})),
         "volumeMounts": _List(_Object({"name": _TEXT, "mountPath": _TEXT}, ("mountPath",))),
         "ports": _List(_Object({"containerPort": _NUMBER})),
         "securityContext": _SECURITY,
@@ -65,11 +69,19 @@ _CONTAINER = _Object(
     },
     ("name",),
 )
+_VOLUME = _Object(
+    {
+        "name": _TEXT,
+        "secret": _Object({"secretName": _TEXT, "optional": _FLAG}),
+        "projected": _Object({"sources": _List(_Object({"secret": _SECRET}))}),
+    },
+    ("name",),
+)
 _SPEC = _Object(
     {
         "containers": _List(_CONTAINER),
         "initContainers": _List(_CONTAINER),
-        "volumes": _List(_Object({"name": _TEXT}, ("name",))),
+        "volumes": _List(_VOLUME),
         "restartPolicy": _TEXT,
         "hostNetwork": _FLAG,
         "shareProcessNamespace": _FLAG,

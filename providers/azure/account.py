@@ -9,9 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from contract.quoted import shown
 from providers.definition import Block
 from schema.constraints import Text
-from schema.fields import Endpoint, File
+from schema.fields import File, endpoint
 from schema.strict_model import Model, rules
 
 CALLS_OF_A_LOGIN = 3
@@ -35,7 +36,10 @@ _NEEDS_AUTHORITY = (
     "authorityHost is required unless vaultURL ends with one of .vault.azure.net, .vault.azure.cn,"
     " .vault.usgovcloudapi.net"
 )
-_KNOWN = "^https://[A-Za-z0-9-]+[.]vault[.](azure[.]net|azure[.]cn|usgovcloudapi[.]net)$"
+_KNOWN = (
+    "^https://[A-Za-z0-9-]+[.]vault[.](azure[.]net|azure[.]cn|usgovcloudapi[.]net)(:443)?(/.*)?$"
+)
+"""A path is refused by the field's own sentence, and this one would be false then."""
 
 _GUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Tenant = Annotated[
@@ -81,6 +85,8 @@ Audience = Annotated[
         most=253,
     ),
 ]
+_Vault = Annotated[str, endpoint(https=True, example="https://payments.vault.azure.net")]
+_Authority = Annotated[str, endpoint(https=True, example="https://login.microsoftonline.com")]
 
 
 class WorkloadIdentity(Model):
@@ -169,16 +175,19 @@ class Azure(Block):
                 "self.vaultURL.startsWith('https://') && (!has(self.authorityHost) ||"
                 " self.authorityHost.startsWith('https://'))"
             ),
-            _NEEDS_AUTHORITY: f"has(self.authorityHost) || self.vaultURL.matches('{_KNOWN}')",
+            _NEEDS_AUTHORITY: (
+                "has(self.authorityHost) || !self.vaultURL.startsWith('https://') ||"
+                f" self.vaultURL.matches('{_KNOWN}')"
+            ),
         }
     )
 
-    vault_url: Annotated[Endpoint, Field(alias="vaultURL")]
+    vault_url: Annotated[_Vault, Field(alias="vaultURL")]
     """URL of the vault, for example "https://payments.vault.azure.net"."""
     tenant_id: Annotated[Tenant, Field(alias="tenantID")]
     """Microsoft Entra tenant of the vault. No token of another tenant is sent, and no other tenant
     is asked for one."""
-    authority_host: Endpoint | None = None
+    authority_host: _Authority | None = None
     """URL of Microsoft Entra ID, without a path. Required for clouds that lastgood does not know by
     the suffix of vaultURL. Default: that of the vault's cloud."""
     audience: Audience | None = None
@@ -193,8 +202,10 @@ class Azure(Block):
     @model_validator(mode="after")
     def _reachable(self) -> Self:
         urls = [it for it in (self.vault_url, self.authority_host) if it is not None]
-        if not all(it.startswith("https://") for it in urls):
-            raise ValueError(_HTTPS)
+        for url in urls:
+            if not url.startswith("https://"):
+                hint = f'. Did you mean "https://{shown(url.removeprefix("http://"))}"?'
+                raise ValueError(_HTTPS + hint)
         if self.authority_host is None and not re.search(_KNOWN, self.vault_url):
             raise ValueError(_NEEDS_AUTHORITY)
         return self

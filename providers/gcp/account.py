@@ -4,6 +4,7 @@ explain` says.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from providers.definition import Block
@@ -37,12 +38,28 @@ ProjectNumber = Annotated[
         most=19,
     ),
 ]
+
+
+def _region(value: str) -> str | None:
+    """Who writes a zone is told its region."""
+    zone = re.fullmatch("([a-z][a-z0-9-]{0,26}[a-z0-9])-[a-z]", value)
+    return zone and f'"{value}" is a zone. Did you mean "{zone[1]}"?'
+
+
 Location = Annotated[
     str,
     Text(
         pattern="[a-z][a-z0-9-]{0,28}[a-z0-9]",
         says='a location must be the name of a Google Cloud location, for example "europe-west3"',
         most=30,
+        never=(
+            ("^global$", 'a location must not be "global": omit it for global secrets'),
+            (
+                "-[a-z]$",
+                'a location must be a region, as "europe-west3", not a zone, as "europe-west3-a"',
+            ),
+        ),
+        helped=_region,
     ),
 ]
 ServiceAccount = Annotated[

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api.crd import DEFINITIONS, manifest
 from apiserver import schema
 from providers.registry import SCHEMES
-from tests.e2e.definitions import ACCEPTED, BOUNDS, KEPT, RULES, Json, made, rules
+from tests.e2e.definitions import ACCEPTED, AZURE, BOUNDS, KEPT, RULES, Json, made, rules
 from tests.e2e.mistakes import PLACES, WHOLE, mistakes, places, problem
 
 if TYPE_CHECKING:
@@ -77,6 +77,32 @@ def test_each_rule_of_the_chart_has_a_case_for_a_cluster() -> None:
     """A new one needs one in tests/e2e."""
     tried = {case.says for case in RULES} | {says for says, _ in KEPT}
     assert set(rules()) == tried
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://payments.vault.azure.net/", "vaultURL"),
+        ("https://payments.vault.azure.net/secrets/db", "vaultURL"),
+        ("payments.vault.azure.net", "https://"),
+        ("http://payments.vault.azure.net", "https://"),
+    ],
+)
+def test_the_url_of_a_known_vault_needs_no_authority(url: str, says: str) -> None:
+    """What is wrong with it is said, and nothing false beside it."""
+    body = made("secretaccounts", spec=AZURE | {"azure": AZURE["azure"] | {"vaultURL": url}})
+    wrong = answer("secretaccounts", body)[1]
+    assert any(says in it for it in wrong)
+    assert not any("authorityHost is required" in it for it in wrong)
+    assert problem("secretaccounts", body) is not None
+
+
+def test_a_known_vault_may_have_its_port() -> None:
+    """443 is the one that it has anyway."""
+    url = {"vaultURL": "https://payments.vault.azure.net:443"}
+    body = made("secretaccounts", spec=AZURE | {"azure": AZURE["azure"] | url})
+    assert answer("secretaccounts", body)[1] == []
+    assert problem("secretaccounts", body) is None
 
 
 def _fields(schema: Json, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -9,7 +9,7 @@ import pytest
 from api.account import SecretAccount
 from api.policy import SecretPolicy
 from policy.load import PolicyError, load_texts
-from providers.registry import SCHEMES
+from providers.registry import PROVIDERS, SCHEMES
 from tests import make
 from tests.policy.given import CLASSES, account, policy, source
 
@@ -26,6 +26,9 @@ def allowing(pattern: str) -> dict[str, Any]:
     return policy(source(pattern))
 
 
+PROVIDED = ", ".join(PROVIDERS)
+GCP = {"project": "payments-prod"}
+GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 ROLE = "arn:aws-us-gov:iam::123456789012:role/team/last+good"
 DELIMITED = (
     "{namespace} must be followed by / . _ + = @ ! or the end of the pattern, and one of these must"
@@ -46,7 +49,54 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "wrong type": (
         policy(X, allowEnvValue="yes"),
-        "spec.allowEnvValue: Input should be a valid boolean",
+        "spec.allowEnvValue: must be true or false, without quotes",
+    ),
+    "a number in quotes": (
+        account(budget={"callsPerSecond": "0.5", "burst": 4}),
+        "spec.budget.callsPerSecond: must be a number, so leave out the quotes: 0.5",
+    ),
+    "a number that is text": (
+        account(provider="gcp", aws=None, gcp=GCP | {"projectNumber": 123456789012}),
+        'spec.gcp.projectNumber: must be a string, so put it in quotes: "123456789012"',
+    ),
+    "a truth that is text": (
+        account(provider="gcp", aws=None, gcp={"project": True}),
+        "spec.gcp.project: must be a string, so put it in quotes",
+    ),
+    "a mapping that is text": (
+        account(provider="gcp", aws=None, gcp={"project": {}}),
+        "spec.gcp.project: must be a string",
+    ),
+    "one of a few": (
+        policy(X, agent={"mode": "folow"}),
+        'spec.agent.mode: "folow" is not valid. Allowed: follow, mount. Did you mean "follow"?',
+    ),
+    "the provider of a reference": (
+        account(provider="azure-kv"),
+        f'spec.provider: "azure-kv" is not valid. Allowed: {PROVIDED}. Did you mean "azure"?',
+    ),
+    "no provider": (
+        account(provider="asure"),
+        f'spec.provider: "asure" is not valid. Allowed: {PROVIDED}. Did you mean "azure"?',
+    ),
+    "a location that is none": (
+        account(provider="gcp", aws=None, gcp=GCP | {"location": "global"}),
+        'spec.gcp.location: a location must not be "global": omit it for global secrets',
+    ),
+    "a zone": (
+        account(provider="gcp", aws=None, gcp=GCP | {"location": "europe-west3-a"}),
+        'spec.gcp.location: "europe-west3-a" is a zone. Did you mean "europe-west3"?',
+    ),
+    "a block without fields": (
+        account(provider="kubernetes", aws=None, kubernetes={"namespace": "payments"}),
+        "spec.kubernetes.namespace: unknown field. Allowed: no fields. Write {}",
+    ),
+    "the provider of an account": (
+        allowing("kubernetes:{namespace}/*"),
+        (
+            "spec.sources[0].allow[0]: must be provider:pattern, with provider one of"
+            f' {", ".join(SCHEMES)}. Did you mean "k8s"?'
+        ),
     ),
     "duration": (
         policy(X, **changed(refreshInterval="15")),
@@ -67,6 +117,13 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         (
             "spec.aws.externalID: an externalID must be 2 to 1224 characters of"
             " A-Z a-z 0-9 _ + = , . @ : / and -"
+        ),
+    ),
+    "a URL with a path": (
+        account(aws={"regions": ["eu-west-1"], "endpoint": "http://localhost:4566/"}),
+        (
+            'spec.aws.endpoint: "http://localhost:4566/" has a path. Allowed: http:// or https://,'
+            ' a host and optionally a port. Did you mean "http://localhost:4566"?'
         ),
     ),
     "a burst that pays for no fetch": (
@@ -162,6 +219,35 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         ),
     ),
 }
+
+VAULT_URL = "https://payments.vault.azure.net"
+OF_A_URL = "Allowed: https://, a host and optionally a port"
+WRONG_URLS = {
+    f"{VAULT_URL}/": f'"{VAULT_URL}/" has a path. {OF_A_URL}. Did you mean "{VAULT_URL}"?',
+    f"{VAULT_URL}/secrets/db": (
+        f'"{VAULT_URL}/secrets/db" has a path. {OF_A_URL}. Did you mean "{VAULT_URL}"?'
+    ),
+    "payments.vault.azure.net": (
+        f'"payments.vault.azure.net" has no https://. {OF_A_URL}. Did you mean "{VAULT_URL}"?'
+    ),
+    "payments": f'"payments" has no https://. {OF_A_URL}, for example "{VAULT_URL}"',
+    "https://pay ments": f'"https://pay ments" is not a URL. {OF_A_URL}, for example "{VAULT_URL}"',
+    "https://me:word@payments.vault.azure.net/": (
+        "a URL must be https://, a host and optionally a port, without a path, for example"
+        f' "{VAULT_URL}"'
+    ),
+}
+"""By what was written; one that may hold a password is not quoted."""
+
+
+@pytest.mark.parametrize(("url", "message"), WRONG_URLS.items(), ids=WRONG_URLS)
+def test_a_wrong_url_is_told_the_right_one(url: str, message: str) -> None:
+    """Azure prints vaults with a / at the end."""
+    given = {"vaultURL": url, "tenantID": GUID, "auth": {"managedIdentity": {}}}
+    document = account(provider="azure", azure=given, aws=None)
+    with pytest.raises(PolicyError) as caught:
+        load_texts({"a.yaml": make.as_file(document)})
+    assert str(caught.value) == f"a.yaml, document 1: spec.azure.vaultURL: {message}"
 
 
 @pytest.mark.parametrize(("document", "message"), MISTAKES.values(), ids=MISTAKES)

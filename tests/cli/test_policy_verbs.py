@@ -29,6 +29,7 @@ TEAM = policy(
     source("aws-sm:/shared/*", rules="critical"),
     source("aws-sm:/shared/*", account="test", rules="critical"),
 )
+TEAM_ONLY = (source("aws-sm:/a"), source("aws-sm:/b", rules="critical"))
 CLUSTER = [account(), account("test"), TEAM, namespace("pay"), namespace("pay-roll", None)]
 
 
@@ -85,6 +86,31 @@ def test_test(words: tuple[str, ...], code: int, said: str, folder: str) -> None
     assert said in found[1]
 
 
+OF_NAMESPACE = (
+    account("cluster", provider="kubernetes", kubernetes={}, aws=None),
+    policy(source("k8s:{namespace}/*", account="cluster")),
+    namespace("pay"),
+)
+
+
+@pytest.mark.parametrize(
+    ("reference", "code", "said"),
+    [
+        ("k8s:payments-db-secret#password", 0, "pattern k8s:pay/*\n"),
+        ("k8s@cluster:payments-db-secret", 0, "account  cluster\n"),
+        ("k8s:orders/db", 1, 'bad-reference: "orders/db" contains a /'),
+    ],
+)
+def test_a_reference_of_the_namespace_is_decided_as_in_an_annotation(
+    reference: str, code: int, said: str
+) -> None:
+    """The namespace is put in, as the webhook does it."""
+    stdin = make.as_file(*OF_NAMESPACE)
+    found = _typed("test", "pay", reference, "-f", "-", stdin=stdin)
+    assert found[0] == code, found
+    assert said in found[1]
+
+
 def test_test_for_programs(folder: str) -> None:
     """Every pattern that matches, the deciding one first."""
     _, out, _ = _typed("test", "pay", "aws-sm:/prod/pay/db", "-f", folder, "-o", "json")
@@ -132,6 +158,39 @@ def test_lint_without_accounts() -> None:
     code, _, err = _lint(TEAM)
     assert code == 0
     assert "note: the files have no SecretAccount, so accounts were not checked" in err
+
+
+def test_what_follows_from_an_object_that_cannot_be_read_is_not_said() -> None:
+    """Its mistake is, and once."""
+    broken = (account(spel=1), policy(*TEAM_ONLY), namespace("pay"))
+    code, out, err = _lint(*broken)
+    assert code == 1
+    assert "error  stdin, document 1: spec.spel" in out
+    assert "unknown-account" not in out
+    assert "no SecretAccount" not in err
+    stdin = make.as_file(account(), policy(*TEAM_ONLY, spel=1), namespace("pay"))
+    _, out, _ = _typed("test", "pay", "aws-sm:/a", "-f", "-", stdin=stdin)
+    assert "unreadable-policy: SecretPolicy team cannot be read" in out
+    stdin = make.as_file(*broken)
+    _, out, _ = _typed("test", "pay", "aws-sm:/a", "-f", "-", stdin=stdin)
+    assert "unreadable-policy: SecretAccount prod cannot be read" in out
+
+
+@pytest.mark.parametrize(
+    ("namespace", "label"),
+    [("pay", "team"), ("pay-roll", "team"), ("orders", "POLICY")],
+)
+def test_files_without_the_namespace(namespace: str, label: str) -> None:
+    """What is missing is named, with the option that stands for it, and that helps."""
+    stdin = make.as_file(account(), policy(*TEAM_ONLY))
+    _, out, _ = _typed("test", namespace, "aws-sm:/a", "-f", "-", stdin=stdin)
+    option = f"--label lastgood.dev/policy={label}"
+    says = f". The files have no Namespace {namespace}: add it, or give {option}\n"
+    assert out.endswith(says)
+    given = ("--label", f"lastgood.dev/policy={label}")
+    code, out, _ = _typed("test", namespace, "aws-sm:/a", "-f", "-", *given, stdin=stdin)
+    assert (code == 0) == (label == "team")
+    assert "The files have no" not in out
 
 
 def test_a_file_that_is_not_there() -> None:

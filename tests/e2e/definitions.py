@@ -108,6 +108,8 @@ SECRET_ID = (
     "with provider gcp, a revoked reference must be a secret's ID: 1 to 255 characters of"
     " A-Z a-z 0-9 _ -"
 )
+GCP_GLOBAL = 'a location must not be "global": omit it for global secrets'
+GCP_ZONE = 'a location must be a region, as "europe-west3", not a zone, as "europe-west3-a"'
 AZURE: Json = {
     "provider": "azure",
     "azure": {
@@ -289,6 +291,8 @@ RULES = (
     _secret("payments/" + "a" * 254),
     _account(GCP_BURST, spec=GCP | {"budget": {"callsPerSecond": 1, "burst": 5}}),
     _account(SECRET_ID, spec=GCP | {"revoked": [{"reference": "a.b", "version": "1"}]}),
+    _gcp(GCP_GLOBAL, location="global"),
+    _gcp(GCP_ZONE, location="europe-west3-a"),
     _account(AZURE_BURST, spec=AZURE | {"budget": {"callsPerSecond": 1, "burst": 2}}),
     _account(VAULT_NAME, spec=AZURE | {"revoked": [{"reference": "Db", "version": "1"}]}),
     _azure(AZURE_LOGIN, auth={}),

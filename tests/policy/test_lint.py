@@ -14,6 +14,7 @@ from tests.policy.given import account, namespace, policy, source
 WELL = [account(), account("test"), namespace("pay")]
 EACH = [source("aws-sm:/a/*"), source("aws-sm:/b/*", rules="critical")]
 """Sources that use each class."""
+CLUSTER = account("cluster", provider="kubernetes", kubernetes={}, aws=None)
 CASES = {
     "nothing": ([*WELL, policy(*EACH)], []),
     "two of one pattern": (
@@ -61,6 +62,14 @@ CASES = {
     "a character that the provider does not have": (
         [*WELL, policy(*EACH, source("aws-ssm:/prod/a@b/*", "aws-ssm:/prod/*"))],
         [("matches-nothing", "spec.sources[2].allow[0]")],
+    ),
+    "a secret of a namespace that is not listed": (
+        [*WELL, CLUSTER, policy(*EACH, source("k8s:orders/*", "k8s:pay/*", account="cluster"))],
+        [("matches-nothing", "spec.sources[2].allow[0]")],
+    ),
+    "secrets of listed namespaces": (
+        [*WELL, CLUSTER, policy(*EACH, source("k8s:pay-eu/a", "k8s:p*/b", account="cluster"))],
+        [],
     ),
     "a class that nothing has": (
         [*WELL, policy(EACH[0])],
@@ -112,3 +121,10 @@ def test_what_a_remark_says() -> None:
     (remark,) = lint(policies)
     assert remark.object == "SecretPolicy team"
     assert 'Pods must name the account, for example "aws-sm@test:..."' in remark.message
+
+
+def test_a_pattern_of_another_namespace_is_told_how_to_have_the_pods_own() -> None:
+    """The only one that k8s references can have."""
+    objects = [*WELL, CLUSTER, policy(*EACH, source("k8s:orders/app-*", account="cluster"))]
+    policies, _ = read_texts({"all.yaml": make.as_file(*objects)})
+    assert 'Did you mean "k8s:{namespace}/app-*"?' in lint(policies)[0].message

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from policy.load import FolderPolicies, PolicyError, load_texts
+from policy.load import FolderPolicies, PolicyError, load_folder, load_texts
 from tests import make
 from tests.policy.given import account, namespace, policy, source
 
@@ -40,6 +40,17 @@ MISTAKES = {
         (
             "a.yaml, document 2: spec.sources[0].account: there is no SecretAccount prot."
             ' Did you mean "prod"?'
+        ),
+    ),
+    "an account that cannot be read": (
+        make.as_file(account(buget=1), policy(source("aws-sm:/x"))),
+        'a.yaml, document 1: spec.buget: unknown field. Did you mean "budget"?',
+    ),
+    "an account with a wrong kind": (
+        make.as_file(account() | {"kind": "SecretAcount"}, policy(source("aws-sm:/x"))),
+        (
+            "a.yaml, document 1: kind must be one of SecretAccount, SecretPolicy, Namespace."
+            ' Did you mean "SecretAccount"?'
         ),
     ),
     "account of another provider": (
@@ -83,6 +94,24 @@ def test_a_broken_file_keeps_the_last_good_policies(tmp_path: Path) -> None:
     assert found.refresh() is True
     assert found.problem is None
     assert set(found.current().namespaces) == {"pay", "new"}
+
+
+def test_a_file_stands_for_its_folder(tmp_path: Path) -> None:
+    """Whatever its name ends with."""
+    file = tmp_path / "policy.txt"
+    file.write_text(GOOD, encoding="utf-8")
+    assert set(load_folder(file).policies) == {"team"}
+
+
+def test_what_cannot_be_read_is_said_without_a_number(tmp_path: Path) -> None:
+    """One sentence, with the path."""
+    with pytest.raises(PolicyError) as none:
+        load_folder(tmp_path / "none")
+    assert str(none.value) == f"{tmp_path}/none cannot be read: No such file or directory"
+    (tmp_path / "a.yaml").write_bytes(b"\xff")
+    with pytest.raises(PolicyError) as bytes_:
+        load_folder(tmp_path)
+    assert str(bytes_.value) == f"{tmp_path} cannot be read: it is not UTF-8"
 
 
 def test_a_folder_that_is_broken_at_the_start_is_an_error(tmp_path: Path) -> None:

@@ -124,6 +124,12 @@ REJECTED = {
     "AWS-SM:db": f'"AWS-SM" is not a valid provider. Allowed: {KNOWN}. Did you mean "aws-sm"?',
     "files:/a": f'"files" is not a valid provider. Allowed: {KNOWN}. Did you mean "file"?',
     "valut:a/b": f'"valut" is not a valid provider. Allowed: {KNOWN}. Did you mean "vault"?',
+    "kubernetes:db": f'"kubernetes" is not a valid provider. Allowed: {KNOWN}. Did you mean "k8s"?',
+    "azure:db": f'"azure" is not a valid provider. Allowed: {KNOWN}. Did you mean "azure-kv"?',
+    "GCP@prod:db": f'"GCP" is not a valid provider. Allowed: {KNOWN}. Did you mean "gcp-sm"?',
+    "aws:db": (
+        f'"aws" is not a valid provider. Allowed: {KNOWN}. Did you mean "aws-sm" or "aws-ssm"?'
+    ),
     "arn:aws:x": f'"arn" is not a valid provider. Allowed: {KNOWN}',
     "\x1b[31m:x": f'"\\x1b[31m" is not a valid provider. Allowed: {KNOWN}',
     "aws-sm@:db": f'"" {ACCOUNT}',
@@ -196,14 +202,26 @@ REJECTED = {
     "vault:secret/../sys/mounts": f'"secret/../sys/mounts" {SEGMENT}',
     "vault:secret//db": f'"secret//db" {SEGMENT}',
     "k8s:": f'"" {SECRET}',
-    "k8s:DB": f'"DB" {SECRET}',
-    "k8s:db_1": f'"db_1" {SECRET}',
+    "k8s:DB": f'"DB" {SECRET}. Did you mean "k8s:db"?',
+    "k8s:db_1": f'"db_1" {SECRET}. Did you mean "k8s:db-1"?',
+    "k8s:Payments_DB#p": f'"Payments_DB" {SECRET}. Did you mean "k8s:payments-db"?',
+    "k8s:payments-db:password": (
+        f'"payments-db:password" {SECRET}. Did you mean "k8s:payments-db#password"?'
+    ),
+    "k8s:db:": f'"db:" {SECRET}',
+    "k8s:LG-DB-" + "0" * 32: f'"LG-DB-{"0" * 32}" {SECRET}',
     "k8s:-db": f'"-db" {SECRET}',
     "k8s:a..b": f'"a..b" {SECRET}',
     "k8s:..": f'".." {SECRET}',
     "k8s:db\n": f'"db\\n" {SECRET}',
     "k8s:" + "a" * 254: f'"{"a" * 77}..." {SECRET}',
-    "k8s:orders/db": f'"orders/db" {OWN_NAMESPACE}. Write "k8s:db"',
+    "k8s:payments-db/password": (
+        f'"payments-db/password" {OWN_NAMESPACE}. Write "k8s:password" for the Secret password of'
+        ' this namespace, or "k8s:payments-db#password" for a key'
+    ),
+    "k8s:payments-db/DB_PASSWORD": (
+        f'"payments-db/DB_PASSWORD" {OWN_NAMESPACE}. Did you mean "k8s:payments-db#DB_PASSWORD"?'
+    ),
     "k8s:../orders/db": f'"../orders/db" {OWN_NAMESPACE}. Write "k8s:db"',
     "k8s:/db": f'"/db" {OWN_NAMESPACE}. Write "k8s:db"',
     "k8s:orders/": f'"orders/" {OWN_NAMESPACE}',
@@ -219,7 +237,45 @@ REJECTED = {
         " set in the SecretAccount"
     ),
     "azure-kv:": f'"" {VAULT_NAME}',
-    "azure-kv:a_b": f'"a_b" {VAULT_NAME}',
+    "gcp-sm:projects/123456789012/locations/europe-west3/secrets/db/versions/3": (
+        f'"projects/123456789012/locations/europe-west3/secrets/db/versions/3" {SECRET_ID}.'
+        ' Did you mean "db"? The project is set in the SecretAccount. A version is pinned with'
+        " lastgood pin"
+    ),
+    "gcp-sm://secretmanager.googleapis.com/projects/p/secrets/db": (
+        f'"//secretmanager.googleapis.com/projects/p/secrets/db" {SECRET_ID}. Did you mean "db"?'
+        " The project is set in the SecretAccount"
+    ),
+    "gcp-sm:secrets/payments_db": f'"secrets/payments_db" {SECRET_ID}. Did you mean "payments_db"?',
+    "gcp-sm:payments_db/versions/3": (
+        f'"payments_db/versions/3" {SECRET_ID}. Did you mean "payments_db"? A version is pinned'
+        " with lastgood pin"
+    ),
+    "gcp-sm:payments_db:latest": (f'"payments_db:latest" {SECRET_ID}. Did you mean "payments_db"?'),
+    "gcp-sm:payments_db:password": (
+        f'"payments_db:password" {SECRET_ID}. Did you mean "payments_db#password"?'
+    ),
+    "gcp-sm:secrets/d b": f'"secrets/d b" {SECRET_ID}',
+    "azure-kv:a_b": f'"a_b" {VAULT_NAME}. Did you mean "a-b"?',
+    "azure-kv:/payments-db": f'"/payments-db" {VAULT_NAME}. Did you mean "payments-db"?',
+    "azure-kv:secrets/db": (
+        f'"secrets/db" {VAULT_NAME}. Did you mean "db"? The vault is set in the SecretAccount'
+    ),
+    "azure-kv:payments-db:password": (
+        f'"payments-db:password" {VAULT_NAME}. Did you mean "payments-db#password"?'
+    ),
+    "azure-kv:db/" + "0" * 32: (
+        f'"db/{"0" * 32}" {VAULT_NAME}. Did you mean "db"? A version is pinned with lastgood pin'
+    ),
+    "azure-kv:https://payments.vault.azure.net/secrets/Payments-DB": (
+        f'"https://payments.vault.azure.net/secrets/Payments-DB" {VAULT_NAME}. Did you mean'
+        ' "payments-db"? The vault is set in the SecretAccount'
+    ),
+    "azure-kv:https://p.vault.azure.net/secrets/db/" + "a" * 32: (
+        f'"https://p.vault.azure.net/secrets/db/{"a" * 32}" {VAULT_NAME}. Did you mean "db"? The'
+        " vault is set in the SecretAccount. A version is pinned with lastgood pin"
+    ),
+    "azure-kv:a b": f'"a b" {VAULT_NAME}',
     "azure-kv:a/0123": f'"a/0123" {VAULT_NAME}',
     "azure-kv:Db-Password": f'"Db-Password" {VAULT_NAME}. Did you mean "db-password"?',
     "azure-kv:" + "x" * 128: f'"{"x" * 77}..." {VAULT_NAME}',
@@ -331,6 +387,10 @@ def test_the_pods_namespace_is_put_in_by_us_and_nowhere_else() -> None:
     for wrong in ("db", "/db", "payments/", "a/b/c", "Pay/db", "payments/lastgood-x", "a.b/db"):
         with pytest.raises(ReferenceRejected):
             canonicalise("k8s", wrong)
+    for wrong in ("payments/DB", "payments/db/password"):
+        with pytest.raises(ReferenceRejected) as rejected:
+            canonicalise("k8s", wrong)
+        assert "k8s:" not in str(rejected.value), "that is an annotation"
     other = parse_source("vault:secret/db")
     assert in_namespace(other, "payments") is other
     assert namespace_of("vault", "secret/db") is None
