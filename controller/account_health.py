@@ -108,8 +108,8 @@ class SteadyHealth:
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[AccountHealth, tuple[float, ...]]] = {}
-        """With the times of the last changes, monotonic. They are kept where an account is not found
-        for a while, as after an edit.
+        """With the times of the last changes, monotonic. Kept for a while where an account is not
+        found, as after an edit.
         """
 
     def shown(self, found: Mapping[str, AccountHealth], mono: float) -> dict[str, AccountHealth]:
