@@ -108,14 +108,22 @@ class SteadyHealth:
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[AccountHealth, tuple[float, ...]]] = {}
-        """With the times of the last changes, monotonic."""
+        """With the times of the last changes, monotonic. They stay where an account is not found
+        for a while, as after an edit.
+        """
 
     def shown(self, found: Mapping[str, AccountHealth], mono: float) -> dict[str, AccountHealth]:
         """What is to be said now, of the accounts in `found`; `mono` in seconds."""
-        self._shown = {
+        now = {
             name: self._of(self._shown.get(name), health, mono) for name, health in found.items()
         }
-        return {name: health for name, (health, _) in self._shown.items()}
+        gone = {
+            name: (health, changed)
+            for name, (health, changed) in self._shown.items()
+            if name not in now and mono - max(changed, default=float("-inf")) < WITHIN_S
+        }
+        self._shown = gone | now
+        return {name: health for name, (health, _) in now.items()}
 
     @staticmethod
     def _of(

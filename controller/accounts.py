@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from providers.open_source import FOLDER, Logins, Opening, open_source
+from providers.open_source import FOLDER, Logins, LoginThreads, Opening, open_source
 from providers.protocol import Failed, Fetched
 from providers.proxies import NO_PROXIES
 from providers.registry import PROVIDERS
@@ -92,12 +94,19 @@ class Accounts:
         self._extra_ca = extra_ca
         self._cluster = cluster
         self._accounts: Mapping[str, SecretAccount] = {}
-        self._logins: dict[str, list[tuple[SecretAccount, Logins]]] = {}
-        """Of each account, as it is and as it was, if a source was opened for it."""
+        self._logins: dict[str, tuple[SecretAccount, Logins]] = {}
+        """Of each account as it was when a source was last opened for it."""
+        self._login_threads: dict[str, LoginThreads] = {}
+        """Of each account that ever was, so that no edit gives it more."""
+        self._followed: list[Following] = []
 
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
         """Takes over what is in force now; answers what each account may be called."""
-        self._accounts = accounts
+        edited, self._accounts = accounts is not self._accounts, accounts
+        for name in self._logins.keys() - accounts.keys():
+            del self._logins[name]
+        for following in self._followed if edited else ():
+            following.follow()
         return {
             name: Budget(
                 calls_per_second=account.spec.budget.calls_per_second,
@@ -108,17 +117,20 @@ class Accounts:
 
     def source(self, account: str, identity: str, provider: str) -> Source:  # noqa: ARG002 - there is one identity in this version
         """The source of an account; it follows the account as that changes."""
-        return Following(
+        following = Following(
             lambda: self._accounts.get(account),
             lambda it: self._open(it, provider),
             before=_nothing if self._extra_ca is None else self._extra_ca.renew,
         )
+        self._followed.append(following)
+        return following
 
     def logins(self, account: str) -> Logins | None:
         """Of the account as it is now; None: no source was opened for it."""
-        now = self._accounts.get(account)
-        known = (logins for it, logins in self._logins.get(account, ()) if _same(it, now))
-        return next(known, None)
+        known = self._logins.get(account)
+        if known is None or not _same(known[0], self._accounts.get(account)):
+            return None
+        return known[1]
 
     def login_failure(self, account: str) -> str | None:
         """Why the account has no credentials, and what to do; None: it has, or needs none."""
@@ -136,7 +148,8 @@ class Accounts:
             self._problem(account.name, refused)
             return Unusable("OnlyForTests")
         known = self.logins(account.name)
-        logins = Logins() if known is None else known
+        threads = self._login_threads.setdefault(account.name, LoginThreads())
+        logins = Logins(threads) if known is None else known
         try:
             opening = opening_of(
                 account,
@@ -152,7 +165,7 @@ class Accounts:
             )
             source = open_source(account.spec.provider, opening)
             if known is None:
-                self._logins.setdefault(account.name, []).append((account, logins))
+                self._logins[account.name] = account, logins
         except UnsupportedAccountError as error:
             self._problem(account.name, str(error))
             return Unusable(type(error).__name__)
@@ -166,9 +179,18 @@ def _nothing() -> None:
     """No file is to be followed."""
 
 
+@dataclass(slots=True, eq=False)
+class _Opened:
+    """A source, and how many fetches of it are in progress."""
+
+    account: SecretAccount | None
+    source: Source
+    fetches: int = 0
+
+
 class Following:
-    """A source that is opened again when its account is another. Old ones are closed at the end,
-    for a fetch may be in progress.
+    """A source that is opened again when its account is another. An old one is closed when no fetch
+    of it is in progress any more.
     """
 
     def __init__(
@@ -182,28 +204,57 @@ class Following:
         self._account = account
         self._open = open_it
         self._before = before
-        self._opened: list[tuple[SecretAccount | None, Source]] = []
-        self.batch_limit = self._current().batch_limit
+        self._lock = threading.Lock()
+        self._old: list[_Opened] = []
+        """Those that are still fetching."""
+        self._now = self._opened()
+        self.batch_limit = self._now.source.batch_limit
 
     def most_calls(self, requests: Sequence[FetchRequest]) -> int:
-        return self._current().most_calls(requests)
+        self.follow()
+        return self._now.source.most_calls(requests)
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
         """In a thread: by the source that was current when the loop paid for it."""
-        source = self._opened[-1][1]
-        self._before()
-        return source.fetch(requests)
+        with self._lock:
+            used = self._now
+            used.fetches += 1
+        try:
+            self._before()
+            return used.source.fetch(requests)
+        finally:
+            with self._lock:
+                used.fetches -= 1
+                idle = used in self._old and not used.fetches
+                if idle:
+                    self._old.remove(used)
+            if idle:
+                used.source.close()
+
+    def follow(self) -> None:
+        """Takes over what the account is now. In the loop's thread."""
+        before = self._now
+        if _same(before.account, self._account()):
+            return
+        now = self._opened()
+        with self._lock:
+            self._now, self.batch_limit = now, now.source.batch_limit
+            idle = not before.fetches
+            if not idle:
+                self._old.append(before)
+        if idle:
+            before.source.close()
 
     def close(self) -> None:
-        for _, source in self._opened:
-            source.close()
+        """At the end, also those of which a fetch hangs."""
+        with self._lock:
+            closing, self._old = [*self._old, self._now], []
+        for opened in closing:
+            opened.source.close()
 
-    def _current(self) -> Source:
+    def _opened(self) -> _Opened:
         account = self._account()
-        if not self._opened or not _same(self._opened[-1][0], account):
-            self._opened.append((account, self._open(account)))
-            self.batch_limit = self._opened[-1][1].batch_limit
-        return self._opened[-1][1]
+        return _Opened(account, self._open(account))
 
 
 class Unusable:
@@ -233,7 +284,7 @@ def _same(one: SecretAccount | None, other: SecretAccount | None) -> bool:
     """Whether both are reached in the same way. A new field of the spec counts, unless it is listed
     in _NOT_THE_CLIENTS.
     """
-    if one is None or other is None:
+    if one is None or other is None or one is other:
         return one is other
     before, after = (it.spec.model_dump(exclude=_NOT_THE_CLIENTS) for it in (one, other))
     return before == after

@@ -158,7 +158,10 @@ class Http:
             return _failed(FetchFailure.UNAVAILABLE, error)
 
     def close(self) -> None:
-        for pool in self._pools.values():
+        """Closes the connections. A fetch in progress, or a later one, opens its own again."""
+        with self._lock:
+            pools = tuple(self._pools.values())
+        for pool in pools:
             pool.clear()
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> Answer | Failed:

@@ -122,6 +122,21 @@ def test_p4_a_provider_that_comes_and_goes_is_written_rarely() -> None:
     assert steady.shown({"a": last}, 3600 + WITHIN_S)["a"] == last
 
 
+def test_p4_an_account_that_is_edited_is_written_as_rarely() -> None:
+    """Of each edit the controller first knows nothing, and then another failure."""
+    steady, said, times = SteadyHealth(), None, []
+    for second in range(3600):
+        found = {"a": AccountHealth(login=Login.DENIED, message=f"{WHY} {second}")}
+        shown = steady.shown(found if second % 2 else {}, float(second))
+        if second % 2 and shown["a"] != said:
+            said = shown["a"]
+            times.append(second)
+    assert len(times) > 3600 / WITHIN_S
+    assert all(later - at >= WITHIN_S for at, later in zip(times, times[MOST:], strict=False))
+    assert steady.shown({}, 3600 + 2 * WITHIN_S) == {}
+    assert steady._shown == {}
+
+
 def test_p4_a_clock_that_moves_a_little_is_no_change() -> None:
     """The end of the same credentials is computed anew each second."""
     steady = SteadyHealth()

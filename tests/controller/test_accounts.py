@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,15 +14,15 @@ from controller.accounts import Accounts
 from controller.settings import from_arguments
 from policy.load import load_texts
 from providers.file.definition import FILE
-from providers.protocol import Failed, FetchRequest, Material
+from providers.protocol import Failed, Fetched, FetchRequest, Material
 from tests.make.cluster import ACCOUNT
 from tests.make.waiting import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from api.account import SecretAccount
+    from providers.open_source import Opening
     from providers.protocol import FetchResult, Source
 
 
@@ -55,6 +57,99 @@ def test_a_source_follows_its_account(tmp_path: Path) -> None:
     assert isinstance(second, Material)
     assert (first.value.reveal(), second.value.reveal()) == (b"one", b"two")
     source.close()
+
+
+class Counting:
+    """A source that is slow where it is told to be."""
+
+    batch_limit = 1
+
+    def __init__(self, opening: Opening) -> None:
+        self.login = opening.logins
+        self.entered, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
+        self.closed = 0
+
+    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
+        return len(requests)
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
+        self.entered.set()
+        self.gate.wait(60)
+        failed = Failed(reason=FetchFailure.ABSENT, code="x")
+        return Fetched(results=(failed,) * len(requests), calls=1)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Counting]:
+    """All sources that were opened."""
+    made: list[Counting] = []
+
+    def open_source(_: str, opening: Opening) -> Counting:
+        made.append(Counting(opening))
+        return made[-1]
+
+    monkeypatch.setattr("controller.accounts.open_source", open_source)
+    return made
+
+
+def test_p11_an_edited_account_leaves_no_source_open(opened: list[Counting]) -> None:
+    """However often; and none twice. All are under the same bound of logins in progress."""
+    accounts = _accounts()
+    accounts.govern(_account(Path("/0")))
+    source = accounts.source("files", "controller", "file")
+    for number in range(1, 200):
+        accounts.govern(_account(Path(f"/{number}")))
+        _asked(source)
+    assert [it.closed for it in opened] == [1] * 199 + [0]
+    assert len({it.login.threads for it in opened}) == 1
+    assert accounts.logins("files") is opened[-1].login
+    accounts.govern({})
+    assert opened[-1].closed == 1
+    assert accounts.logins("files") is None
+    source.close()
+    assert {it.closed for it in opened} == {1}
+
+
+def test_a_source_is_not_closed_under_a_fetch(opened: list[Counting]) -> None:
+    """It is when the last of them has ended."""
+    accounts = _accounts()
+    accounts.govern(_account(Path("/0")))
+    source = accounts.source("files", "controller", "file")
+    [old] = opened
+    old.gate.clear()
+    fetching = [threading.Thread(target=source.fetch, args=([],)) for _ in range(2)]
+    for thread in fetching:
+        thread.start()
+    old.entered.wait(60)
+    accounts.govern(_account(Path("/1")))
+    assert old.closed == 0
+    old.gate.set()
+    for thread in fetching:
+        thread.join()
+    assert (old.closed, opened[1].closed) == (1, 0)
+    source.close()
+    assert (old.closed, opened[1].closed) == (1, 1)
+
+
+def test_a_source_whose_fetch_hangs_is_closed_at_the_end(opened: list[Counting]) -> None:
+    """And not again when it returns after all."""
+    accounts = _accounts()
+    accounts.govern(_account(Path("/0")))
+    source = accounts.source("files", "controller", "file")
+    opened[0].gate.clear()
+    thread = threading.Thread(target=source.fetch, args=([],))
+    thread.start()
+    opened[0].entered.wait(60)
+    accounts.govern(_account(Path("/1")))
+    source.close()
+    assert [it.closed for it in opened] == [1, 1]
+    opened[0].gate.set()
+    thread.join()
+    assert [it.closed for it in opened] == [1, 1]
 
 
 def test_p7_on_a_cluster_no_account_serves_the_controllers_own_files(tmp_path: Path) -> None:
