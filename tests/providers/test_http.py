@@ -421,6 +421,41 @@ def test_p7_a_proxy_that_is_away_is_not_gone_round() -> None:
     assert code(ask("https://vault.example:8200/v1/a", proxies=proxies)) == "ProxyError"
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        f"http://user:{CANARY}#x@127.0.0.1:1",
+        f"http://user:1#{CANARY}@127.0.0.1:1",
+        f"http://user:{CANARY}/x@127.0.0.1:1",
+        f"http://user:1/{CANARY}@127.0.0.1:1",
+        f"http://user:1?{CANARY}@127.0.0.1:1",
+        f"http://user:{CANARY}[@127.0.0.1:1",
+        f"http://user:{CANARY}\udcff@127.0.0.1:1",
+        f"socks5://user:{CANARY}@127.0.0.1:1",
+        f"http://user:{CANARY}@127.0.0.1:99999",
+        f"http://user:{CANARY}@127.0.0.1:0",
+        f"http://user:{CANARY}@127.0.0.1:x",
+        f"http://user:{CANARY}@a b:1",
+        f"http://user:{CANARY}@",
+    ],
+)
+def test_p8_a_proxy_whose_url_is_none_is_told_from_missing_files(
+    proxy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its password is in no result and no log."""
+    caplog.set_level("DEBUG")
+    proxies = from_environment({"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy})
+    for url in ("https://vault.example/v1/a", "http://vault.example/v1/a"):
+        assert code(ask(url, proxies=proxies)) == "ProxyAddress"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("url", ["https://vault.example:99999/v1/a", "https://[::::]/v1/a"])
+def test_an_address_that_is_none_is_told_from_missing_files(url: str) -> None:
+    """The controller's own schema refuses the first one."""
+    assert ask(url) == Failed(reason=FetchFailure.INVALID, code="LocationParseError")
+
+
 NEVER = {
     "its name": ("vault.example", True),
     "below it": ("example", True),
