@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, LocationValueError
+from urllib3.util import parse_url
 
 from contract.reasons import FetchFailure
 from providers.deadlines import POOLS, Deadline
@@ -34,6 +35,8 @@ LIMIT_BYTES = 2 << 20
 """Of an answer's body. A value of 768 KiB, the most that a policy allows, fits as JSON."""
 _PIECE = 64 << 10
 _CLIENT = "urllib3"
+_SCHEMES = ("http", "https")
+"""Of proxies."""
 _INVALID = (LocationParseError, LocationValueError, UnicodeError)
 """Addresses that are none."""
 
@@ -43,6 +46,13 @@ TOO_LATE = Failed(reason=FetchFailure.UNAVAILABLE, code="ReadTimeoutError")
 TOO_LARGE = Failed(reason=FetchFailure.TOO_LARGE, code="TooLarge")
 NO_FILES = Failed(reason=FetchFailure.UNAVAILABLE, code="TlsFiles")
 """The account's certificates or keys can't be read, or are none."""
+NO_PROXY = Failed(reason=FetchFailure.UNAVAILABLE, code="ProxyAddress")
+"""The proxy's URL is none. It may have a password, so nothing of it is said."""
+NO_URL = Failed(reason=FetchFailure.INVALID, code=LocationParseError.__name__)
+
+
+class ProxyAddressError(Exception):
+    """The URL of a proxy is none. `Http.ask` catches it. It says nothing: `NO_PROXY` does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +132,13 @@ class Http:
     ) -> Answer | Failed:
         """One request. No exception leaves: some hold the URL or a header."""
         try:
-            pool = self._pool(url)
+            proxy = self._proxies.of(url)
+        except ValueError:
+            return NO_URL
+        try:
+            pool = self._pool(proxy)
+        except ProxyAddressError:
+            return NO_PROXY
         except (OSError, ValueError):  # ssl.SSLError is an OSError
             return NO_FILES
         with Deadline(self._patience.whole_s) as deadline:
@@ -180,9 +196,8 @@ class Http:
         response.release_conn()
         return Answer(status=response.status, headers=headers, body=bytes(body))
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        """Of the proxy that the URL goes through, under the certificates as they are now."""
-        proxy = self._proxies.of(url)
+    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
+        """Under the certificates as they are now. ProxyAddressError, OSError, ValueError."""
         with self._lock:
             stamp = tuple(map(_stamp, self._tls.files))
             if stamp != self._stamp:
@@ -192,6 +207,8 @@ class Http:
             return self._pools[proxy]
 
     def _opened(self, proxy: str | None) -> urllib3.PoolManager:
+        if proxy is not None and not _is_proxy(proxy):
+            raise ProxyAddressError
         found: dict[str, Any] = {
             "maxsize": self._connections,
             "timeout": urllib3.Timeout(
@@ -207,6 +224,18 @@ class Http:
         )
         opened.pool_classes_by_scheme = POOLS
         return opened
+
+
+def _is_proxy(proxy: str) -> bool:
+    """Whether it is the URL of one: not where its password has a `#`, `/` or `?` as it is."""
+    try:
+        parts = urlsplit(proxy)
+        _basic(proxy)
+        parse_url(_bare(proxy))
+        bare = not (parts.path.strip("/") or parts.query or parts.fragment)
+        return bare and bool(parts.hostname) and parts.port != 0 and parts.scheme in _SCHEMES
+    except ValueError:
+        return False
 
 
 def _basic(proxy: str) -> dict[str, str]:

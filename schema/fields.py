@@ -29,8 +29,10 @@ _PAUSE = Text(
     most=21,
 )
 _QUANTITY = Text(pattern=quantity.PATTERN, says=quantity.SENTENCE, most=32)
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+"""1 to 65535."""
 _HOST = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ENDPOINT = rf"https?://({_HOST}([.]{_HOST})*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?"
+_ENDPOINT = rf"https?://({_HOST}([.]{_HOST})*|\[[0-9A-Fa-f:.]+\])(:{_PORT})?"
 _MOST_ENDPOINT = 270
 _SECRETIVE = frozenset("@?#")
 """A URL with these may hold a password or a token, so it is not quoted."""

@@ -344,6 +344,7 @@ BOUNDS = (
     _account("spec.aws.roleARN", spec__aws__roleARN="arn:aws:iam::1:user/alice"),
     _account("spec.aws.endpoint", spec__aws__endpoint="https://example.com/path"),
     _account("spec.aws.endpoint", spec__aws__endpoint="https://a\u00a0b"),
+    _account("spec.aws.endpoint", spec__aws__endpoint="https://example.com:65536"),
     _account("spec.aws.regions: Invalid value: 0", spec__aws__regions=[]),
     _account("spec.aws.regions[0]", spec__aws__regions=["Ireland"]),
     _account("spec.revoked[0].version", spec__revoked=[{"reference": "a", "version": "v" * 513}]),

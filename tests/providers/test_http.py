@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import gzip
 import socket
@@ -11,7 +10,6 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +26,7 @@ from tests.providers.vault.scripted import scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.providers.vault.scripted import Script
 
@@ -156,87 +155,6 @@ def test_p2_half_an_answer_is_none(pieces: tuple[bytes, ...]) -> None:
     """Whatever is cut off."""
     with raw(*pieces) as address:
         assert code(ask(address)) != "ok"
-
-
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-ENDLESS = {
-    "other answers before it": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "a status": (b"HTTP/1.1 200 ", b"x"),
-    "a header": (HEAD + b"A: ", b"b"),
-    "a body": (HEAD + b"Content-Length: 100000\r\n\r\n", b"x"),
-    "the size of a chunk": (CHUNKED, b"0"),
-    "an extension of a chunk": (CHUNKED + b"2;", b"x"),
-    "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"A: b\r\n"),
-}
-
-
-@pytest.mark.parametrize(("start", "piece"), ENDLESS.values(), ids=ENDLESS)
-def test_p11_an_answer_that_drips_in_ends(start: bytes, piece: bytes) -> None:
-    """Each piece comes within the longest silence, and the whole does not end."""
-    with raw(start, *(piece,) * 1000, pause_s=0.02) as address:
-        patience = Patience(read_s=5.0, whole_s=0.1)
-        assert code(ask(address, patience=patience)) == "ReadTimeoutError"
-
-
-def test_p11_a_proxy_that_drips_its_answer_ends() -> None:
-    """To CONNECT, before there is TLS."""
-    with raw(HEAD + b"A: ", *(b"b",) * 1000, pause_s=0.02) as address:
-        found = ask(
-            "https://vault.example/v1/a",
-            proxies=Proxies(https=f"http://{address}"),
-            patience=Patience(read_s=5.0, whole_s=0.1),
-        )
-        assert code(found) == "ReadTimeoutError"
-
-
-def test_p11_a_handshake_that_drips_in_ends() -> None:
-    """Of TLS: an alert that never ends, byte by byte."""
-    with raw(b"\x16\x03\x03\x40\x00", *(b"\x02",) * 1000, pause_s=0.02) as address:
-        patience = Patience(connect_s=5.0, read_s=5.0, whole_s=0.1)
-        assert code(ask(f"https://{address}/v1/a", patience=patience)) == "ReadTimeoutError"
-
-
-def test_p11_a_call_leaves_neither_thread_nor_file_handle(server: Script) -> None:
-    """Of its deadline; also on a connection that was kept, which that bounds again."""
-    server.say("a", {})
-    http = Http(tls=TlsSettings(), proxies=NO_PROXIES)
-    url = f"http://{server.address}/v1/a"
-    assert isinstance(http.ask("GET", url, headers={}), Answer)
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(20):
-        assert isinstance(http.ask("GET", url, headers={}), Answer)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-    for thread in threading.enumerate():
-        if thread.name == "deadline":
-            thread.join()
-    http.close()
-
-
-def test_p11_a_kept_connection_is_bounded_again() -> None:
-    """The second answer on it drips in."""
-    whole = HEAD + b"Content-Length: 2\r\n\r\n{}"
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection, contextlib.suppress(OSError):
-                connection.recv(65536)
-                connection.sendall(whole)
-                connection.recv(65536)
-                for _ in range(1000):
-                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                    time.sleep(0.02)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        http = Http(
-            tls=TlsSettings(), proxies=NO_PROXIES, patience=Patience(read_s=5.0, whole_s=1.0)
-        )
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/a"
-        assert isinstance(http.ask("GET", url, headers={}), Answer)
-        assert code(http.ask("GET", url, headers={})) == "ReadTimeoutError"
-        http.close()
-        thread.join()
 
 
 def test_a_silent_server_ends_the_call() -> None:
@@ -419,6 +337,41 @@ def test_p7_a_proxy_that_is_away_is_not_gone_round() -> None:
     """An https address is asked for through a tunnel only."""
     proxies = Proxies(https="http://127.0.0.1:1")
     assert code(ask("https://vault.example:8200/v1/a", proxies=proxies)) == "ProxyError"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        f"http://user:{CANARY}#x@127.0.0.1:1",
+        f"http://user:1#{CANARY}@127.0.0.1:1",
+        f"http://user:{CANARY}/x@127.0.0.1:1",
+        f"http://user:1/{CANARY}@127.0.0.1:1",
+        f"http://user:1?{CANARY}@127.0.0.1:1",
+        f"http://user:{CANARY}[@127.0.0.1:1",
+        f"http://user:{CANARY}\udcff@127.0.0.1:1",
+        f"socks5://user:{CANARY}@127.0.0.1:1",
+        f"http://user:{CANARY}@127.0.0.1:99999",
+        f"http://user:{CANARY}@127.0.0.1:0",
+        f"http://user:{CANARY}@127.0.0.1:x",
+        f"http://user:{CANARY}@a b:1",
+        f"http://user:{CANARY}@",
+    ],
+)
+def test_p8_a_proxy_whose_url_is_none_is_told_from_missing_files(
+    proxy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its password is in no result and no log."""
+    caplog.set_level("DEBUG")
+    proxies = from_environment({"HTTPS_PROXY": proxy, "HTTP_PROXY": proxy})
+    for url in ("https://vault.example/v1/a", "http://vault.example/v1/a"):
+        assert code(ask(url, proxies=proxies)) == "ProxyAddress"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("url", ["https://vault.example:99999/v1/a", "https://[::::]/v1/a"])
+def test_an_address_that_is_none_is_told_from_missing_files(url: str) -> None:
+    """The controller's own schema refuses the first one."""
+    assert ask(url) == Failed(reason=FetchFailure.INVALID, code="LocationParseError")
 
 
 NEVER = {
