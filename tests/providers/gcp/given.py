@@ -52,10 +52,13 @@ def federated(folder: Path, **changes: object) -> dict[str, Any]:
     return found | changes
 
 
-IMPERSONATION = {
-    "service_account_impersonation_url": "https://iamcredentials.googleapis.com/v1/projects/-/"
-    f"serviceAccounts/{OTHER}:generateAccessToken"
-}
+def impersonation(principal: str) -> dict[str, str]:
+    """Of a configuration."""
+    url = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
+    return {"service_account_impersonation_url": f"{url}{principal}:generateAccessToken"}
+
+
+IMPERSONATION = impersonation(OTHER)
 
 
 @dataclass

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contract.reasons import FetchFailure
 from providers.extra_ca import ExtraCa
+from providers.gcp.account import CALLS_OF_A_LOGIN
 from providers.protocol import Failed, Material
 from tests.providers.cloud import Reply
-from tests.providers.gcp.fake import NODE, OTHER
-from tests.providers.gcp.given import IMPERSONATION, Given, account, federated
+from tests.providers.gcp.fake import AWS_TOKEN, BETWEEN, NODE, OTHER
+from tests.providers.gcp.given import IMPERSONATION, Given, account, federated, impersonation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,10 +95,44 @@ def test_federation_with_an_identity_of_aws(
         "regional_cred_verification_url": "https://sts.{region}.amazonaws.com"
         "?Action=GetCallerIdentity&Version=2011-06-15",
     }
-    kind = "urn:ietf:params:aws:token-type:aws4_request"
-    configuration = federated(tmp_path, credential_source=source, subject_token_type=kind)
+    configuration = federated(tmp_path, credential_source=source, subject_token_type=AWS_TOKEN)
     assert read(Given(google, tmp_path, configuration=configuration)) == "principal://of-the-pool"
     assert b"canary" not in b"".join(asked.body for asked in google.cloud.asked)
+
+
+@pytest.mark.parametrize("principals", [[], [BETWEEN], [BETWEEN, OTHER]])
+def test_federation_with_the_metadata_server_of_aws(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, principals: list[str]
+) -> None:
+    """As create-cred-config writes it with --aws --enable-imdsv2: a session, the zone, another
+    session, the role, its keys, and the exchange. With an impersonation by the configuration and
+    one by the account it is the dearest login.
+    """
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    configuration = federated(tmp_path, **of_aws(google.cloud.port))
+    configuration |= impersonation(principals[0]) if principals else {}
+    own = account(impersonate=principals[1] if principals[1:] else None)
+    given = Given(google, tmp_path, own, configuration=configuration)
+    assert read(given) == ["principal://of-the-pool", *principals][-1]
+    logins = [call for call in given.calls if call[0] == "login"]
+    assert logins == [("login", "ok")] * (6 + len(principals))
+    assert len(logins) <= CALLS_OF_A_LOGIN
+    assert b"canary" not in b"".join(asked.body for asked in google.cloud.asked)
+
+
+def of_aws(port: int) -> dict[str, Any]:
+    """What is of AWS in a configuration, with its metadata server on loopback."""
+    imds = f"http://127.0.0.1:{port}/latest"
+    source = {
+        "environment_id": "aws1",
+        "region_url": f"{imds}/meta-data/placement/availability-zone",
+        "url": f"{imds}/meta-data/iam/security-credentials",
+        "imdsv2_session_token_url": f"{imds}/api/token",
+        "regional_cred_verification_url": "https://sts.{region}.amazonaws.com"
+        "?Action=GetCallerIdentity&Version=2011-06-15",
+    }
+    return {"credential_source": source, "subject_token_type": AWS_TOKEN}
 
 
 def test_an_accounts_own_impersonation(google: Google, tmp_path: Path) -> None:
