@@ -290,6 +290,7 @@ def test_a_new_token_that_is_refused_is_a_denial(given: Given) -> None:
 def test_an_extra_ca_is_trusted_by_login_and_reads(azure: AzureCloud, tmp_path: Path) -> None:
     """Where the account names no CA of its own."""
     extra_ca = ExtraCa(azure.cloud.ca_file, pytest.fail)
+    azure.cloud.at_end.append(extra_ca.close)
     assert read(Given(azure, tmp_path, account(caFile=None), extra_ca=extra_ca))
     without = Given(azure, tmp_path, account(caFile=None))
     assert without.ask("db") == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:SSLError")

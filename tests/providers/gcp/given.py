@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from api.account import SecretAccount
@@ -72,6 +72,8 @@ class Given:
     """Of `gcp.json`; None: federation by the token in the file `token`."""
     limit_s: float = 30.0
     timeout_s: float = 2.0
+    direct: tuple[str, ...] = ()
+    """Hosts that are reached without the proxy."""
     extra_ca: ExtraCa | None = None
     clock: Clock = field(default_factory=Clock)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -92,7 +94,7 @@ class Given:
             trouble=self.troubles.append,
             folder=self.folder,
             extra_ca=self.extra_ca,
-            proxies=self.google.cloud.proxies,
+            proxies=replace(self.google.cloud.proxies, never=self.direct),
         )
         patience = Patience(connect_s=self.timeout_s, read_s=self.timeout_s)
         self.source = open_source(opening, patience, self.limit_s)

@@ -328,6 +328,7 @@ def test_a_login_that_hangs_is_ended(google: Google, tmp_path: Path) -> None:
 def test_an_extra_ca_is_trusted_by_login_and_reads(google: Google, tmp_path: Path) -> None:
     """Where the account names no CA of its own."""
     extra_ca = ExtraCa(google.cloud.ca_file, pytest.fail)
+    google.cloud.at_end.append(extra_ca.close)
     assert read(Given(google, tmp_path, account(caFile=None), extra_ca=extra_ca))
     without = Given(google, tmp_path, account(caFile=None))
     assert without.ask("db") == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:SSLError")
