@@ -181,6 +181,19 @@ REPLIES = {
         Reply({"error": {"code": "Forbidden", "innerError": {"code": "SecretDisabled"}}}, 403),
         (FetchFailure.INVALID, "SecretDisabled"),
     ),
+    "challenge": (
+        Reply(b"", 401, {"WWW-Authenticate": 'PoP, bearer resource="https://vault.azure.net"'}),
+        (FetchFailure.DENIED, "Unauthorized"),
+    ),
+    "refused token": (
+        error(401, "Unauthorized", "[BearerReadAccessTokenFailed] canary-5f1d3c"),
+        (FetchFailure.DENIED, "Unauthorized"),
+    ),
+    "proxy's 401": (
+        Reply(b"<html>proxy login", 401, {"WWW-Authenticate": 'Basic realm="Bearer"'}),
+        (FetchFailure.UNAVAILABLE, "ForeignAnswer"),
+    ),
+    "bare 401": (Reply(b"", 401), (FetchFailure.UNAVAILABLE, "ForeignAnswer")),
     "proxy's 403": (Reply(b"<html>", 403), (FetchFailure.UNAVAILABLE, "ForeignAnswer")),
     "proxy's 404": (Reply(b"<html>", 404), (FetchFailure.UNAVAILABLE, "ForeignAnswer")),
     "another 404": (

@@ -199,6 +199,7 @@ def test_a_token_is_for_the_vaults_of_its_cloud(
             "Http503",
         ),
         (Reply(b"<html>canary-5f1d3c", 403), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
+        (Reply(b"<html>canary-5f1d3c", 401), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
         (
             Reply(b"", 302, {"Location": "https://login.evil.example/"}),
             FetchFailure.UNAVAILABLE,

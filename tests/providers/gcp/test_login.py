@@ -197,6 +197,7 @@ def test_a_metadata_server_without_an_identity_is_denied(
         (Reply({"error": "internal_failure"}, 500), FetchFailure.UNAVAILABLE, "Http500"),
         (Reply(b"<html>", 503), FetchFailure.UNAVAILABLE, "Http503"),
         (Reply(b"<html>canary-5f1d3c", 403), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
+        (Reply(b"<html>canary-5f1d3c", 401), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
         (
             Reply(b"", 302, {"Location": "https://login.evil.example/"}),
             FetchFailure.UNAVAILABLE,
@@ -311,7 +312,7 @@ def test_a_login_that_hangs_is_ended(google: Google, tmp_path: Path) -> None:
     google.cloud.before = hang
     result = given.once("db")
     assert result == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:TimedOut")
-    assert hanging.is_set()
+    assert hanging.wait(60)
     given.clock.now += 10
     assert isinstance(given.once("db"), Failed)
     assert len(google.cloud.asked) == 1
