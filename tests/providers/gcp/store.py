@@ -32,6 +32,9 @@ class GoogleSecrets(HttpStore):
     gone = "99999"
     reports: ClassVar[Mapping[str, Reports]] = {
         "unchanged": Says("value", note="the engine compares the bytes"),
+        "recreated with the same version": Says(
+            "value", note="the engine keeps the old one: changed in place"
+        ),
         "deleted": NotApplicable("every deletion is final"),
     }
 
