@@ -220,9 +220,10 @@ class Login(Generic[Credential]):
     def _put_off(self, failed: Failed) -> None:
         reason = failed.reason if failed.reason in _STANDING else FetchFailure.DENIED
         code = f"{self._asking.operation}:{failed.code}"
-        self._failed = replace(failed, reason=reason, code=code)
+        self._failed = replace(failed, reason=reason, code=code, what_to_do=None)
         self._next_at = self._monotonic() + max(AGAIN_S, failed.delay_s or 0.0)
-        said = f"{self._asking.trouble} ({failed.code}). {self._asking.advice[reason]}"
+        advice = failed.what_to_do or self._asking.advice[reason]
+        said = f"{self._asking.trouble} ({failed.code}). {advice}"
         self._useless, self._wrong = False, (reason, said)
         if self._trouble is not None and self._told != failed.code:
             self._told = failed.code

@@ -11,8 +11,8 @@ from providers.definition import Block
 from schema.constraints import Text
 from schema.fields import Endpoint, File
 
-CALLS_OF_A_LOGIN = 6
-"""The dearest: a token of AWS by its metadata server, exchanged, and two impersonations."""
+CALLS_OF_A_LOGIN = 8
+"""The dearest: five to the metadata server of AWS, an exchange, and two impersonations."""
 BURST = (
     f"budget.burst must be at least {CALLS_OF_A_LOGIN} with provider gcp: one login can need that"
     " many calls"

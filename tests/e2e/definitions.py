@@ -101,9 +101,9 @@ VAULT: Json = {
 GCP: Json = {
     "provider": "gcp",
     "gcp": {"project": "payments-prod"},
-    "budget": {"callsPerSecond": 1, "burst": 6},
+    "budget": {"callsPerSecond": 1, "burst": 8},
 }
-GCP_BURST = "budget.burst must be at least 6 with provider gcp: one login can need that many calls"
+GCP_BURST = "budget.burst must be at least 8 with provider gcp: one login can need that many calls"
 SECRET_ID = (
     "with provider gcp, a revoked reference must be a secret's ID: 1 to 255 characters of"
     " A-Z a-z 0-9 _ -"
@@ -289,7 +289,7 @@ RULES = (
     _secret("payments/lastgood-webhook-ca"),
     _secret("payments/lg-db-" + "0" * 32),
     _secret("payments/" + "a" * 254),
-    _account(GCP_BURST, spec=GCP | {"budget": {"callsPerSecond": 1, "burst": 5}}),
+    _account(GCP_BURST, spec=GCP | {"budget": {"callsPerSecond": 1, "burst": 7}}),
     _account(SECRET_ID, spec=GCP | {"revoked": [{"reference": "a.b", "version": "1"}]}),
     _gcp(GCP_GLOBAL, location="global"),
     _gcp(GCP_ZONE, location="europe-west3-a"),

@@ -104,7 +104,7 @@ WHOLE: dict[str, tuple[Json, ...]] = {
             spec={
                 "provider": "gcp",
                 "gcp": _GCP,
-                "budget": {"callsPerSecond": 1, "burst": 6},
+                "budget": {"callsPerSecond": 1, "burst": 8},
                 "revoked": [{"reference": "db_Password-1", "version": "3"}],
             },
         ),

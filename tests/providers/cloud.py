@@ -173,6 +173,9 @@ def _serve(  # noqa: C901 - a handler is one class
         def do_POST(self) -> None:
             self.do_GET()
 
+        def do_PUT(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: object) -> None: ...
 
     class Server(http.server.ThreadingHTTPServer):

@@ -74,7 +74,7 @@ ACCOUNTS = {
     ),
     "file": (account("file", {"root": "/none"}), FileSource),
     "k8s": (account("kubernetes", {}), KubernetesSecrets),
-    "gcp-sm": (account("gcp", {"project": "payments-prod"}, burst=6), UnderLogin),
+    "gcp-sm": (account("gcp", {"project": "payments-prod"}, burst=8), UnderLogin),
     "vault": (
         account(
             "vault",

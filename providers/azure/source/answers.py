@@ -52,6 +52,7 @@ INNER = frozenset(
 )
 """Inner codes that tell the admin what denies."""
 _TOLD = frozenset({500, 502, 503, 504})
+_BEARER = re.compile("(?i:(^|,) *bearer( |,|$))")
 _AUTHORITY = re.compile('authorization(?:_uri)?="?https://[^/" ]+/([^/", ]+)')
 _ID = re.compile("https://([^/]+)/secrets/([^/]+)/([0-9a-f]{32})")
 _OK = 200
@@ -106,7 +107,7 @@ def of_error(answer: Answer, tenant: str) -> Failed:
         return Failed(reason=FetchFailure.THROTTLED, code="Throttled", delay_s=answer.delay_s)
     error = _error(answer)
     code, inner = error.get("code"), _inner(error)
-    if answer.status == 401:  # noqa: PLR2004 - RFC 9110
+    if answer.status == 401 and _is_challenge(answer, code):  # noqa: PLR2004 - RFC 9110
         return OTHER_TENANT if _asks_for_another(answer, tenant) else UNAUTHORIZED
     if answer.status == 403 and code == "Forbidden":  # noqa: PLR2004 - RFC 9110
         if inner == DISABLED.code:
@@ -120,6 +121,13 @@ def of_error(answer: Answer, tenant: str) -> Failed:
         return Failed(reason=FetchFailure.UNAVAILABLE, code="Http3xx")
     code = f"Http{answer.status}" if answer.status in _TOLD else FOREIGN.code
     return Failed(reason=FetchFailure.UNAVAILABLE, code=code, delay_s=answer.delay_s)
+
+
+def _is_challenge(answer: Answer, code: object) -> bool:
+    """Whether a 401 is Key Vault's, and not of a proxy that asks for a login of its own."""
+    return code == UNAUTHORIZED.code or bool(
+        _BEARER.search(answer.headers.get("www-authenticate", ""))
+    )
 
 
 def _asks_for_another(answer: Answer, tenant: str) -> bool:

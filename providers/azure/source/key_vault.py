@@ -32,7 +32,8 @@ NOT_CANONICAL = Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
 NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
 LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
 _VERSION = re.compile("[0-9a-f]{32}")
-_NO_PROOF = frozenset({FetchFailure.UNAVAILABLE, FetchFailure.THROTTLED})
+_GONE = (answers.ABSENT, answers.DISABLED)
+"""What proves that the held version is no longer the current one."""
 
 
 class AzureKeyVault:
@@ -102,7 +103,7 @@ class AzureKeyVault:
         """Why it is not believed that `found` is newer than the held version; None: it is."""
         held = self._get(found.name, known)
         if isinstance(held, Failed):
-            return held if held.reason in _NO_PROOF else None
+            return None if held in _GONE else held
         return LAGGING if found.created < held.created else None
 
     def _get(self, name: str, version: str = "") -> Secret | Failed:

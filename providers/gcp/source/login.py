@@ -5,7 +5,6 @@ metadata server. Importing this imports that library.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from google.auth import aws, identity_pool, impersonated_credentials
@@ -13,12 +12,13 @@ from google.auth.compute_engine import Credentials as OfMetadataServer
 from google.oauth2 import service_account
 
 from contract.reasons import FetchFailure
-from providers.gcp.source import answers
+from providers.gcp.source import answers, configuration
 from providers.library_login import NO_FILE, Token, document_of, silenced
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from providers.gcp.account import Gcp
     from providers.http import Answer
@@ -36,11 +36,8 @@ ADVICE = {
 LIMIT_BYTES = 64 << 10
 
 NOT_A_CONFIGURATION = Failed(reason=FetchFailure.DENIED, code="NotACredentialsFile")
-KIND_NOT_SUPPORTED = Failed(reason=FetchFailure.DENIED, code="CredentialsType")
 NO_TOKEN_FILE = Failed(reason=FetchFailure.UNAVAILABLE, code="NoTokenFile")
 """The file that a credential configuration names."""
-RUNS_A_PROGRAM = Failed(reason=FetchFailure.DENIED, code="ExecutableSource")
-"""Of a credential configuration that starts a program: the image has none."""
 
 OAUTH = {
     "access_denied",
@@ -137,38 +134,42 @@ def _credentials(block: Gcp, folder: Path) -> _Credentials | Failed:
         return NOT_A_CONFIGURATION
     if not isinstance(found, dict) or len(raw) > LIMIT_BYTES:
         return NOT_A_CONFIGURATION
-    return _of_configuration(found)
+    return _of_configuration(found, folder)
 
 
-def _of_configuration(found: dict[str, Any]) -> _Credentials | Failed:
+def _of_configuration(found: dict[str, Any], folder: Path) -> _Credentials | Failed:
     """By its `type`, as https://google.aip.dev/auth/4110 has them."""
     made: _Credentials
+    wrong = configuration.refused(found, folder)
+    if wrong is not None:
+        return wrong
     kind = found.get("type")
     if kind == "service_account":
         made = service_account.Credentials.from_service_account_info(found, scopes=[SCOPE])
         return made
     if kind == "impersonated_service_account":
-        return _impersonating(found)
+        return _impersonating(found, folder)
     if kind != "external_account":
-        return KIND_NOT_SUPPORTED
+        return configuration.KIND_NOT_SUPPORTED
     source = found.get("credential_source")
     source = source if isinstance(source, dict) else {}
-    if "executable" in source:
-        return RUNS_A_PROGRAM
-    if isinstance(source.get("file"), str) and not Path(source["file"]).is_file():
-        return NO_TOKEN_FILE
+    file = configuration.token_file(source, folder)
+    if file is not None:
+        if not file.is_file():
+            return NO_TOKEN_FILE
+        found = found | {"credential_source": source | {"file": str(file)}}
     is_aws = str(source.get("environment_id", "")).startswith("aws")
     library = aws if is_aws else identity_pool
     made = library.Credentials.from_info(found, scopes=[SCOPE])
     return made
 
 
-def _impersonating(found: dict[str, Any]) -> _Credentials | Failed:
+def _impersonating(found: dict[str, Any], folder: Path) -> _Credentials | Failed:
     """The source of an impersonation may be any configuration but another impersonation."""
     source = found.get("source_credentials")
     if not isinstance(source, dict) or source.get("type") == "impersonated_service_account":
         return NOT_A_CONFIGURATION
-    base = _of_configuration(source)
+    base = _of_configuration(source, folder)
     if isinstance(base, Failed):
         return base
     url = str(found.get("service_account_impersonation_url", ""))

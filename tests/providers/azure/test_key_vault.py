@@ -83,6 +83,33 @@ def test_nothing_is_believed_while_the_held_version_is_not_answered(
     assert failed(result) == (FetchFailure.THROTTLED, "Throttled")
 
 
+DOUBTS = {
+    "another secret": (
+        Reply({"id": f"https://{VAULT}/secrets/other/{'0' * 32}", "value": "x"}),
+        (FetchFailure.INVALID, "NameMismatch"),
+    ),
+    "bad parameter": (
+        error(400, "BadParameter", "The request URI contains an invalid name."),
+        (FetchFailure.INVALID, "BadParameter"),
+    ),
+    "denied": (
+        error(403, "Forbidden", "Caller is not authorized.", "ForbiddenByRbac"),
+        (FetchFailure.DENIED, "Forbidden:ForbiddenByRbac"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "means"), DOUBTS.values(), ids=DOUBTS)
+def test_only_a_version_that_is_gone_or_off_makes_way(
+    azure: AzureCloud, given: Given, reply: Reply, means: tuple[FetchFailure, str]
+) -> None:
+    """Another answer about the held one says nothing of which is newer."""
+    held = azure.put("db", "one").name
+    azure.put("db", "two")
+    azure.cloud.faults[f"{DB}/{held}"] = reply
+    assert failed(given.ask("db", known_version=held)) == means
+
+
 def test_a_pinned_version_is_that_version(azure: AzureCloud, given: Given) -> None:
     """And one that is not there is no absence of the secret."""
     held = azure.put("db", "one").name
@@ -181,6 +208,19 @@ REPLIES = {
         Reply({"error": {"code": "Forbidden", "innerError": {"code": "SecretDisabled"}}}, 403),
         (FetchFailure.INVALID, "SecretDisabled"),
     ),
+    "challenge": (
+        Reply(b"", 401, {"WWW-Authenticate": 'PoP, bearer resource="https://vault.azure.net"'}),
+        (FetchFailure.DENIED, "Unauthorized"),
+    ),
+    "refused token": (
+        error(401, "Unauthorized", "[BearerReadAccessTokenFailed] canary-5f1d3c"),
+        (FetchFailure.DENIED, "Unauthorized"),
+    ),
+    "proxy's 401": (
+        Reply(b"<html>proxy login", 401, {"WWW-Authenticate": 'Basic realm="Bearer"'}),
+        (FetchFailure.UNAVAILABLE, "ForeignAnswer"),
+    ),
+    "bare 401": (Reply(b"", 401), (FetchFailure.UNAVAILABLE, "ForeignAnswer")),
     "proxy's 403": (Reply(b"<html>", 403), (FetchFailure.UNAVAILABLE, "ForeignAnswer")),
     "proxy's 404": (Reply(b"<html>", 404), (FetchFailure.UNAVAILABLE, "ForeignAnswer")),
     "another 404": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +199,7 @@ def test_a_token_is_for_the_vaults_of_its_cloud(
             "Http503",
         ),
         (Reply(b"<html>canary-5f1d3c", 403), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
+        (Reply(b"<html>canary-5f1d3c", 401), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
         (
             Reply(b"", 302, {"Location": "https://login.evil.example/"}),
             FetchFailure.UNAVAILABLE,
@@ -291,7 +291,7 @@ def test_a_new_token_that_is_refused_is_a_denial(given: Given) -> None:
 def test_an_extra_ca_is_trusted_by_login_and_reads(azure: AzureCloud, tmp_path: Path) -> None:
     """Where the account names no CA of its own."""
     extra_ca = ExtraCa(azure.cloud.ca_file, pytest.fail)
-    with contextlib.closing(extra_ca):
-        assert read(Given(azure, tmp_path, account(caFile=None), extra_ca=extra_ca))
+    azure.cloud.at_end.append(extra_ca.close)
+    assert read(Given(azure, tmp_path, account(caFile=None), extra_ca=extra_ca))
     without = Given(azure, tmp_path, account(caFile=None))
     assert without.ask("db") == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:SSLError")

@@ -1,5 +1,6 @@
 """Google Cloud as its docs and the bodies in public issues have it: Secret Manager, STS, IAM
-Credentials, OAuth and the metadata server. The official client reads from it in test_official.py.
+Credentials, OAuth and the metadata server, and that of AWS beside them. The official client reads
+from it in test_official.py.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ HOSTS = [
 ]
 NODE = "lastgood@payments-prod.iam.gserviceaccount.com"
 OTHER = "reader@payments-prod.iam.gserviceaccount.com"
+BETWEEN = "aws@payments-prod.iam.gserviceaccount.com"
 AUDIENCE = (
     f"//iam.googleapis.com/projects/{NUMBER}/locations/global/workloadIdentityPools/clusters"
     "/providers/prod"
@@ -82,6 +84,8 @@ class Google:
     def answer(self, asked: Asked) -> Reply:
         if asked.path.startswith("/computeMetadata/v1/"):
             return self._metadata(asked)
+        if asked.path.startswith("/latest/"):
+            return _imds(asked)
         if not asked.secure:
             return _html(400)
         if asked.path == "/v1/token":
@@ -147,7 +151,7 @@ class Google:
         if principal is None:
             return unauthenticated()
         email = asked.path.rpartition("/")[2].partition(":")[0]
-        if email != OTHER:
+        if email not in {OTHER, BETWEEN}:
             what = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource"
             return error(403, "PERMISSION_DENIED", f"{what} (or it may not exist).", IAM)
         token = self.given(email)["access_token"]
@@ -200,6 +204,33 @@ class Google:
 
     def stop(self) -> None:
         self.cloud.stop()
+
+
+def _imds(asked: Asked) -> Reply:
+    """AWS's metadata server where only its second version is allowed
+    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html).
+    """
+    session = "AQAEALEXAMPLE=="
+    if (asked.method, asked.path) == ("PUT", "/latest/api/token"):
+        known = "x-aws-ec2-metadata-token-ttl-seconds" in asked.headers
+        return Reply(session.encode() if known else b"", 200 if known else 400)
+    if asked.headers.get("x-aws-ec2-metadata-token") != session:
+        return Reply(b"", 401)
+    role = "/latest/meta-data/iam/security-credentials"
+    credentials = {
+        "Code": "Success",
+        "Type": "AWS-HMAC",
+        "AccessKeyId": "ASIAEXAMPLE",
+        "SecretAccessKey": "canary-5f1d3c",
+        "Token": "IQoJb3JpZ2luX2VjEXAMPLE",
+        "Expiration": later(21600),
+    }
+    answers = {
+        "/latest/meta-data/placement/availability-zone": b"eu-west-1b",
+        role: b"node",
+        f"{role}/node": credentials,
+    }
+    return Reply(answers[asked.path]) if asked.path in answers else Reply(b"", 404)
 
 
 IAM = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from api.account import SecretAccount
@@ -51,10 +51,13 @@ def federated(folder: Path, **changes: object) -> dict[str, Any]:
     return found | changes
 
 
-IMPERSONATION = {
-    "service_account_impersonation_url": "https://iamcredentials.googleapis.com/v1/projects/-/"
-    f"serviceAccounts/{OTHER}:generateAccessToken"
-}
+def impersonation(principal: str) -> dict[str, str]:
+    """Of a configuration."""
+    url = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
+    return {"service_account_impersonation_url": f"{url}{principal}:generateAccessToken"}
+
+
+IMPERSONATION = impersonation(OTHER)
 
 
 @dataclass
@@ -68,6 +71,8 @@ class Given:
     """Of `gcp.json`; None: federation by the token in the file `token`."""
     limit_s: float = 30.0
     timeout_s: float = 2.0
+    direct: tuple[str, ...] = ()
+    """Hosts that are reached without the proxy."""
     extra_ca: ExtraCa | None = None
     clock: Clock = field(default_factory=Clock)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -88,7 +93,7 @@ class Given:
             trouble=self.troubles.append,
             folder=self.folder,
             extra_ca=self.extra_ca,
-            proxies=self.google.cloud.proxies,
+            proxies=replace(self.google.cloud.proxies, never=self.direct),
         )
         usual = patience(self.timeout_s)
         self.source = open_source(opening, usual, self.limit_s)

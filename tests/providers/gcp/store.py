@@ -4,8 +4,10 @@ workload identity federation.
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from certs.dev_ca import CERT_FILE, KEY_FILE
 from providers.credentials import RENEW_SHARE
 from tests.providers.cloud import on_wire, to_wire
 from tests.providers.conformance.store import PATIENCE_S, HttpStore, NotApplicable, Says
@@ -30,19 +32,27 @@ class GoogleSecrets(HttpStore):
     gone = "99999"
     reports: ClassVar[Mapping[str, Reports]] = {
         "unchanged": Says("value", note="the engine compares the bytes"),
+        "recreated with the same version": Says(
+            "value", note="the engine keeps the old one: changed in place"
+        ),
         "deleted": NotApplicable("every deletion is final"),
     }
 
     def __init__(self, given: Given) -> None:
         self.google = Google(given.folder / "cloud")
-        self.wire = Wire(on_wire(self.google.answer))
-        here = f"http://{self.wire.address}"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(
+            given.folder / "cloud" / CERT_FILE, given.folder / "cloud" / KEY_FILE
+        )
+        self.wire = Wire(on_wire(self.google.answer), context=context)
+        here = f"https://{self.wire.address}"
         self._clock = given.clock
         self.source = GivenGcp(
             self.google,
             given.folder,
             account(endpoint=here),
             configuration=federated(given.folder, token_url=f"{here}/v1/token"),
+            direct=("127.0.0.1",),
             timeout_s=PATIENCE_S if given.impatient else 5.0,
             clock=given.clock,
             calls=given.calls,

@@ -63,6 +63,10 @@ REPLIES = {
     "proxy's 404": (Reply(b"<!DOCTYPE html>", 404), FOREIGN),
     "404 without a status": (Reply({"error": {"code": 404}}, 404), FOREIGN),
     "404 of OAuth": (Reply({"error": "not_found"}, 404), FOREIGN),
+    "proxy's 401": (
+        Reply(b"<html>proxy login", 401, {"WWW-Authenticate": 'Basic realm="proxy"'}),
+        FOREIGN,
+    ),
     "proxy's 403": (Reply(b"<!DOCTYPE html>", 403), FOREIGN),
     "proxy's 429": (Reply(b"slow down", 429), (FetchFailure.THROTTLED, "Http429")),
     "redirect": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from contract.reasons import FetchFailure
 from providers import library_login
 from providers.extra_ca import ExtraCa
+from providers.gcp.account import CALLS_OF_A_LOGIN
 from providers.protocol import Failed, Material
 from tests.providers.cloud import Reply
-from tests.providers.gcp.fake import NODE, OTHER
-from tests.providers.gcp.given import IMPERSONATION, Given, account, federated
+from tests.providers.gcp.fake import AWS_TOKEN, BETWEEN, NODE, OTHER
+from tests.providers.gcp.given import IMPERSONATION, Given, account, federated, impersonation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,10 +96,44 @@ def test_federation_with_an_identity_of_aws(
         "regional_cred_verification_url": "https://sts.{region}.amazonaws.com"
         "?Action=GetCallerIdentity&Version=2011-06-15",
     }
-    kind = "urn:ietf:params:aws:token-type:aws4_request"
-    configuration = federated(tmp_path, credential_source=source, subject_token_type=kind)
+    configuration = federated(tmp_path, credential_source=source, subject_token_type=AWS_TOKEN)
     assert read(Given(google, tmp_path, configuration=configuration)) == "principal://of-the-pool"
     assert b"canary" not in b"".join(asked.body for asked in google.cloud.asked)
+
+
+@pytest.mark.parametrize("principals", [[], [BETWEEN], [BETWEEN, OTHER]])
+def test_federation_with_the_metadata_server_of_aws(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, principals: list[str]
+) -> None:
+    """As create-cred-config writes it with --aws --enable-imdsv2: a session, the zone, another
+    session, the role, its keys, and the exchange. With an impersonation by the configuration and
+    one by the account it is the dearest login.
+    """
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    configuration = federated(tmp_path, **of_aws(google.cloud.port))
+    configuration |= impersonation(principals[0]) if principals else {}
+    own = account(impersonate=principals[1] if principals[1:] else None)
+    given = Given(google, tmp_path, own, configuration=configuration)
+    assert read(given) == ["principal://of-the-pool", *principals][-1]
+    logins = [call for call in given.calls if call[0] == "login"]
+    assert logins == [("login", "ok")] * (6 + len(principals))
+    assert len(logins) <= CALLS_OF_A_LOGIN
+    assert b"canary" not in b"".join(asked.body for asked in google.cloud.asked)
+
+
+def of_aws(port: int) -> dict[str, Any]:
+    """What is of AWS in a configuration, with its metadata server on loopback."""
+    imds = f"http://127.0.0.1:{port}/latest"
+    source = {
+        "environment_id": "aws1",
+        "region_url": f"{imds}/meta-data/placement/availability-zone",
+        "url": f"{imds}/meta-data/iam/security-credentials",
+        "imdsv2_session_token_url": f"{imds}/api/token",
+        "regional_cred_verification_url": "https://sts.{region}.amazonaws.com"
+        "?Action=GetCallerIdentity&Version=2011-06-15",
+    }
+    return {"credential_source": source, "subject_token_type": AWS_TOKEN}
 
 
 def test_an_accounts_own_impersonation(google: Google, tmp_path: Path) -> None:
@@ -164,6 +198,7 @@ def test_a_metadata_server_without_an_identity_is_denied(
         (Reply({"error": "internal_failure"}, 500), FetchFailure.UNAVAILABLE, "Http500"),
         (Reply(b"<html>", 503), FetchFailure.UNAVAILABLE, "Http503"),
         (Reply(b"<html>canary-5f1d3c", 403), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
+        (Reply(b"<html>canary-5f1d3c", 401), FetchFailure.UNAVAILABLE, "ForeignAnswer"),
         (
             Reply(b"", 302, {"Location": "https://login.evil.example/"}),
             FetchFailure.UNAVAILABLE,
@@ -281,7 +316,7 @@ def test_a_login_that_hangs_is_ended(
     google.cloud.before = hang
     result = given.once("db")
     assert result == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:TimedOut")
-    assert hanging.is_set()
+    assert hanging.wait(60)
     given.clock.now += 10
     assert isinstance(given.once("db"), Failed)
     assert len(google.cloud.asked) == 1
@@ -298,7 +333,7 @@ def test_a_login_that_hangs_is_ended(
 def test_an_extra_ca_is_trusted_by_login_and_reads(google: Google, tmp_path: Path) -> None:
     """Where the account names no CA of its own."""
     extra_ca = ExtraCa(google.cloud.ca_file, pytest.fail)
-    with contextlib.closing(extra_ca):
-        assert read(Given(google, tmp_path, account(caFile=None), extra_ca=extra_ca))
+    google.cloud.at_end.append(extra_ca.close)
+    assert read(Given(google, tmp_path, account(caFile=None), extra_ca=extra_ca))
     without = Given(google, tmp_path, account(caFile=None))
     assert without.ask("db") == Failed(reason=FetchFailure.UNAVAILABLE, code="Login:SSLError")
