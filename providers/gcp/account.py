@@ -5,11 +5,14 @@ explain` says.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
+
+from pydantic import model_validator
 
 from providers.definition import Block
 from schema.constraints import Text
 from schema.fields import Endpoint, File
+from schema.strict_model import rules
 
 CALLS_OF_A_LOGIN = 8
 """The dearest: five to the metadata server of AWS, an exchange, and two impersonations."""
@@ -18,6 +21,7 @@ BURST = (
     " many calls"
 )
 BURST_RULE = f"!has(self.gcp) || self.budget.burst >= {CALLS_OF_A_LOGIN}"
+_HTTPS = "endpoint must start with https://"
 
 Project = Annotated[
     str,
@@ -78,6 +82,8 @@ ServiceAccount = Annotated[
 class Gcp(Block):
     """Google Cloud settings. Identities are configured only here. A pod cannot choose one."""
 
+    model_config = rules({_HTTPS: "!has(self.endpoint) || self.endpoint.startsWith('https://')"})
+
     project: Project
     """ID or number of the project whose secrets are read."""
     project_number: ProjectNumber | None = None
@@ -98,6 +104,12 @@ class Gcp(Block):
     ca_file: File | None = None
     """File with the certificates to trust, in PEM, below the controller's folder for accounts.
     Default: the CAs of the controller's image."""
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        if self.endpoint is not None and not self.endpoint.startswith("https://"):
+            raise ValueError(_HTTPS)
+        return self
 
     def smallest_burst(self) -> int:
         return CALLS_OF_A_LOGIN

@@ -104,6 +104,7 @@ GCP: Json = {
     "budget": {"callsPerSecond": 1, "burst": 8},
 }
 GCP_BURST = "budget.burst must be at least 8 with provider gcp: one login can need that many calls"
+GCP_HTTPS = "endpoint must start with https://"
 SECRET_ID = (
     "with provider gcp, a revoked reference must be a secret's ID: 1 to 255 characters of"
     " A-Z a-z 0-9 _ -"
@@ -295,6 +296,7 @@ RULES = (
     _gcp(GCP_ZONE, location="europe-west3-a"),
     _account(AZURE_BURST, spec=AZURE | {"budget": {"callsPerSecond": 1, "burst": 2}}),
     _account(VAULT_NAME, spec=AZURE | {"revoked": [{"reference": "Db", "version": "1"}]}),
+    _gcp(GCP_HTTPS, endpoint="http://secretmanager-psc.p.googleapis.com"),
     _azure(AZURE_LOGIN, auth={}),
     _azure(AZURE_LOGIN, auth={"managedIdentity": {}, "workloadIdentity": {}}),
     _azure(
