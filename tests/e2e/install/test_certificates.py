@@ -207,6 +207,7 @@ def test_p11_what_is_refused_when_the_provided_ca_is_taken_out(
     assert all(failed.at <= repaired for failed in asked.failed)
 
 
+@pytest.mark.long
 def test_p11_a_renewed_pair_fails_no_admission(
     provided: Provided, load: AbstractContextManager[None], record_property: Record
 ) -> None:

@@ -160,6 +160,7 @@ def test_p1_p5_pods_start_while_the_provider_is_down_and_the_age_tells(keeper: K
     assert bool(_state()["unconfirmedSince"] == since)
 
 
+@pytest.mark.long
 def test_p2_the_key_vanishes_under_each_policy_and_pods_start(
     keeper: Keeper, settings: Settings
 ) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.e2e.install.settings import Settings
     from tests.e2e.install.world import Provider
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("\n## On a cluster\n")[2].partition("\n## ")[0]
