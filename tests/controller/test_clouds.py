@@ -4,6 +4,7 @@ operator meet them: Google's and Azure's own host names, answered by our fakes.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from tests.providers.azure.fake import AzureCloud
 from tests.providers.cloud import Asked, Cloud, Reply
 from tests.providers.gcp.fake import HOSTS as GOOGLE_HOSTS
 from tests.providers.gcp.fake import Google
+from tests.providers.gcp.given import federated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,14 +90,23 @@ def clouds(world: World, tmp_path: Path) -> Iterator[Clouds]:
 
 
 def documented(scheme: str) -> list[dict[str, Any]]:
-    """The account and the policy of the page, with a login that needs no file."""
+    """The account and the policy of the page."""
     page = (REPOSITORY / "docs" / "providers" / f"{scheme}.md").read_text()
     (block,) = re.findall(r"```yaml\n(apiVersion: .*?)```", page, re.DOTALL)
-    account, policy = yaml.safe_load_all(block)
-    spec = account["spec"]
-    if scheme == "azure-kv":
-        spec["azure"]["auth"] = {"managedIdentity": {}}
-    return [account, policy]
+    return list(yaml.safe_load_all(block))
+
+
+def by_files(scheme: str, account: dict[str, Any], folder: Path) -> None:
+    """The page's login with files: what `accountFiles` mounts, and for Google the line that the
+    page has in a comment.
+    """
+    mounted = folder / ("gcp" if scheme == "gcp-sm" else "azure")
+    mounted.mkdir()
+    (mounted / "token").write_text("header.token-of-the-pod.signature")
+    if scheme == "gcp-sm":
+        configuration = federated(mounted)
+        (mounted / "credentials.json").write_text(json.dumps(configuration))
+        account["spec"]["gcp"]["credentialsFile"] = "gcp/credentials.json"
 
 
 def snapshot(scheme: str) -> str:
@@ -115,6 +126,7 @@ def test_p1_p2_p8_documented_accounts_serve_and_keep_the_last_good_value(
     apart; nothing of it takes the value, and no credential or value is in the log.
     """
     (google, policy), (azure, other) = map(documented, NAMES)
+    azure["spec"]["azure"]["auth"] = {"managedIdentity": {}}
     policy["spec"]["sources"] += other["spec"]["sources"]
     world.apply(NAMESPACE, *map(yaml.safe_dump, (google, azure, policy)))
     for scheme, name in NAMES.items():
@@ -138,6 +150,21 @@ def test_p1_p2_p8_documented_accounts_serve_and_keep_the_last_good_value(
     until("the status", lambda: logins(world) == {"Denied"})
     for secret in (CANARY, "ya29", "eyJ0"):
         assert secret not in "".join(told) + world.log()
+
+
+@pytest.mark.parametrize("scheme", NAMES)
+def test_p1_the_documented_logins_by_files_work(world: World, clouds: Clouds, scheme: str) -> None:
+    """Workload identity federation and workload identity, as the pages set them up."""
+    account, policy = documented(scheme)
+    by_files(scheme, account, world.folder)
+    world.apply(NAMESPACE, *map(yaml.safe_dump, (account, policy)))
+    clouds.put(scheme, CANARY)
+    world.pod("api-1", NAMES[scheme], account=ACCOUNTS[scheme], provider=scheme)
+    world.start()
+    until("the value", lambda: value(world, scheme) == CANARY.encode())
+    until("the status", lambda: "LoggedIn" in logins(world))
+    assert not any(asked.path.startswith("/computeMetadata/") for asked in clouds.cloud.asked)
+    assert "token-of-the-pod" not in world.log()
 
 
 def logins(world: World) -> set[str | None]:
