@@ -126,7 +126,7 @@ class _Spec(Model):
     @field_validator("provider", mode="before")
     @classmethod
     def _not_a_scheme(cls, value: object) -> object:
-        """Whoever writes a reference's provider is told the account's."""
+        """A reference's provider in an account: the error names the account's."""
         served = {scheme.name: it.name for it in PROVIDERS.values() for scheme in it.schemes}
         if isinstance(value, str) and value in served and value not in PROVIDERS:
             raise ValueError(not_one_of(value, tuple(PROVIDERS), served[value]))

@@ -122,7 +122,7 @@ def _applied(connection: ApiConnection, resource: Resource, body: Json) -> bool 
 
 def system_of(connection: ApiConnection | None, given: str | None) -> str:
     """Where lastgood is installed: as given, as the ClusterRoleBinding of its controller says, or,
-    without a cluster, as usual. Nothing of a namespace is asked: whoever may write there would
+    without a cluster, as usual. Nothing of a namespace is asked: a tenant who may write there would
     choose who is granted the Secrets. CommandError: it is not known.
     """
     if given is not None or connection is None:

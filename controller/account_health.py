@@ -176,7 +176,7 @@ def _sentence(health: AccountHealth) -> str:
 
 
 def _same(one: AccountHealth, other: AccountHealth) -> bool:
-    """The time is computed anew each time, and may differ by a little."""
+    """The time is computed each time, and may differ by a little."""
     if (one.login, one.message, one.breaker) != (other.login, other.message, other.breaker):
         return False
     return abs((one.until or 0.0) - (other.until or 0.0)) < CLOCKS_S

@@ -30,7 +30,7 @@ class SecretObject:
     """When a writer of `data` last wrote anything, its annotations too, as the API server noted it,
     or when the Secret was made; 0.0: it is not known. The data may be older."""
     managed: bool
-    """Whether it has the marks of External Secrets Operator, whoever set them."""
+    """Whether it has the marks of External Secrets Operator, no matter who set them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,7 @@ class _Credential(Protocol):
 
 
 def token_of(block: Azure, folder: Path) -> Callable[[Wire], Token | Failed]:
-    """Logs in anew each time, so that files are read again."""
+    """Logs in from the start each time, so that files are read again."""
     silenced("azure", "msal")
 
     def token(wire: Wire) -> Token | Failed:

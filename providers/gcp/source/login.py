@@ -100,7 +100,7 @@ class _Request:
 
 
 def token_of(block: Gcp, folder: Path) -> Callable[[Wire], Token | Failed]:
-    """Logs in anew each time, so that files are read again."""
+    """Logs in from the start each time, so that files are read again."""
     silenced("google.auth", "google.oauth2")
 
     def token(wire: Wire) -> Token | Failed:
