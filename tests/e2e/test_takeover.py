@@ -51,7 +51,8 @@ def test_p11_a_deleted_snapshot_object_takes_no_value_and_no_request_with_it(
     controlled.kubectl("delete", "snap", "--all")
     controlled.lead()
     controlled.serves(DB, TWO)
-    found = controlled.get("snap", controlled.snapshot(DB))
+    name = controlled.snapshot(DB)
+    found = until("it to be made again", lambda: controlled.get("snap", name), PATIENCE_S)
     assert found is not None
     assert found["spec"]["pin"] == version
     assert controlled.calls() == 0
