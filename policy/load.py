@@ -179,7 +179,7 @@ class _Loader:
             self._cannot_read(kind, document)
 
     def _cannot_read(self, kind: str, document: dict[str, Any]) -> None:
-        """So that nobody is told that there is no such object, which is all that others know."""
+        """So that an unreadable object is not reported as missing."""
         name = _name_of(document)
         self._unreadable[kind].add(name if isinstance(name, str) else "")
 

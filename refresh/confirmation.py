@@ -29,7 +29,7 @@ def answered(
     """When the provider last named `identity`, its current version; None: it has not since the
     state was restored. Another program's word is often older than what is known already.
 
-    With a doubt only a version that is new to us counts from `at`: whoever writes the same bytes
+    With a doubt only a version that is new to us counts from `at`: a writer of the same bytes
     once more, for example after a restore of the cluster, confirms nothing.
     """
     known = state.answered_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cli.checks.model import failed, named, ok, skipped, warning
@@ -100,13 +101,13 @@ def _refused(trial: Trial, policy: str, what: str) -> Finding:
             f"the API server lets you {what}",
             f"Look at {policy} and its binding. Users in enforcement.restoreUsers are let through",
         )
-    if trial.status == 403:  # noqa: PLR2004 - Forbidden
+    if trial.status == HTTPStatus.FORBIDDEN:
         return skipped(f"you may not {what}, for another reason than {policy}")
     return skipped(unanswered(trial))
 
 
 def unanswered(trial: Trial) -> str:
     """Why a dry run says nothing."""
-    if trial.status == 404:  # noqa: PLR2004 - Not Found
+    if trial.status == HTTPStatus.NOT_FOUND:
         return "there is no such namespace. Choose one with --namespace"
     return f"the API server answered {trial.status} to the dry run"

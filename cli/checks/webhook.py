@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cli.checks.enforcement import PODS as GUARD
@@ -165,7 +166,7 @@ def reached(opted_in: Trial, system: str) -> Finding:
             "an annotated trial pod was admitted without lastgood: it would start without secrets",
             "`helm upgrade` creates the webhook's configuration and the policies again",
         )
-    if opted_in.status == 403:  # noqa: PLR2004 - Forbidden
+    if opted_in.status == HTTPStatus.FORBIDDEN:
         return skipped("you may not create pods here, or another policy refuses a trial pod")
     return skipped(unanswered(opted_in))
 

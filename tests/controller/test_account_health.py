@@ -138,7 +138,7 @@ def test_p4_an_account_that_is_edited_is_written_as_rarely() -> None:
 
 
 def test_p4_a_clock_that_moves_a_little_is_no_change() -> None:
-    """The end of the same credentials is computed anew each second."""
+    """The end of the same credentials is computed each second."""
     steady = SteadyHealth()
     first = AccountHealth(login=Login.RENEWAL_FAILS, message=WHY, until=2000.0)
     near = AccountHealth(login=Login.RENEWAL_FAILS, message=WHY, until=2000.4)

@@ -143,8 +143,8 @@ def test_p13_a_malformed_one_proves_nothing_and_raises_nothing(fields: Json, spe
 
 
 def test_a_secret_counts_from_when_its_data_was_written() -> None:
-    """By whoever owns data. A label or the status that another manager writes renews nothing, nor
-    does a time in the future.
+    """By the manager of the data. A label or a status that another manager writes renews nothing,
+    nor does a time in the future.
     """
     body = secret("db", {"p": b"x"})
     body["metadata"] |= {

@@ -115,7 +115,7 @@ def test_a_list_of_pages_and_a_watch_make_the_copy() -> None:
 
 
 def test_a_resource_that_may_be_absent_comes_and_goes() -> None:
-    """Nobody is told of it. Its objects go with it, and are there again with it."""
+    """No subscriber hears of it. Its objects go with it, and are there again with it."""
 
     async def scenario() -> None:
         async with world("a", optional=True) as w:

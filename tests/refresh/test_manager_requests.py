@@ -181,7 +181,7 @@ def test_a_change_that_is_heard_of_is_fetched_at_once() -> None:
 
 
 def test_p13_a_hundred_changes_a_second_cost_a_call_each_five_seconds() -> None:
-    """Whoever may write an object that is watched can change it as often as he likes."""
+    """A tenant who may write a watched object can change it at any rate."""
     provider = Provider(default=plain)
     world = governed(provider)
     world.manager.demand([demanded("a", "/s")], world.at)

@@ -103,7 +103,7 @@ def test_a_token_of_a_projected_volume_is_read(google: Google, tmp_path: Path, n
 def test_p7_no_token_goes_over_http(
     google: Google, tmp_path: Path, changes: dict[str, Any], field: str
 ) -> None:
-    """Whoever stands between would have it."""
+    """Anything on the way would have it."""
     failed, told = login(google, tmp_path, federated(tmp_path, **changes))
     assert failed.code == "Login:UrlNotAllowed"
     assert field in told
