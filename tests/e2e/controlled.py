@@ -243,10 +243,14 @@ class Controlled:
         process = self.start(*words)
         until(
             "the controller to lead",
-            lambda: process.poll() is not None or self.said("controller.restored"),
+            lambda: process.poll() is not None or self.leads(),
             PATIENCE_S,
         )
         assert process.poll() is None, self.logs[-1].read_text()
+
+    def leads(self) -> bool:
+        """Whether the last controller leads and knows what was there."""
+        return bool(self.said("controller.restored"))
 
     def kill(self) -> None:
         """Kills the last controller."""

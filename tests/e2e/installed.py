@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SYSTEM, RELEASE = "lastgood-system", "lastgood"
 IMAGE = "ghcr.io/lastgood/agent:dev"
+NOT_IN_FORCE = "The chart's ValidatingAdmissionPolicies must be in force"
 KINDS = ("customresourcedefinitions", "secretpolicies", "secretaccounts")
 
 
@@ -103,9 +104,18 @@ class Installed(Controlled):
 
     def lead(self) -> None:
         """Starts a controller with the chart's identity and waits until it leads: its own check of
-        what must be refused is passed by then.
+        what must be refused is passed by then. Right after an installation the API server's own
+        copy of the policies can be older: a controller that ends for that is started again, as a
+        kubelet does.
         """
-        self._lead()
+        until("the controller to lead", self._leads, PATIENCE_S)
+
+    def _leads(self) -> bool:
+        process = self.start()
+        until("it to lead or end", lambda: process.poll() is not None or self.leads(), PATIENCE_S)
+        if process.poll() is not None:
+            assert NOT_IN_FORCE in self.logs[-1].read_text(), self.logs[-1].read_text()
+        return process.poll() is None
 
     def kubeconfig(self) -> str:
         """With a token of the chart's service account."""
