@@ -15,7 +15,7 @@ from cli.output import JSON, NAME, YAML, name_of, written
 from cli.render import NOTHING, renderings_of
 from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
-from controller.secret_snapshots import MADE_FOR, declaration
+from controller.snapshot_objects import MADE_FOR, declaration
 from controller.spec import SnapshotName
 from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import AlreadyExistsError, ConflictError

@@ -14,7 +14,7 @@ from api.policy import SecretPolicy
 from controller.demand import Demand, DemandedParts, NotADemandError, from_pod
 from controller.external_secrets import ExternalSecrets
 from controller.in_use_protection import ProtectedObject
-from controller.secret_snapshots import WatchedSnapshot, project
+from controller.snapshot_objects import WatchedSnapshot, project
 from controller.spec import SnapshotName
 from controller.stale_starts import started_at
 from kube.api_resources import NAMESPACES, PODS, SECRET_ACCOUNTS, SECRET_POLICIES, SECRET_SNAPSHOTS

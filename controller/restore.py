@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contract import ages
     from controller.namespace_ages import FreshnessMaps
     from controller.record_store import Records
-    from controller.secret_snapshots import WatchedSnapshot
+    from controller.snapshot_objects import WatchedSnapshot
     from controller.snapshot_record import SnapshotRecord
     from kube.api import Json
     from kube.reflector import Reflector

@@ -31,10 +31,10 @@ from controller.record_checks import RecordChecks
 from controller.record_store import Records
 from controller.required_rate import needed_calls_per_second
 from controller.restore import Restore
-from controller.snapshot_secrets import Secrets
 from controller.snapshot_writer import SnapshotWriter
 from controller.status_writer import StatusWriter
 from controller.telemetry import Ages, Staleness, Telemetry, say
+from controller.tenant_secrets import Secrets
 from kube.api_resources import NAMESPACES
 from kube.errors import FencedError, TemporaryError
 from kube.run_until import unless

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from apiserver.faults import Fault, Rule
-from controller.secret_snapshots import MADE_FOR
+from controller.snapshot_objects import MADE_FOR
 from kube.api_resources import (
     CLUSTER_ROLE_BINDINGS,
     LEASES,

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from controller.reconcile import Decided, Known
-from controller.secret_snapshots import WatchedSnapshot
+from controller.snapshot_objects import WatchedSnapshot
 from controller.spec import Spec
 from kube.errors import of_status
 from kube.reflector import Change

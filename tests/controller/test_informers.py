@@ -20,7 +20,7 @@ from controller.informers import (
     NamedSources,
     PolicyLister,
 )
-from controller.secret_snapshots import declaration
+from controller.snapshot_objects import declaration
 from kube.api import WatchEvent
 from refresh.model import SnapshotKey, SourceKey
 from workqueue.clock import SystemClock

@@ -9,7 +9,7 @@ import pytest
 
 from contract import layout
 from contract.object_names import snapshot_name
-from controller.secret_snapshots import declaration
+from controller.snapshot_objects import declaration
 from kube.api_resources import (
     CONFIG_MAPS,
     SECRET_ACCOUNTS,

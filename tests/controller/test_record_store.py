@@ -12,13 +12,13 @@ import pytest
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
 from contract.snapshot_format import META, VALUE, Meta
-from controller.publication import is_held_back
+from controller.publish import is_held_back
 from controller.record_store import KnownRecord
 from controller.snapshot_record import RECORD, record_name
 from kube.errors import ConflictError, NotFoundError
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.steps import KEY, NAME, STEPS
-from tests.controller.test_publication import (
+from tests.controller.test_publish import (
     RECORD_PATH,
     SECRET,
     Controller,

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from contract.snapshot_format import SECRET_TYPE
-from controller.secret_snapshots import declaration
+from controller.snapshot_objects import declaration
 from tests.e2e.cluster import digest
 from tests.e2e.install import evidence
 from tests.e2e.install.kubectl import run

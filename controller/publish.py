@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from contract.snapshot_format import Meta
     from controller.record_store import KnownRecord, Records
-    from controller.snapshot_secrets import Secrets
+    from controller.tenant_secrets import Secrets
     from refresh.model import SnapshotKey
     from refresh.sink import Publication
 
