@@ -20,10 +20,11 @@ from controller.event_recorder import EventRecorder
 from controller.event_reporter import EventReporter
 from controller.garbage_collector import GarbageCollector
 from controller.in_use_protection import InUseProtection, Used, used
-from controller.informers import DemandLister, Informers, PolicyLister, SpecLister
+from controller.informers import Informers
 from controller.leader import Leader, lead
 from controller.lease import LEASE
 from controller.lease_renewal import Renewal
+from controller.listers import DemandLister, PolicyLister, SpecLister
 from controller.namespace_ages import FreshnessMaps
 from controller.namespace_rights import NamespaceRights
 from controller.nudges import Nudges
@@ -239,7 +240,11 @@ class ControllerProcess:
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = reporter.run(engine, statuses, lambda: controller.decided)
         protection = InUseProtection(
-            api, informers.held_accounts, informers.held_policies, clock=clock, draw=rng.random
+            api,
+            informers.protected_accounts,
+            informers.protected_policies,
+            clock=clock,
+            draw=rng.random,
         )
         healths = partial(_health, accounts, engine, clock, SteadyHealth())
         protecting = _protect(protection, controller, informers, engine, healths)
