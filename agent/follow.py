@@ -14,9 +14,9 @@ from agent.sync import SyncResult, VolumeWatch, sync_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.clock import Clock
+    from agent.clock import MachineClock
     from agent.log import Log
-    from agent.metrics_server import Server
+    from agent.metrics_server import AgentMetricsServer
     from agent.sync import Folders
     from contract.plan import Plan
     from contract.secret_bytes import SecretBytes
@@ -30,7 +30,7 @@ BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 class Follow:
     """The agent's work, one `step` after another."""
 
-    def __init__(self, plan: Plan, folders: Folders, clock: Clock, log: Log) -> None:
+    def __init__(self, plan: Plan, folders: Folders, clock: MachineClock, log: Log) -> None:
         self._plan = plan
         self._folders = folders
         self._clock = clock
@@ -103,7 +103,7 @@ class Follow:
         self._log("agent.failed", **fault(error), in_a_row=self._in_a_row, retry_in_s=delay_s)
 
 
-def follow(work: Follow, server: Server | None, clock: Clock, log: Log) -> None:
+def follow(work: Follow, server: AgentMetricsServer | None, clock: MachineClock, log: Log) -> None:
     """Runs for ever."""
     said: OSError | None = None
     while True:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from agent.clock import Clock
+    from agent.clock import MachineClock
 
 EVERY = "::"
 """Every address of both families."""
@@ -28,7 +28,7 @@ FRESH_S = 1.0
 REBIND_S = (1.0, 5.0, 30.0)
 
 
-class Client:
+class ScrapeClient:
     """A connection, what has come over it, and what is still to be sent."""
 
     def __init__(self, connection: socket.socket, address: str, until: float) -> None:
@@ -39,20 +39,20 @@ class Client:
         self.answer = b""
 
 
-class Server:
+class AgentMetricsServer:
     """Answers on one address, or on EVERY. A port that can't be bound is tried again for ever, and
     counted.
     """
 
     def __init__(
-        self, host: str, port: int, pages: Mapping[str, Callable[[], str]], clock: Clock
+        self, host: str, port: int, pages: Mapping[str, Callable[[], str]], clock: MachineClock
     ) -> None:
         self._address = (host, port)
         self._pages = pages
         self._made: dict[str, tuple[float, str]] = {}
         self._clock = clock
         self._listener: socket.socket | None = None
-        self._clients: dict[int, Client] = {}
+        self._clients: dict[int, ScrapeClient] = {}
         self._bind_at = 0.0
         self.bind_failures = 0
         self.last_error: OSError | None = None
@@ -138,14 +138,14 @@ class Server:
         connection, peer = listener.accept()
         connection.setblocking(False)
         until = self._clock.monotonic() + CLIENT_S
-        self._clients[connection.fileno()] = Client(connection, peer[0], until)
+        self._clients[connection.fileno()] = ScrapeClient(connection, peer[0], until)
 
     def _heaviest(self) -> int:
         """The client to close."""
         addresses = [client.address for client in self._clients.values()]
         return max(self._clients, key=lambda fd: addresses.count(self._clients[fd].address))
 
-    def _read(self, fd: int, client: Client) -> None:
+    def _read(self, fd: int, client: ScrapeClient) -> None:
         part = client.connection.recv(MOST_REQUEST_BYTES)
         client.request += part
         if b"\r\n\r\n" in client.request:
@@ -154,7 +154,7 @@ class Server:
         elif not part or len(client.request) >= MOST_REQUEST_BYTES:
             self._drop(fd)
 
-    def _write(self, fd: int, client: Client) -> None:
+    def _write(self, fd: int, client: ScrapeClient) -> None:
         client.answer = client.answer[client.connection.send(client.answer) :]
         if not client.answer:
             self._drop(fd)

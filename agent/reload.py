@@ -8,7 +8,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.clock import Clock
+    from agent.clock import MachineClock
     from agent.log import Log
     from contract.plan import Reload
 
@@ -33,7 +33,7 @@ class Reloader:
     as `superseded` by the next change; a try that fails ends nothing.
     """
 
-    def __init__(self, how: Reload | None, clock: Clock, log: Log) -> None:
+    def __init__(self, how: Reload | None, clock: MachineClock, log: Log) -> None:
         self._how = how
         self._clock = clock
         self._log = log
@@ -88,7 +88,7 @@ class Reloader:
             self._log("agent.reload", result=result, tries=tries, **members)
 
 
-def post(url: str, clock: Clock) -> None:
+def post(url: str, clock: MachineClock) -> None:
     """POST to a loopback URL, answered by 2xx within TIMEOUT_S; else OSError or NotReloaded.
     Redirects are not followed.
     """

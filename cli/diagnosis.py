@@ -45,7 +45,7 @@ _FIRST_USE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class PodSecret:
     """One secret of the pod."""
 
     name: str
@@ -73,7 +73,7 @@ class Standing:
 
 def secrets(
     plan: Plan, statuses: Mapping[str, Status], held: Mapping[str, str], now: float
-) -> list[Secret]:
+) -> list[PodSecret]:
     """By `<name>`, in the plan's order. `statuses` by snapshot; `held` is the gate's own word for
     each secret that it waits for.
     """
@@ -91,7 +91,7 @@ def is_of(about: str, name: str) -> bool:
     return about == name or about.startswith(name + "-")
 
 
-def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> Standing:
+def standing(pod: Json, plan: Plan | None, found: list[PodSecret], now: float) -> Standing:
     """Of a pod as the API server has it."""
     status = pod.get("status") or {}
     phase = status.get("phase", "Pending")
@@ -115,7 +115,7 @@ def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> S
     return _running(found)
 
 
-def _running(found: list[Secret]) -> Standing:
+def _running(found: list[PodSecret]) -> Standing:
     wrong = [item for item in found if item.why is not None]
     if not wrong:
         sentence = "has passed its gate, and its secrets have no problem"
@@ -135,7 +135,7 @@ def _not_injected(pod: Json) -> Standing:
     return Standing(verdict="not-injected", sentence=sentence)
 
 
-def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
+def _at_gate(gate: Json, found: list[PodSecret], now: float) -> Standing | None:
     """None: it has let the pod pass."""
     state = gate.get("state") or {}
     if "running" in state:
@@ -174,14 +174,14 @@ def _scheduled(status: Json) -> bool:
 
 def _secret(
     planned: PlannedSnapshot, file: PlannedFile, status: Status | None, held: str | None, now: float
-) -> Secret:
+) -> PodSecret:
     state = "never-synced" if status is None else listing.state(status, now)
     why = _why(planned, status, state, now)
     if held is not None:
         why = _held(held, file, state, why)
     refused = state in listing.NOT_GIVEN or (state == Freshness.EXPIRED and planned.rules.refuses)
     property_ = "" if file.property is None else f"#{file.property}"
-    return Secret(
+    return PodSecret(
         name=file.name,
         source=f"{planned.provider}:{planned.reference}{property_}",
         snapshot=planned.snapshot,

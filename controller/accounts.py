@@ -12,7 +12,7 @@ from providers.open_source import FOLDER, Logins, LoginThreads, Opening, open_so
 from providers.protocol import Failed, Fetched
 from providers.proxies import NO_PROXIES
 from providers.registry import PROVIDERS
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,7 +100,7 @@ class Accounts:
         """Of each account that ever was, so that no edit gives it more."""
         self._followed: list[Following] = []
 
-    def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
+    def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, RateLimit]:
         """Takes over what is in force now; answers what each account may be called."""
         edited, self._accounts = accounts is not self._accounts, accounts
         for name in self._logins.keys() - accounts.keys():
@@ -108,7 +108,7 @@ class Accounts:
         for following in self._followed if edited else ():
             following.follow()
         return {
-            name: Budget(
+            name: RateLimit(
                 calls_per_second=account.spec.budget.calls_per_second,
                 burst=account.spec.budget.burst,
             )

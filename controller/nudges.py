@@ -13,7 +13,7 @@ from controller.telemetry import say
 from controller.times import rfc3339
 from kube.api_resources import PODS
 from kube.errors import ApiError, FencedError
-from refresh.budget import Bucket, Budget
+from refresh.budget import Bucket, RateLimit
 from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ class Nudges:
         self._waiting: dict[str, dict[str, None]] = {}
         """By namespace, in the order in which they were asked for."""
         self._some = asyncio.Event()
-        self._bucket = Bucket(Budget(calls_per_second=PER_SECOND, burst=AT_ONCE), clock.monotonic())
+        self._bucket = Bucket(
+            RateLimit(calls_per_second=PER_SECOND, burst=AT_ONCE), clock.monotonic()
+        )
 
     def ask(self, namespace: str, pods: Iterable[str]) -> None:
         """Nudges soon."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from controller.demand import Demand, NotADemandError, from_pod
 from controller.stale_starts import started_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from kube.api import Json
     from refresh.model import SnapshotKey, SourceKey
 
 MOST_SOURCES = 5000
@@ -63,7 +62,7 @@ class PodReader:
         self._problem = problem
         self._sources = NamedSources()
 
-    def __call__(self, content: Json) -> WatchedPod | None:
+    def __call__(self, content: Mapping[str, Any]) -> WatchedPod | None:
         """As `pod_of`; None also for one that was told of."""
         try:
             found = pod_of(content)
@@ -76,7 +75,7 @@ class PodReader:
             return None
 
 
-def pod_of(content: Json) -> WatchedPod | None:
+def pod_of(content: Mapping[str, Any]) -> WatchedPod | None:
     """What is kept of a pod; None: it was not injected, or has ended. NotADemandError."""
     demand = from_pod(content)
     if demand is None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from controller.snapshot_objects import WatchedSnapshot, project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kube.api import Json
+    from collections.abc import Callable, Mapping
 
 MOST_OBJECTS = 5000
 """SecretSnapshots of one namespace that are kept: as many as its pods may name sources, far more
@@ -29,7 +27,7 @@ class SnapshotReader:
         self._kept: dict[tuple[str, bool], WeakValueDictionary[str, WatchedSnapshot]] = {}
         self._told: set[tuple[str, bool]] = set()
 
-    def __call__(self, content: Json) -> WatchedSnapshot | None:
+    def __call__(self, content: Mapping[str, Any]) -> WatchedSnapshot | None:
         """None: it is being deleted, or one too many. ValueError: it is none that can be read."""
         seen = project(content)
         return None if seen is None else self._bounded(seen)

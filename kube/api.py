@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from kube.connections import JSON, Client, content
+from kube.connections import JSON, ApiSession, content
 from kube.errors import (
     FencedError,
     GoneError,
@@ -64,7 +64,7 @@ class Listing:
     resource_version: str
 
 
-class Api(Client):
+class Api(ApiSession):
     """One API server; to close it ends the connections of `fenced` copies too.
 
     Every method but `watch` answers with an object and raises `kube.errors.ApiError`. What is

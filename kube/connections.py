@@ -102,7 +102,7 @@ async def _once(
         raise DisconnectedError(str(error)) from error
 
 
-class Client:
+class ApiSession:
     """What asks one API server. An asynchronous context manager; close it in the loop that used
     it.
     """

@@ -26,7 +26,7 @@ _LONG_FILLS = ("a", "a/a", "a/a/a")
 """The same for `**`."""
 
 
-class Rule(StrEnum):
+class LintRule(StrEnum):
     """What is looked for. docs/check.md has a line for each."""
 
     UNKNOWN_ACCOUNT = "unknown-account"
@@ -42,21 +42,21 @@ class Rule(StrEnum):
 
 ERRORS = frozenset(
     {
-        Rule.UNKNOWN_ACCOUNT,
-        Rule.WRONG_PROVIDER,
-        Rule.MATCHES_NOTHING,
-        Rule.UNREACHABLE_RULE,
-        Rule.UNLISTED_NAMESPACE,
+        LintRule.UNKNOWN_ACCOUNT,
+        LintRule.WRONG_PROVIDER,
+        LintRule.MATCHES_NOTHING,
+        LintRule.UNREACHABLE_RULE,
+        LintRule.UNLISTED_NAMESPACE,
     }
 )
 """What can never work as written. The others are warnings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class LintRemark:
     """One thing that is probably not meant."""
 
-    rule: Rule
+    rule: LintRule
     object: str
     """For example `SecretPolicy payments`."""
     field: str
@@ -96,9 +96,9 @@ class _Pattern:
         return self.whole.partition(":")[0], self.text.partition("*")[0]
 
 
-def lint(policies: PolicySet, *, accounts: bool = True) -> list[Remark]:
+def lint(policies: PolicySet, *, accounts: bool = True) -> list[LintRemark]:
     """All remarks, in the order of objects and fields. `accounts`: whether all are known."""
-    found: list[Remark] = []
+    found: list[LintRemark] = []
     for policy in policies.policies.values():
         if accounts:
             found += _accounts(policies, policy)
@@ -137,25 +137,28 @@ def without_namespace(policies: PolicySet, policy: SecretPolicy) -> str | None:
     return "no namespace that it lists exists"
 
 
-def _labels(policies: PolicySet) -> Iterator[Remark]:
+def _labels(policies: PolicySet) -> Iterator[LintRemark]:
     for name, refused in unlisted(policies).items():
-        yield Remark(
-            rule=Rule.UNLISTED_NAMESPACE,
+        yield LintRemark(
+            rule=LintRule.UNLISTED_NAMESPACE,
             object=f"Namespace {name}",
             field="metadata.labels",
             message=refused.message,
         )
 
 
-def _without_namespace(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
+def _without_namespace(policies: PolicySet, policy: SecretPolicy) -> Iterator[LintRemark]:
     why = without_namespace(policies, policy)
     if why is not None:
         yield _remark(
-            Rule.WITHOUT_NAMESPACE, policy, "spec.namespaces", f"it applies to no namespace: {why}"
+            LintRule.WITHOUT_NAMESPACE,
+            policy,
+            "spec.namespaces",
+            f"it applies to no namespace: {why}",
         )
 
 
-def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
+def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[LintRemark]:
     for index, source in enumerate(policy.spec.sources):
         field = f"spec.sources[{index}]"
         account = policies.accounts.get(source.account)
@@ -164,7 +167,7 @@ def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
         if account is None:
             hint = suggestion(source.account, policies.accounts)
             message = f"there is no SecretAccount {source.account}{hint}"
-            yield _remark(Rule.UNKNOWN_ACCOUNT, policy, f"{field}.account", message)
+            yield _remark(LintRule.UNKNOWN_ACCOUNT, policy, f"{field}.account", message)
             continue
         for item, allow in enumerate(source.allow):
             if not account.serves(allow.partition(":")[0]):
@@ -172,10 +175,10 @@ def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
                     f"account {account.name} has provider {account.spec.provider}, which cannot"
                     f' serve "{allow}"'
                 )
-                yield _remark(Rule.WRONG_PROVIDER, policy, f"{field}.allow[{item}]", message)
+                yield _remark(LintRule.WRONG_PROVIDER, policy, f"{field}.allow[{item}]", message)
 
 
-def _patterns(policy: SecretPolicy) -> Iterator[Remark]:
+def _patterns(policy: SecretPolicy) -> Iterator[LintRemark]:
     patterns = [
         _Pattern(
             source=index,
@@ -201,10 +204,10 @@ def _patterns(policy: SecretPolicy) -> Iterator[Remark]:
     for index, source in enumerate(policy.spec.sources):
         if all((index, item) in dead for item in range(len(source.allow))):
             message = "no secret is ever decided by this source: see the remarks on its patterns"
-            yield _remark(Rule.UNREACHABLE_RULE, policy, f"spec.sources[{index}]", message)
+            yield _remark(LintRule.UNREACHABLE_RULE, policy, f"spec.sources[{index}]", message)
 
 
-def _nothing(policy: SecretPolicy, pattern: _Pattern) -> Remark | None:
+def _nothing(policy: SecretPolicy, pattern: _Pattern) -> LintRemark | None:
     """That no reference which the provider accepts matches, or none of the policy's namespaces."""
     provider = pattern.whole.partition(":")[0]
     place = namespace_of(provider, pattern.text)
@@ -214,7 +217,7 @@ def _nothing(policy: SecretPolicy, pattern: _Pattern) -> Remark | None:
             f" {provider} references are of the pod's own namespace. Did you mean"
             f' "{provider}:{NAMESPACE}/{written(provider, pattern.text)}"?'
         )
-        return _remark(Rule.MATCHES_NOTHING, policy, pattern.field, message)
+        return _remark(LintRule.MATCHES_NOTHING, policy, pattern.field, message)
     rejected = ""
     for one, many in product(_FILLS, _LONG_FILLS):
         filled = pattern.text.replace(NAMESPACE, "ns").replace("**", many).replace("*", one)
@@ -225,7 +228,7 @@ def _nothing(policy: SecretPolicy, pattern: _Pattern) -> Remark | None:
             continue
         return None
     message = f'"{pattern.whole}" matches no valid reference, for example: {rejected}'
-    return _remark(Rule.MATCHES_NOTHING, policy, pattern.field, message)
+    return _remark(LintRule.MATCHES_NOTHING, policy, pattern.field, message)
 
 
 def _may_be_of(policy: SecretPolicy, place: str) -> bool:
@@ -235,7 +238,7 @@ def _may_be_of(policy: SecretPolicy, place: str) -> bool:
     return any(glob(pattern, place) for pattern in policy.spec.namespaces)
 
 
-def _shadowed(policy: SecretPolicy, pattern: _Pattern, rivals: list[_Pattern]) -> Remark | None:
+def _shadowed(policy: SecretPolicy, pattern: _Pattern, rivals: list[_Pattern]) -> LintRemark | None:
     """That another pattern of the same account is always chosen instead."""
     for rival in rivals:
         if (
@@ -247,13 +250,13 @@ def _shadowed(policy: SecretPolicy, pattern: _Pattern, rivals: list[_Pattern]) -
                 f'"{pattern.whole}" has no effect: "{rival.whole}" in {rival.field} matches the'
                 " same secrets and is chosen first"
             )
-            return _remark(Rule.SHADOWED_PATTERN, policy, pattern.field, message)
+            return _remark(LintRule.SHADOWED_PATTERN, policy, pattern.field, message)
     return None
 
 
 def _ambiguous(
     policy: SecretPolicy, pattern: _Pattern, by_head: dict[tuple[str, str], list[_Pattern]]
-) -> Iterator[Remark]:
+) -> Iterator[LintRemark]:
     """That another account may be asked for all that a pattern matches. Said once for a pair."""
     provider, head = pattern.head
     for length in range(len(head) + 1):
@@ -267,17 +270,17 @@ def _ambiguous(
                 f" also from {rival.account}. Pods must name the account, for example"
                 f' "{provider}@{pattern.account}:..."'
             )
-            yield _remark(Rule.AMBIGUOUS_ACCOUNTS, policy, pattern.field, message)
+            yield _remark(LintRule.AMBIGUOUS_ACCOUNTS, policy, pattern.field, message)
             return
 
 
-def _classes(policy: SecretPolicy) -> Iterator[Remark]:
+def _classes(policy: SecretPolicy) -> Iterator[LintRemark]:
     used = {source.rules for source in policy.spec.sources}
     for name in policy.spec.classes:
         if name not in used:
             message = f"no source has the class {name}"
-            yield _remark(Rule.UNUSED_CLASS, policy, f"spec.classes.{name}", message)
+            yield _remark(LintRule.UNUSED_CLASS, policy, f"spec.classes.{name}", message)
 
 
-def _remark(rule: Rule, policy: SecretPolicy, field: str, message: str) -> Remark:
-    return Remark(rule=rule, object=f"SecretPolicy {policy.name}", field=field, message=message)
+def _remark(rule: LintRule, policy: SecretPolicy, field: str, message: str) -> LintRemark:
+    return LintRemark(rule=rule, object=f"SecretPolicy {policy.name}", field=field, message=message)

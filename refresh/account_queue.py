@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from contract.reasons import FetchFailure
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.model import Task
 
 UNAFFORDABLE_S = 60.0
@@ -96,7 +96,7 @@ class AccountQueue:
 
     def __init__(
         self,
-        budget: Budget,
+        budget: RateLimit,
         now: float,
         *,
         most_calls: Callable[[WorkKind, tuple[Task, ...]], int],
@@ -134,7 +134,7 @@ class AccountQueue:
         taken, self._put_off = self._put_off, []
         return taken
 
-    def change(self, budget: Budget, now: float) -> None:
+    def change(self, budget: RateLimit, now: float) -> None:
         """Applies another budget; what the burst did not pay for is looked at again."""
         self.bucket.change(budget, now)
         for task in self._dear.keys() & self._items.keys():

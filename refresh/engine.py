@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult, Source
     from refresh.account_queue import Work
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.model import Demanded, OperatorSpec, SnapshotKey, SnapshotState
     from refresh.sink import Publication, Sink
     from refresh.write_queue import Job, WriteParts
@@ -76,7 +76,7 @@ class Engine:
         self._closing = False
         self._broken: BaseException | None = None
 
-    def govern(self, budgets: Mapping[str, Budget]) -> None:
+    def govern(self, budgets: Mapping[str, RateLimit]) -> None:
         """Sets the accounts that may be called, whole. Without a budget nothing is fetched."""
         self._manager.govern(budgets, self._now())
         self._wake()

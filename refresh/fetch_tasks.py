@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from providers.protocol import Fetched, FetchRequest, FetchResult, Source
     from refresh.account_queue import Work
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.fair_queue import WorkKind
     from refresh.model import Demanded, Moment, SnapshotKey, SnapshotState, Task
 
@@ -101,7 +101,7 @@ class FetchTasks:
         """What is known of a task; None: nobody demands it."""
         return self._tasks.get(task)
 
-    def govern(self, budgets: Mapping[str, Budget], at: Moment) -> None:
+    def govern(self, budgets: Mapping[str, RateLimit], at: Moment) -> None:
         """Sets which accounts may be called, and how much. The whole; what is not in it rests."""
         for account in set(self._account_queues) - set(budgets):
             del self._account_queues[account]
@@ -223,7 +223,7 @@ class FetchTasks:
             known.due_at = min(known.due_at, max(at.mono, known.begun_at + SOON_S))
             known.changed = False
 
-    def _open(self, account: str, budget: Budget, at: Moment) -> None:
+    def _open(self, account: str, budget: RateLimit, at: Moment) -> None:
         def most_calls(kind: WorkKind, tasks: tuple[Task, ...]) -> int:
             source = self._sources(account, kind.identity, kind.provider)
             return source.most_calls([self._request(task) for task in tasks])

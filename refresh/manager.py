@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from providers.protocol import Fetched, FetchResult
     from refresh.account_queue import Work
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.fetch_tasks import OpenSource
     from refresh.model import Demanded, Identity, Moment, OperatorSpec, SnapshotKey
     from refresh.observer import Observer
@@ -70,7 +70,7 @@ class SnapshotManager:
         """The accounts that have a budget."""
         return self._fetch_tasks.accounts
 
-    def govern(self, budgets: Mapping[str, Budget], at: Moment) -> None:
+    def govern(self, budgets: Mapping[str, RateLimit], at: Moment) -> None:
         """Sets which accounts may be called, and how much. The whole; what is not in it rests."""
         self._fetch_tasks.govern(budgets, at)
 

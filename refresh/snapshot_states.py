@@ -16,7 +16,7 @@ from refresh.step_events import (
     AlarmKind,
     Publish,
     Report,
-    Retired,
+    RetentionEnded,
     Rewound,
     Tombstoned,
     Withdrawn,
@@ -98,7 +98,7 @@ class States:
     def retire(self, key: SnapshotKey, at: Moment) -> None:
         """Removes all values of a snapshot that is kept only to know revoked ones again."""
         if key in self._states:
-            self.apply(key, Retired(), at)
+            self.apply(key, RetentionEnded(), at)
 
     def republish(self, key: SnapshotKey, at: Moment) -> None:
         """Asks for the snapshot's keys to be written again as they should be."""

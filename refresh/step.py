@@ -20,7 +20,7 @@ from refresh.step_events import (
     Operated,
     Rechecked,
     Report,
-    Retired,
+    RetentionEnded,
     Rewound,
     Tombstoned,
     Unchanged,
@@ -51,7 +51,7 @@ def step(state: SnapshotState, event: StepEvent, now: float) -> tuple[SnapshotSt
             after, alarms = _failed(before, event, now), _not_usable(before, event)
         case Operated():
             after, alarms = _operated(before, event.wanted, now)
-        case Withdrawn() | Retired():
+        case Withdrawn() | RetentionEnded():
             after, alarms = _emptied(before, event)
         case Tombstoned():
             after, alarms = _tombstoned(before)
@@ -348,7 +348,7 @@ def _version(kept: Kept | None) -> str | None:
 
 
 def _emptied(
-    state: SnapshotState, event: Withdrawn | Retired
+    state: SnapshotState, event: Withdrawn | RetentionEnded
 ) -> tuple[SnapshotState, list[Effect]]:
     serving = state.serving if state.served is None else Serving.REVOKED
     alarms: list[Effect] = []

@@ -118,7 +118,7 @@ class Tombstoned:
 
 
 @dataclass(frozen=True, slots=True)
-class Retired:
+class RetentionEnded:
     """Nobody has used it for its retention, and it is kept for the digests of revoked values only
     (docs/design/025): all values go, as from a revocation.
     """
@@ -143,7 +143,7 @@ StepEvent = (
     | Operated
     | Withdrawn
     | Tombstoned
-    | Retired
+    | RetentionEnded
     | Rechecked
     | Rewound
     | Weighed

@@ -137,7 +137,7 @@ class ClientSecret(Model):
     login."""
 
 
-class Auth(Model):
+class AzureAuth(Model):
     """How the controller logs in. Exactly one must be set."""
 
     model_config = rules(
@@ -193,7 +193,7 @@ class Azure(Block):
     audience: Audience | None = None
     """Audience of the tokens, as on Azure Stack Hub, where it is not the suffix of the vault.
     Default: https:// and the suffix of vaultURL, for example "https://vault.azure.net"."""
-    auth: Auth
+    auth: AzureAuth
     """How the controller logs in. Exactly one must be set."""
     ca_file: File | None = None
     """File with the certificates to trust, in PEM, below the controller's folder for accounts.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.clock import Clock
+from agent.clock import MachineClock
 from agent.log import Log
 from agent.reload import BACKOFF_S, NotReloaded, Reloader, post, send_signal, split
 from contract.plan import Reload
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
-class QuickClock(Clock):
+class QuickClock(MachineClock):
     """The machine's clock, on which waiting takes no time."""
 
     def __init__(self) -> None:
@@ -83,10 +83,10 @@ def test_only_2xx_is_a_reload(answer: bytes, why: str | None) -> None:
         thread.start()
         url = f"http://127.0.0.1:{app.getsockname()[1]}/r"
         if why is None:
-            post(url, Clock())
+            post(url, MachineClock())
         else:
             with pytest.raises(NotReloaded, match=f"^{why}$"):
-                post(url, Clock())
+                post(url, MachineClock())
         thread.join()
 
 
@@ -98,7 +98,7 @@ def test_an_app_on_ipv6_loopback_alone_is_reloaded() -> None:
         thread = threading.Thread(target=_answer, args=(app, b"HTTP/1.1 200 OK\r\n\r\n", heard))
         thread.start()
         port = app.getsockname()[1]
-        post(f"http://[::1]:{port}/r", Clock())
+        post(f"http://[::1]:{port}/r", MachineClock())
         thread.join()
     assert heard[0].startswith(f"POST /r HTTP/1.1\r\nHost: [::1]:{port}\r\n".encode())
 
@@ -106,7 +106,7 @@ def test_an_app_on_ipv6_loopback_alone_is_reloaded() -> None:
 def test_an_app_that_does_not_answer_is_given_up_on_after_a_while() -> None:
     """A reload has a time-out, and its failure is a word, not an exception."""
     with socket.create_server(("127.0.0.1", 0)) as app, pytest.raises(TimeoutError):
-        post(f"http://127.0.0.1:{app.getsockname()[1]}/r", Clock())
+        post(f"http://127.0.0.1:{app.getsockname()[1]}/r", MachineClock())
 
 
 def test_tries_go_on_slowly_until_the_app_listens(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_signal_that_can_reach_nobody_is_a_failure(tmp_path: Path, name: str, 
         send_signal(name, str(tmp_path))
 
 
-def _log(clock: Clock, sink: Path) -> Log:
+def _log(clock: MachineClock, sink: Path) -> Log:
     return Log(clock, os.open(sink, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policy.lint import Rule, lint
+from policy.lint import LintRule, lint
 from policy.load import read_texts
 from tests import make
 from tests.policy.given import account, namespace, policy, source
@@ -104,14 +104,14 @@ def test_lint(objects: list[dict[str, Any]], found: list[tuple[str, str]]) -> No
 
 def test_each_rule_has_a_case() -> None:
     """None is looked for in vain."""
-    assert {rule for _, found in CASES.values() for rule, _ in found} == set(Rule)
+    assert {rule for _, found in CASES.values() for rule, _ in found} == set(LintRule)
 
 
 def test_accounts_elsewhere() -> None:
     """Where accounts are not given, none is missed, and no namespace is."""
     policies, _ = read_texts({"all.yaml": make.as_file(policy(*EACH))})
     assert lint(policies, accounts=False) == []
-    assert [it.rule for it in lint(policies)] == [Rule.UNKNOWN_ACCOUNT] * 2
+    assert [it.rule for it in lint(policies)] == [LintRule.UNKNOWN_ACCOUNT] * 2
 
 
 def test_what_a_remark_says() -> None:

@@ -13,7 +13,7 @@ import pytest
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from providers.protocol import Fetched, Material
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.engine import DRAIN_S, THREADS, Engine
 from refresh.model import OperatorSpec
 from tests.make import CANARY
@@ -81,7 +81,7 @@ class Setup:
             observer=self.recorder,
             drain_s=drain_s,
         )
-        self.engine.govern({"aws": Budget(calls_per_second=100, burst=100)})
+        self.engine.govern({"aws": RateLimit(calls_per_second=100, burst=100)})
 
     def run(self, story: Callable[[], Coroutine[None, None, None]]) -> None:
         """Runs the story beside the engine; then stops it."""
@@ -378,7 +378,7 @@ def test_a_fault_of_the_engine_itself_ends_it() -> None:
         cluster=CLUSTER,
         observer=Broken(),
     )
-    setup.engine.govern({"aws": Budget(calls_per_second=100, burst=100)})
+    setup.engine.govern({"aws": RateLimit(calls_per_second=100, burst=100)})
     setup.engine.demand([demanded("a", "/s")])
     with pytest.raises(RuntimeError, match="must not raise"):
         asyncio.run(asyncio.wait_for(setup.engine.run(asyncio.Event()), 20))

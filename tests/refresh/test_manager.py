@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.reasons import FetchFailure, Serving
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.model import Checks, SnapshotKey, SourceKey
 from refresh.step_events import Alarm, AlarmKind
 from tests.refresh.world import (
@@ -79,7 +79,7 @@ def test_a_value_that_is_too_old_or_refused_is_not_shared(age_s: float, rejected
 def test_p4_the_budget_holds_while_the_provider_fails(fault: FetchFailure) -> None:
     """No retry storm, whatever the failure, and also when it is back."""
     provider = Provider(default=plain, batch_limit=1)
-    budget = Budget(calls_per_second=2, burst=5)
+    budget = RateLimit(calls_per_second=2, burst=5)
     world = governed(provider, budget)
     world.manager.demand([demanded(f"ns{n % 7}", f"/s/{n}") for n in range(100)], world.at)
     world.run(200)
@@ -335,7 +335,7 @@ def test_freshness_is_written_once_a_quarter_of_the_budget_when_nothing_changes(
 def test_a_budget_too_small_for_what_is_due_is_told() -> None:
     """And a change of the budget takes effect at once."""
     provider = Provider(default=plain, batch_limit=1)
-    world = governed(provider, Budget(calls_per_second=0.01, burst=1))
+    world = governed(provider, RateLimit(calls_per_second=0.01, burst=1))
     world.manager.demand([demanded("a", f"/s/{n}") for n in range(50)], world.at)
     world.run(100)
     assert world.recorder.exhausted_accounts
@@ -354,7 +354,7 @@ class Dear(Provider):
 def test_a_burst_that_is_too_small_is_said_of_every_snapshot_and_ends_with_a_larger_one() -> None:
     """A held secret needs more calls than a new one, so it is fetched once and then never again."""
     provider = Dear(default=plain, batch_limit=1)
-    world = governed(provider, Budget(calls_per_second=1, burst=1))
+    world = governed(provider, RateLimit(calls_per_second=1, burst=1))
     world.manager.demand([demanded("a", "/s"), demanded("b", "/s")], world.at)
     world.run(2000)
     states = [world.manager.states.get(snapshot(namespace, "/s")) for namespace in ("a", "b")]
@@ -367,7 +367,7 @@ def test_a_burst_that_is_too_small_is_said_of_every_snapshot_and_ends_with_a_lar
     assert set(told) == {"burst"}
     report = world.store.reports["a"][snapshot("a", "/s").source.snapshot]
     assert report.reason == FetchFailure.BUDGET_TOO_SMALL
-    world.manager.govern({"aws": Budget(calls_per_second=1, burst=2)}, world.at)
+    world.manager.govern({"aws": RateLimit(calls_per_second=1, burst=2)}, world.at)
     world.run(5)
     state = world.manager.states.get(snapshot("a", "/s"))
     assert state is not None

@@ -17,7 +17,7 @@ from webhook.certificates.rotation import (
     Leaf,
     Observed,
     PublishCa,
-    Retired,
+    RetiredCa,
     RotationTimes,
     Save,
     Sign,
@@ -235,7 +235,7 @@ def stored() -> tuple[StoredCas, dict[str, str]]:
     held = StoredCas(
         active=active,
         next=following,
-        retired=(Retired(ca=old, since=12.5),),
+        retired=(RetiredCa(ca=old, since=12.5),),
         published=99.0,
     )
     by_id = {item.certified.ca.id: item for item in cas}

@@ -44,7 +44,7 @@ class Ca:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retired:
+class RetiredCa:
     """A CA that signs no more."""
 
     ca: Ca
@@ -57,7 +57,7 @@ class StoredCas:
 
     active: Ca | None = None
     next: Ca | None = None
-    retired: tuple[Retired, ...] = ()
+    retired: tuple[RetiredCa, ...] = ()
     published: float | None = None
     """When the configuration was read back with `next` in it."""
 
@@ -172,7 +172,7 @@ def _adopted(held: StoredCas, seen: Observed, now: float) -> StoredCas:
     if seen.leaf is not None and seen.leaf.not_after > now:
         found[seen.leaf.issuer.id] = seen.leaf.issuer
     lost = tuple(
-        Retired(ca=ca, since=now)
+        RetiredCa(ca=ca, since=now)
         for name, ca in sorted(found.items())
         if name not in held.trusted and ca.not_after > now
     )
@@ -190,7 +190,7 @@ def _onward(held: StoredCas, coming: Ca, times: RotationTimes, now: float) -> St
     published = now if held.published is None else held.published
     if now - published < _settling(held, times):
         return held
-    gone = () if held.active is None else (Retired(ca=held.active, since=now),)
+    gone = () if held.active is None else (RetiredCa(ca=held.active, since=now),)
     return StoredCas(active=coming, retired=(*held.retired, *gone))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.secret_bytes import SecretBytes
 from webhook.certificates import authority
-from webhook.certificates.rotation import Retired, StoredCas
+from webhook.certificates.rotation import RetiredCa, StoredCas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def read(content: Json) -> Stored:
         active=None if active is None else active.certified.ca,
         next=None if following is None else following.certified.ca,
         retired=tuple(
-            Retired(ca=item.ca, since=_number(since, item.ca.id) or 0.0) for item in retired
+            RetiredCa(ca=item.ca, since=_number(since, item.ca.id) or 0.0) for item in retired
         ),
         published=_number(state, "published"),
     )

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from providers.azure.account import Azure
-    from providers.azure.source.answers import Secret
+    from providers.azure.source.answers import SecretVersion
     from providers.http import Http
-    from providers.library_login import Token
+    from providers.library_login import BearerToken
     from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "azure-kv"
@@ -50,7 +50,7 @@ class AzureKeyVault:
         http: Http,
         block: Azure,
         *,
-        token: Callable[[], Token],
+        token: Callable[[], BearerToken],
         observer: CallCounter | None,
     ) -> None:
         self._http = http
@@ -99,14 +99,14 @@ class AzureKeyVault:
             return (answers.NOT_FOUND if found == answers.ABSENT else found), 1
         return self._material(found), 1
 
-    def _older(self, found: Secret, known: str) -> Failed | None:
+    def _older(self, found: SecretVersion, known: str) -> Failed | None:
         """Why it is not believed that `found` is newer than the held version; None: it is."""
         held = self._get(found.name, known)
         if isinstance(held, Failed):
             return None if held in _GONE else held
         return LAGGING if found.created < held.created else None
 
-    def _get(self, name: str, version: str = "") -> Secret | Failed:
+    def _get(self, name: str, version: str = "") -> SecretVersion | Failed:
         """One call; an answer of another vault, secret or version is none."""
         path = f"{name}/{version}" if version else name
         url = f"{self._url}/secrets/{path}?api-version={API_VERSION}"
@@ -121,10 +121,10 @@ class AzureKeyVault:
             return NAME_MISMATCH
         return found
 
-    def _material(self, found: Secret) -> Material:
+    def _material(self, found: SecretVersion) -> Material:
         return Material(version=found.version, value=found.value, warning=self._warning(found))
 
-    def _warning(self, found: Secret) -> str | None:
+    def _warning(self, found: SecretVersion) -> str | None:
         """Once per version."""
         word = found.warning
         if word is None or self._warned.get(found.name) == (found.version, word):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from providers.gcp.account import Gcp
     from providers.gcp.source.answers import Version
     from providers.http import Http
-    from providers.library_login import Token
+    from providers.library_login import BearerToken
     from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "gcp-sm"
@@ -40,7 +40,7 @@ _NUMBER = re.compile("[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class StoreAddress:
     """Where an account's secrets are."""
 
     base: str
@@ -59,13 +59,13 @@ class Place:
         return project if self.location is None else f"{project}/locations/{self.location}"
 
 
-def place_of(block: Gcp) -> Place:
+def place_of(block: Gcp) -> StoreAddress:
     """The endpoints of global and of regional secrets have different hosts."""
     host = "secretmanager.googleapis.com"
     if block.location is not None:
         host = f"secretmanager.{block.location}.rep.googleapis.com"
     own = block.project if block.project.isdigit() else None
-    return Place(
+    return StoreAddress(
         base=block.endpoint or f"https://{host}",
         project=block.project,
         number=block.project_number or own,
@@ -86,7 +86,12 @@ class GoogleSecretManager:
     batch_limit = 1
 
     def __init__(
-        self, http: Http, place: Place, *, token: Callable[[], Token], observer: CallCounter | None
+        self,
+        http: Http,
+        place: StoreAddress,
+        *,
+        token: Callable[[], BearerToken],
+        observer: CallCounter | None,
     ) -> None:
         self._http = http
         self._place = place
