@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from contract.reasons import FetchFailure
 from providers.open_source import FOLDER, Logins, LoginThreads, Opening, open_source
-from providers.protocol import Failed, Fetched
 from providers.proxies import NO_PROXIES
 from providers.registry import PROVIDERS
+from providers.unopened import UnopenedSource
 from refresh.budget import RateLimit
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from api.account import SecretAccount
     from providers.cluster import Cluster
     from providers.extra_ca import ExtraCa
-    from providers.protocol import CallCounter, FetchRequest, Source
+    from providers.protocol import CallCounter, Fetched, FetchRequest, Source
     from providers.proxies import Proxies
 
     Problem = Callable[[str, str], None]
@@ -142,11 +141,11 @@ class Accounts:
 
     def _open(self, account: SecretAccount | None, provider: str) -> Source:
         if account is None:
-            return Unusable("NoAccount")
+            return UnopenedSource("NoAccount")
         refused = PROVIDERS[account.spec.provider].only_for_tests
         if refused is not None and not self._for_tests:
             self._problem(account.name, refused)
-            return Unusable("OnlyForTests")
+            return UnopenedSource("OnlyForTests")
         known = self.logins(account.name)
         threads = self._login_threads.setdefault(account.name, LoginThreads())
         logins = Logins(threads) if known is None else known
@@ -168,10 +167,10 @@ class Accounts:
                 self._logins[account.name] = account, logins
         except UnsupportedAccountError as error:
             self._problem(account.name, str(error))
-            return Unusable(type(error).__name__)
+            return UnopenedSource(type(error).__name__)
         except Exception as error:  # noqa: BLE001 - an SDK that can't start must stop no other account
             self._problem(account.name, f"its client can't be made ({type(error).__name__})")
-            return Unusable(type(error).__name__)
+            return UnopenedSource(type(error).__name__)
         return source
 
 
@@ -255,25 +254,6 @@ class Following:
     def _opened(self) -> _Opened:
         account = self._account()
         return _Opened(account, self._open(account))
-
-
-class Unusable:
-    """Stands where no source can be opened: asks nobody."""
-
-    batch_limit = 1
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def most_calls(self, requests: Sequence[FetchRequest]) -> int:  # noqa: ARG002 - none is made
-        return 0
-
-    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        failed = Failed(reason=FetchFailure.UNAVAILABLE, code=self._code)
-        return Fetched(results=(failed,) * len(requests), calls=0)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 _NOT_THE_CLIENTS = {"budget", "revoked"}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from contract.reasons import FetchFailure
 from contract.snapshot_format import is_incarnation, is_version
 from providers.protocol import Failed, Fetched, Material, NotModified
+from providers.unopened import UnopenedSource
 from refresh.manager import SnapshotManager
 from refresh.model import Moment
 from refresh.observer import Observer
@@ -279,30 +280,12 @@ class Engine:
             try:
                 source = self._opened[name] = self._open(account, identity, provider)
             except Exception as error:  # noqa: BLE001 - one account that can't be opened stops no other
-                return _Unopened(type(error).__name__)
+                return UnopenedSource(type(error).__name__)  # tried again at the next fetch
         return source
 
     def _close(self) -> None:
         for source in self._opened.values():
             source.close()
-
-
-class _Unopened:
-    """In the place of a source that could not be opened; it is tried again each time."""
-
-    batch_limit = 1
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
-        return len(requests)
-
-    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        failed = Failed(reason=FetchFailure.UNAVAILABLE, code=self._code)
-        return Fetched(results=(failed,) * len(requests), calls=0)
-
-    def close(self) -> None: ...
 
 
 async def _in_thread(name: str, asking: Callable[[], Fetched]) -> Fetched:
