@@ -7,7 +7,7 @@ pod unready.
 
 from __future__ import annotations
 
-from agent import metrics
+from agent import backoff, metrics
 from agent.log import fault
 from agent.reload import Reloader
 from agent.sync import SyncResult, VolumeWatch, sync_once
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from contract.secret_bytes import SecretBytes
 
 POLL_S = 0.5
-BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""After each failure in a row, then the last for ever; a swapped volume is looked at without delay.
-"""
+RETRY_FIRST_S = 0.5
+RETRY_MOST_S = 30.0
+"""Between two syncs that fail; a swapped volume is read without delay."""
 
 
 class Follow:
@@ -96,8 +96,8 @@ class Follow:
             )
 
     def _failed(self, error: Exception) -> None:
-        delay_s = BACKOFF_S[min(self._in_a_row, len(BACKOFF_S) - 1)]
         self._in_a_row += 1
+        delay_s = backoff.delay_s(self._in_a_row, first_s=RETRY_FIRST_S, most_s=RETRY_MOST_S)
         self.counts.failed += 1
         self._watch.wake_at(self._clock.now() + delay_s)
         self._log("agent.failed", **fault(error), in_a_row=self._in_a_row, retry_in_s=delay_s)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import select
 import socket
 
+from agent import backoff
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +27,9 @@ CLIENT_S = 5.0
 """For a client to ask and to take its answer, in full."""
 FRESH_S = 1.0
 """A page is made at most so often, however many ask for it."""
-REBIND_S = (1.0, 5.0, 30.0)
+RETRY_FIRST_S = 1.0
+RETRY_MOST_S = 30.0
+"""Between two tries to bind the port."""
 
 
 class ScrapeClient:
@@ -109,8 +113,8 @@ class AgentMetricsServer:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        delay_s = REBIND_S[min(self.bind_failures, len(REBIND_S) - 1)]
         self.bind_failures, self.last_error = self.bind_failures + 1, error
+        delay_s = backoff.delay_s(self.bind_failures, first_s=RETRY_FIRST_S, most_s=RETRY_MOST_S)
         self._bind_at = self._clock.monotonic() + delay_s
 
     def _ready(self, fd: int) -> None:
