@@ -1,5 +1,5 @@
 """SecretAccount, `lastgood.dev/v1alpha1` (docs/contract.md, "Accounts and policies"). As
-`api.policy` says: a field's docstring is what `kubectl explain` says.
+`api.policy` says: a field's docstring is what `kubectl explain` says. Pure.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Revoked(Model):
     version: Version
     """Version identifier assigned by the provider."""
 
-    def covers(self, provider: str, reference: str) -> bool:
+    def covers(self, scheme: str, reference: str) -> bool:
         """Whether it revokes a version of that reference (docs/design/026)."""
-        return self.reference == reference and self.provider in {None, provider}
+        return self.reference == reference and self.provider in {None, scheme}
 
 
 def of_another() -> str:
@@ -260,6 +260,6 @@ class SecretAccount(Model):
     def name(self) -> str:
         return self.metadata.name
 
-    def serves(self, provider: str) -> bool:
-        """Whether references of the scheme `provider` can be fetched with this account."""
-        return provider in {it.name for it in PROVIDERS[self.spec.provider].schemes}
+    def serves(self, scheme: str) -> bool:
+        """Whether references of `scheme` can be fetched with this account."""
+        return scheme in {it.name for it in PROVIDERS[self.spec.provider].schemes}

@@ -3,6 +3,7 @@
 
 `spec` is what operators and declarations ask for; `status` is what the controller knows. Unlike an
 admin's object, a field that this version does not know is passed over: newer ones may write it.
+Pure.
 """
 
 from __future__ import annotations

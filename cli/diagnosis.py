@@ -183,7 +183,7 @@ def _secret(
     property_ = "" if file.property is None else f"#{file.property}"
     return PodSecret(
         name=file.name,
-        source=f"{planned.provider}:{planned.reference}{property_}",
+        source=f"{planned.scheme}:{planned.reference}{property_}",
         snapshot=planned.snapshot,
         rules=planned.rules.name,
         state=state,

@@ -75,7 +75,7 @@ def decide(policies: PolicySet, namespace: str, text: str) -> PolicyAnswer:
     if isinstance(found, Refused):
         return PolicyAnswer(namespace=namespace, reference=text, outcome=found)
     matcher = Matcher(policies, found, namespace)
-    asked = (source.provider, source.account, source.reference)
+    asked = (source.scheme, source.account, source.reference)
     return PolicyAnswer(
         namespace=namespace,
         reference=text,

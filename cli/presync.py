@@ -109,7 +109,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
                 where,
                 account=source.account,
                 identity=source.identity,
-                provider=source.provider,
+                scheme=source.scheme,
                 reference=source.reference,
                 properties=taken.properties.union(before),
             )

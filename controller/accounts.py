@@ -114,11 +114,11 @@ class Accounts:
             for name, account in accounts.items()
         }
 
-    def source(self, account: str, identity: str, provider: str) -> Source:  # noqa: ARG002 - there is one identity in this version
+    def source(self, account: str, identity: str, scheme: str) -> Source:  # noqa: ARG002 - there is one identity in this version
         """The source of an account; it follows the account as that changes."""
         following = Following(
             lambda: self._accounts.get(account),
-            lambda it: self._open(it, provider),
+            lambda it: self._open(it, scheme),
             before=_nothing if self._extra_ca is None else self._extra_ca.renew,
         )
         self._followed.append(following)
@@ -139,7 +139,7 @@ class Accounts:
             return None
         return state.message
 
-    def _open(self, account: SecretAccount | None, provider: str) -> Source:
+    def _open(self, account: SecretAccount | None, scheme: str) -> Source:
         if account is None:
             return UnopenedSource("NoAccount")
         refused = PROVIDERS[account.spec.provider].only_for_tests
@@ -152,7 +152,7 @@ class Accounts:
         try:
             opening = opening_of(
                 account,
-                provider,
+                scheme,
                 monotonic=self._monotonic,
                 observer=self._observer(account.name),
                 trouble=partial(self._problem, account.name),

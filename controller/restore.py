@@ -144,7 +144,7 @@ class Restore:
 
     def _remembered(self, record: SnapshotRecord) -> Restored:
         namespace, name, meta = record.namespace, record.snapshot, record.meta
-        source = SourceKey(meta.account, meta.identity, meta.provider, meta.reference)
+        source = SourceKey(meta.account, meta.identity, meta.scheme, meta.reference)
         seen = self._snapshots.items.get((namespace, name))
         status = {} if seen is None else seen.status
         return Restored(

@@ -144,7 +144,7 @@ class AccountQueue:
     def put(self, task: Task, plan: QueueEntry) -> None:
         """Plans a task, in the place of its former plan; one in flight waits for its `done`."""
         self._generation += 1
-        kind = WorkKind(task.source.identity, task.source.provider, plan.alone or task.by_name)
+        kind = WorkKind(task.source.identity, task.source.scheme, plan.alone or task.by_name)
         item = self._items.get(task)
         if item is None:
             item = self._items[task] = _Planned(plan, kind, self._generation)

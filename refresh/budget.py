@@ -1,4 +1,6 @@
-"""The provider calls that an account may make: a token bucket that is paid before the calls."""
+"""The provider calls that an account may make: a token bucket that is paid before the calls.
+Pure.
+"""
 
 from __future__ import annotations
 

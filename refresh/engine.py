@@ -98,9 +98,9 @@ class Engine:
         self._manager.operate(key, wanted, self._now())
         self._wake()
 
-    def changed(self, provider: str, reference: str) -> None:
+    def changed(self, scheme: str, reference: str) -> None:
         """Fetches a source soon: something about it changed."""
-        self._manager.changed(provider, reference, self._now())
+        self._manager.changed(scheme, reference, self._now())
         self._wake()
 
     def withdraw(self, key: SnapshotKey) -> None:
@@ -187,7 +187,7 @@ class Engine:
 
     async def _fetch(self, account: str, work: Work) -> None:
         requests = self._manager.requests(work)
-        source = self._source(account, work.kind.identity, work.kind.provider)
+        source = self._source(account, work.kind.identity, work.kind.scheme)
         asking = partial(_ask, source, requests, work.reserved)
         fetched = await _in_thread(f"fetch-{account}", asking)
         self._manager.finish(account, work, fetched, self._now())
@@ -273,12 +273,12 @@ class Engine:
             self._manager.states.rewind(back_s, at)
         return at
 
-    def _source(self, account: str, identity: str, provider: str) -> Source:
-        name = (account, identity, provider)
+    def _source(self, account: str, identity: str, scheme: str) -> Source:
+        name = (account, identity, scheme)
         source = self._opened.get(name)
         if source is None:
             try:
-                source = self._opened[name] = self._open(account, identity, provider)
+                source = self._opened[name] = self._open(account, identity, scheme)
             except Exception as error:  # noqa: BLE001 - one account that can't be opened stops no other
                 return UnopenedSource(type(error).__name__)  # tried again at the next fetch
         return source

@@ -26,7 +26,7 @@ class WorkKind(NamedTuple):
     """Tasks of one kind can share a batch, unless they are `alone`."""
 
     identity: str
-    provider: str
+    scheme: str
     alone: bool
 
 

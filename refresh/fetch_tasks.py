@@ -1,4 +1,6 @@
-"""What is asked of the providers, and for whom: tasks, and one schedule per account. No I/O."""
+"""What is asked of the providers, and for whom: tasks, and one schedule per account.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -142,11 +144,11 @@ class FetchTasks:
             known.urgent, known.due_at, known.again = True, at.mono, known.going
             self.put(task)
 
-    def soon(self, provider: str, reference: str, at: Moment) -> None:
+    def soon(self, scheme: str, reference: str, at: Moment) -> None:
         """Asks for a source in its turn, but not within SOON_S of the last time: a change that
         somebody makes many times a second costs others nothing.
         """
-        for task in self._named.get((provider, reference), ()):
+        for task in self._named.get((scheme, reference), ()):
             known = self._tasks[task]
             known.changed = known.going
             known.due_at = min(known.due_at, max(at.mono, known.begun_at + SOON_S))
@@ -225,11 +227,11 @@ class FetchTasks:
 
     def _open(self, account: str, budget: RateLimit, at: Moment) -> None:
         def most_calls(kind: WorkKind, tasks: tuple[Task, ...]) -> int:
-            source = self._sources(account, kind.identity, kind.provider)
+            source = self._sources(account, kind.identity, kind.scheme)
             return source.most_calls([self._request(task) for task in tasks])
 
         def batch_limit(kind: WorkKind) -> int:
-            return self._sources(account, kind.identity, kind.provider).batch_limit
+            return self._sources(account, kind.identity, kind.scheme).batch_limit
 
         self._account_queues[account] = AccountQueue(
             budget, at.mono, most_calls=most_calls, batch_limit=batch_limit
@@ -240,7 +242,7 @@ class FetchTasks:
 
 
 def _name(task: Task) -> tuple[str, str]:
-    return task.source.provider, task.source.reference
+    return task.source.scheme, task.source.reference
 
 
 def _share(task: Task, known: FetchTask, states: list[SnapshotState]) -> Share:

@@ -2,7 +2,7 @@
 plain calls. What is known of each snapshot is in `states`.
 
 Every method takes the time; nothing blocks, sleeps or draws by itself. The engine, the simulation
-in bench and the tests drive this in the same way.
+in bench and the tests drive this in the same way. Pure.
 """
 
 from __future__ import annotations
@@ -116,9 +116,9 @@ class SnapshotManager:
             self._fetch_tasks.hurry(Task(key.source), at)
         self.states.writes.write(key, at.mono, publish=False, status=True)
 
-    def changed(self, provider: str, reference: str, at: Moment) -> None:
+    def changed(self, scheme: str, reference: str, at: Moment) -> None:
         """Fetches a source soon, because something about it changed."""
-        self._fetch_tasks.soon(provider, reference, at)
+        self._fetch_tasks.soon(scheme, reference, at)
 
     def pick(self, account: str, at: Moment) -> Work | None:
         """The next fetch of an account, already paid; None: nothing is due, or the budget is."""

@@ -34,7 +34,7 @@ def publication(
     meta = Meta(
         account=source.account,
         identity=source.identity,
-        provider=source.provider,
+        scheme=source.scheme,
         reference=source.reference,
         serving=state.serving,
         version=None if served is None else served.version,
@@ -117,7 +117,7 @@ def restored(
     cluster counts from when its value was fetched.
     """
     meta, source, history = written.meta, key.source, written.history
-    if not meta.names(source.account, source.identity, source.provider, source.reference):
+    if not meta.names(source.account, source.identity, source.scheme, source.reference):
         raise wire.WireError(f"{META} names another source or identity")
     value = written.values.get(VALUE, SecretBytes(b""))
     if meta.serving is Serving.SERVED and not len(value):

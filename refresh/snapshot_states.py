@@ -1,6 +1,6 @@
-"""What is known of each snapshot, and what is to be written of it. No I/O.
+"""What is known of each snapshot, and what is to be written of it.
 
-Every method takes the time.
+Every method takes the time. Pure.
 """
 
 from __future__ import annotations

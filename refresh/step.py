@@ -1,6 +1,7 @@
 """One snapshot's life as a pure function: `step(state, event, now) -> (state, effects)`.
 
 `now` is in seconds since the epoch. Nothing here can fail: what the provider did is in the event.
+Pure.
 """
 
 from __future__ import annotations

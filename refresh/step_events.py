@@ -1,4 +1,4 @@
-"""What can happen to a snapshot, and what is then to be done: what `step` takes and gives."""
+"""What can happen to a snapshot, and what is then to be done: what `step` takes and gives. Pure."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ _HOSTILE = st.one_of(
     st.sampled_from(["\ud800", "a\ud800", "é", "a" * 100_000, "a/.b", "\0", ""]),
 )
 """What a tenant may write; lone surrogates too, which JSON can carry."""
-_FIELDS = ("account", "identity", "provider", "reference", "part", "file", "name", "rules")
+_FIELDS = ("account", "identity", "scheme", "reference", "part", "file", "name", "rules")
 
 
 @given(st.dictionaries(st.sampled_from(_FIELDS), _HOSTILE, max_size=2))

@@ -55,7 +55,7 @@ def _object(
         namespace,
         account="a",
         identity="controller",
-        provider="file",
+        scheme="file",
         reference=f"/declared/{number}",
     )
     if name is not None:

@@ -157,7 +157,7 @@ def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over(part: str) 
 META_OF_V3 = Meta(
     account="a",
     identity="i",
-    provider="p",
+    scheme="p",
     reference="/r",
     serving=Serving.SERVED,
     version="v3",

@@ -52,7 +52,7 @@ def planned_snapshot(
         snapshot=snapshot_name(account, identity, provider, reference),
         account=account,
         identity=identity,
-        provider=provider,
+        scheme=provider,
         reference=reference,
         rules=_default_rules() if rules is None else rules,
         files=files or (planned_file(),),
@@ -96,7 +96,7 @@ def meta(
     return Meta(
         account=source.account,
         identity=source.identity,
-        provider=source.provider,
+        scheme=source.scheme,
         reference=source.reference,
         serving=serving,
         version=version if served else None,

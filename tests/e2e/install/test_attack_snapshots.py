@@ -43,7 +43,7 @@ def _declared(reference: str) -> Json:
         OTHER.namespace,
         account="moto",
         identity="controller",
-        provider="aws-sm",
+        scheme="aws-sm",
         reference=reference,
     )
 

@@ -115,7 +115,7 @@ def _pinned(number: int) -> Json:
         OTHER.namespace,
         account=NARROW_ACCOUNT,
         identity="controller",
-        provider="aws-sm",
+        scheme="aws-sm",
         reference=f"/other/narrow/mistaken-{number}",
     )
     made["spec"]["pin"] = str(UUID(int=number))
