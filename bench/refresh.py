@@ -110,7 +110,7 @@ def _oldest_s(world: World) -> float:
 
 
 def _memory() -> None:
-    """Bytes per secret of a synced fleet, its value of some 20 bytes and the store excluded."""
+    """Bytes per secret of a synced workload, its value of some 20 bytes and the store excluded."""
     gc.collect()
     tracemalloc.start()
     world = _world(20, MEASURED_SECRETS)

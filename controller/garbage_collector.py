@@ -76,9 +76,9 @@ class GarbageCollector:
 
     def vanished(self, key: SnapshotKey) -> bool:
         """Whether the namespace that the snapshot was published in is gone, or was made again."""
-        held = self._records.get(key)
+        recorded = self._records.get(key)
         found = self._informers.namespaces.items.get(("", key.namespace))
-        return found is None or (held is not None and held.namespace_uid != found.uid)
+        return found is None or (recorded is not None and recorded.namespace_uid != found.uid)
 
     def forget(self, key: SnapshotKey) -> None:
         """Drops what is known of a snapshot that was never served and that nobody wants. Its object

@@ -26,7 +26,7 @@ AT_ONCE = 100
 """Pods that may be nudged without a pause."""
 PER_SECOND = 20.0
 """Beyond those."""
-_UNDER_WAY = 10
+_MOST_IN_FLIGHT = 10
 
 
 class Nudges:
@@ -67,16 +67,16 @@ class Nudges:
 
     async def run(self) -> None:
         """Until cancelled."""
-        under_way: set[asyncio.Task[None]] = set()
+        in_flight: set[asyncio.Task[None]] = set()
         while True:
             await self._some.wait()
             while (pod := self._next()) is not None:
                 await self._paid()
-                if len(under_way) >= _UNDER_WAY:
-                    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                if len(in_flight) >= _MOST_IN_FLIGHT:
+                    await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 task = asyncio.create_task(self._nudge(*pod))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
+                in_flight.add(task)
+                task.add_done_callback(in_flight.discard)
             self._some.clear()
 
     def _next(self) -> tuple[str, str] | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PolicyCache:
-    """A fleet is decided on as a whole, and whenever anything in it changes. Pure but for what it
+    """All sources are decided on together, whenever anything of them changes. Pure but for what it
     remembers.
     """
 

@@ -33,7 +33,7 @@ MOST_GAP_S = 600.0
 SCAN_S = 1.0
 
 
-class _Work(Enum):
+class _CheckWork(Enum):
     """What is done, each at its own due times."""
 
     SCAN = auto()
@@ -64,8 +64,8 @@ class RecordChecks:
         self._round: deque[SnapshotKey] = deque()
         """The snapshots that are still to be checked in this round."""
         self._gap_s = 0.0
-        self._queue: WorkQueue[_Work] = WorkQueue()
-        for work in _Work:
+        self._queue: WorkQueue[_CheckWork] = WorkQueue()
+        for work in _CheckWork:
             self._queue.add(work, clock.monotonic())
         self._lost: list[SnapshotKey] = []
         self._began_at = clock.now()
@@ -86,20 +86,20 @@ class RecordChecks:
             for work in self._due(mono):
                 await self._do(work, mono)
 
-    def _due(self, mono: float) -> list[_Work]:
+    def _due(self, mono: float) -> list[_CheckWork]:
         """Each kind at most once, so that one that is due again at once leaves time for others."""
         found = []
         while (work := self._queue.get(mono)) is not None:
             found.append(work)
         return found
 
-    async def _do(self, work: _Work, mono: float) -> None:
+    async def _do(self, work: _CheckWork, mono: float) -> None:
         pause_s = INTERVAL_S
         try:
-            if work is _Work.SCAN:
+            if work is _CheckWork.SCAN:
                 self._scan()
                 pause_s = SCAN_S
-            elif work is _Work.CHECK:
+            elif work is _CheckWork.CHECK:
                 pause_s = self._check()
             elif self._records.has_orphans:
                 await self._records.remove_orphan()
@@ -150,7 +150,9 @@ def begun(records: Records, states: Mapping[SnapshotKey, SnapshotState]) -> list
     return [
         key
         for key in states
-        if (held := records.get(key)) is not None and not held.restored and held.unfinished
+        if (recorded := records.get(key)) is not None
+        and not recorded.restored
+        and recorded.unfinished
     ]
 
 
@@ -167,5 +169,5 @@ def is_settled(state: SnapshotState) -> bool:
 
 
 def _is_restored(records: Records, key: SnapshotKey) -> bool:
-    held = records.get(key)
-    return held is not None and held.restored
+    recorded = records.get(key)
+    return recorded is not None and recorded.restored

@@ -106,13 +106,13 @@ class _Pattern:
         return self.text.rpartition("*")[2]
 
 
-class _TooManyError(Exception):
+class _TooManyPatternsError(Exception):
     """The patterns of a policy were compared for long enough. Caught by `_patterns`."""
 
 
 class _Rivals:
     """The patterns of a policy by head and tail, so that those that cannot match the same are not
-    compared. Each question costs; `_TooManyError` when they have cost MOST_COST.
+    compared. Each question costs; `_TooManyPatternsError` when they have cost MOST_COST.
     """
 
     def __init__(self, patterns: Iterable[_Pattern]) -> None:
@@ -141,7 +141,7 @@ class _Rivals:
     def _spend(self, cost: int) -> None:
         self._cost += cost
         if self._cost > MOST_COST:
-            raise _TooManyError
+            raise _TooManyPatternsError
 
 
 def lint(policies: PolicySet, *, accounts: bool = True) -> list[LintRemark]:
@@ -246,7 +246,7 @@ def _patterns(policy: SecretPolicy) -> Iterator[LintRemark]:
         if remark is None and not stopped:
             try:
                 remark = _shadowed(policy, pattern, rivals) or _ambiguous(policy, pattern, rivals)
-            except _TooManyError:
+            except _TooManyPatternsError:
                 stopped = True
         if remark is not None:
             yield remark

@@ -22,13 +22,10 @@ _OTHER = "\0"
 Places = frozenset[int]
 
 
-def covers(outer: str, inner: str) -> bool:
-    """Whether `outer` matches each reference that `inner` matches. `{namespace}` counts as text."""
-    return compare(outer, inner)[0]
-
-
 def compare(outer: str, inner: str) -> tuple[bool, int]:
-    """The same, and what it cost: the places that were tried, at least 1."""
+    """Whether `outer` matches each reference that `inner` matches, and what it cost to tell: the
+    places that were tried, at least 1. `{namespace}` counts as text.
+    """
     if outer == inner:
         return True, 1
     example = inner.replace(_MANY, "a").replace(_ONE, "")

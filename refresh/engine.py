@@ -1,4 +1,4 @@
-"""The driver: runs the fleet's fetches in threads, writes what changed, and wakes when due."""
+"""The driver: runs all fetches in threads, writes what changed, and wakes when due."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Engine:
                 await self._pause(self._fetching, wait_s, stopping)
             await self._finish(writers)
         finally:
-            tasks = (stopping, *writers, *self._under_way())
+            tasks = (stopping, *writers, *self._in_flight())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -173,15 +173,15 @@ class Engine:
         self._manager.states.tick(at)
         next_at = self._manager.states.ticks_at(at)
         for account in self._manager.accounts:
-            under_way = self._fetches.setdefault(account, set())
-            while len(under_way) < THREADS:
+            in_flight = self._fetches.setdefault(account, set())
+            while len(in_flight) < THREADS:
                 work = self._manager.pick(account, at)
                 if work is None:
                     next_at = min(next_at, self._manager.next_at(account, at))
                     break
                 fetch = asyncio.create_task(self._fetch(account, work))
-                under_way.add(fetch)
-                fetch.add_done_callback(under_way.discard)
+                in_flight.add(fetch)
+                fetch.add_done_callback(in_flight.discard)
                 fetch.add_done_callback(self._ended)
         return max(0.0, next_at - at.mono)
 
@@ -233,7 +233,7 @@ class Engine:
             await self._sink.status(key, state)
 
     async def _finish(self, writers: list[asyncio.Task[None]]) -> None:
-        if fetches := self._under_way():
+        if fetches := self._in_flight():
             await asyncio.wait(fetches, timeout=self._drain_s)
         self._closing = True
         self._wake()
@@ -243,8 +243,8 @@ class Engine:
             if taken is not None:
                 await self._write_job(*taken)
 
-    def _under_way(self) -> list[asyncio.Task[None]]:
-        return [fetch for under_way in self._fetches.values() for fetch in under_way]
+    def _in_flight(self) -> list[asyncio.Task[None]]:
+        return [fetch for in_flight in self._fetches.values() for fetch in in_flight]
 
     async def _pause(
         self, event: asyncio.Event, wait_s: float, *others: asyncio.Task[bool]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """The source for an account, an identity and a provider, opened once and kept."""
 
 REFUSALS = frozenset({FetchFailure.ABSENT, FetchFailure.DENIED})
-"""After one of these a source that was never synced leaves the lane of the new."""
+"""After one of these a source that was never synced leaves the share of the new."""
 SOON_S = 5.0
 """Between two fetches of a source that somebody changes again and again."""
 
@@ -56,7 +56,7 @@ class FetchTask:
 
 
 class FetchTasks:
-    """Tasks by account. States and demands are the fleet's; here they are only read."""
+    """Tasks by account. States and demands are the manager's. They are only read here."""
 
     def __init__(
         self,

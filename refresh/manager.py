@@ -215,7 +215,7 @@ class SnapshotManager:
             age = age_s(state.answered_at, at.wall)
             if age is None or age > item.rules.budget_s or state.current is None:
                 continue
-            kept = versions.held(state, state.current)
+            kept = versions.stored(state, state.current)
             if kept is None or versions.is_rejected(state, kept.identity):
                 continue
             if self._received.get(other) != kept.identity:
@@ -326,8 +326,8 @@ class SnapshotManager:
             return FetchRequest(reference=reference, version=task.version)
         known = self._fetch_tasks.get(task)
         keys = () if known is None else known.keys.values()
-        held = {known_version(self.states.all[key]) for key in keys}
-        version = held.pop() if len(held) == 1 else None
+        identities = {known_version(self.states.all[key]) for key in keys}
+        version = identities.pop() if len(identities) == 1 else None
         if version is None:
             return FetchRequest(reference=reference)
         return FetchRequest(

@@ -151,7 +151,7 @@ class SnapshotState:
     served: Kept | None = None
     """None unless `serving` is SERVED."""
     history: tuple[Kept, ...] = ()
-    """Other versions held, highest rank first: good ones, and a candidate that was refused."""
+    """Other stored versions, highest rank first: good ones, and a candidate that was refused."""
     latest: str | None = None
     """The version that the provider last gave as current, served or not."""
     latest_incarnation: str | None = None

@@ -80,7 +80,7 @@ def selected(raw: bytes, properties: Iterable[str]) -> dict[str, bytes]:
     return data
 
 
-def held(raw: bytes, names: Iterable[str]) -> frozenset[str]:
+def present(raw: bytes, names: Iterable[str]) -> frozenset[str]:
     """Those of the named properties that the value has and that are not empty."""
     try:
         document = members(raw)

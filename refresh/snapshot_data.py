@@ -64,7 +64,7 @@ def secret_data(written: Publication) -> dict[str, bytes]:
 
 
 def history_data(history: History) -> dict[str, bytes]:
-    """The history's keys, in the clear: `meta.json` with all versions held, and `v.<hash of the
+    """The history's keys, in the clear: `meta.json` with all stored versions, and `v.<hash of the
     version>`.
     """
     document: dict[str, object] = {
@@ -177,14 +177,14 @@ def _history(data: Mapping[str, bytes]) -> History:
         since = None
     spent = _spent(document)
     try:
-        held = [_kept(item, data) for item in wire.objects(document, "versions")]
+        read_back = [_kept(item, data) for item in wire.objects(document, "versions")]
         latest = wire.optional_text(document, "latest")
         incarnation = wire.optional_text(document, "latest_incarnation")
         rank = int(wire.number(document, "served_rank"))
     except wire.WireError:
         return History(held_since=since, spent=spent)
     return History(
-        versions=tuple(kept for kept in held if len(kept.value)),
+        versions=tuple(kept for kept in read_back if len(kept.value)),
         current=None if latest is None else Identity(latest, incarnation),
         served_rank=rank,
         held_since=since,

@@ -37,7 +37,7 @@ FORGOTTEN_S = 10.0
 
 
 class States:
-    """The state of every snapshot. `demanded` is the fleet's; here it is only read."""
+    """The state of every snapshot. `demanded` is the manager's. It is only read here."""
 
     def __init__(
         self,

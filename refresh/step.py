@@ -81,7 +81,7 @@ def known_version(state: SnapshotState) -> Identity | None:
         return None
     if versions.is_rejected(state, current) and not versions.is_held_back(state, current):
         return None if state.failures & (state.failures - 1) == 0 else current
-    if current.version in state.revoked or versions.held(state, current) is not None:
+    if current.version in state.revoked or versions.stored(state, current) is not None:
         return current
     return None
 
@@ -270,7 +270,7 @@ def _rejected(
         alarms.append(Alarm(AlarmKind.REJECTED, identity.version, rejection.code))
     failed = replace(state, reason=rejection.reason, failures=state.failures + 1)
     refused = versions.with_rejection(failed, identity, rejection.code)
-    if rejection.reason is FetchFailure.INVALID and versions.held(state, identity) is None:
+    if rejection.reason is FetchFailure.INVALID and versions.stored(state, identity) is None:
         kept = Kept(
             version=identity.version,
             value=event.material.value,

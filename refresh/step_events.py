@@ -19,7 +19,7 @@ class AlarmKind(StrEnum):
     REJECTED = "rejected"
     """A new version failed its checks and is not served."""
     CHANGED_IN_PLACE = "changed-in-place"
-    """The provider gave other bytes under an identity that is held already: they are not served."""
+    """The provider gave other bytes under a stored identity: they are not served."""
     SUSPICIOUS = "suspicious"
     """A new version is served whose size or shape is unlike the one before."""
     PIN_NOT_SERVED = "pin-not-served"

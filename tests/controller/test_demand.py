@@ -108,7 +108,7 @@ def test_a_pod_that_is_being_deleted_and_has_ended_counts_no_more(phase: str) ->
         pytest.param(_follow("{}"), "not one that this version can read", id="no plan"),
         pytest.param(_follow("["), "not one that this version can read", id="not JSON"),
         pytest.param(_follow(_plan(reference="/a/../b")), "not canonical", id="dots"),
-        pytest.param(_follow(_plan(provider="aws-xx")), "not canonical", id="unknown provider"),
+        pytest.param(_follow(_plan(scheme="aws-xx")), "not canonical", id="unknown provider"),
         pytest.param(
             _follow(_plan(make.planned_file(part="a..b"))), "property", id="not a property"
         ),

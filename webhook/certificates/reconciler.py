@@ -193,7 +193,7 @@ class CertificateReconciler(ServingCertificate):
         """Reads, and does at most one action. False: there was nothing to do."""
         read = await self._read()
         self._bundles = read.bundles
-        self._waiting = read.stored.held is not None and read.stored.held.next is not None
+        self._waiting = read.stored.cas is not None and read.stored.cas.next is not None
         now = self._clock.now()
         action = step(self._seen(read.stored, read.bundles), self._times, now)
         self._telemetry.bundle_in_sync(in_sync=bool(read.bundles) and type(action) is not PublishCa)
@@ -206,15 +206,15 @@ class CertificateReconciler(ServingCertificate):
         return True
 
     def _seen(self, stored: Stored | None, bundles: tuple[tuple[Certified, ...], ...]) -> Observed:
-        held = None if stored is None else stored.held
-        return Observed(held=held, bundles=tuple(map(secret.cas, bundles)), leaf=self._leaf)
+        cas = None if stored is None else stored.cas
+        return Observed(cas=cas, bundles=tuple(map(secret.cas, bundles)), leaf=self._leaf)
 
     async def _read(self) -> _Read:
         """The Secret first (see `step`)."""
         try:
             stored = secret.read(await self._api.get(self._secret))
         except NotFoundError:
-            stored = secret.Stored(held=None)
+            stored = secret.Stored(cas=None)
         try:
             configuration = await self._api.get(self._configuration)
         except NotFoundError:
@@ -233,22 +233,22 @@ class CertificateReconciler(ServingCertificate):
             assert_never(action)
 
     async def _save(self, action: Save, read: _Read, now: float) -> None:
-        held, authorities = action.held, dict(read.stored.authorities)
+        cas, authorities = action.cas, dict(read.stored.authorities)
         if action.mint:
             made = authority.mint(self._times.ca_s, now)
             authorities[made.certified.ca.id] = made
-            held = replace(held, next=made.certified.ca, published=None)
+            cas = replace(cas, next=made.certified.ca, published=None)
         certificates = read.certificates
         if self._issuer is not None:
             certificates.setdefault(self._issuer.ca.id, self._issuer)
-        data = secret.write(held, authorities, certificates)
+        data = secret.write(cas, authorities, certificates)
         await self._write(read.stored, data)
         self._telemetry.log.write(
             "ca.saved",
             minted=action.mint,
-            active=_short(held.active),
-            next=_short(held.next),
-            retired=[_short(item.ca) for item in held.retired],
+            active=_short(cas.active),
+            next=_short(cas.next),
+            retired=[_short(item.ca) for item in cas.retired],
         )
 
     async def _write(self, stored: Stored, data: Mapping[str, Any]) -> None:

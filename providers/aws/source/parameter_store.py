@@ -165,7 +165,7 @@ def _pinned(
 
 
 def _ask(client: SsmClient, request: FetchRequest, calls: _ParameterStoreCalls) -> FetchResult:
-    """One parameter. What is held is checked first: that decrypts nothing."""
+    """One parameter. A change check comes first: it decrypts nothing."""
     if is_checkable(request):
         answer = calls.one(client, request.reference, decrypt=False)
         if isinstance(answer, Failed):
@@ -182,12 +182,12 @@ def _ask(client: SsmClient, request: FetchRequest, calls: _ParameterStoreCalls) 
 def _of_mirror(
     client: SsmClient, request: FetchRequest, calls: _ParameterStoreCalls
 ) -> FetchResult:
-    """One parameter from a later region: as far as it is held, it can only be confirmed."""
-    held = request.known_version is not None
-    answer = calls.one(client, request.reference, decrypt=not held)
+    """One parameter from a later region: a known version can only be confirmed."""
+    is_known = request.known_version is not None
+    answer = calls.one(client, request.reference, decrypt=not is_known)
     if isinstance(answer, Failed):
         return answer
-    found = _read(answer["Parameter"], request, decrypted=not held)
+    found = _read(answer["Parameter"], request, decrypted=not is_known)
     return found if found is not None and _proven(found, request) else LAGGING
 
 
@@ -294,13 +294,13 @@ def incarnation(parameter: Mapping[str, Any]) -> str | None:
 
 
 def _is_older(number: int, mark: str | None, request: FetchRequest) -> bool:
-    """Whether the answer is one from before the version that is held, of the same place: a lower
+    """Whether the answer is one from before the known version, of the same place: a lower
     number with an earlier date. A parameter that was made again has a later date, and a rollback at
     the provider is a new version.
     """
-    known, held = request.known_version or "", request.known_incarnation or ""
+    known, incarnation = request.known_version or "", request.known_incarnation or ""
     place, _, at_ms = (mark or "").rpartition("/")
-    held_place, _, held_ms = held.rpartition("/")
-    if not place or place != held_place or not (known.isdecimal() and held_ms.isdecimal()):
+    known_place, _, known_ms = incarnation.rpartition("/")
+    if not place or place != known_place or not (known.isdecimal() and known_ms.isdecimal()):
         return False
-    return number < int(known) and int(at_ms) < int(held_ms)
+    return number < int(known) and int(at_ms) < int(known_ms)

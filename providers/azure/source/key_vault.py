@@ -33,14 +33,14 @@ NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
 LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
 _VERSION = re.compile("[0-9a-f]{32}")
 _GONE = (answers.ABSENT, answers.DISABLED)
-"""What proves that the held version is no longer the current one."""
+"""What proves that the stored version is no longer the current one."""
 
 
 class AzureKeyVault:
     """One vault under one login.
 
     A vault that failed over is served by a replica, which may lag behind. So a version other than
-    the held one is believed only where it was created later, or the held one is gone.
+    the stored one is believed only where it was created later, or the stored one is gone.
     """
 
     batch_limit = 1
@@ -100,11 +100,11 @@ class AzureKeyVault:
         return self._material(found), 1
 
     def _older(self, found: SecretVersion, known: str) -> Failed | None:
-        """Why it is not believed that `found` is newer than the held version; None: it is."""
-        held = self._get(found.name, known)
-        if isinstance(held, Failed):
-            return None if held in _GONE else held
-        return LAGGING if found.created < held.created else None
+        """Why it is not believed that `found` is newer than the stored version; None: it is."""
+        before = self._get(found.name, known)
+        if isinstance(before, Failed):
+            return None if before in _GONE else before
+        return LAGGING if found.created < before.created else None
 
     def _get(self, name: str, version: str = "") -> SecretVersion | Failed:
         """One call; an answer of another vault, secret or version is none."""

@@ -79,8 +79,8 @@ class GoogleSecretManager:
     It never says NotModified: numbers start at 1 again when a secret is deleted and made again, and
     `access` tells no time. So the engine compares the bytes.
 
-    `latest` is eventually consistent, and a number is not. So a lower number than the one held is
-    believed only where the held one is gone.
+    `latest` is eventually consistent, and a number is not. So a lower number than the stored
+    one is believed only where the stored one is gone.
     """
 
     batch_limit = 1
@@ -122,8 +122,8 @@ class GoogleSecretManager:
             gone = request.version is not None and found.reason is FetchFailure.ABSENT
             return (answers.NOT_FOUND if gone else found), 1
         if request.version is None and self._is_older(found, request):
-            held = self._access(request.reference, str(request.known_version))
-            if not isinstance(held, Failed) or held.reason is not FetchFailure.ABSENT:
+            before = self._access(request.reference, str(request.known_version))
+            if not isinstance(before, Failed) or before.reason is not FetchFailure.ABSENT:
                 return LAGGING, 2
             return self._material(found), 2
         return self._material(found), 1
