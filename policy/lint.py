@@ -1,4 +1,4 @@
-"""What is probably not meant in accounts and policies, although each is valid. Pure."""
+"""Probable mistakes in accounts and policies that are valid. Pure."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ERRORS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LintRemark:
-    """One thing that is probably not meant."""
+    """One probable mistake."""
 
     rule: LintRule
     object: str

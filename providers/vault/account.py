@@ -142,11 +142,11 @@ class VaultAuth(Model):
     )
 
     kubernetes: KubernetesAuth | None = None
-    """Log in by the kubernetes auth method."""
+    """Log in with the kubernetes auth method."""
     jwt: JwtAuth | None = None
-    """Log in by the JWT/OIDC auth method."""
+    """Log in with the JWT/OIDC auth method."""
     app_role: AppRoleAuth | None = None
-    """Log in by the AppRole auth method."""
+    """Log in with the AppRole auth method."""
     token_file: File | None = None
     """File with a Vault token, as a Vault Agent writes it, relative to /var/run/secrets/lastgood,
     where the chart mounts controller.accountFiles. It is read again before the token expires."""
