@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from contract.reference import ReferenceRejected
 from contract.snapshot_format import MOST_INCARNATION
+from providers.bearer_source import LAGGING, NAME_MISMATCH, BearerSource
 from providers.gcp.source import answers
-from providers.protocol import Failed, Fetched, Material
-from providers.references import canonicalise
+from providers.protocol import Failed, Material
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from providers.gcp.account import Gcp
     from providers.gcp.source.answers import Version
@@ -26,16 +25,13 @@ if TYPE_CHECKING:
     from providers.library_login import BearerToken
     from providers.protocol import CallCounter, FetchRequest, FetchResult
 
-PROVIDER = "gcp-sm"
+SCHEME = "gcp-sm"
 ACCESS = "access"
 CURRENT = "latest"
 
-NOT_CANONICAL = Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
 NOT_A_NUMBER = Failed(reason=FetchFailure.INVALID, code="VersionIsNoNumber")
 """A pin by an alias, or by `latest`: those move."""
-NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
 OTHER_PROJECT = Failed(reason=FetchFailure.INVALID, code="ProjectMismatch")
-LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
 _NUMBER = re.compile("[1-9][0-9]{0,18}")
 
 
@@ -73,7 +69,7 @@ def place_of(block: Gcp) -> StoreAddress:
     )
 
 
-class GoogleSecretManager:
+class GoogleSecretManager(BearerSource):
     """One project and location under one login.
 
     It never says NotModified: numbers start at 1 again when a secret is deleted and made again, and
@@ -83,8 +79,6 @@ class GoogleSecretManager:
     one is believed only where the stored one is gone.
     """
 
-    batch_limit = 1
-
     def __init__(
         self,
         http: Http,
@@ -93,28 +87,10 @@ class GoogleSecretManager:
         token: Callable[[], BearerToken],
         observer: CallCounter | None,
     ) -> None:
-        self._http = http
+        super().__init__(http, SCHEME, token=token, observer=observer)
         self._place = place
-        self._token = token
-        self._observer = observer
 
-    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
-        [request] = requests
-        return 2 if request.version is None and request.known_version is not None else 1
-
-    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        [request] = requests
-        result, calls = self._one(request)
-        return Fetched(results=(result,), calls=calls)
-
-    def close(self) -> None:
-        self._http.close()
-
-    def _one(self, request: FetchRequest) -> tuple[FetchResult, int]:
-        try:
-            canonicalise(PROVIDER, request.reference)
-        except ReferenceRejected:
-            return NOT_CANONICAL, 0
+    def one(self, request: FetchRequest) -> tuple[FetchResult, int]:
         if request.version is not None and not _NUMBER.fullmatch(request.version):
             return NOT_A_NUMBER, 0
         found = self._access(request.reference, request.version or CURRENT)
@@ -137,11 +113,7 @@ class GoogleSecretManager:
     def _access(self, secret: str, version: str) -> Version | Failed:
         """One call; an answer of another secret, version or place is none."""
         url = f"{self._place.base}/v1/{self._place.parent}/secrets/{secret}/versions/{version}"
-        headers = {"Authorization": f"Bearer {self._token().text}", "Accept": "application/json"}
-        answer = self._http.ask("GET", url + ":access", headers=headers)
-        found = answer if isinstance(answer, Failed) else answers.of_access(answer)
-        if self._observer is not None:
-            self._observer(ACCESS, found.code if isinstance(found, Failed) else "ok")
+        found = self.get(ACCESS, url + ":access", answers.of_access)
         return found if isinstance(found, Failed) else self._checked(found, secret, version)
 
     def _checked(self, found: Version, secret: str, version: str) -> Version | Failed:
