@@ -77,7 +77,7 @@ e2e: on-a-cluster setup helm ## test the images and the chart on the cluster of 
 	@tests/e2e/images
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
 
-e2e-bare: on-a-cluster setup helm ## run all other cluster tests, on the cluster of KUBECONFIG without the chart
+e2e-bare: on-a-cluster setup helm ## run all other cluster tests, without the chart; CI: PYTEST_ARGS="-m 'e2e and not long'"
 	@tests/e2e/images
 	@LASTGOOD_E2E_AGENT_IMAGE=$(E2E_REPOSITORY)agent:$(E2E_TAG) \
 	  $(BIN)/python -m pytest -m e2e --ignore tests/e2e/install $(PYTEST_ARGS)
