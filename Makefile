@@ -28,7 +28,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench fuzz images push chart helm clean
+.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench faults fuzz images push chart helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ check: setup ## check format, lint, types, layers and links
 
 bench: setup ## measure ratios on this machine, one line each
 	@$(BIN)/python -m bench
+
+faults: setup ## simulate clusters under faults, and judge their histories: FAULTS='run --seeds 0-100'
+	@$(BIN)/python -m faults $(or $(FAULTS),run --seeds 0-50)
 
 fuzz: setup ## test properties with many more examples: FUZZ_EXAMPLES=1000
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n $(WORKERS) \
