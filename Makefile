@@ -15,6 +15,7 @@ FUZZ_EXAMPLES ?= 1000
 # Tests wait more than they compute, so there are half as many workers again as cores.
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 BENCH_ARGS ?=
+DEMO_ARGS ?=
 VERSIONS ?=
 # What writes the lock files, and how: make lock LOCK_ARGS= keeps each version that still fits.
 UV := uv==0.13.9
@@ -28,7 +29,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench faults fuzz images push chart helm clean
+.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench faults fuzz images push chart pictures helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,12 +57,18 @@ lock: ## update locks/*.txt, from which setup and images install: make lock LOCK
 	@.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" locks/renew $(LOCK_ARGS) --exclude-newer '$(LOCK_AGE)'
 
-demo: setup ## run the demo on this machine: pods start while the secret store is down
-	@$(BIN)/python -m cli demo
+demo: setup ## run the demo on this machine: pods start while the secret store is down: DEMO_ARGS=--keep
+	@$(BIN)/python -m cli demo $(DEMO_ARGS)
+
+pictures: setup ## renew the pictures in docs/pictures, with Debian's chromium
+	@$(BIN)/python -m docs.pictures.dashboard
 
 test: setup ## run every test that needs no cluster
 	@! command -v go >/dev/null || $(MAKE) --no-print-directory helm \
 	  || echo "helm could not be built, so the chart's tests are skipped" >&2
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+	  || echo "chromium could not be installed, so the page's tests are skipped" >&2
 	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not e2e' $(PYTEST_ARGS)
 
 # The images that tests/e2e/images has built, and where the nodes find them.

@@ -71,6 +71,10 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
         from cli.explain import explain
 
         return explain(arguments, settings, clock, terminal)
+    if arguments.verb == "dashboard":
+        from cli.dashboard.verb import dashboard
+
+        return dashboard(arguments, settings, clock, terminal)
     from cli.commands import carry_out
     from cli.open_cluster import opened
 
