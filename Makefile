@@ -28,7 +28,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench fuzz images push chart helm clean
+.PHONY: help setup lock demo pictures test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench fuzz images push chart helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,11 @@ lock: ## update locks/*.txt, from which setup and images install: make lock LOCK
 	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" locks/renew $(LOCK_ARGS) --exclude-newer '$(LOCK_AGE)'
 
 demo: setup ## run the demo on this machine: pods start while the secret store is down
-	@$(BIN)/python -m cli demo
+	@$(BIN)/python -m cli demo --pictures dist
+
+pictures: setup ## renew the pictures in docs/pictures, and README's table, from a run of the demo
+	@$(BIN)/python -m cli demo --pictures docs/pictures
+	@$(BIN)/python docs/readme_table.py
 
 test: setup ## run every test that needs no cluster
 	@! command -v go >/dev/null || $(MAKE) --no-print-directory helm \
