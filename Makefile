@@ -58,9 +58,11 @@ lock: ## update locks/*.txt, from which setup and images install: make lock LOCK
 	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" locks/renew $(LOCK_ARGS) --exclude-newer '$(LOCK_AGE)'
 
 demo: setup ## run the demo on this machine: pods start while the secret store is down: DEMO_ARGS=--keep
-	@$(BIN)/python -m cli demo $(DEMO_ARGS)
+	@$(BIN)/python -m cli demo --pictures dist $(DEMO_ARGS)
 
-pictures: setup ## renew the pictures in docs/pictures, with Debian's chromium
+pictures: setup ## renew the pictures in docs/pictures, and README's table: a run of the demo, and Debian's chromium
+	@$(BIN)/python -m cli demo --pictures docs/pictures
+	@$(BIN)/python docs/readme_table.py
 	@$(BIN)/python -m docs.pictures.dashboard
 
 test: setup ## run every test that needs no cluster

@@ -50,7 +50,9 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.verb == "demo":
         from cli.demo import demo
 
-        return demo(terminal, keep=arguments.keep, output=arguments.output)
+        return demo(
+            terminal, keep=arguments.keep, output=arguments.output, pictures=arguments.pictures
+        )
     if arguments.verb == "render":
         from cli.render import render
 

@@ -292,5 +292,11 @@ def _add_demo(verbs: Verbs, called: str) -> None:
     demo.add_argument(
         "--keep", action="store_true", help="keep it running until Ctrl-C, with a kubeconfig"
     )
+    demo.add_argument(
+        "--pictures",
+        metavar="DIR",
+        type=Path,
+        help="write the start times there, as an SVG chart and its data",
+    )
     add_output(demo, (TABLE, JSON, YAML))
     add_help(demo)
