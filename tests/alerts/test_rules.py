@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.alerts.cases import Case
 
 ROOT = CHART.parents[1]
+PAGE = "docs/runbooks.md"
 FILE = CHART / "files" / "alerts.yaml"
 GROUPS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
@@ -140,7 +141,7 @@ def test_an_alert_says_all_that_is_needed(name: str) -> None:
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["summary"].endswith(".")
     assert re.search(r"\. Look: (kubectl|lastgood) [^\n]+$", rule["annotations"]["description"])
-    assert rule["annotations"]["runbook_url"].endswith(f"/docs/runbooks.md#{name.lower()}")
+    assert rule["annotations"]["runbook_url"].endswith(f"{PAGE}#{name.lower()}")
 
 
 def test_no_alert_uses_what_an_app_can_forge() -> None:
