@@ -29,7 +29,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench faults fuzz images push chart pictures helm clean
+.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench faults fuzz images push chart pictures prometheus helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,7 @@ test: setup ## run every test that needs no cluster
 	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
 	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
 	  || echo "chromium could not be installed, so the page's tests are skipped" >&2
+	@$(MAKE) --no-print-directory prometheus || echo "so the alerts' own tests are skipped" >&2
 	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not e2e' $(PYTEST_ARGS)
 
 # The images that tests/e2e/images has built, and where the nodes find them.
@@ -83,6 +84,7 @@ on-a-cluster:
 	@command -v kubectl >/dev/null || { echo "kubectl is needed" >&2; exit 1; }
 
 e2e: on-a-cluster setup helm ## test the images and the chart on the cluster of KUBECONFIG
+	@$(MAKE) --no-print-directory prometheus || echo "so the alerts are not tried on the cluster" >&2
 	@tests/e2e/images
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
 
@@ -122,6 +124,9 @@ fuzz: setup ## test properties with many more examples: FUZZ_EXAMPLES=1000
 
 helm: ## build helm with go, unless it is on the PATH
 	@command -v helm >/dev/null || [ -x "$(HELM)" ] || GOFLAGS=-mod=mod go install helm.sh/helm/v3/cmd/helm@v3.22.0
+
+prometheus: ## unpack Debian's package into build/prometheus, for the tests of the alerts
+	@tests/alerts/fetch-prometheus
 
 images: ## build the three images with buildah or docker
 	@[ -n "$(BUILDER)" ] || { echo "buildah or docker is needed to build images" >&2; exit 1; }

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from demo.report import Check, Row
+from demo.report import CheckedPromise, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,7 +93,7 @@ def decode(text: str) -> list[Row]:
             age_s=found["age_s"],
             state=found["state"],
             checks=[
-                Check(promise=promise, what="", kept=word == "kept")
+                CheckedPromise(promise=promise, what="", kept=word == "kept")
                 for word in ("kept", "broken")
                 for promise in found[word]
             ],

@@ -137,7 +137,7 @@ class Fleet:
             make.planned_file("db"),
             account=AWS,
             identity="controller",
-            provider="aws-sm",
+            scheme="aws-sm",
             reference=reference,
         )
         args = ["gate", "--plan", plan.to_wire(make.plan(planned))]
