@@ -20,7 +20,7 @@ from contract.quoted import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cli.dashboard.reading import Reader
+    from cli.dashboard.reading import ClusterReader
     from workqueue.clock import Clock
 
 Json = dict[str, Any]
@@ -59,9 +59,9 @@ _HEADERS = {
 
 
 class Readings:
-    """What a Reader finds, one reading at a time, each used for a while. Safe across threads."""
+    """What a ClusterReader finds, one reading at a time, each used for a while. Safe across threads."""
 
-    def __init__(self, reader: Reader, clock: Clock) -> None:
+    def __init__(self, reader: ClusterReader, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[tuple[str, tuple[str, ...]], tuple[float, HTTPStatus, Json]] = {}
