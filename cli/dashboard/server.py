@@ -116,7 +116,7 @@ class PageServer(ThreadingHTTPServer):
             for file in _FOLDER.iterdir()
             if file.suffix in _TYPES
         }
-        super().__init__((LOOPBACK, port), _Handler)
+        super().__init__((LOOPBACK, port), _PageHandler)
 
     def server_bind(self) -> None:
         """Without the base class's look-up of our name, which may ask a name server."""
@@ -163,7 +163,7 @@ class PageServer(ThreadingHTTPServer):
         """A browser that went away is nobody's fault."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _PageHandler(BaseHTTPRequestHandler):
     server: PageServer  # type: ignore[mutable-override]  # only PageServer makes one
     timeout = _IDLE_S  # type: ignore[mutable-override]  # nobody sets it
     server_version, sys_version = "lastgood", ""
