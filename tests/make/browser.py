@@ -90,9 +90,9 @@ def looking(
         context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests of a worker."""
+    """One for all tests of a module: while it is open, no other event loop can run in this thread."""
     with_browser = chromium()
     try:
         found = with_browser.__enter__()
