@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.check_arguments import add_check, add_policy
+from cli.import_arguments import add_import
 from cli.options import (
     EXIT_CODES,
     Verb,
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Show and change the secret versions that pods get, and explain why pods wait."
 FOOTER = """\
-"lastgood VERB --help" shows options and examples. lastgood uses the current
-context of your kubeconfig, or the service account of the pod it runs in."""
+"lastgood VERB --help" has more. Cluster: your kubeconfig, or this pod's own."""
 
 IMAGE = "lastgood/agent:0.1.0"
 RUN_AS = ("lastgood", "pod", "platform")
@@ -145,6 +145,7 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
     _add_render(verbs, called, settings)
     _add_presync(verbs, called, settings)
     add_policy(verbs, called)
+    add_import(verbs, called)
     _add_demo(verbs, called)
     return root
 

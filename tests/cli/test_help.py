@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     *("status", "history", "refresh", "pin", "unpin", "rollback", "revoke"),
-    *("check", "explain", "render", "presync", "policy", "demo"),
+    *("check", "explain", "import", "render", "presync", "policy", "demo"),
 )
 ACTS = ("policy test", "policy lint")
 COLUMNS, LINES = 80, 24
