@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from agent.clock import Clock
+from agent.clock import MachineClock
 from agent.log import Log
 from agent.sync import Folders
 from contract import plan as plans
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from agent.follow import Follow
-    from agent.metrics_server import Server
+    from agent.metrics_server import AgentMetricsServer
     from contract.plan import Plan
 
 VERBS = ("gate", "follow")
@@ -41,14 +41,14 @@ def main(argv: list[str] | None = None) -> NoReturn:
     Nothing is buffered then, and to take the interpreter apart would cost a fifteenth of its time.
     """
     words = sys.argv[1:] if argv is None else argv
-    clock = Clock()
+    clock = MachineClock()
     log = Log(clock)
     if words[:1] == ["follow"]:
         _follow(words[1:], clock, log)
     os._exit(_gate(words, clock, log))
 
 
-def _gate(words: list[str], clock: Clock, log: Log) -> int:
+def _gate(words: list[str], clock: MachineClock, log: Log) -> int:
     from agent.gate import gate, misconfigured
 
     options: dict[str, str] = {}
@@ -63,7 +63,7 @@ def _gate(words: list[str], clock: Clock, log: Log) -> int:
     return gate(plan, folders, clock, log, options.get("termination-log", TERMINATION_LOG))
 
 
-def _follow(words: list[str], clock: Clock, log: Log) -> NoReturn:
+def _follow(words: list[str], clock: MachineClock, log: Log) -> NoReturn:
     import signal
 
     for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE"):
@@ -147,16 +147,16 @@ def _demand_folders(folders: Folders) -> None:
             raise MisusedError(f"--{name} must be a folder, but {path} is not a folder")
 
 
-def _server(listen: str | None, work: Follow, clock: Clock) -> Server | None:
+def _server(listen: str | None, work: Follow, clock: MachineClock) -> AgentMetricsServer | None:
     if listen is None:
         return None
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()):
         raise MisusedError("--listen must be HOST:PORT")
-    from agent.metrics_server import Server
+    from agent.metrics_server import AgentMetricsServer
 
     pages = {"/healthz": lambda: "ok\n", "/metrics": work.metrics}
-    return Server(host.strip("[]"), int(port), pages, clock)
+    return AgentMetricsServer(host.strip("[]"), int(port), pages, clock)
 
 
 if __name__ == "__main__":

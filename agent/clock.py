@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Clock:
+class MachineClock:
     """The machine's clock. Seconds; `now` since the epoch, `monotonic` since some point."""
 
     def now(self) -> float:

@@ -1,5 +1,5 @@
-"""What becomes of each snapshot of a pod: pure, from the plan, what is mounted, what is cached, the
-ages and `now`.
+"""What becomes of each snapshot of a pod, from the plan, what is mounted, what is cached, the
+ages and `now`. Pure.
 """
 
 from __future__ import annotations
@@ -315,7 +315,7 @@ def _values(planned: PlannedSnapshot, mounted: Mounted) -> dict[str, SecretBytes
 
 
 def _ours(planned: PlannedSnapshot, meta: Meta) -> bool:
-    return meta.names(planned.account, planned.identity, planned.provider, planned.reference)
+    return meta.names(planned.account, planned.identity, planned.scheme, planned.reference)
 
 
 def _revoked(planned: PlannedSnapshot, mounted: Mounted | None) -> tuple[str, ...] | None:

@@ -7,30 +7,30 @@ pod unready.
 
 from __future__ import annotations
 
-from agent import metrics
+from agent import backoff, metrics
 from agent.log import fault
 from agent.reload import Reloader
 from agent.sync import SyncResult, VolumeWatch, sync_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.clock import Clock
+    from agent.clock import MachineClock
     from agent.log import Log
-    from agent.metrics_server import Server
+    from agent.metrics_server import AgentMetricsServer
     from agent.sync import Folders
     from contract.plan import Plan
     from contract.secret_bytes import SecretBytes
 
 POLL_S = 0.5
-BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""After each failure in a row, then the last for ever; a swapped volume is looked at without delay.
-"""
+RETRY_FIRST_S = 0.5
+RETRY_MOST_S = 30.0
+"""Between two syncs that fail; a swapped volume is read without delay."""
 
 
 class Follow:
     """The agent's work, one `step` after another."""
 
-    def __init__(self, plan: Plan, folders: Folders, clock: Clock, log: Log) -> None:
+    def __init__(self, plan: Plan, folders: Folders, clock: MachineClock, log: Log) -> None:
         self._plan = plan
         self._folders = folders
         self._clock = clock
@@ -96,14 +96,14 @@ class Follow:
             )
 
     def _failed(self, error: Exception) -> None:
-        delay_s = BACKOFF_S[min(self._in_a_row, len(BACKOFF_S) - 1)]
         self._in_a_row += 1
+        delay_s = backoff.delay_s(self._in_a_row, first_s=RETRY_FIRST_S, most_s=RETRY_MOST_S)
         self.counts.failed += 1
         self._watch.wake_at(self._clock.now() + delay_s)
         self._log("agent.failed", **fault(error), in_a_row=self._in_a_row, retry_in_s=delay_s)
 
 
-def follow(work: Follow, server: Server | None, clock: Clock, log: Log) -> None:
+def follow(work: Follow, server: AgentMetricsServer | None, clock: MachineClock, log: Log) -> None:
     """Runs for ever."""
     said: OSError | None = None
     while True:

@@ -15,7 +15,7 @@ from contract.wire import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.clock import Clock
+    from agent.clock import MachineClock
     from agent.log import Log
     from agent.sync import Folders
     from contract.plan import Plan, PlannedSnapshot
@@ -29,7 +29,7 @@ MOST_MESSAGE_BYTES = 1024
 """Of the kubelet's 4096, so that an Event can quote all of it."""
 
 
-def gate(plan: Plan, folders: Folders, clock: Clock, log: Log, termination_log: str) -> int:
+def gate(plan: Plan, folders: Folders, clock: MachineClock, log: Log, termination_log: str) -> int:
     """Exit code: 0 when the pod may start, GATE_MISCONFIGURED when it never can. Waits as long as
     it takes.
     """
@@ -86,7 +86,7 @@ def say(termination_log: str, outcome: dict[str, object]) -> None:
         os.close(fd)
 
 
-def _wait(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> Decision:
+def _wait(plan: Plan, folders: Folders, clock: MachineClock, waiting: Waiting) -> Decision:
     watch = VolumeWatch(folders)
     while True:
         now = clock.now()
@@ -99,7 +99,9 @@ def _wait(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> Decis
         clock.sleep(POLL_S)
 
 
-def _attempt(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> SyncResult | None:
+def _attempt(
+    plan: Plan, folders: Folders, clock: MachineClock, waiting: Waiting
+) -> SyncResult | None:
     """One sync; None: it failed, and the log says so."""
     try:
         result = sync_once(plan, folders, clock.now(), starting=True)
@@ -114,7 +116,7 @@ def _attempt(plan: Plan, folders: Folders, clock: Clock, waiting: Waiting) -> Sy
 class Waiting:
     """Says what is waited for: when that changes, and from time to time."""
 
-    def __init__(self, clock: Clock, log: Log) -> None:
+    def __init__(self, clock: MachineClock, log: Log) -> None:
         self._clock = clock
         self._log = log
         self._what: dict[str, object] = {}

@@ -7,7 +7,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.clock import Clock
+    from agent.clock import MachineClock
 
 STDERR = 2
 
@@ -15,7 +15,7 @@ STDERR = 2
 class Log:
     """Writes events to a file descriptor; a log that can't be written to stops nobody."""
 
-    def __init__(self, clock: Clock, fd: int = STDERR) -> None:
+    def __init__(self, clock: MachineClock, fd: int = STDERR) -> None:
         self._clock = clock
         self._fd = fd
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import select
 import socket
 
+from agent import backoff
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from agent.clock import Clock
+    from agent.clock import MachineClock
 
 EVERY = "::"
 """Every address of both families."""
@@ -25,10 +27,12 @@ CLIENT_S = 5.0
 """For a client to ask and to take its answer, in full."""
 FRESH_S = 1.0
 """A page is made at most so often, however many ask for it."""
-REBIND_S = (1.0, 5.0, 30.0)
+RETRY_FIRST_S = 1.0
+RETRY_MOST_S = 30.0
+"""Between two tries to bind the port."""
 
 
-class Client:
+class ScrapeClient:
     """A connection, what has come over it, and what is still to be sent."""
 
     def __init__(self, connection: socket.socket, address: str, until: float) -> None:
@@ -39,20 +43,20 @@ class Client:
         self.answer = b""
 
 
-class Server:
+class AgentMetricsServer:
     """Answers on one address, or on EVERY. A port that can't be bound is tried again for ever, and
     counted.
     """
 
     def __init__(
-        self, host: str, port: int, pages: Mapping[str, Callable[[], str]], clock: Clock
+        self, host: str, port: int, pages: Mapping[str, Callable[[], str]], clock: MachineClock
     ) -> None:
         self._address = (host, port)
         self._pages = pages
         self._made: dict[str, tuple[float, str]] = {}
         self._clock = clock
         self._listener: socket.socket | None = None
-        self._clients: dict[int, Client] = {}
+        self._clients: dict[int, ScrapeClient] = {}
         self._bind_at = 0.0
         self.bind_failures = 0
         self.last_error: OSError | None = None
@@ -109,8 +113,8 @@ class Server:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        delay_s = REBIND_S[min(self.bind_failures, len(REBIND_S) - 1)]
         self.bind_failures, self.last_error = self.bind_failures + 1, error
+        delay_s = backoff.delay_s(self.bind_failures, first_s=RETRY_FIRST_S, most_s=RETRY_MOST_S)
         self._bind_at = self._clock.monotonic() + delay_s
 
     def _ready(self, fd: int) -> None:
@@ -138,14 +142,14 @@ class Server:
         connection, peer = listener.accept()
         connection.setblocking(False)
         until = self._clock.monotonic() + CLIENT_S
-        self._clients[connection.fileno()] = Client(connection, peer[0], until)
+        self._clients[connection.fileno()] = ScrapeClient(connection, peer[0], until)
 
     def _heaviest(self) -> int:
         """The client to close."""
         addresses = [client.address for client in self._clients.values()]
         return max(self._clients, key=lambda fd: addresses.count(self._clients[fd].address))
 
-    def _read(self, fd: int, client: Client) -> None:
+    def _read(self, fd: int, client: ScrapeClient) -> None:
         part = client.connection.recv(MOST_REQUEST_BYTES)
         client.request += part
         if b"\r\n\r\n" in client.request:
@@ -154,7 +158,7 @@ class Server:
         elif not part or len(client.request) >= MOST_REQUEST_BYTES:
             self._drop(fd)
 
-    def _write(self, fd: int, client: Client) -> None:
+    def _write(self, fd: int, client: ScrapeClient) -> None:
         client.answer = client.answer[client.connection.send(client.answer) :]
         if not client.answer:
             self._drop(fd)

@@ -6,17 +6,21 @@ from __future__ import annotations
 
 import os
 
+from agent import backoff
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from agent.clock import Clock
+    from agent.clock import MachineClock
     from agent.log import Log
     from contract.plan import Reload
 
 TIMEOUT_S = 2.0
-BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
-"""Before each further try. The last one repeats, until a try succeeds or the files change again."""
+RETRY_FIRST_S = 1.0
+RETRY_MOST_S = 60.0
+"""Between two tries, until one succeeds or the files change again."""
+LOGGED_FIRST = 7
+"""So many failed tries are logged, and then one of LOGGED_EACH and each new reason."""
 LOGGED_EACH = 60
-"""After the last of BACKOFF_S, one failed try of so many is logged, and each new reason."""
 MOST_HEAD_BYTES = 1024
 IPV4_PARTS = 4
 PROC = "/proc"
@@ -33,7 +37,7 @@ class Reloader:
     as `superseded` by the next change; a try that fails ends nothing.
     """
 
-    def __init__(self, how: Reload | None, clock: Clock, log: Log) -> None:
+    def __init__(self, how: Reload | None, clock: MachineClock, log: Log) -> None:
         self._how = how
         self._clock = clock
         self._log = log
@@ -74,10 +78,10 @@ class Reloader:
             send_signal(how.signal, PROC)
 
     def _failed(self, why: str) -> None:
-        delay_s = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
         self._failures += 1
+        delay_s = backoff.delay_s(self._failures, first_s=RETRY_FIRST_S, most_s=RETRY_MOST_S)
         self._due = self._clock.monotonic() + delay_s
-        often = self._failures > len(BACKOFF_S) and self._failures % LOGGED_EACH
+        often = self._failures > LOGGED_FIRST and self._failures % LOGGED_EACH
         quiet = bool(often) and why == self._why
         self._why = why
         self._count("failed", self._failures, quiet=quiet, why=why, retry_in_s=delay_s)
@@ -88,7 +92,7 @@ class Reloader:
             self._log("agent.reload", result=result, tries=tries, **members)
 
 
-def post(url: str, clock: Clock) -> None:
+def post(url: str, clock: MachineClock) -> None:
     """POST to a loopback URL, answered by 2xx within TIMEOUT_S; else OSError or NotReloaded.
     Redirects are not followed.
     """

@@ -1,5 +1,5 @@
 """SecretAccount, `lastgood.dev/v1alpha1` (docs/contract.md, "Accounts and policies"). As
-`api.policy` says: a field's docstring is what `kubectl explain` says.
+`api.policy` says: a field's docstring is what `kubectl explain` says. Pure.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Revoked(Model):
     version: Version
     """Version identifier assigned by the provider."""
 
-    def covers(self, provider: str, reference: str) -> bool:
+    def covers(self, scheme: str, reference: str) -> bool:
         """Whether it revokes a version of that reference (docs/design/026)."""
-        return self.reference == reference and self.provider in {None, provider}
+        return self.reference == reference and self.provider in {None, scheme}
 
 
 def of_another() -> str:
@@ -106,7 +106,7 @@ def _rules() -> dict[str, str]:
     return found
 
 
-class _Spec(Model):
+class _AccountFields(Model):
     """The fields that every account has, and what holds between all."""
 
     model_config = rules(_rules())
@@ -171,11 +171,11 @@ def _provider_field() -> tuple[object, object]:
 
 
 if TYPE_CHECKING:
-    AccountSpec = _Spec
+    AccountSpec = _AccountFields
 else:
     AccountSpec = create_model(
         "AccountSpec",
-        __base__=_Spec,
+        __base__=_AccountFields,
         __module__=__name__,
         __doc__="Provider, credentials and rate limit of the account.",
         provider=_provider_field(),
@@ -186,7 +186,7 @@ else:
     )
 
 
-class Condition(BaseModel):
+class AccountCondition(BaseModel):
     """A condition, as in meta/v1."""
 
     model_config = AdminStatus.model_config
@@ -229,7 +229,7 @@ class AccountStatus(AdminStatus):
     """State of the circuit breaker. Closed: calls are made at the rate of budget. Open: the
     provider is unavailable or limits the request rate, so only one call at a time is made. Unset:
     not known yet."""
-    conditions: tuple[Condition, ...] | None = None
+    conditions: tuple[AccountCondition, ...] | None = None
     """Conditions LoggedIn and Available. After four changes in two minutes the next change is
     shown later."""
 
@@ -260,6 +260,6 @@ class SecretAccount(Model):
     def name(self) -> str:
         return self.metadata.name
 
-    def serves(self, provider: str) -> bool:
-        """Whether references of the scheme `provider` can be fetched with this account."""
-        return provider in {it.name for it in PROVIDERS[self.spec.provider].schemes}
+    def serves(self, scheme: str) -> bool:
+        """Whether references of `scheme` can be fetched with this account."""
+        return scheme in {it.name for it in PROVIDERS[self.spec.provider].schemes}

@@ -182,7 +182,7 @@ class _Converter:
         if "exclusiveMinimum" in found:
             found["minimum"], found["exclusiveMinimum"] = found["exclusiveMinimum"], True
         if "description" in found:
-            found["description"] = " ".join(found["description"].split())
+            found["description"] = _sentence(" ".join(found["description"].split()))
         if "items" in schema:
             found["items"] = self._converted(schema["items"])
         if "properties" in schema:
@@ -255,6 +255,11 @@ def _names(schema: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             "rule": f"self.all(name, name.matches('{pattern}'))",
             "message": says,
         }
+
+
+def _sentence(text: str) -> str:
+    """A constraint's message begins in lower case and has no full stop, as errors do."""
+    return text if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
 
 
 def _without_none(value: object) -> object:

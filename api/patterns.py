@@ -1,4 +1,4 @@
-"""The patterns of references that a SecretPolicy allows."""
+"""The patterns of references that a SecretPolicy allows. Pure."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _ALLOW = Text(
 
 
 def _provider(value: str) -> str:
-    provider, colon, _ = value.partition(":")
-    if not colon or provider not in SCHEMES:
+    scheme, colon, _ = value.partition(":")
+    if not colon or scheme not in SCHEMES:
         raise ValueError(
             f"must be provider:pattern, with provider one of {', '.join(SCHEMES)}"
-            f"{nearest_scheme(provider)}"
+            f"{nearest_scheme(scheme)}"
         )
     return value
 

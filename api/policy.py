@@ -2,7 +2,7 @@
 is in `api.account`.
 
 camelCase on the wire. Strict and frozen: an unknown field or a wrong type is an error. CRD schemas
-are generated from these: a field's docstring is what `kubectl explain` says.
+are generated from these: a field's docstring is what `kubectl explain` says. Pure.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 
 `spec` is what operators and declarations ask for; `status` is what the controller knows. Unlike an
 admin's object, a field that this version does not know is passed over: newer ones may write it.
+Pure.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ RETENTION = "168h"
 Versions = Annotated[tuple[Version, ...], Field(max_length=MOST_VERSIONS)]
 
 
-class _Model(BaseModel):
+class _SnapshotModel(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
         frozen=True,
@@ -33,7 +34,7 @@ class _Model(BaseModel):
     )
 
 
-class SnapshotSource(_Model):
+class SnapshotSource(_SnapshotModel):
     """The secret that the snapshot keeps."""
 
     model_config = rules(
@@ -50,7 +51,7 @@ class SnapshotSource(_Model):
     """Name of the secret at the provider."""
 
 
-class SnapshotSpec(_Model):
+class SnapshotSpec(_SnapshotModel):
     """The secret to keep, and which of its versions to serve."""
 
     model_config = rules(
@@ -78,7 +79,7 @@ class SnapshotSpec(_Model):
     that the controller created for pods. Others are kept until they are deleted."""
 
 
-class QuarantinedVersion(_Model):
+class QuarantinedVersion(_SnapshotModel):
     """A version that is not served, with the reason."""
 
     version: str
@@ -88,7 +89,7 @@ class QuarantinedVersion(_Model):
     changed-in-place."""
 
 
-class HistoryVersion(_Model):
+class HistoryVersion(_SnapshotModel):
     """A stored version other than the served one."""
 
     version: str
@@ -97,7 +98,7 @@ class HistoryVersion(_Model):
     """Time when the version was fetched."""
 
 
-class Condition(_Model):
+class SnapshotCondition(_SnapshotModel):
     """A condition, as in meta/v1."""
 
     type: str
@@ -116,7 +117,7 @@ class Condition(_Model):
     """metadata.generation that the condition is based on."""
 
 
-class Rules(_Model):
+class Rules(_SnapshotModel):
     """Rules of the freshness class, for users who may not read SecretPolicies."""
 
     refresh_interval_seconds: int
@@ -144,7 +145,7 @@ State = Literal[
 ]
 
 
-class SnapshotStatus(_Model):
+class SnapshotStatus(_SnapshotModel):
     """Status of a snapshot, reported by the controller. It is not updated when only ages change.
     Current ages are in the ConfigMap lastgood-freshness of the namespace.
     """
@@ -210,11 +211,11 @@ class SnapshotStatus(_Model):
     """Time when the last pod stopped using the snapshot. Unset: it is in use."""
     refused_since: datetime | None = None
     """Time when the policy stopped allowing the source. Unset: it allows the source."""
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[SnapshotCondition, ...] = ()
     """Conditions Ready and Fresh. Held and Restored are present only while they apply."""
 
 
-class SnapshotMetadata(_Model):
+class SnapshotMetadata(_SnapshotModel):
     """What of an object's metadata is read."""
 
     name: Name
@@ -223,7 +224,7 @@ class SnapshotMetadata(_Model):
     annotations: dict[str, str] = Field(default_factory=dict)
 
 
-class SecretSnapshot(_Model):
+class SecretSnapshot(_SnapshotModel):
     """SecretSnapshot describes the last good version of one secret in one namespace. The value is
     in the Secret of the same name.
     """

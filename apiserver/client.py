@@ -19,7 +19,7 @@ _REFUSED = 300
 _PATCH = "application/merge-patch+json"
 
 
-class Client:
+class IdentityClient:
     """One identity. Each request has a connection of its own."""
 
     def __init__(self, url: str, ca: Path, token: str) -> None:

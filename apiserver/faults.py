@@ -27,7 +27,7 @@ class Fault(Enum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Rule:
+class FaultRule:
     """Which requests, how often, and what becomes of them."""
 
     fault: Fault
@@ -60,9 +60,9 @@ class Faults:
     def __init__(self, changed: Callable[[], None]) -> None:
         """`changed` is called when rules are taken away, so that silent requests end."""
         self._changed = changed
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
 
-    def add(self, rule: Rule) -> Rule:
+    def add(self, rule: FaultRule) -> FaultRule:
         """It is in force from now on."""
         self._rules.append(rule)
         return rule
@@ -72,10 +72,10 @@ class Faults:
         self._rules.clear()
         self._changed()
 
-    def has(self, rule: Rule) -> bool:
+    def has(self, rule: FaultRule) -> bool:
         """Whether a rule is in force."""
         return rule in self._rules
 
-    def of(self, method: str, path: str) -> Rule | None:
+    def of(self, method: str, path: str) -> FaultRule | None:
         """The rule that meets a request; None: it is served."""
         return next((rule for rule in self._rules if rule.meets(method, path)), None)

@@ -16,7 +16,7 @@ from apiserver.operations import Target
 from apiserver.server import ADMIN
 
 if TYPE_CHECKING:
-    from apiserver.server import Server
+    from apiserver.server import ApiServer
 
 INSTALLED = Path(__file__).with_name("installed.yaml")
 """Rendered by the chart with its default values; a test holds it to the chart."""
@@ -35,7 +35,7 @@ KINDS = {
 """Of the chart's objects, those that are in the file."""
 
 
-async def install(server: Server, *, webhook: bool = True) -> None:
+async def install(server: ApiServer, *, webhook: bool = True) -> None:
     """Without `webhook` pods are not admitted by one."""
     create = partial(server.registry.create, user=ADMIN, dry_run=False)
     for name in ("default", "kube-system", SYSTEM):

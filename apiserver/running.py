@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aiohttp import web
 
 from apiserver.client import kubeconfig
-from apiserver.server import ADMIN, MOST_BYTES, Server
+from apiserver.server import ADMIN, MOST_BYTES, ApiServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -29,22 +29,24 @@ T = TypeVar("T")
 class Running:
     """A server that is being served. `call` reaches it from other threads."""
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, url: str, ca: Path) -> None:
+    def __init__(
+        self, server: ApiServer, loop: asyncio.AbstractEventLoop, url: str, ca: Path
+    ) -> None:
         self.server = server
         self.url = url
         self.ca = ca
         """The file of the CA that signed its certificate."""
         self._loop = loop
 
-    def call(self, act: Callable[[Server], T]) -> T:
+    def call(self, act: Callable[[ApiServer], T]) -> T:
         """What `act` answers, run in the server's loop."""
 
-        async def run(server: Server) -> T:
+        async def run(server: ApiServer) -> T:
             return act(server)
 
         return self.run(run)
 
-    def run(self, act: Callable[[Server], Coroutine[None, None, T]]) -> T:
+    def run(self, act: Callable[[ApiServer], Coroutine[None, None, T]]) -> T:
         """As `call`, for a coroutine."""
         return asyncio.run_coroutine_threadsafe(act(self.server), self._loop).result(30)
 
@@ -66,7 +68,7 @@ def running(*, ca: Path, certificate: Path, key: Path, port: int = 0) -> Iterato
     stop = asyncio.Event()
 
     async def serve() -> None:
-        server = Server(rng=random.Random(), now=time.time, monotonic=time.monotonic)
+        server = ApiServer(rng=random.Random(), now=time.time, monotonic=time.monotonic)
         app = web.Application(client_max_size=MOST_BYTES + 1)
         app.router.add_route("*", "/{path:.*}", server.answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)

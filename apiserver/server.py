@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from apiserver.faults import Rule
+    from apiserver.faults import FaultRule
     from apiserver.kinds import Kind
     from apiserver.requests import Request
 
@@ -53,7 +53,7 @@ class Seen:
     """The header User-Agent."""
 
 
-class Server:
+class ApiServer:
     """One API server. Everything is called in the loop that serves it."""
 
     def __init__(
@@ -82,6 +82,10 @@ class Server:
         self._users[token] = user
         return token
 
+    def changed(self) -> None:
+        """Tells watches of what was written otherwise than by a request."""
+        self._changed.send()
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The one route."""
         rule = self.faults.of(request.method, request.path)
@@ -100,7 +104,9 @@ class Server:
             return _reset(request)
         return found
 
-    async def _fault(self, rule: Rule | None, request: web.Request) -> web.StreamResponse | None:
+    async def _fault(
+        self, rule: FaultRule | None, request: web.Request
+    ) -> web.StreamResponse | None:
         """The answer that a fault gives before anything is done; None: it is done."""
         if rule is None or rule.fault is Fault.LOST:
             return None
@@ -116,7 +122,7 @@ class Server:
             return _json(refusal.status(), rule.code, headers)
         return _reset(request)
 
-    async def _cleared(self, rule: Rule) -> None:
+    async def _cleared(self, rule: FaultRule) -> None:
         """Until the rule is in force no more."""
         while self.faults.has(rule):
             await self._changed.wait(_FOR_EVER_S)

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.observer import Observer
 from tests.providers.azure.fake import AzureCloud
 from tests.providers.azure.given import Given as GivenAzure
@@ -104,7 +104,7 @@ def _calls(title: str, source: Source, calls: list[tuple[str, str]], clock: Mono
     clock.world = world
     simulated.fetch = source.fetch  # type: ignore[method-assign]
     simulated.most_calls = source.most_calls  # type: ignore[method-assign]
-    world.manager.govern({"aws": Budget(calls_per_second=20, burst=40)}, world.at)
+    world.manager.govern({"aws": RateLimit(calls_per_second=20, burst=40)}, world.at)
     world.manager.demand([demanded("ns", str(n)) for n in range(SECRETS)], world.at)
     world.run(STEADY.refresh_s)
     calls.clear()

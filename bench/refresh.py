@@ -11,7 +11,7 @@ import tracemalloc
 from random import Random
 
 from contract.reasons import FetchFailure
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.observer import Observer
 from tests.refresh.world import STEADY, Provider, World, demanded, most_over
 
@@ -45,7 +45,7 @@ def _world(batch_limit: int, secrets: int = SECRETS) -> World:
         batch_limit=batch_limit, default=lambda name: ("v1", b'{"name":"%b"}' % name.encode())
     )
     world = World(provider, draw=Random(1).random, observer=Observer())
-    world.manager.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
+    world.manager.govern({"aws": RateLimit(calls_per_second=RATE, burst=BURST)}, world.at)
     world.manager.demand(
         [demanded(f"ns{n % NAMESPACES}", f"/prod/{n}") for n in range(secrets)], world.at
     )
@@ -110,7 +110,7 @@ def _oldest_s(world: World) -> float:
 
 
 def _memory() -> None:
-    """Bytes per secret of a synced fleet, its value of some 20 bytes and the store excluded."""
+    """Bytes per secret of a synced workload, its value of some 20 bytes and the store excluded."""
     gc.collect()
     tracemalloc.start()
     world = _world(20, MEASURED_SECRETS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from controller.accounts import opening_of
 from providers.open_source import open_source
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.observer import Observer
 from tests.providers.vault.bao import Bao, account
 from tests.refresh.world import STEADY, Provider, World, demanded
@@ -77,7 +77,7 @@ def _measure(bao: Bao, folder: Path, mount: str) -> None:
     )
     simulated.fetch = source.fetch  # type: ignore[method-assign]
     simulated.most_calls = source.most_calls  # type: ignore[method-assign]
-    world.manager.govern({"aws": Budget(calls_per_second=20, burst=40)}, world.at)
+    world.manager.govern({"aws": RateLimit(calls_per_second=20, burst=40)}, world.at)
     world.manager.demand([demanded("ns", f"{mount}/{n}") for n in range(SECRETS)], world.at)
     world.run(STEADY.refresh_s)
     calls.clear()

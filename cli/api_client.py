@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterator, Sequence
     from pathlib import Path
 
-    from kube.config import Place
+    from kube.config import ApiAddress
     from kube.forbidden_requests import Attempt, AttemptOutcome
     from workqueue.clock import Clock
 
@@ -33,7 +33,7 @@ class ApiConnection:
     """Every method raises CommandError, `UnreachableError` where later it may be granted."""
 
     def __init__(
-        self, runner: asyncio.Runner, api: Api, attempts: Attempts, place: Place, clock: Clock
+        self, runner: asyncio.Runner, api: Api, attempts: Attempts, place: ApiAddress, clock: Clock
     ) -> None:
         self._runner = runner
         self.api = api

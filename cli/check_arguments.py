@@ -27,7 +27,7 @@ def add_check(verbs: Verbs, called: str) -> None:
         verbs,
         "check",
         Verb(
-            "check the installation, or with --pre whether it can be made",
+            "check the installation, or with --pre what it needs",
             "Check the installation, line by line, with your own rights. Nothing is changed.\n"
             "Lines that are not ok have a hint and a page. Exit 1: a line failed.",
             ("lastgood check --wait 2m", "lastgood check --pre -o json"),
@@ -62,8 +62,8 @@ _POLICY = {
         (TEXT, JSON, YAML),
     ),
     "lint": Verb(
-        "what is probably not meant in policies that are valid",
-        "Show what is probably not meant in valid policies: patterns and rules without\n"
+        "find probable mistakes in valid policies",
+        "Show probable mistakes in valid policies: patterns and rules without\n"
         "effect, accounts that do not exist, unused classes. Exit 1: errors.",
         ("lastgood policy lint -f admin/ --strict", "lastgood policy lint -o json"),
         (TABLE, JSON, YAML),

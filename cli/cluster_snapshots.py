@@ -14,7 +14,7 @@ from contract import ages
 from contract.wire import WireError
 from controller.demand import NotADemandError, from_pod
 from controller.lease import LEASE
-from controller.secret_snapshots import patch, read
+from controller.snapshot_objects import patch, read
 from kube.api_resources import CONFIG_MAPS, LEASES, PODS, SECRET_SNAPSHOTS
 from kube.errors import ConflictError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cli.api_client import ApiConnection
     from cli.controller_lease import Heartbeat
-    from controller.secret_snapshots import Snapshot
+    from controller.snapshot_objects import Snapshot
     from controller.snapshot_status import Status
     from controller.spec import SnapshotName, Spec
     from workqueue.clock import Clock

@@ -18,6 +18,7 @@ from controller.times import seconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from contract.freshness import FreshnessClass
     from contract.plan import Plan, PlannedFile, PlannedSnapshot
     from controller.snapshot_status import Status
 
@@ -45,7 +46,7 @@ _FIRST_USE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class PodSecret:
     """One secret of the pod."""
 
     name: str
@@ -73,7 +74,7 @@ class Standing:
 
 def secrets(
     plan: Plan, statuses: Mapping[str, Status], held: Mapping[str, str], now: float
-) -> list[Secret]:
+) -> list[PodSecret]:
     """By `<name>`, in the plan's order. `statuses` by snapshot; `held` is the gate's own word for
     each secret that it waits for.
     """
@@ -91,7 +92,7 @@ def is_of(about: str, name: str) -> bool:
     return about == name or about.startswith(name + "-")
 
 
-def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> Standing:
+def standing(pod: Json, plan: Plan | None, found: list[PodSecret], now: float) -> Standing:
     """Of a pod as the API server has it."""
     status = pod.get("status") or {}
     phase = status.get("phase", "Pending")
@@ -115,7 +116,7 @@ def standing(pod: Json, plan: Plan | None, found: list[Secret], now: float) -> S
     return _running(found)
 
 
-def _running(found: list[Secret]) -> Standing:
+def _running(found: list[PodSecret]) -> Standing:
     wrong = [item for item in found if item.why is not None]
     if not wrong:
         sentence = "has passed its gate, and its secrets have no problem"
@@ -135,7 +136,7 @@ def _not_injected(pod: Json) -> Standing:
     return Standing(verdict="not-injected", sentence=sentence)
 
 
-def _at_gate(gate: Json, found: list[Secret], now: float) -> Standing | None:
+def _at_gate(gate: Json, found: list[PodSecret], now: float) -> Standing | None:
     """None: it has let the pod pass."""
     state = gate.get("state") or {}
     if "running" in state:
@@ -174,28 +175,39 @@ def _scheduled(status: Json) -> bool:
 
 def _secret(
     planned: PlannedSnapshot, file: PlannedFile, status: Status | None, held: str | None, now: float
-) -> Secret:
+) -> PodSecret:
     state = "never-synced" if status is None else listing.state(status, now)
-    why = _why(planned, status, state, now)
+    why = wrong(planned.rules, status, state, now)
     if held is not None:
         why = _held(held, file, state, why)
-    refused = state in listing.NOT_GIVEN or (state == Freshness.EXPIRED and planned.rules.refuses)
     property_ = "" if file.property is None else f"#{file.property}"
-    return Secret(
+    return PodSecret(
         name=file.name,
-        source=f"{planned.provider}:{planned.reference}{property_}",
+        source=f"{planned.scheme}:{planned.reference}{property_}",
         snapshot=planned.snapshot,
         rules=planned.rules.name,
         state=state,
         age_s=None if status is None else age_s(status.last_success, now),
         version=None if status is None else status.version,
         why=why,
-        blocks_start=held is not None or status is None or status.version is None or refused,
+        blocks_start=held is not None or refuses(planned.rules, status, state),
     )
 
 
-def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float) -> str | None:
-    """None: nothing is wrong."""
+def refuses(rules: FreshnessClass | None, status: Status | None, state: str) -> bool:
+    """Whether a pod that starts now waits because of what the snapshot serves; `state` is that of
+    `listing.state`. `rules` None: policy gives no class.
+    """
+    expired = state == Freshness.EXPIRED and rules is not None and rules.refuses
+    return status is None or status.version is None or state in listing.NOT_GIVEN or expired
+
+
+def wrong(
+    rules: FreshnessClass | None, status: Status | None, state: str, now: float
+) -> str | None:
+    """What is wrong with a snapshot, and what to do; None: nothing is. `state` is that of
+    `listing.state`. `rules` None: policy gives no class.
+    """
     if status is None:
         return (
             "its SecretSnapshot does not exist. Either the controller has not seen the pod yet, or"
@@ -208,8 +220,9 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
         return f"never fetched. Reason: {tried}" if tried else "never fetched yet"
     if status.version is None:
         return NOTHING_SERVED.get(Serving(status.serving), state)
+    if rules is None:
+        return tried
     age = listing.ago(status.last_success, now)
-    rules = planned.rules
     if state == Freshness.EXPIRED:
         end = "pods that start must wait" if rules.refuses else "it is still served"
         limit = listing.duration(rules.max_age_s)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import listing
 from cli.cluster_snapshots import ClusterSnapshots
-from cli.diagnosis import Secret, Standing, is_of, secrets, standing
+from cli.diagnosis import PodSecret, Standing, is_of, secrets, standing
 from cli.exit_codes import CommandError, Exit
 from cli.open_cluster import connected
 from cli.output import MACHINE, written
@@ -46,7 +46,7 @@ def explain(
         name = name.removeprefix(prefix)
     with connected(arguments, settings, clock) as connection:
         namespace = arguments.namespace or connection.namespace
-        document = _Explainer(connection, namespace, clock).explain(name)
+        document = Explainer(connection, namespace, clock).explain(name)
     if arguments.output in MACHINE:
         terminal.out.write(plain(written(document, arguments.output)))
     else:
@@ -56,7 +56,9 @@ def explain(
     return Exit.DONE
 
 
-class _Explainer:
+class Explainer:
+    """Reads what keeps the pods of a namespace from starting."""
+
     def __init__(self, connection: ApiConnection, namespace: str, clock: Clock) -> None:
         self._connection = connection
         self._namespace = namespace
@@ -78,7 +80,7 @@ class _Explainer:
         where_it_is = standing(pod, plan, found, self._cluster.now())
         return self._document(name, where_it_is, found, events)
 
-    def _secrets(self, pod: Json, plan: Plan) -> list[Secret]:
+    def _secrets(self, pod: Json, plan: Plan) -> list[PodSecret]:
         statuses = {
             name.snapshot: status
             for name, status in self._cluster.statuses().items()
@@ -134,7 +136,7 @@ class _Explainer:
         return sorted((_event(item) for item in listed.items), key=lambda item: item["at"] or 0.0)
 
     def _document(
-        self, name: str, where_it_is: Standing, found: list[Secret], events: list[Json]
+        self, name: str, where_it_is: Standing, found: list[PodSecret], events: list[Json]
     ) -> Json:
         now = self._cluster.now()
         running = self._cluster.controlled()
@@ -159,7 +161,7 @@ class _Explainer:
         }
 
 
-def _described(item: Secret) -> Json:
+def _described(item: PodSecret) -> Json:
     return {
         "name": item.name,
         "source": item.source,

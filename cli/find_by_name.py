@@ -67,12 +67,12 @@ def find_version(text: str, known: Collection[str]) -> str | None:
 
 
 def _spellings(name: SnapshotName, status: Status) -> tuple[str, ...]:
-    with_account = f"{status.provider}@{status.account}:{status.reference}"
+    with_account = f"{status.scheme}@{status.account}:{status.reference}"
     found = (name.snapshot, status.source, with_account, name.snapshot.rpartition("-")[2])
-    if namespace_of(status.provider, status.reference) != name.namespace:
+    if namespace_of(status.scheme, status.reference) != name.namespace:
         return found
-    short = written(status.provider, status.reference)
-    return (*found, f"{status.provider}:{short}", f"{status.provider}@{status.account}:{short}")
+    short = written(status.scheme, status.reference)
+    return (*found, f"{status.scheme}:{short}", f"{status.scheme}@{status.account}:{short}")
 
 
 def nothing(namespace: str | None, statuses: Mapping[SnapshotName, Status]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cli import manifests
 from cli.conversion.importer import import_manifests
 from cli.conversion.options import Given
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from cli.exit_codes import CommandError, Exit
 from cli.output import DIFF, JSON, TEXT, written
 
@@ -69,7 +69,7 @@ def _lines(found: Imported, *, every: bool) -> list[str]:
     """`every`: also of what was mapped."""
     if not found.report.objects:
         return [NOTHING]
-    quiet = frozenset() if every else frozenset({Level.MAPPED, Level.DROPPED})
+    quiet = frozenset() if every else frozenset({FieldOutcome.MAPPED, FieldOutcome.DROPPED})
     lines = [str(line) for line in found.report.lines if line.level not in quiet]
     return [*lines, found.report.summary()]
 

@@ -11,7 +11,7 @@ import yaml
 from cli.exit_codes import CommandError
 from cli.pod_templates import Manifest, change_pods
 from contract.quoted import shown
-from policy.scalars import Loader, resolve
+from policy.scalars import ManifestLoader, resolve
 
 STDIN = "-"
 MOST_NODES = 1_000_000
@@ -51,7 +51,7 @@ def read(text: str) -> list[Any]:
     """The documents of a YAML or JSON text. yaml.YAMLError when it is neither; ValueError where its
     aliases make it larger than any manifest.
     """
-    documents = list(yaml.load_all(text, Loader=Loader))
+    documents = list(yaml.load_all(text, Loader=ManifestLoader))
     _bound(documents)
     return [document for document in documents if document is not None]
 

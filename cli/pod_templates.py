@@ -36,7 +36,7 @@ _MOST_PATH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class TemplateRemark:
     """What the author of a manifest may not mean."""
 
     manifest: Manifest
@@ -76,11 +76,11 @@ def change_pods(document: object, change: Callable[[Manifest, Manifest], Manifes
     return _changed(document, document, change)
 
 
-def remarks(document: object) -> Iterator[Remark]:
+def remarks(document: object) -> Iterator[TemplateRemark]:
     """What looks like a mistake, and pods in kinds that are not known."""
     if not isinstance(document, dict):
         sentence = "this document is not an object, so nothing is injected here"
-        yield Remark(manifest={}, sentence=sentence, mistake=True)
+        yield TemplateRemark(manifest={}, sentence=sentence, mistake=True)
     for manifest in objects(document):
         if _group(manifest) == PREFIX.rstrip("/"):
             continue
@@ -136,11 +136,11 @@ def _is_template(found: Manifest) -> bool:
     return asked and isinstance(containers, list)
 
 
-def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[Remark]:
+def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[TemplateRemark]:
     for path in pods:
         annotations = _get(manifest, (*path, "metadata", "annotations"))
         if _ours(annotations):
-            yield Remark(
+            yield TemplateRemark(
                 manifest=manifest,
                 sentence=f"what looks like a pod template at {_dotted(path)} is injected, but"
                 f" {_quoted(manifest, 'apiVersion')} {_quoted(manifest, 'kind')} is not a kind that"
@@ -151,7 +151,7 @@ def _unknown(manifest: Manifest, pods: list[Path]) -> Iterator[Remark]:
 
 def _misplaced(
     manifest: Manifest, path: Path, found: Manifest, handled: set[Path]
-) -> Iterator[Remark]:
+) -> Iterator[TemplateRemark]:
     """Keys of ours in a mapping where nothing reads them. A place that has another name than
     `annotations` counts where it asks for a secret: ours are also labels that others select by.
     """
@@ -164,7 +164,7 @@ def _misplaced(
         return
     listed = ", ".join(shown(str(key)) for key in keys[:_MOST_SHOWN])
     more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
-    yield Remark(
+    yield TemplateRemark(
         manifest=manifest,
         sentence=f"{listed}{more} at {_dotted(path) or 'the top'}:"
         f" {_effect(manifest, keys, named=named)}",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cli.settings import Settings
     from cli.terminal import Terminal
-    from policy.lint import Remark
+    from policy.lint import LintRemark
     from policy.match import MatchedRule
     from workqueue.clock import Clock
 
@@ -37,7 +37,7 @@ DOCS = "docs/check.md#{rule}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class PolicyAnswer:
     """What one namespace is answered for one reference."""
 
     namespace: str
@@ -64,19 +64,19 @@ def policy(
     )
 
 
-def decide(policies: PolicySet, namespace: str, text: str) -> Decision:
+def decide(policies: PolicySet, namespace: str, text: str) -> PolicyAnswer:
     """As webhook and controller decide. Pure."""
     try:
         source = in_namespace(parse_source(text), namespace)
     except ReferenceRejected as rejected:
         outcome = Refused(reason=Reason.BAD_REFERENCE, message=str(rejected))
-        return Decision(namespace=namespace, reference=text, outcome=outcome)
+        return PolicyAnswer(namespace=namespace, reference=text, outcome=outcome)
     found = policy_of(policies, namespace)
     if isinstance(found, Refused):
-        return Decision(namespace=namespace, reference=text, outcome=found)
+        return PolicyAnswer(namespace=namespace, reference=text, outcome=found)
     matcher = Matcher(policies, found, namespace)
-    asked = (source.provider, source.account, source.reference)
-    return Decision(
+    asked = (source.scheme, source.account, source.reference)
+    return PolicyAnswer(
         namespace=namespace,
         reference=text,
         outcome=matcher.decide(*asked),
@@ -131,7 +131,7 @@ def _test(arguments: argparse.Namespace, said: policies.Said, terminal: Terminal
     return Exit.REFUSED if wrong else Exit.DONE
 
 
-def _without_namespace(policies: PolicySet, decision: Decision) -> Decision:
+def _without_namespace(policies: PolicySet, decision: PolicyAnswer) -> PolicyAnswer:
     """What files lack, if that decides. A policy that lists the namespace is proposed."""
     outcome, namespace = decision.outcome, decision.namespace
     if not isinstance(outcome, Refused) or outcome.reason is not Reason.NO_POLICY:
@@ -146,7 +146,7 @@ def _without_namespace(policies: PolicySet, decision: Decision) -> Decision:
     return replace(decision, outcome=replace(outcome, message=outcome.message + more))
 
 
-def sentences(decision: Decision) -> str:
+def sentences(decision: PolicyAnswer) -> str:
     """What a person is told of a decision."""
     outcome, what = decision.outcome, f"{decision.namespace}: {shown(decision.reference)}"
     if isinstance(outcome, Refused):
@@ -169,7 +169,7 @@ def sentences(decision: Decision) -> str:
     return "\n".join(lines)
 
 
-def described(decision: Decision) -> dict[str, Any]:
+def described(decision: PolicyAnswer) -> dict[str, Any]:
     """The same for programs."""
     outcome = decision.outcome
     found: dict[str, Any] = {
@@ -206,7 +206,7 @@ def _lint(arguments: argparse.Namespace, said: policies.Said, terminal: Terminal
 
 
 def _print(
-    known: PolicySet, problems: list[str], remarks: list[Remark], terminal: Terminal
+    known: PolicySet, problems: list[str], remarks: list[LintRemark], terminal: Terminal
 ) -> None:
     for problem in problems:
         terminal.say(f"error  {problem}")
@@ -221,7 +221,7 @@ def _print(
         terminal.say(f"{len(known.policies)} policies: nothing found")
 
 
-def _remark(remark: Remark) -> dict[str, str]:
+def _remark(remark: LintRemark) -> dict[str, str]:
     return {
         "level": _level(remark),
         "rule": remark.rule.value,
@@ -232,5 +232,5 @@ def _remark(remark: Remark) -> dict[str, str]:
     }
 
 
-def _level(remark: Remark) -> str:
+def _level(remark: LintRemark) -> str:
     return "error" if remark.error else "warning"

@@ -15,7 +15,7 @@ from cli.output import JSON, NAME, YAML, name_of, written
 from cli.render import NOTHING, renderings_of
 from contract.quoted import shown
 from controller.demand import NotADemandError, from_pod
-from controller.secret_snapshots import MADE_FOR, declaration
+from controller.snapshot_objects import MADE_FOR, declaration
 from controller.spec import SnapshotName
 from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import AlreadyExistsError, ConflictError
@@ -109,7 +109,7 @@ def declarations(renderer: Renderer, namespace: str) -> Declarations:
                 where,
                 account=source.account,
                 identity=source.identity,
-                provider=source.provider,
+                scheme=source.scheme,
                 reference=source.reference,
                 properties=taken.properties.union(before),
             )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import argparse
 
     from cli.manifests import Files
-    from cli.pod_templates import Manifest, Remark
+    from cli.pod_templates import Manifest, TemplateRemark
     from cli.policies import Said
     from cli.settings import Settings
     from cli.terminal import Terminal
@@ -79,7 +79,7 @@ class Renderer:
             for remark in pod_templates.remarks(document):
                 self._remark(file, remark)
 
-    def _remark(self, file: str, remark: Remark) -> None:
+    def _remark(self, file: str, remark: TemplateRemark) -> None:
         where = self._where(file, remark.manifest)
         if remark.mistake and self._strict:
             self.denials.append(f"{where}: {remark.sentence}")

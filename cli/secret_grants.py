@@ -40,8 +40,8 @@ def grants(sources: Iterable[tuple[str, str, str]]) -> list[Grant]:
     """What sources need, each once. A source is its namespace, provider and reference."""
     found = {
         Grant(namespace, reference.partition("/")[2])
-        for namespace, provider, reference in sources
-        if provider in SCHEMES and SCHEMES[provider].local is not None
+        for namespace, scheme, reference in sources
+        if scheme in SCHEMES and SCHEMES[scheme].local is not None
     }
     return sorted(found)
 

@@ -15,7 +15,7 @@ WIDTH = 80
 """Columns of `--help`, so that it is the same everywhere."""
 _COLUMN = 26
 """Where the help of an option starts, at most."""
-_VERBS_COLUMN = 12
+_VERBS_COLUMN = 13
 """As many columns as the indented name of a verb needs."""
 
 
@@ -30,6 +30,11 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
         return f"{', '.join(action.option_strings)} {action.metavar}"
+
+    def _format_action(self, action: argparse.Action) -> str:
+        """The list of verbs needs no line of its own for the word VERB."""
+        text = super()._format_action(action)
+        return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,7 +11,7 @@ HASH_LENGTH = 32
 """Hexadecimal digits: 128 bits."""
 
 
-def snapshot_name(account: str, identity: str, provider: str, reference: str) -> str:
+def snapshot_name(account: str, identity: str, scheme: str, reference: str) -> str:
     """The name of a source's snapshot: `lg-<slug>-<128-bit hash>`, an RFC 1123 subdomain of at most
     76 characters.
 
@@ -19,7 +19,7 @@ def snapshot_name(account: str, identity: str, provider: str, reference: str) ->
     before it, so that no two sources meet, whatever characters they have, and every text has a
     name, also one that UTF-8 can't carry.
     """
-    parts = (account, identity, provider, reference)
+    parts = (account, identity, scheme, reference)
     told = "".join(f"{len(part)}:{part}" for part in parts)
     digest = sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
     slug = re.sub(r"[^a-z0-9]+", "-", reference.lower())[-SLUG_LENGTH:].strip("-") or "source"

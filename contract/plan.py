@@ -64,7 +64,7 @@ class PlannedSnapshot(Record):
     """The name of the Secret, `contract.object_names.snapshot_name`."""
     account: str
     identity: str
-    provider: str
+    scheme: str
     reference: str
     """Canonical, without the provider."""
     rules: FreshnessClass
@@ -183,7 +183,7 @@ def _snapshot_to_wire(planned: PlannedSnapshot) -> dict[str, Any]:
         "snapshot": planned.snapshot,
         "account": planned.account,
         "identity": planned.identity,
-        "provider": planned.provider,
+        "provider": planned.scheme,
         "reference": planned.reference,
         "class": planned.rules.name,
         "files": [
@@ -204,7 +204,7 @@ def _snapshot_from_wire(
         snapshot=_path_element(item, "snapshot"),
         account=wire.text(item, "account"),
         identity=wire.text(item, "identity"),
-        provider=wire.text(item, "provider"),
+        scheme=wire.text(item, "provider"),
         reference=wire.text(item, "reference"),
         rules=rules,
         files=tuple(

@@ -36,7 +36,7 @@ class ReferenceRejected(ValueError):  # noqa: N818 - it is a verdict on input, n
 class SourceRequest(Record):
     """What one `secret.<name>` annotation asks for."""
 
-    provider: str
+    scheme: str
     account: str | None
     """None: the one account of this provider that policy allows."""
     reference: str

@@ -66,7 +66,7 @@ class Meta(Record):
 
     account: str
     identity: str
-    provider: str
+    scheme: str
     reference: str
     serving: Serving
     version: str | None
@@ -83,14 +83,18 @@ class Meta(Record):
     made again can give its old names to other bytes. None: not known, so any incarnation.
     """
 
-    def names(self, account: str, identity: str, provider: str, reference: str) -> bool:
+    def names(self, account: str, identity: str, scheme: str, reference: str) -> bool:
         """Whether this is the snapshot of exactly that source and identity."""
-        return (account, identity, provider, reference) == (
+        return (account, identity, scheme, reference) == (
             self.account,
             self.identity,
-            self.provider,
+            self.scheme,
             self.reference,
         )
+
+
+_WIRE_NAMES = {"scheme": "provider"}
+"""Members that have another name in meta.json."""
 
 
 def to_wire(meta: Meta) -> str:
@@ -102,7 +106,7 @@ def to_wire(meta: Meta) -> str:
 
 def _known(item: Record) -> dict[str, object]:
     """The members of a value; `incarnation` only where it is known."""
-    members = dict(item.__dict__)
+    members = {_WIRE_NAMES.get(name, name): value for name, value in item.__dict__.items()}
     if members["incarnation"] is None:
         del members["incarnation"]
     return members
@@ -121,7 +125,7 @@ def from_wire(raw: bytes | str) -> Meta:
     return Meta(
         account=wire.text(document, "account"),
         identity=wire.text(document, "identity"),
-        provider=wire.text(document, "provider"),
+        scheme=wire.text(document, "provider"),
         reference=wire.text(document, "reference"),
         serving=Serving(serving),
         version=version,

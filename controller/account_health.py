@@ -26,7 +26,7 @@ CLOCKS_S = 5.0
 _LOGGED_IN, _AVAILABLE = "LoggedIn", "Available"
 
 
-class Login(StrEnum):
+class LoginStatus(StrEnum):
     """An account's login, in one word."""
 
     NOT_NEEDED = "NotNeeded"
@@ -46,14 +46,14 @@ class BreakerState(StrEnum):
 
 
 _WORDS = {
-    FetchFailure.DENIED: Login.DENIED,
-    FetchFailure.THROTTLED: Login.THROTTLED,
-    FetchFailure.UNAVAILABLE: Login.UNAVAILABLE,
+    FetchFailure.DENIED: LoginStatus.DENIED,
+    FetchFailure.THROTTLED: LoginStatus.THROTTLED,
+    FetchFailure.UNAVAILABLE: LoginStatus.UNAVAILABLE,
 }
-_WORKS = frozenset({Login.NOT_NEEDED, Login.LOGGED_IN, Login.RENEWAL_FAILS})
+_WORKS = frozenset({LoginStatus.NOT_NEEDED, LoginStatus.LOGGED_IN, LoginStatus.RENEWAL_FAILS})
 _SAID = {
-    Login.NOT_NEEDED: "the account needs no login of its own",
-    Login.LOGGED_IN: "the last login worked",
+    LoginStatus.NOT_NEEDED: "the account needs no login of its own",
+    LoginStatus.LOGGED_IN: "the last login worked",
 }
 _BREAKER = {
     BreakerState.CLOSED: ("True", "BreakerClosed", "the provider answers calls of this account"),
@@ -72,7 +72,7 @@ _BREAKER = {
 class AccountHealth:
     """What there is to say of one account."""
 
-    login: Login | None
+    login: LoginStatus | None
     """None: not known yet, or no more. What the status says stays."""
     message: str = ""
     """Why the login fails; empty where it does not."""
@@ -85,21 +85,21 @@ def health(login: LoginState | None, *, needed: bool, is_open: bool, at: Moment)
     """Of an account for which a source was opened. `needed`: whether that logs in."""
     breaker = BreakerState.OPEN if is_open else BreakerState.CLOSED
     if not needed:
-        return AccountHealth(login=Login.NOT_NEEDED, breaker=breaker)
+        return AccountHealth(login=LoginStatus.NOT_NEEDED, breaker=breaker)
     if login is None:
         return AccountHealth(login=None, breaker=breaker)
     if login.reason is None:
-        return AccountHealth(login=Login.LOGGED_IN, breaker=breaker)
+        return AccountHealth(login=LoginStatus.LOGGED_IN, breaker=breaker)
     left_s = login.ends_at - at.mono
     if left_s > 0:
         return AccountHealth(
-            login=Login.RENEWAL_FAILS,
+            login=LoginStatus.RENEWAL_FAILS,
             message=login.message,
             until=at.wall + left_s,
             breaker=breaker,
         )
     return AccountHealth(
-        login=_WORDS.get(login.reason, Login.DENIED), message=login.message, breaker=breaker
+        login=_WORDS.get(login.reason, LoginStatus.DENIED), message=login.message, breaker=breaker
     )
 
 
@@ -170,7 +170,7 @@ def fields(
 
 
 def _sentence(health: AccountHealth) -> str:
-    if health.login is not Login.RENEWAL_FAILS:
+    if health.login is not LoginStatus.RENEWAL_FAILS:
         return health.message
     return f"the credentials last until {rfc3339(health.until)}, but {health.message}"
 

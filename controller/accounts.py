@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from contract.reasons import FetchFailure
 from providers.open_source import FOLDER, Logins, LoginThreads, Opening, open_source
-from providers.protocol import Failed, Fetched
 from providers.proxies import NO_PROXIES
 from providers.registry import PROVIDERS
-from refresh.budget import Budget
+from providers.unopened import UnopenedSource
+from refresh.budget import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from api.account import SecretAccount
     from providers.cluster import Cluster
     from providers.extra_ca import ExtraCa
-    from providers.protocol import CallCounter, FetchRequest, Source
+    from providers.protocol import CallCounter, Fetched, FetchRequest, Source
     from providers.proxies import Proxies
 
     Problem = Callable[[str, str], None]
@@ -100,7 +99,7 @@ class Accounts:
         """Of each account that ever was, so that no edit gives it more."""
         self._followed: list[Following] = []
 
-    def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, Budget]:
+    def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, RateLimit]:
         """Takes over what is in force now; answers what each account may be called."""
         edited, self._accounts = accounts is not self._accounts, accounts
         for name in self._logins.keys() - accounts.keys():
@@ -108,18 +107,18 @@ class Accounts:
         for following in self._followed if edited else ():
             following.follow()
         return {
-            name: Budget(
+            name: RateLimit(
                 calls_per_second=account.spec.budget.calls_per_second,
                 burst=account.spec.budget.burst,
             )
             for name, account in accounts.items()
         }
 
-    def source(self, account: str, identity: str, provider: str) -> Source:  # noqa: ARG002 - there is one identity in this version
+    def source(self, account: str, identity: str, scheme: str) -> Source:  # noqa: ARG002 - there is one identity in this version
         """The source of an account; it follows the account as that changes."""
         following = Following(
             lambda: self._accounts.get(account),
-            lambda it: self._open(it, provider),
+            lambda it: self._open(it, scheme),
             before=_nothing if self._extra_ca is None else self._extra_ca.renew,
         )
         self._followed.append(following)
@@ -140,20 +139,20 @@ class Accounts:
             return None
         return state.message
 
-    def _open(self, account: SecretAccount | None, provider: str) -> Source:
+    def _open(self, account: SecretAccount | None, scheme: str) -> Source:
         if account is None:
-            return Unusable("NoAccount")
+            return UnopenedSource("NoAccount")
         refused = PROVIDERS[account.spec.provider].only_for_tests
         if refused is not None and not self._for_tests:
             self._problem(account.name, refused)
-            return Unusable("OnlyForTests")
+            return UnopenedSource("OnlyForTests")
         known = self.logins(account.name)
         threads = self._login_threads.setdefault(account.name, LoginThreads())
         logins = Logins(threads) if known is None else known
         try:
             opening = opening_of(
                 account,
-                provider,
+                scheme,
                 monotonic=self._monotonic,
                 observer=self._observer(account.name),
                 trouble=partial(self._problem, account.name),
@@ -168,10 +167,10 @@ class Accounts:
                 self._logins[account.name] = account, logins
         except UnsupportedAccountError as error:
             self._problem(account.name, str(error))
-            return Unusable(type(error).__name__)
+            return UnopenedSource(type(error).__name__)
         except Exception as error:  # noqa: BLE001 - an SDK that can't start must stop no other account
             self._problem(account.name, f"its client can't be made ({type(error).__name__})")
-            return Unusable(type(error).__name__)
+            return UnopenedSource(type(error).__name__)
         return source
 
 
@@ -255,25 +254,6 @@ class Following:
     def _opened(self) -> _Opened:
         account = self._account()
         return _Opened(account, self._open(account))
-
-
-class Unusable:
-    """Stands where no source can be opened: asks nobody."""
-
-    batch_limit = 1
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def most_calls(self, requests: Sequence[FetchRequest]) -> int:  # noqa: ARG002 - none is made
-        return 0
-
-    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        failed = Failed(reason=FetchFailure.UNAVAILABLE, code=self._code)
-        return Fetched(results=(failed,) * len(requests), calls=0)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 _NOT_THE_CLIENTS = {"budget", "revoked"}

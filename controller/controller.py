@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from controller.accounts import Accounts
     from controller.demand import Demand, DemandedParts
     from controller.garbage_collector import GarbageCollector
-    from controller.informers import Lister
+    from controller.listers import Lister
     from controller.restore import Restore, Restored
     from controller.spec import Spec
     from controller.status_writer import StatusWriter

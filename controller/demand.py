@@ -219,11 +219,11 @@ def _asked(namespace: str, planned: plan.PlannedSnapshot) -> SnapshotKey:
     if not _IDENTITY.fullmatch(planned.identity):
         raise NotADemandError("its plan names an identity that is none")
     try:
-        reference = canonicalise(planned.provider, planned.reference)
+        reference = canonicalise(planned.scheme, planned.reference)
     except ReferenceRejected as rejected:
         raise NotADemandError("its plan names a reference that is not canonical") from rejected
     return SnapshotKey(
-        namespace, SourceKey(planned.account, planned.identity, planned.provider, reference)
+        namespace, SourceKey(planned.account, planned.identity, planned.scheme, reference)
     )
 
 

@@ -12,7 +12,7 @@ from controller.telemetry import say
 from controller.times import rfc3339
 from kube.api_resources import EVENTS, PODS, SECRET_SNAPSHOTS
 from kube.errors import ApiError, FencedError
-from refresh.budget import Bucket, Budget
+from refresh.budget import Bucket, RateLimit
 from refresh.step_events import AlarmKind
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 AGAIN_S = 600.0
 """The same is not said again sooner."""
-ALL = Budget(calls_per_second=20, burst=200)
-OF_ONE_NAMESPACE = Budget(calls_per_second=2, burst=50)
+ALL = RateLimit(calls_per_second=20, burst=200)
+OF_ONE_NAMESPACE = RateLimit(calls_per_second=2, burst=50)
 """So that one tenant's many pods take no other's Events."""
 _TIDY_S = 60.0
 MOST_NOTE = 1000

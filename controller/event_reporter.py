@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from controller.demand import Demand, DemandedParts
     from controller.event_recorder import EventRecorder
-    from controller.informers import Informers, WatchedPod
+    from controller.informers import Informers
     from controller.pending_reasons import PendingReason
     from controller.reconcile import Decided
     from controller.status_writer import StatusWriter
+    from controller.watched_pods import WatchedPod
     from kube.reflector import Change
     from refresh.engine import Engine
     from refresh.model import Kept, SnapshotKey

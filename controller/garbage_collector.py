@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from controller.event_recorder import regarding_snapshot
-from controller.secret_snapshots import ignored
-from controller.snapshot_secrets import ForeignSecretError
+from controller.snapshot_objects import ignored
 from controller.snapshot_status import timeless
 from controller.spec import SnapshotName
 from controller.telemetry import say
+from controller.tenant_secrets import ForeignSecretError
 from kube.api_resources import SECRET_SNAPSHOTS
 from kube.errors import ApiError, FencedError, NotFoundError
 from refresh.model import SnapshotKey
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from controller.event_recorder import EventRecorder
     from controller.informers import Informers
     from controller.record_store import Records
-    from controller.secret_snapshots import WatchedSnapshot
-    from controller.snapshot_secrets import Secrets
+    from controller.snapshot_objects import WatchedSnapshot
     from controller.snapshot_writer import SnapshotWriter
     from controller.status_writer import StatusWriter
+    from controller.tenant_secrets import Secrets
     from kube.api import Api
     from kube.reflector import Change
     from workqueue.clock import Clock
@@ -76,9 +76,9 @@ class GarbageCollector:
 
     def vanished(self, key: SnapshotKey) -> bool:
         """Whether the namespace that the snapshot was published in is gone, or was made again."""
-        held = self._records.get(key)
+        recorded = self._records.get(key)
         found = self._informers.namespaces.items.get(("", key.namespace))
-        return found is None or (held is not None and held.namespace_uid != found.uid)
+        return found is None or (recorded is not None and recorded.namespace_uid != found.uid)
 
     def forget(self, key: SnapshotKey) -> None:
         """Drops what is known of a snapshot that was never served and that nobody wants. Its object

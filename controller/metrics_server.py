@@ -42,7 +42,7 @@ def serve(
     registry: CollectorRegistry,
     healthy: Callable[[], bool],
     monotonic: Callable[[], float],
-) -> Server:
+) -> MetricsServer:
     """Serves until `close`. OSError: the address can't be had.
 
     `healthy` says whether the loop runs; neither provider nor freshness matter for it. `monotonic`
@@ -56,10 +56,10 @@ def serve(
         return GetAnswer(b"the loop stands still\n", TEXT, HTTPStatus.SERVICE_UNAVAILABLE)
 
     pages = {"/metrics": lambda: GetAnswer(page(), CONTENT_TYPE_LATEST), "/healthz": health}
-    return Server(bind(host, port), pages)
+    return MetricsServer(bind(host, port), pages)
 
 
-class Server:
+class MetricsServer:
     """The thread."""
 
     def __init__(self, bound: socket.socket, pages: Mapping[str, Callable[[], GetAnswer]]) -> None:

@@ -27,27 +27,27 @@ class FreshnessMaps:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._held: dict[str, dict[str, str] | None] = {}
+        self._last: dict[str, dict[str, str] | None] = {}
         self._doubtful: set[str] = set()
         """Where a write was not answered."""
 
     async def load(self, namespace: str) -> None:
         """Reads the ConfigMap, once. ApiError: it can't be told what is in it."""
-        if namespace in self._held and namespace not in self._doubtful:
+        if namespace in self._last and namespace not in self._doubtful:
             return
         path = CONFIG_MAPS.path(namespace, ages.CONFIG_MAP)
         try:
             found = await self._api.get(path)
         except NotFoundError:
-            self._held[namespace] = None
+            self._last[namespace] = None
         else:
-            self._held[namespace] = dict(found.get("data") or {})
+            self._last[namespace] = dict(found.get("data") or {})
 
     def entry(self, namespace: str, name: str) -> ages.Entry | None:
         """A snapshot's, as it was read or written last; None: there is none, or one that can't be
         read, which errs towards older.
         """
-        raw = (self._held.get(namespace) or {}).get(name)
+        raw = (self._last.get(namespace) or {}).get(name)
         try:
             return None if raw is None else ages.from_wire(raw)
         except WireError:
@@ -64,8 +64,8 @@ class FreshnessMaps:
         pods still see the entries before.
         """
         await self.load(namespace)
-        held = self._held[namespace]
-        known = held or {}
+        last = self._last[namespace]
+        known = last or {}
         data = _bounded(
             {
                 name: self._kept(namespace, name, entry) if name in unrecorded else entry
@@ -77,12 +77,12 @@ class FreshnessMaps:
         }
         ended = (name for name in known.keys() - data.keys() if name.startswith(SNAPSHOT_PREFIX))
         changed |= dict.fromkeys(ended)
-        if held is None or changed:
-            await self._write(namespace, data, None if held is None else changed)
+        if last is None or changed:
+            await self._write(namespace, data, None if last is None else changed)
 
     def forget(self, namespace: str) -> None:
         """The namespace is gone."""
-        self._held.pop(namespace, None)
+        self._last.pop(namespace, None)
         self._doubtful.discard(namespace)
 
     def _kept(self, namespace: str, name: str, entry: ages.Entry) -> ages.Entry:
@@ -109,7 +109,7 @@ class FreshnessMaps:
             path = CONFIG_MAPS.path(namespace, ages.CONFIG_MAP)
             found = await self._api.merge_patch(path, {"data": changed})
         self._doubtful.discard(namespace)
-        self._held[namespace] = dict(found.get("data") or {})
+        self._last[namespace] = dict(found.get("data") or {})
 
 
 def _bounded(entries: Mapping[str, ages.Entry]) -> dict[str, str]:

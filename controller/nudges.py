@@ -13,7 +13,7 @@ from controller.telemetry import say
 from controller.times import rfc3339
 from kube.api_resources import PODS
 from kube.errors import ApiError, FencedError
-from refresh.budget import Bucket, Budget
+from refresh.budget import Bucket, RateLimit
 from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ AT_ONCE = 100
 """Pods that may be nudged without a pause."""
 PER_SECOND = 20.0
 """Beyond those."""
-_UNDER_WAY = 10
+_MOST_IN_FLIGHT = 10
 
 
 class Nudges:
@@ -43,7 +43,9 @@ class Nudges:
         self._waiting: dict[str, dict[str, None]] = {}
         """By namespace, in the order in which they were asked for."""
         self._some = asyncio.Event()
-        self._bucket = Bucket(Budget(calls_per_second=PER_SECOND, burst=AT_ONCE), clock.monotonic())
+        self._bucket = Bucket(
+            RateLimit(calls_per_second=PER_SECOND, burst=AT_ONCE), clock.monotonic()
+        )
 
     def ask(self, namespace: str, pods: Iterable[str]) -> None:
         """Nudges soon."""
@@ -65,16 +67,16 @@ class Nudges:
 
     async def run(self) -> None:
         """Until cancelled."""
-        under_way: set[asyncio.Task[None]] = set()
+        in_flight: set[asyncio.Task[None]] = set()
         while True:
             await self._some.wait()
             while (pod := self._next()) is not None:
                 await self._paid()
-                if len(under_way) >= _UNDER_WAY:
-                    await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                if len(in_flight) >= _MOST_IN_FLIGHT:
+                    await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                 task = asyncio.create_task(self._nudge(*pod))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
+                in_flight.add(task)
+                task.add_done_callback(in_flight.discard)
             self._some.clear()
 
     def _next(self) -> tuple[str, str] | None:

@@ -92,7 +92,7 @@ def _expired(
 
 
 def _of_source(key: SnapshotKey, state: SnapshotState | None) -> str | None:
-    return None if state is None else of_source(key.source.provider, key.source.reference, state)
+    return None if state is None else of_source(key.source.scheme, key.source.reference, state)
 
 
 def unusable(
@@ -121,4 +121,4 @@ def _unusable(key: SnapshotKey, served: Kept, cause: CacheReason, what: str) -> 
 
 
 def _named(key: SnapshotKey) -> str:
-    return f"{key.source.provider}:{key.source.reference} of account {key.source.account}"
+    return f"{key.source.scheme}:{key.source.reference} of account {key.source.account}"

@@ -1,4 +1,6 @@
-"""What policy says of each source, looked up once for each as long as policies stay the same."""
+"""What policy says of each source, looked up once for each as long as policies stay the same.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PolicyCache:
-    """A fleet is decided on as a whole, and whenever anything in it changes. Pure but for what it
+    """All sources are decided on together, whenever anything of them changes. Pure but for what it
     remembers.
     """
 
@@ -50,7 +52,7 @@ class PolicyCache:
         if isinstance(matcher, Refused):
             return matcher
         source = key.source
-        return matcher.decide(source.provider, source.account, source.reference)
+        return matcher.decide(source.scheme, source.account, source.reference)
 
     def _matcher(self, namespace: str) -> Matcher | Refused:
         """The policy's patterns are read once for all sources of a namespace."""

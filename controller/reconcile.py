@@ -188,7 +188,7 @@ def operator_spec(
     revoked = frozenset(
         item.version
         for item in (() if account is None else account.spec.revoked)
-        if item.covers(key.source.provider, key.source.reference)
+        if item.covers(key.source.scheme, key.source.reference)
     )
     if spec is None:
         return _joined(state or SnapshotState(), revoked) if revoked else None

@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from controller.record_store import UntakenRecordError
 from controller.telemetry import say
 from kube.errors import ApiError, FencedError
-from workqueue import retry
+from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,8 +31,17 @@ ROUND_S = 6 * 3600.0
 MOST_GAP_S = 600.0
 """So that a snapshot does not wait for hours where there were only a few a moment ago."""
 SCAN_S = 1.0
-RETRY_CAP_S = 30.0
-"""The longest wait after a removal that failed."""
+
+
+class _CheckWork(Enum):
+    """What is done, each at its own due times."""
+
+    SCAN = auto()
+    """Of all snapshots, for what a loss or a backup has left."""
+    CHECK = auto()
+    """Of one snapshot."""
+    REMOVE_ORPHAN = auto()
+    """Of one record."""
 
 
 class RecordChecks:
@@ -51,11 +61,12 @@ class RecordChecks:
         self._engine = engine
         self._clock = clock
         self._draw = draw
-        self._failures = 0
-        """Removals that failed, one after another."""
-        self._queue: deque[SnapshotKey] = deque()
+        self._round: deque[SnapshotKey] = deque()
+        """The snapshots that are still to be checked in this round."""
         self._gap_s = 0.0
-        self._next_at = self._sweep_at = self._scan_at = clock.monotonic()
+        self._queue: WorkQueue[_CheckWork] = WorkQueue()
+        for work in _CheckWork:
+            self._queue.add(work, clock.monotonic())
         self._lost: list[SnapshotKey] = []
         self._began_at = clock.now()
 
@@ -68,20 +79,39 @@ class RecordChecks:
         states = self._engine.states()
         for key in begun(self._records, states):
             self._engine.republish(key)
-        self._queue.extend(states)
+        self._round.extend(states)
         while True:
             await asyncio.sleep(INTERVAL_S)  # noqa: TID251 - a fixed interval
             mono = self._clock.monotonic()
-            if mono >= self._scan_at:
-                self._scan(mono)
-            if mono >= self._next_at:
-                self._check(mono)
-            if self._records.has_orphans and mono >= self._sweep_at:
-                await self._sweep(mono)
+            for work in self._due(mono):
+                await self._do(work, mono)
 
-    def _scan(self, mono: float) -> None:
+    def _due(self, mono: float) -> list[_CheckWork]:
+        """Each kind at most once, so that one that is due again at once leaves time for others."""
+        found = []
+        while (work := self._queue.get(mono)) is not None:
+            found.append(work)
+        return found
+
+    async def _do(self, work: _CheckWork, mono: float) -> None:
+        pause_s = INTERVAL_S
+        try:
+            if work is _CheckWork.SCAN:
+                self._scan()
+                pause_s = SCAN_S
+            elif work is _CheckWork.CHECK:
+                pause_s = self._check()
+            elif self._records.has_orphans:
+                await self._records.remove_orphan()
+        except (ApiError, FencedError) as error:
+            self._queue.retry(work, mono, self._draw(), asked_s=error.delay_s)
+            say(logging.INFO, "controller.record_not_removed", why=str(error))
+        else:
+            self._queue.done(work)
+            self._queue.add(work, mono + pause_s)
+
+    def _scan(self) -> None:
         """What a loss or a backup has left, over all snapshots."""
-        self._scan_at = mono + SCAN_S
         if self._records.untaken is not None:
             raise UntakenRecordError(f"record {self._records.untaken} was not taken over")
         for key, state in self._engine.states().items():
@@ -100,31 +130,19 @@ class RecordChecks:
         given = () if entry is None else (entry.served, entry.prior)
         return any(it is not None and it.version in state.revoked for it in given)
 
-    def _check(self, mono: float) -> None:
-        """The next snapshot of the round."""
-        if not self._queue:
+    def _check(self) -> float:
+        """Checks the next snapshot of the round. Seconds until the one after it."""
+        if not self._round:
             states = self._engine.states()
-            self._queue.extend(states)
+            self._round.extend(states)
             self._gap_s = min(ROUND_S / (len(states) or 1), MOST_GAP_S)
-        self._next_at = mono + self._gap_s
-        if not self._queue:
-            return
-        key = self._queue.popleft()
+        if not self._round:
+            return self._gap_s
+        key = self._round.popleft()
         state = self._engine.state(key)
         if state is not None and is_settled(state) and not _is_restored(self._records, key):
             self._engine.republish(key)
-
-    async def _sweep(self, mono: float) -> None:
-        try:
-            await self._records.remove_orphan()
-        except (ApiError, FencedError) as error:
-            self._failures += 1
-            self._sweep_at = mono + retry.delay_s(
-                self._failures, self._draw(), cap_s=RETRY_CAP_S, asked_s=error.delay_s
-            )
-            say(logging.INFO, "controller.record_not_removed", why=str(error))
-        else:
-            self._failures = 0
+        return self._gap_s
 
 
 def begun(records: Records, states: Mapping[SnapshotKey, SnapshotState]) -> list[SnapshotKey]:
@@ -132,7 +150,9 @@ def begun(records: Records, states: Mapping[SnapshotKey, SnapshotState]) -> list
     return [
         key
         for key in states
-        if (held := records.get(key)) is not None and not held.restored and held.unfinished
+        if (recorded := records.get(key)) is not None
+        and not recorded.restored
+        and recorded.unfinished
     ]
 
 
@@ -149,5 +169,5 @@ def is_settled(state: SnapshotState) -> bool:
 
 
 def _is_restored(records: Records, key: SnapshotKey) -> bool:
-    held = records.get(key)
-    return held is not None and held.restored
+    recorded = records.get(key)
+    return recorded is not None and recorded.restored

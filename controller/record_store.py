@@ -118,7 +118,7 @@ class Records:
         self._namespace = namespace
         self._namespace_uid = namespace_uid
         self._salt = salt
-        self._held: dict[tuple[str, str], KnownRecord] = {}
+        self._recorded: dict[tuple[str, str], KnownRecord] = {}
         self._orphans: dict[str, _Orphan] = {}
         """By name, records whose namespace is gone."""
         self.untaken: str | None = None
@@ -134,7 +134,7 @@ class Records:
     def keep(self, record: SnapshotRecord, content: Json) -> None:
         """Takes over a record, and how it stands there."""
         metadata = content["metadata"]
-        self._held[record.namespace, record.snapshot] = KnownRecord(
+        self._recorded[record.namespace, record.snapshot] = KnownRecord(
             resource_version=str(metadata["resourceVersion"]),
             digest=self._digest(content),
             uid=str(metadata["uid"]),
@@ -156,16 +156,16 @@ class Records:
 
     def lose(self, key: SnapshotKey) -> None:
         """The same, of one that is held."""
-        held = self._held.pop(_place(key), None)
-        if held is not None:
-            orphan = _Orphan(held.uid, key.namespace, held.namespace_uid)
+        recorded = self._recorded.pop(_place(key), None)
+        if recorded is not None:
+            orphan = _Orphan(recorded.uid, key.namespace, recorded.namespace_uid)
             self._orphans[record_name(*_place(key))] = orphan
 
     def trust(self, key: SnapshotKey) -> None:
         """The provider has answered: what a backup brought back is what pods are given."""
-        held = self._held.get(_place(key))
-        if held is not None:
-            self._held[_place(key)] = replace(held, told=held.uid)
+        recorded = self._recorded.get(_place(key))
+        if recorded is not None:
+            self._recorded[_place(key)] = replace(recorded, told=recorded.uid)
 
     @property
     def has_orphans(self) -> bool:
@@ -202,12 +202,12 @@ class Records:
 
     def get(self, key: SnapshotKey) -> KnownRecord | None:
         """What is known of a record; None: there is none."""
-        return self._held.get(_place(key))
+        return self._recorded.get(_place(key))
 
     def is_doubtful(self, namespace: str, snapshot: str) -> bool:
         """Whether the Secret may be another than a record says: there is none, or a backup's."""
-        held = self._held.get((namespace, snapshot))
-        return held is None or held.restored
+        recorded = self._recorded.get((namespace, snapshot))
+        return recorded is None or recorded.restored
 
     async def begin(
         self,
@@ -221,12 +221,12 @@ class Records:
         record belongs to one namespace by its UID, so nothing of it reaches one that was made
         again: NotFoundError.
         """
-        held = self._held.get(_place(key))
+        recorded = self._recorded.get(_place(key))
         there = self._namespace_uid(key.namespace)
-        if not there or (held is not None and held.namespace_uid != there):
+        if not there or (recorded is not None and recorded.namespace_uid != there):
             path = NAMESPACES.path(name=key.namespace)
             raise NotFoundError(status=404, reason="NamespaceGone", method="PUT", path=path)
-        keep = held is not None and held.extra_of == _extra_of(meta)
+        keep = recorded is not None and recorded.extra_of == _extra_of(meta)
         whole = SnapshotRecord(
             namespace=key.namespace,
             namespace_uid=there,
@@ -235,14 +235,14 @@ class Records:
             data={VALUE: data[VALUE], META: data[META]},
             history=history,
             keys=tuple(sorted(data)),
-            written=None if held is None else held.written,
-            uid=None if held is None else held.told,
-            unknown={} if held is None else held.unknown,
+            written=None if recorded is None else recorded.written,
+            uid=None if recorded is None else recorded.told,
+            unknown={} if recorded is None else recorded.unknown,
         )
-        record = fitted(with_extra(whole, held.extra if held is not None and keep else {}))
+        record = fitted(with_extra(whole, recorded.extra if recorded is not None and keep else {}))
         if is_too_large(record):
             record = fitted(whole)
-        if held is not None and self._digest(to_secret(record)) == held.digest:
+        if recorded is not None and self._digest(to_secret(record)) == recorded.digest:
             return record
         if record.written is not None:
             record = replace(record, written=replace(record.written, whole=False))
@@ -252,24 +252,26 @@ class Records:
         """Records that the snapshot's Secret is as `record` says, and where that is told.
         NotFoundError: the record was given up meanwhile.
         """
-        held = self._held.get((record.namespace, record.snapshot))
-        if held is None:
+        recorded = self._recorded.get((record.namespace, record.snapshot))
+        if recorded is None:
             raise _given_up(record)
         done = Written(resource_version=resource_version, whole=True)
-        record = replace(record, written=done, uid=held.told if held.restored else held.uid)
-        if self._digest(to_secret(record)) != held.digest:
+        record = replace(
+            record, written=done, uid=recorded.told if recorded.restored else recorded.uid
+        )
+        if self._digest(to_secret(record)) != recorded.digest:
             await self._write(record)
 
     async def delete(self, key: SnapshotKey) -> None:
         """Removes a record. ApiError: it may be there still."""
-        held = self._held.get(_place(key))
-        if held is not None:
+        recorded = self._recorded.get(_place(key))
+        if recorded is not None:
             name = record_name(*_place(key))
             try:
-                await self._remove(name, held.uid)
+                await self._remove(name, recorded.uid)
             except ConflictError:  # a backup brought it back meanwhile
                 await self._remove(name, None)
-            del self._held[_place(key)]
+            del self._recorded[_place(key)]
 
     async def _remove(self, name: str, uid: str | None) -> None:
         """ConflictError: a record of this name was made since, which stays."""
@@ -281,8 +283,8 @@ class Records:
         while we may write, we are that. What is written is the truth, so it is no backup's.
         """
         place = record.namespace, record.snapshot
-        held = self._held.get(place)
-        known = None if held is None else (held.resource_version, record.uid)
+        recorded = self._recorded.get(place)
+        known = None if recorded is None else (recorded.resource_version, record.uid)
         for _ in range(_TRIES):
             record = replace(record, uid=None if known is None else known[1])
             try:
@@ -292,9 +294,9 @@ class Records:
                     raise
                 known = None
             except ConflictError:  # also: one is there already
-                known = await self._found(record, is_new=held is None)
+                known = await self._found(record, is_new=recorded is None)
             else:
-                if held is not None and place not in self._held:
+                if recorded is not None and place not in self._recorded:
                     raise _given_up(record)
                 self._orphans.pop(record_name(*place), None)  # it is the new namespace's
                 self.keep(record, found)

@@ -107,12 +107,12 @@ def what_to_do(reason: str) -> str | None:
     return _WHAT_TO_DO.get(reason)
 
 
-def of_source(provider: str, reference: str, state: SnapshotState) -> str | None:
+def of_source(scheme: str, reference: str, state: SnapshotState) -> str | None:
     """What to do about the reason and code of a source; None: its provider has no more to say."""
-    scheme = SCHEMES.get(provider)
-    if scheme is None or scheme.advice is None or state.reason is None or state.code is None:
+    known = SCHEMES.get(scheme)
+    if known is None or known.advice is None or state.reason is None or state.code is None:
         return None
-    return scheme.advice(reference, state.reason.value, state.code)
+    return known.advice(reference, state.reason.value, state.code)
 
 
 def explained(reason: str, message: str | None = None) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contract import ages
     from controller.namespace_ages import FreshnessMaps
     from controller.record_store import Records
-    from controller.secret_snapshots import WatchedSnapshot
+    from controller.snapshot_objects import WatchedSnapshot
     from controller.snapshot_record import SnapshotRecord
     from kube.api import Json
     from kube.reflector import Reflector
@@ -144,7 +144,7 @@ class Restore:
 
     def _remembered(self, record: SnapshotRecord) -> Restored:
         namespace, name, meta = record.namespace, record.snapshot, record.meta
-        source = SourceKey(meta.account, meta.identity, meta.provider, meta.reference)
+        source = SourceKey(meta.account, meta.identity, meta.scheme, meta.reference)
         seen = self._snapshots.items.get((namespace, name))
         status = {} if seen is None else seen.status
         return Restored(

@@ -20,10 +20,11 @@ from controller.event_recorder import EventRecorder
 from controller.event_reporter import EventReporter
 from controller.garbage_collector import GarbageCollector
 from controller.in_use_protection import InUseProtection, Used, used
-from controller.informers import DemandLister, Informers, PolicyLister, SpecLister
+from controller.informers import Informers
 from controller.leader import Leader, lead
 from controller.lease import LEASE
 from controller.lease_renewal import Renewal
+from controller.listers import DemandLister, PolicyLister, SpecLister
 from controller.namespace_ages import FreshnessMaps
 from controller.namespace_rights import NamespaceRights
 from controller.nudges import Nudges
@@ -31,16 +32,16 @@ from controller.record_checks import RecordChecks
 from controller.record_store import Records
 from controller.required_rate import needed_calls_per_second
 from controller.restore import Restore
-from controller.snapshot_secrets import Secrets
 from controller.snapshot_writer import SnapshotWriter
 from controller.status_writer import StatusWriter
 from controller.telemetry import Ages, Staleness, Telemetry, say
+from controller.tenant_secrets import Secrets
 from kube.api_resources import NAMESPACES
 from kube.errors import FencedError, TemporaryError
 from kube.run_until import unless
 from policy.match import PolicySet
 from providers.registry import SCHEMES
-from refresh.engine import Engine
+from refresh.engine import Engine, in_thread
 from refresh.model import Moment
 from refresh.observer import Observers
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from kube.api import Api
     from kube.forbidden_requests import Attempts
     from providers.extra_ca import ExtraCa
+    from refresh.engine import Ask
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
@@ -84,8 +86,16 @@ class ControllerProcess:
         registry: CollectorRegistry,
         attempts: Attempts,
         extra_ca: ExtraCa | None = None,
+        ask: Ask = in_thread,
+        renewal: type[Renewal] = Renewal,
+        accounts: type[Accounts] = Accounts,
     ) -> None:
-        """`connect` gives a client of the same API server for another loop, which closes it."""
+        """`connect` gives a client of the same API server for another loop, which closes it. What
+        the last three name needs threads or the network; a simulation has others.
+        """
+        self._ask = ask
+        self._renewal_of = renewal
+        self._accounts_of = accounts
         self._connect = connect
         self._renewal: Renewal | None = None
         self._api = api
@@ -123,7 +133,7 @@ class ControllerProcess:
                 rng=rng,
             )
 
-        leader = self._renewal = Renewal(self._connect, candidate, clock.monotonic)
+        leader = self._renewal = self._renewal_of(self._connect, candidate, clock.monotonic)
 
         async def work(ending: asyncio.Event) -> None:
             if await unless(ending, informers.wait_synced()):
@@ -167,7 +177,7 @@ class ControllerProcess:
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, informers.namespace_uid, self._salt)
         secrets = Secrets(api)
-        accounts = Accounts(
+        accounts = self._accounts_of(
             observer=self._telemetry.requested,
             problem=_account_unusable,
             monotonic=clock.monotonic,
@@ -221,6 +231,7 @@ class ControllerProcess:
             rng=rng,
             cluster=cluster,
             observer=Observers(self._telemetry, reporter),
+            ask=self._ask,
         )
         controller = self._controller = Controller(
             restore=Restore(
@@ -239,7 +250,11 @@ class ControllerProcess:
         self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = reporter.run(engine, statuses, lambda: controller.decided)
         protection = InUseProtection(
-            api, informers.held_accounts, informers.held_policies, clock=clock, draw=rng.random
+            api,
+            informers.protected_accounts,
+            informers.protected_policies,
+            clock=clock,
+            draw=rng.random,
         )
         healths = partial(_health, accounts, engine, clock, SteadyHealth())
         protecting = _protect(protection, controller, informers, engine, healths)

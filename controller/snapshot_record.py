@@ -147,7 +147,7 @@ def _contents(record: SnapshotRecord) -> dict[str, bytes]:
 def _meta(snapshot: str, data: Mapping[str, bytes]) -> Meta:
     """The record's, if a start can take it over with its pins and revocations; else a WireError."""
     meta = from_wire(data.get(META, b""))
-    if snapshot_name(meta.account, meta.identity, meta.provider, meta.reference) != snapshot:
+    if snapshot_name(meta.account, meta.identity, meta.scheme, meta.reference) != snapshot:
         raise wire.WireError(f"{META} names the source of another snapshot")
     if meta.serving is Serving.SERVED and not data.get(VALUE):
         raise wire.WireError(f"{VALUE} is empty, and {META} says that it is served")

@@ -55,7 +55,7 @@ class Status:
 
     account: str
     identity: str
-    provider: str
+    scheme: str
     reference: str
     rules: FreshnessClass | None
     """None: policy does not allow the source, and no class is known."""
@@ -111,7 +111,7 @@ class Status:
     @property
     def source(self) -> str:
         """`provider:reference`, as teams write it."""
-        return f"{self.provider}:{self.reference}"
+        return f"{self.scheme}:{self.reference}"
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ def status_of(
     return Status(
         account=key.source.account,
         identity=key.source.identity,
-        provider=key.source.provider,
+        scheme=key.source.scheme,
         reference=key.source.reference,
         rules=None if decided.demanded is None else decided.demanded.rules,
         serving=state.serving,
@@ -265,7 +265,7 @@ def from_wire(source: Mapping[str, Any], found: Mapping[str, Any]) -> Status:
     return Status(
         account=source["account"],
         identity=source["identity"],
-        provider=source["provider"],
+        scheme=source["provider"],
         reference=source["reference"],
         rules=rules,
         serving=found.get("serving"),
@@ -317,7 +317,7 @@ def _said(key: SnapshotKey, state: SnapshotState) -> str | None:
     """What the reason means for this source; None: the reason says all."""
     if state.reason is FetchFailure.LOST_MEMBER:
         return conditions.held_message(state)
-    return remediation.of_source(key.source.provider, key.source.reference, state)
+    return remediation.of_source(key.source.scheme, key.source.reference, state)
 
 
 def _cut(message: str | None) -> str | None:

@@ -10,10 +10,10 @@ from weakref import WeakValueDictionary
 
 from contract.reasons import Found, Serving
 from contract.snapshot_format import META
-from controller.publication import is_held_back, publish
+from controller.publish import is_held_back, publish
 from controller.reported_status import Late
-from controller.snapshot_secrets import ForeignSecretError
 from controller.telemetry import say
+from controller.tenant_secrets import ForeignSecretError
 from controller.write_errors import is_lasting, why_not
 from kube.errors import ApiError
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from controller.namespace_ages import FreshnessMaps
     from controller.nudges import Nudges
     from controller.record_store import Records
-    from controller.snapshot_secrets import Secrets
     from controller.status_writer import StatusWriter
+    from controller.tenant_secrets import Secrets
     from kube.api import Api
     from refresh.model import SnapshotKey, SnapshotState
     from refresh.sink import Publication
@@ -70,7 +70,7 @@ class SnapshotWriter:
         """How often a snapshot was removed."""
 
     async def publish(self, key: SnapshotKey, publication: Publication) -> None:
-        """Writes record and Secret (`publication`), but not what was asked before a removal."""
+        """Writes record and Secret (`publish`), but not what was asked before a removal."""
         epoch = self._epochs.get(key, 0)
         async with self._locks.setdefault(key, asyncio.Lock()):
             if epoch == self._epochs.get(key, 0):

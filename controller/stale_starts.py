@@ -101,6 +101,6 @@ def _described(item: _Stale) -> str:
         else f"The last fetch failed. {reason_of(reason)}"
     )
     return (
-        f"{key.provider}:{key.reference} of account {key.account}, which was {old}. In class"
+        f"{key.scheme}:{key.reference} of account {key.account}, which was {old}. In class"
         f" {rules.name} values are {limit}. {tried}"
     )

@@ -11,7 +11,7 @@ from contract.reasons import FetchFailure, Found
 from controller.conditions import not_given
 from controller.event_recorder import regarding_snapshot
 from controller.reported_status import ReportedStatus, as_pods_see
-from controller.secret_snapshots import made
+from controller.snapshot_objects import made
 from controller.snapshot_status import (
     TIMES,
     is_written,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from controller.namespace_ages import FreshnessMaps
     from controller.reconcile import Decided
     from controller.record_store import Records
-    from controller.secret_snapshots import WatchedSnapshot
-    from controller.snapshot_secrets import Secrets
+    from controller.snapshot_objects import WatchedSnapshot
+    from controller.tenant_secrets import Secrets
     from kube.api import Api
     from kube.reflector import Change
     from refresh.model import SnapshotKey

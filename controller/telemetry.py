@@ -113,7 +113,7 @@ class Telemetry(Observer):
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
         failed = "unconfirmed" if reason in _READ else "failed"
         result = code if reason is None else failed
-        self._refreshes.labels(task.source.provider, result, reason or NONE).inc()
+        self._refreshes.labels(task.source.scheme, result, reason or NONE).inc()
         say(
             logging.WARNING if result == "failed" else logging.INFO,
             "controller.refreshed",

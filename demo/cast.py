@@ -31,7 +31,7 @@ NAMESPACE = "payments"
 CONTROLLER = "controller"
 FETCHING = "fetching"
 CALLERS = (CONTROLLER, FETCHING)
-UNDER_WAY_S = 15.0
+OUTAGE_SEEN_S = 15.0
 """Longer than the controller waits for one answer."""
 DB = "aws-sm:/prod/payments/db"
 VAULT_DB = "vault:secret/payments/db"
@@ -139,7 +139,7 @@ class Cast:
             left = self.calls() + self.vault_calls() - made
             return left == 0
 
-        self.world.wait(explained, UNDER_WAY_S)
+        self.world.wait(explained, OUTAGE_SEEN_S)
         return left
 
     def age(self, pods: Sequence[PodProcesses] | None = None) -> tuple[float, str]:

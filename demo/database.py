@@ -29,7 +29,7 @@ class Database:
         self.valid: dict[str, SecretBytes] = {}
         database = self
 
-        class Login(socketserver.StreamRequestHandler):
+        class _LoginHandler(socketserver.StreamRequestHandler):
             timeout: ClassVar[float | None] = 5.0
 
             def handle(self) -> None:
@@ -38,14 +38,14 @@ class Database:
                 answer = self.rfile.readline(200).strip()
                 self.wfile.write(database.judge(nonce, answer).encode() + b"\n")
 
-        class Server(socketserver.ThreadingTCPServer):
+        class _DatabaseServer(socketserver.ThreadingTCPServer):
             daemon_threads = True
             request_queue_size = 128
 
             def handle_error(self, *_: object) -> None:
                 """An app that ended while it logged in is no news."""
 
-        self._server = Server((HOST, 0), Login)
+        self._server = _DatabaseServer((HOST, 0), _LoginHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
         self._thread.start()
 

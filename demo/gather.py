@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from apiserver.client import Client
+from apiserver.client import IdentityClient
 from apiserver.install import CONTROLLER as CONTROLLER_USER
 from apiserver.install import SERVICE, SYSTEM, install
 from apiserver.install import WEBHOOK as WEBHOOK_USER
@@ -58,7 +58,9 @@ def gather(world: World) -> Cast:
     database = Database()
     world.on_close(database.close)
     cluster = _start_cluster(world)
-    client = Client(cluster.url, cluster.ca, cluster.call(lambda server: server.token(ADMIN)))
+    client = IdentityClient(
+        cluster.url, cluster.ca, cluster.call(lambda server: server.token(ADMIN))
+    )
     vault.wait()
     before_vault = Proxy(log=world.logs / "vault-proxy.log", upstream=vault.address)
     world.on_close(before_vault.stop)
@@ -175,7 +177,7 @@ def _log_in(world: World, vault: Bao) -> None:
     (folder / "token").write_text(vault.token(f"secret/data/{NAMESPACE}/*"))
 
 
-def administer(client: Client, endpoint: str, *, vault: str | None = None) -> None:
+def administer(client: IdentityClient, endpoint: str, *, vault: str | None = None) -> None:
     """The example's admin objects, with the demo's endpoint and shorter times. `vault`: the address
     of a second store; None: there is none.
     """

@@ -13,7 +13,7 @@ from kube.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from apiserver.client import Client
+    from apiserver.client import IdentityClient
     from kube.api_resources import Resource
 
     Manifest = dict[str, Any]
@@ -26,7 +26,7 @@ _AGAIN_S = 0.2
 class Copy:
     """All objects of one kind, followed by a thread of its own until `close`."""
 
-    def __init__(self, client: Client, resource: Resource) -> None:
+    def __init__(self, client: IdentityClient, resource: Resource) -> None:
         self._client = client
         self._path = resource.path()
         self._items: dict[tuple[str, str], Manifest] = {}
@@ -65,7 +65,7 @@ class Copy:
 class Objects:
     """What the kubelet of one node knows."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: IdentityClient) -> None:
         self.pods = Copy(client, PODS)
         self._copies = {name: Copy(client, resource) for name, resource in KINDS.items()}
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Container:
+class ContainerProcess:
     """One container and its process."""
 
     spec: Mapping[str, Any]
@@ -43,8 +43,8 @@ class PodProcesses:
     folder: Path
     ip: str
     created: float
-    init: list[Container] = field(default_factory=list)
-    containers: list[Container] = field(default_factory=list)
+    init: list[ContainerProcess] = field(default_factory=list)
+    containers: list[ContainerProcess] = field(default_factory=list)
     phase: str = "Pending"
     waiting: str | None = None
     """Why its containers can't be made yet."""

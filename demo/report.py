@@ -14,7 +14,7 @@ SUBHEAD = ("", "", "median    max", "by pod starts", "", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class CheckedPromise:
     """One promise in one step. `promise` is its number in the README."""
 
     promise: str
@@ -39,11 +39,11 @@ class Row:
     """
     state: str = ""
     """fresh, stale or expired."""
-    checks: list[Check] = field(default_factory=list)
+    checks: list[CheckedPromise] = field(default_factory=list)
 
     def check(self, promise: str, what: str, *, kept: bool) -> None:
         """Note whether a promise was kept."""
-        self.checks.append(Check(promise=promise, what=what, kept=kept))
+        self.checks.append(CheckedPromise(promise=promise, what=what, kept=kept))
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def described(row: Row) -> dict[str, Any]:
     }
 
 
-def _promises(checks: Iterable[Check]) -> str:
+def _promises(checks: Iterable[CheckedPromise]) -> str:
     """Their numbers, each once, in order."""
     return " ".join(sorted({each.promise for each in checks}, key=lambda name: int(name[1:])))
 

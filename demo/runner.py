@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract import layout
-from demo.pods import Container, PodProcesses
+from demo.pods import ContainerProcess, PodProcesses
 from demo.processes import end, start
 from demo.volumes import NotYet, mounted, prepare, project, rewrite
 
@@ -71,8 +71,10 @@ class Node:
             manifest=manifest, folder=self._folder / name, ip=ip, created=time.time()
         )
         init = manifest["spec"].get("initContainers", [])
-        pod.init = [Container(spec, sidecar=spec.get("restartPolicy") == "Always") for spec in init]
-        pod.containers = [Container(spec) for spec in manifest["spec"]["containers"]]
+        pod.init = [
+            ContainerProcess(spec, sidecar=spec.get("restartPolicy") == "Always") for spec in init
+        ]
+        pod.containers = [ContainerProcess(spec) for spec in manifest["spec"]["containers"]]
         pod.folder.mkdir(parents=True)
         self.pods[name] = pod
         return pod
@@ -136,7 +138,7 @@ class Node:
         else:
             pod.volumes_ready, pod.waiting = True, None
 
-    def _keep(self, pod: PodProcesses, container: Container, now: float) -> None:
+    def _keep(self, pod: PodProcesses, container: ContainerProcess, now: float) -> None:
         """Start a container that has not run, and restart one that ended and should not have."""
         if container.process is None:
             self._start(pod, container)
@@ -152,7 +154,7 @@ class Node:
             container.restarts, container.not_before = container.restarts + 1, None
             self._start(pod, container)
 
-    def _start(self, pod: PodProcesses, container: Container) -> None:
+    def _start(self, pod: PodProcesses, container: ContainerProcess) -> None:
         spec = container.spec
         paths = {
             mount["mountPath"]: mounted(pod.volume(mount["name"]), mount)

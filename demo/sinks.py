@@ -14,7 +14,7 @@ from demo.report import Row
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from apiserver.server import Server
+    from apiserver.server import ApiServer
     from contract.secret_bytes import SecretBytes
     from demo.cast import Cast
 
@@ -43,7 +43,7 @@ def _objects(cast: Cast) -> Iterable[tuple[str, bytes]]:
         yield f"request {number}", f"{seen.path}?{seen.query}".encode()
 
 
-def _everything(server: Server) -> list[tuple[str, tuple[str, str], object]]:
+def _everything(server: ApiServer) -> list[tuple[str, tuple[str, str], object]]:
     return [(kind, key, server.store.get(kind, key)) for kind, key in server.store.keys(None)]
 
 

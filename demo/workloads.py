@@ -11,8 +11,8 @@ from kube.api_resources import PODS
 from kube.errors import ApiError, NotFoundError
 
 if TYPE_CHECKING:
-    from apiserver.client import Client
-    from demo.pods import Container, PodProcesses
+    from apiserver.client import IdentityClient
+    from demo.pods import ContainerProcess, PodProcesses
 
     Manifest = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Denied(Exception):  # noqa: N818 - the word of the API
 class Workloads:
     """Creates pods, deletes them, and writes their statuses."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: IdentityClient) -> None:
         self._client = client
 
     def create(self, workload: Manifest) -> Manifest:
@@ -67,7 +67,7 @@ class Workloads:
             return
 
 
-def _status(container: Container) -> Manifest:
+def _status(container: ContainerProcess) -> Manifest:
     """Its last run, as a ContainerStatus tells it."""
     state: Manifest = {"waiting": {"reason": "PodInitializing"}}
     if container.started_at is not None:

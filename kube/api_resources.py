@@ -1,4 +1,6 @@
-"""Where objects are. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris."""
+"""Where objects are. https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris.
+Pure.
+"""
 
 from __future__ import annotations
 

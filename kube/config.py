@@ -16,7 +16,7 @@ from kube.kubernetes_client import Configuration, incluster_config, loaders
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ConfigError", "Place", "load", "locate"]
+__all__ = ["ApiAddress", "ConfigError", "load", "locate"]
 
 _UNUSABLE = (
     loaders.ConfigException,
@@ -32,7 +32,7 @@ tokens and keys too.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ApiAddress:
     """One API server, and who we are there."""
 
     configuration: Configuration
@@ -49,7 +49,7 @@ async def load(kubeconfig: Path | None) -> Configuration:
     return (await locate([] if kubeconfig is None else [kubeconfig])).configuration
 
 
-async def locate(files: Sequence[Path], context: str | None = None) -> Place:
+async def locate(files: Sequence[Path], context: str | None = None) -> ApiAddress:
     """From a context of kubeconfigs, None being the current one; without files from the service
     account, as `load`. ConfigError.
 
@@ -67,7 +67,7 @@ async def locate(files: Sequence[Path], context: str | None = None) -> Place:
         await loaders.load_kube_config_from_dict(
             files_.written(chosen), client_configuration=configuration
         )
-        return Place(
+        return ApiAddress(
             configuration=configuration,
             context=chosen.context,
             namespace=chosen.namespace or "default",
@@ -76,7 +76,7 @@ async def locate(files: Sequence[Path], context: str | None = None) -> Place:
     raise ConfigError(f"context {chosen.context} of kubeconfig {where} cannot be used")
 
 
-def _in_pod() -> Place:
+def _in_pod() -> ApiAddress:
     """A proxy is for what is outside: the API server's address is one of the cluster."""
     configuration = WithoutProxy()
     with contextlib.suppress(*_UNUSABLE):
@@ -85,7 +85,7 @@ def _in_pod() -> Place:
         with contextlib.suppress(OSError):
             mounted = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
             namespace = mounted.read_text(encoding="utf-8").strip() or namespace
-        return Place(configuration=configuration, context=None, namespace=namespace)
+        return ApiAddress(configuration=configuration, context=None, namespace=namespace)
     raise ConfigError(
         "there is no kubeconfig and no service account. Run it in a pod, or provide a kubeconfig"
     )

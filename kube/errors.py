@@ -16,7 +16,7 @@
     FencedError                 not the server's: a writer whose time is over; nothing was sent
 
 A message holds status, reason, method and path, and never a byte of an object: an object may be a
-Secret, and the server's own messages quote objects.
+Secret, and the server's own messages quote objects. Pure.
 """
 
 from __future__ import annotations

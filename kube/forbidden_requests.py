@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from kube.connections import Client, content
+from kube.connections import ApiSession, content
 from kube.errors import UnavailableError, of_status
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class AttemptOutcome:
     """Which of them."""
 
 
-class Attempts(Client):
+class Attempts(ApiSession):
     """Makes them. None is repeated here."""
 
     async def make(self, attempt: Attempt, sought: Collection[bytes]) -> AttemptOutcome:

@@ -1,4 +1,4 @@
-"""Lines out of chunks: a watch is one JSON object per line, and chunks end anywhere."""
+"""Lines out of chunks: a watch is one JSON object per line, and chunks end anywhere. Pure."""
 
 from __future__ import annotations
 

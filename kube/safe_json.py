@@ -1,5 +1,5 @@
 """JSON as the API server sends it. A tenant may write 10,000 levels, and bytes that are no UTF-8,
-into `metadata.managedFields`: one such object must not end the list or the watch of all.
+into `metadata.managedFields`: one such object must not end the list or the watch of all. Pure.
 """
 
 from __future__ import annotations

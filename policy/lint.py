@@ -1,4 +1,4 @@
-"""What is probably not meant in accounts and policies, although each is valid. Pure."""
+"""Probable mistakes in accounts and policies that are valid. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from api.patterns import NAMESPACE
 from contract.reference import ReferenceRejected
 from contract.spelling import suggestion
 from policy.match import Reason, Refused, glob, policy_of, rank
-from policy.pattern_cover import covers
+from policy.pattern_cover import compare
 from providers.references import canonicalise, namespace_of, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from api.policy import SecretPolicy
     from policy.match import PolicySet
@@ -24,9 +24,11 @@ _FILLS = ("a", "aa1", "")
 """What stands for a wildcard in an example of a pattern."""
 _LONG_FILLS = ("a", "a/a", "a/a/a")
 """The same for `**`."""
+MOST_COST = 300_000
+"""Of comparing the patterns of one policy with each other, as `compare` counts: some seconds."""
 
 
-class Rule(StrEnum):
+class LintRule(StrEnum):
     """What is looked for. docs/check.md has a line for each."""
 
     UNKNOWN_ACCOUNT = "unknown-account"
@@ -38,25 +40,26 @@ class Rule(StrEnum):
     UNUSED_CLASS = "unused-class"
     UNLISTED_NAMESPACE = "unlisted-namespace"
     WITHOUT_NAMESPACE = "without-namespace"
+    TOO_MANY_PATTERNS = "too-many-patterns"
 
 
 ERRORS = frozenset(
     {
-        Rule.UNKNOWN_ACCOUNT,
-        Rule.WRONG_PROVIDER,
-        Rule.MATCHES_NOTHING,
-        Rule.UNREACHABLE_RULE,
-        Rule.UNLISTED_NAMESPACE,
+        LintRule.UNKNOWN_ACCOUNT,
+        LintRule.WRONG_PROVIDER,
+        LintRule.MATCHES_NOTHING,
+        LintRule.UNREACHABLE_RULE,
+        LintRule.UNLISTED_NAMESPACE,
     }
 )
 """What can never work as written. The others are warnings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
-    """One thing that is probably not meant."""
+class LintRemark:
+    """One probable mistake."""
 
-    rule: Rule
+    rule: LintRule
     object: str
     """For example `SecretPolicy payments`."""
     field: str
@@ -95,10 +98,55 @@ class _Pattern:
         """
         return self.whole.partition(":")[0], self.text.partition("*")[0]
 
+    @property
+    def tail(self) -> str:
+        """The text after the last wildcard. That of a pattern that matches as much is an end of
+        this one.
+        """
+        return self.text.rpartition("*")[2]
 
-def lint(policies: PolicySet, *, accounts: bool = True) -> list[Remark]:
+
+class _TooManyPatternsError(Exception):
+    """The patterns of a policy were compared for long enough. Caught by `_patterns`."""
+
+
+class _Rivals:
+    """The patterns of a policy by head and tail, so that those that cannot match the same are not
+    compared. Each question costs; `_TooManyPatternsError` when they have cost MOST_COST.
+    """
+
+    def __init__(self, patterns: Iterable[_Pattern]) -> None:
+        self._cost = 0
+        self._by_head: dict[tuple[str, str], dict[str, list[_Pattern]]] = {}
+        for pattern in patterns:
+            tails = self._by_head.setdefault(pattern.head, {})
+            tails.setdefault(pattern.tail, []).append(pattern)
+
+    def of_head(self, pattern: _Pattern, head: tuple[str, str]) -> Iterator[_Pattern]:
+        """Those of that head that may match as much as `pattern`."""
+        tails = self._by_head.get(head)
+        if tails is None:
+            return
+        tail = pattern.tail
+        self._spend(1 + len(tail) // 32)
+        for start in range(len(tail), -1, -1):
+            yield from tails.get(tail[start:], ())
+
+    def covers(self, outer: _Pattern, inner: _Pattern) -> bool:
+        """Whether `outer` matches all that `inner` matches."""
+        covered, cost = compare(outer.text, inner.text)
+        self._spend(cost)
+        return covered
+
+    def _spend(self, cost: int) -> None:
+        self._cost += cost
+        if self._cost > MOST_COST:
+            raise _TooManyPatternsError
+
+
+def lint(policies: PolicySet, *, accounts: bool = True) -> list[LintRemark]:
     """All remarks, in the order of objects and fields. `accounts`: whether all are known."""
-    found: list[Remark] = []
+    found: list[LintRemark] = []
     for policy in policies.policies.values():
         if accounts:
             found += _accounts(policies, policy)
@@ -137,25 +185,28 @@ def without_namespace(policies: PolicySet, policy: SecretPolicy) -> str | None:
     return "no namespace that it lists exists"
 
 
-def _labels(policies: PolicySet) -> Iterator[Remark]:
+def _labels(policies: PolicySet) -> Iterator[LintRemark]:
     for name, refused in unlisted(policies).items():
-        yield Remark(
-            rule=Rule.UNLISTED_NAMESPACE,
+        yield LintRemark(
+            rule=LintRule.UNLISTED_NAMESPACE,
             object=f"Namespace {name}",
             field="metadata.labels",
             message=refused.message,
         )
 
 
-def _without_namespace(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
+def _without_namespace(policies: PolicySet, policy: SecretPolicy) -> Iterator[LintRemark]:
     why = without_namespace(policies, policy)
     if why is not None:
         yield _remark(
-            Rule.WITHOUT_NAMESPACE, policy, "spec.namespaces", f"it applies to no namespace: {why}"
+            LintRule.WITHOUT_NAMESPACE,
+            policy,
+            "spec.namespaces",
+            f"it applies to no namespace: {why}",
         )
 
 
-def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
+def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[LintRemark]:
     for index, source in enumerate(policy.spec.sources):
         field = f"spec.sources[{index}]"
         account = policies.accounts.get(source.account)
@@ -164,7 +215,7 @@ def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
         if account is None:
             hint = suggestion(source.account, policies.accounts)
             message = f"there is no SecretAccount {source.account}{hint}"
-            yield _remark(Rule.UNKNOWN_ACCOUNT, policy, f"{field}.account", message)
+            yield _remark(LintRule.UNKNOWN_ACCOUNT, policy, f"{field}.account", message)
             continue
         for item, allow in enumerate(source.allow):
             if not account.serves(allow.partition(":")[0]):
@@ -172,10 +223,10 @@ def _accounts(policies: PolicySet, policy: SecretPolicy) -> Iterator[Remark]:
                     f"account {account.name} has provider {account.spec.provider}, which cannot"
                     f' serve "{allow}"'
                 )
-                yield _remark(Rule.WRONG_PROVIDER, policy, f"{field}.allow[{item}]", message)
+                yield _remark(LintRule.WRONG_PROVIDER, policy, f"{field}.allow[{item}]", message)
 
 
-def _patterns(policy: SecretPolicy) -> Iterator[Remark]:
+def _patterns(policy: SecretPolicy) -> Iterator[LintRemark]:
     patterns = [
         _Pattern(
             source=index,
@@ -187,45 +238,53 @@ def _patterns(policy: SecretPolicy) -> Iterator[Remark]:
         for index, source in enumerate(policy.spec.sources)
         for item, allow in enumerate(source.allow)
     ]
-    by_head: dict[tuple[str, str], list[_Pattern]] = {}
-    for pattern in patterns:
-        by_head.setdefault(pattern.head, []).append(pattern)
+    rivals = _Rivals(patterns)
+    stopped = False
     dead: set[tuple[int, int]] = set()
     for pattern in patterns:
-        remark = _nothing(policy, pattern) or _shadowed(policy, pattern, by_head[pattern.head])
+        remark = _nothing(policy, pattern)
+        if remark is None and not stopped:
+            try:
+                remark = _shadowed(policy, pattern, rivals) or _ambiguous(policy, pattern, rivals)
+            except _TooManyPatternsError:
+                stopped = True
         if remark is not None:
-            dead.add((pattern.source, pattern.item))
             yield remark
-        else:
-            yield from _ambiguous(policy, pattern, by_head)
+            if remark.rule is not LintRule.AMBIGUOUS_ACCOUNTS:
+                dead.add((pattern.source, pattern.item))
     for index, source in enumerate(policy.spec.sources):
         if all((index, item) in dead for item in range(len(source.allow))):
             message = "no secret is ever decided by this source: see the remarks on its patterns"
-            yield _remark(Rule.UNREACHABLE_RULE, policy, f"spec.sources[{index}]", message)
+            yield _remark(LintRule.UNREACHABLE_RULE, policy, f"spec.sources[{index}]", message)
+    if stopped:
+        message = (
+            "too many patterns may match the same secrets: not all were compared with each other"
+        )
+        yield _remark(LintRule.TOO_MANY_PATTERNS, policy, "spec.sources", message)
 
 
-def _nothing(policy: SecretPolicy, pattern: _Pattern) -> Remark | None:
+def _nothing(policy: SecretPolicy, pattern: _Pattern) -> LintRemark | None:
     """That no reference which the provider accepts matches, or none of the policy's namespaces."""
-    provider = pattern.whole.partition(":")[0]
-    place = namespace_of(provider, pattern.text)
+    scheme = pattern.whole.partition(":")[0]
+    place = namespace_of(scheme, pattern.text)
     if place is not None and not _may_be_of(policy, place):
         message = (
             f'"{pattern.whole}" matches no secret of a namespace that this policy lists:'
-            f" {provider} references are of the pod's own namespace. Did you mean"
-            f' "{provider}:{NAMESPACE}/{written(provider, pattern.text)}"?'
+            f" {scheme} references are of the pod's own namespace. Did you mean"
+            f' "{scheme}:{NAMESPACE}/{written(scheme, pattern.text)}"?'
         )
-        return _remark(Rule.MATCHES_NOTHING, policy, pattern.field, message)
+        return _remark(LintRule.MATCHES_NOTHING, policy, pattern.field, message)
     rejected = ""
     for one, many in product(_FILLS, _LONG_FILLS):
         filled = pattern.text.replace(NAMESPACE, "ns").replace("**", many).replace("*", one)
         try:
-            canonicalise(provider, filled)
+            canonicalise(scheme, filled)
         except ReferenceRejected as error:
             rejected = rejected or str(error)
             continue
         return None
     message = f'"{pattern.whole}" matches no valid reference, for example: {rejected}'
-    return _remark(Rule.MATCHES_NOTHING, policy, pattern.field, message)
+    return _remark(LintRule.MATCHES_NOTHING, policy, pattern.field, message)
 
 
 def _may_be_of(policy: SecretPolicy, place: str) -> bool:
@@ -235,49 +294,47 @@ def _may_be_of(policy: SecretPolicy, place: str) -> bool:
     return any(glob(pattern, place) for pattern in policy.spec.namespaces)
 
 
-def _shadowed(policy: SecretPolicy, pattern: _Pattern, rivals: list[_Pattern]) -> Remark | None:
+def _shadowed(policy: SecretPolicy, pattern: _Pattern, rivals: _Rivals) -> LintRemark | None:
     """That another pattern of the same account is always chosen instead."""
-    for rival in rivals:
+    for rival in rivals.of_head(pattern, pattern.head):
         if (
             rival.account == pattern.account
             and rival.order < pattern.order
-            and covers(rival.text, pattern.text)
+            and rivals.covers(rival, pattern)
         ):
             message = (
                 f'"{pattern.whole}" has no effect: "{rival.whole}" in {rival.field} matches the'
                 " same secrets and is chosen first"
             )
-            return _remark(Rule.SHADOWED_PATTERN, policy, pattern.field, message)
+            return _remark(LintRule.SHADOWED_PATTERN, policy, pattern.field, message)
     return None
 
 
-def _ambiguous(
-    policy: SecretPolicy, pattern: _Pattern, by_head: dict[tuple[str, str], list[_Pattern]]
-) -> Iterator[Remark]:
+def _ambiguous(policy: SecretPolicy, pattern: _Pattern, rivals: _Rivals) -> LintRemark | None:
     """That another account may be asked for all that a pattern matches. Said once for a pair."""
-    provider, head = pattern.head
+    scheme, head = pattern.head
     for length in range(len(head) + 1):
-        for rival in by_head.get((provider, head[:length]), ()):
-            if rival.account == pattern.account or not covers(rival.text, pattern.text):
+        for rival in rivals.of_head(pattern, (scheme, head[:length])):
+            if rival.account == pattern.account or not rivals.covers(rival, pattern):
                 continue
-            if rival.order > pattern.order and covers(pattern.text, rival.text):
+            if rival.order > pattern.order and rivals.covers(pattern, rival):
                 continue
             message = (
                 f'"{pattern.whole}" is allowed from account {pattern.account}, and by {rival.field}'
                 f" also from {rival.account}. Pods must name the account, for example"
-                f' "{provider}@{pattern.account}:..."'
+                f' "{scheme}@{pattern.account}:..."'
             )
-            yield _remark(Rule.AMBIGUOUS_ACCOUNTS, policy, pattern.field, message)
-            return
+            return _remark(LintRule.AMBIGUOUS_ACCOUNTS, policy, pattern.field, message)
+    return None
 
 
-def _classes(policy: SecretPolicy) -> Iterator[Remark]:
+def _classes(policy: SecretPolicy) -> Iterator[LintRemark]:
     used = {source.rules for source in policy.spec.sources}
     for name in policy.spec.classes:
         if name not in used:
             message = f"no source has the class {name}"
-            yield _remark(Rule.UNUSED_CLASS, policy, f"spec.classes.{name}", message)
+            yield _remark(LintRule.UNUSED_CLASS, policy, f"spec.classes.{name}", message)
 
 
-def _remark(rule: Rule, policy: SecretPolicy, field: str, message: str) -> Remark:
-    return Remark(rule=rule, object=f"SecretPolicy {policy.name}", field=field, message=message)
+def _remark(rule: LintRule, policy: SecretPolicy, field: str, message: str) -> LintRemark:
+    return LintRemark(rule=rule, object=f"SecretPolicy {policy.name}", field=field, message=message)

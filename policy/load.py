@@ -16,7 +16,7 @@ from contract.annotations import POLICY_LABEL
 from contract.quoted import shown
 from contract.spelling import nearest, suggestion
 from policy.match import PolicySet
-from policy.scalars import Loader
+from policy.scalars import ManifestLoader
 from schema.error_messages import explain
 
 if TYPE_CHECKING:
@@ -114,14 +114,14 @@ def read_texts(texts: Mapping[str, str]) -> tuple[PolicySet, list[str]]:
     return loader.found(), loader.problems
 
 
-def _read(texts: Mapping[str, str]) -> _Loader:
-    loader = _Loader()
+def _read(texts: Mapping[str, str]) -> _FolderLoader:
+    loader = _FolderLoader()
     for name, text in texts.items():
         loader.read(name, text)
     return loader
 
 
-class _Loader:
+class _FolderLoader:
     def __init__(self) -> None:
         self.accounts: dict[str, SecretAccount] = {}
         self.policies: dict[str, SecretPolicy] = {}
@@ -143,7 +143,7 @@ class _Loader:
     def read(self, name: str, text: str) -> None:
         """Take the objects of one file, or note what is wrong with it."""
         try:
-            documents = list(yaml.load_all(text, Loader=Loader))
+            documents = list(yaml.load_all(text, Loader=ManifestLoader))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             line = f", line {mark.line + 1}" if mark is not None else ""

@@ -4,7 +4,7 @@ One pure decision, made by the webhook and by the controller. A policy applies t
 it lists and whose label names it, so neither side can choose alone. Among the `allow` patterns that
 match, the most specific decides the class: first by the number of characters before the first
 wildcard (the namespace's name counts, once put in), then by fewer `**`, then by fewer `*`, then by
-more characters that are not wildcards, then by the order in the policy.
+more characters that are not wildcards, then by the order in the policy. Pure.
 """
 
 from __future__ import annotations
@@ -126,48 +126,48 @@ class Matcher:
         """By provider."""
         self._refused: dict[tuple[str, str | None], Refused] = {}
 
-    def decide(self, provider: str, account: str | None, reference: str) -> Allowed | Refused:
+    def decide(self, scheme: str, account: str | None, reference: str) -> Allowed | Refused:
         """Whether the namespace may have `reference`."""
         try:
-            canonical = canonicalise(provider, reference)
+            canonical = canonicalise(scheme, reference)
         except ReferenceRejected as rejected:
             return Refused(reason=Reason.BAD_REFERENCE, message=str(rejected))
-        if namespace_of(provider, canonical) not in {None, self._namespace}:
+        if namespace_of(scheme, canonical) not in {None, self._namespace}:
             return Refused(
                 reason=Reason.NOT_ALLOWED,
                 message=f"it is not in namespace {self._namespace}, and no policy can allow that",
             )
-        matches = self._matches(provider, canonical)
+        matches = self._matches(scheme, canonical)
         if account is not None:
             matches = [match for match in matches if match.source.account == account]
         if not matches:
-            return self._not_allowed(provider, account)
+            return self._not_allowed(scheme, account)
         accounts = sorted({match.source.account for match in matches})
         if len(accounts) > 1:
-            return _ambiguous(self._policy, accounts, provider, written(provider, canonical))
-        missing = self._missing(accounts[0], provider)
+            return _ambiguous(self._policy, accounts, scheme, written(scheme, canonical))
+        missing = self._missing(accounts[0], scheme)
         if missing is not None:
             return missing
         return _allowed(self._policy, min(matches, key=lambda match: match.rank).source)
 
-    def matching(self, provider: str, account: str | None, reference: str) -> list[MatchedRule]:
+    def matching(self, scheme: str, account: str | None, reference: str) -> list[MatchedRule]:
         """The patterns that match a canonical reference, the one that decides first. `account`
         None: of all accounts.
         """
         found = [
             match
-            for match in self._matches(provider, reference)
+            for match in self._matches(scheme, reference)
             if account in {None, match.source.account}
         ]
         return [
-            MatchedRule(source=match.rank[-1], pattern=f"{provider}:{match.pattern}")
+            MatchedRule(source=match.rank[-1], pattern=f"{scheme}:{match.pattern}")
             for match in sorted(found, key=lambda match: match.rank)
         ]
 
-    def _matches(self, provider: str, reference: str) -> list[_Match]:
-        heads = self._heads.get(provider)
+    def _matches(self, scheme: str, reference: str) -> list[_Match]:
+        heads = self._heads.get(scheme)
         if heads is None:
-            heads = self._heads[provider] = _heads(self._policy, self._namespace, provider)
+            heads = self._heads[scheme] = _heads(self._policy, self._namespace, scheme)
         return [
             _Match(source=source, pattern=pattern, rank=(*rank(pattern), order))
             for head in heads.starting(reference)
@@ -175,26 +175,26 @@ class Matcher:
             if matches(pattern, reference)
         ]
 
-    def _missing(self, account: str, provider: str) -> Refused | None:
+    def _missing(self, account: str, scheme: str) -> Refused | None:
         """Why an account that the policy names can't be asked; None: it can."""
         found = self._policies.accounts.get(account)
-        if found is not None and found.serves(provider):
+        if found is not None and found.serves(scheme):
             return None
         if found is None and account in self._policies.unreadable_accounts:
             return _unreadable(f"SecretAccount {account}", brief="a SecretAccount of the policy")
         return Refused(
             reason=Reason.UNKNOWN_ACCOUNT,
             message=(
-                f"there is no SecretAccount {account} for provider {provider}. An admin must create"
+                f"there is no SecretAccount {account} for provider {scheme}. An admin must create"
                 " it"
             ),
             brief=f"policy {self._policy.name} names a SecretAccount that does not exist{ASK}",
         )
 
-    def _not_allowed(self, provider: str, account: str | None) -> Refused:
-        asked = (provider, account)
+    def _not_allowed(self, scheme: str, account: str | None) -> Refused:
+        asked = (scheme, account)
         if asked not in self._refused:
-            self._refused[asked] = _not_allowed(self._policy, self._namespace, provider, account)
+            self._refused[asked] = _not_allowed(self._policy, self._namespace, scheme, account)
         return self._refused[asked]
 
 
@@ -292,8 +292,8 @@ class _Heads:
         return [head for head in found if head in self.patterns]
 
 
-def _heads(policy: SecretPolicy, namespace: str, provider: str) -> _Heads:
-    prefix = provider + ":"
+def _heads(policy: SecretPolicy, namespace: str, scheme: str) -> _Heads:
+    prefix = scheme + ":"
     patterns: dict[str, list[tuple[int, SourceRule, str]]] = {}
     for order, source in enumerate(policy.spec.sources):
         for allow in source.allow:
@@ -326,11 +326,11 @@ def _allowed(policy: SecretPolicy, source: SourceRule) -> Allowed:
 
 
 def _ambiguous(
-    policy: SecretPolicy, accounts: Sequence[str], provider: str, reference: str
+    policy: SecretPolicy, accounts: Sequence[str], scheme: str, reference: str
 ) -> Refused:
     outline = f"policy {policy.name} allows it from"
     shown = accounts[:MOST_SHOWN]
-    examples = " or ".join(f'"{provider}@{name}:{reference}"' for name in shown)
+    examples = " or ".join(f'"{scheme}@{name}:{reference}"' for name in shown)
     return Refused(
         reason=Reason.AMBIGUOUS_ACCOUNT,
         message=f"{outline} the accounts {_few(accounts)}. Name one of them: {examples}",
@@ -347,9 +347,7 @@ def _unreadable(what: str, *, brief: str | None = None) -> Refused:
     )
 
 
-def _not_allowed(
-    policy: SecretPolicy, namespace: str, provider: str, account: str | None
-) -> Refused:
+def _not_allowed(policy: SecretPolicy, namespace: str, scheme: str, account: str | None) -> Refused:
     sources = [source for source in policy.spec.sources if account in {None, source.account}]
     if account is not None and not sources:
         known = sorted({source.account for source in policy.spec.sources})
@@ -360,22 +358,22 @@ def _not_allowed(
             brief=outline + ASK,
         )
     patterns = [allow.replace(NAMESPACE, namespace) for source in sources for allow in source.allow]
-    shown = [*_as_in_annotations(dict.fromkeys(patterns), provider, namespace)]
+    shown = [*_as_in_annotations(dict.fromkeys(patterns), scheme, namespace)]
     allowed = (
-        f". Allowed: {_few(shown)}" if shown else f". It allows no secrets of provider {provider}"
+        f". Allowed: {_few(shown)}" if shown else f". It allows no secrets of provider {scheme}"
     )
     outline = f"policy {policy.name} does not allow this secret in namespace {namespace}"
     return Refused(reason=Reason.NOT_ALLOWED, message=outline + allowed, brief=outline + ASK)
 
 
-def _as_in_annotations(patterns: Iterable[str], provider: str, namespace: str) -> Iterator[str]:
+def _as_in_annotations(patterns: Iterable[str], scheme: str, namespace: str) -> Iterator[str]:
     """Those of a provider that say something of the namespace, once each."""
     told = set()
     for pattern in patterns:
         head, _, text = pattern.partition(":")
-        place = namespace_of(provider, text)
-        if head == provider and (place is None or glob(place, namespace)):
-            annotated = f"{provider}:{written(provider, text)}"
+        place = namespace_of(scheme, text)
+        if head == scheme and (place is None or glob(place, namespace)):
+            annotated = f"{scheme}:{written(scheme, text)}"
             if annotated not in told:
                 told.add(annotated)
                 yield annotated

@@ -22,30 +22,33 @@ _OTHER = "\0"
 Places = frozenset[int]
 
 
-def covers(outer: str, inner: str) -> bool:
-    """Whether `outer` matches each reference that `inner` matches. `{namespace}` counts as text."""
+def compare(outer: str, inner: str) -> tuple[bool, int]:
+    """Whether `outer` matches each reference that `inner` matches, and what it cost to tell: the
+    places that were tried, at least 1. `{namespace}` counts as text.
+    """
     if outer == inner:
-        return True
+        return True, 1
     example = inner.replace(_MANY, "a").replace(_ONE, "")
     if not matches(outer, example):
-        return False  # the usual case, and a quick one
+        return False, 1  # the usual case, and a quick one
     wide, narrow = _tokens(outer), _tokens(inner)
     letters = {token for token in (*wide, *narrow) if len(token) == 1 and token != _ONE}
     letters |= {"/", _OTHER}
     start = (_reached(narrow, {0}), _reached(wide, {0}))
-    seen, open_ = {start}, [start]
+    seen, open_, cost = {start}, [start], 1
     while open_:
         mine, theirs = open_.pop()
         if len(narrow) in mine and len(wide) not in theirs:
-            return False
+            return False, cost
+        cost += len(letters)
         for letter in letters:
             after = (_after(narrow, mine, letter), _after(wide, theirs, letter))
             if after[0] and after not in seen:
                 seen.add(after)
                 open_.append(after)
         if len(seen) > MOST_STEPS:
-            return False
-    return True
+            return False, cost
+    return True, cost
 
 
 def _tokens(pattern: str) -> list[str]:

@@ -132,7 +132,7 @@ def _shortest(number: float) -> str:
     return f"{'-' * sign}{first}{point}{rest}e{'-' if power < 0 else '+'}{abs(power):02}"
 
 
-def _construct(loader: Loader, _: str, node: yaml.Node) -> Iterator[object]:
+def _construct(loader: ManifestLoader, _: str, node: yaml.Node) -> Iterator[object]:
     """Any node; a tag says something of scalars only. In two steps, for an alias may stand in what
     it names.
     """
@@ -151,7 +151,7 @@ def _construct(loader: Loader, _: str, node: yaml.Node) -> Iterator[object]:
         items.extend(loader.construct_object(item) for item in node.value)
 
 
-class Loader(yaml.SafeLoader):
+class ManifestLoader(yaml.SafeLoader):
     """For `yaml.load_all`. Raises yaml.YAMLError."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - yaml's own way to say it

@@ -48,7 +48,7 @@ class LoginEndedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class BearerToken:
     """A bearer token."""
 
     text: str = field(repr=False)
@@ -101,15 +101,17 @@ class Wire:
         return answer if answer.status // 100 == 2 else self._refused(answer)  # noqa: PLR2004 - 2xx
 
 
-class _Attempt:
+class _LoginAttempt:
     """One login, which `run` makes in a thread of its own."""
 
-    def __init__(self, wire: Wire, token: Callable[[Wire], Token | Failed], now: float) -> None:
+    def __init__(
+        self, wire: Wire, token: Callable[[Wire], BearerToken | Failed], now: float
+    ) -> None:
         self.wire = wire
         self.started_at = now
         self.reported = 0
         """Calls that were paid for already."""
-        self.found: Token | Failed = TIMED_OUT
+        self.found: BearerToken | Failed = TIMED_OUT
         self.done = threading.Event()
         self._token = token
 
@@ -158,10 +160,10 @@ class LibraryLogin:
         self._monotonic = monotonic
         self._close = close
         self._limit_s = limit_s
-        self._hanging: _Attempt | None = None
+        self._hanging: _LoginAttempt | None = None
         """An attempt that took too long, and may still end."""
 
-    def ask(self) -> Asked[Token]:
+    def ask(self) -> Asked[BearerToken]:
         now = self._monotonic()
         attempt = self._attempt(now)
         self._hanging = None
@@ -174,19 +176,19 @@ class LibraryLogin:
         left_s = attempt.wire.lasts_s - (now - attempt.started_at)
         return Asked(calls=calls, credential=found, lasts_s=min(max(left_s, LEAST_S), LONGEST_S))
 
-    def _attempt(self, now: float) -> _Attempt:
+    def _attempt(self, now: float) -> _LoginAttempt:
         """The one that hangs; or a new one, where there is none, or it was given up."""
         hanging = self._hanging
         if hanging is not None and not self._given_up(hanging, now):
             return hanging
-        attempt = _Attempt(self._wire(), self._token, now)
+        attempt = _LoginAttempt(self._wire(), self._token, now)
         if self._threads.start(attempt.run):
             return attempt
         if hanging is None:
             attempt.done.set()  # at once, as one that took too long
         return hanging or attempt
 
-    def _given_up(self, hanging: _Attempt, now: float) -> bool:
+    def _given_up(self, hanging: _LoginAttempt, now: float) -> bool:
         """It makes no more calls then, and what it made is paid for."""
         if hanging.done.is_set() or now - hanging.started_at < GIVEN_UP * self._limit_s:
             return False
@@ -201,7 +203,7 @@ class LibraryLogin:
 class Entrance:
     """How accounts of one cloud log in."""
 
-    token: Callable[[Wire], Token | Failed]
+    token: Callable[[Wire], BearerToken | Failed]
     refused: Callable[[Answer], Failed]
     """What an answer means that is no success."""
     most_calls: int
@@ -215,7 +217,7 @@ class Entrance:
 def open_under_login(
     opening: Opening,
     entrance: Entrance,
-    source: Callable[[Http, Callable[[], Token]], Source],
+    source: Callable[[Http, Callable[[], BearerToken]], Source],
     *,
     ca_file: Path | None,
     patience: Patience | None,
@@ -239,7 +241,7 @@ def open_under_login(
         most_calls = entrance.most_calls
         return Wire(http, entrance.refused, most_calls=most_calls, observer=opening.observer)
 
-    def login() -> Login[Token]:
+    def login() -> Login[BearerToken]:
         asking = LibraryLogin(
             entrance,
             wire,

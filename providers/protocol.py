@@ -19,7 +19,7 @@ class FetchRequest:
 
     reference: str
     known_version: str | None = None
-    """The version held already: the answer may be NotModified. None: the value is wanted anyway."""
+    """The stored version: the answer may be NotModified. None: the value is wanted anyway."""
     known_incarnation: str | None = None
     """Of `known_version`. NotModified is said of this incarnation only; None: of no known one."""
     version: str | None = None
@@ -67,7 +67,7 @@ class Unversioned:
 
     value: SecretBytes
     confirms_only: bool = False
-    """Whether it may only confirm what is held: it is of a server that may lag behind."""
+    """Whether it may only confirm what is stored: it is of a server that may lag behind."""
     evidence: Evidence | None = None
     """None: the answer confirms the value."""
 

@@ -1,5 +1,5 @@
 """References to secrets: accepted or rejected, never repaired, so that what policy matched is what
-goes on the wire.
+goes on the wire. Pure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def parse_source(raw: str) -> SourceRequest:
     head, colon, rest = raw.partition(":")
     if not colon:
         raise ReferenceRejected(f'"{shown(raw)}" has no provider. Allowed: {SHAPE}')
-    provider, at, account = head.partition("@")
+    scheme, at, account = head.partition("@")
     reference, hash_sign, name = rest.partition("#")
     if at and not ACCOUNT.fullmatch(account):
         raise ReferenceRejected(
@@ -43,9 +43,9 @@ def parse_source(raw: str) -> SourceRequest:
             f" /, at most {MOST_PROPERTY} characters in total, where each / counts as two"
         )
     return SourceRequest(
-        provider=provider,
+        scheme=scheme,
         account=account if at else None,
-        reference=_as_written(provider, reference),
+        reference=_as_written(scheme, reference),
         property=name if hash_sign else None,
     )
 
@@ -54,34 +54,33 @@ def in_namespace(source: SourceRequest, namespace: str) -> SourceRequest:
     """The same with the canonical reference: where the scheme is of objects in the pod's namespace,
     that namespace is put in here and nowhere else.
     """
-    scheme = SCHEMES.get(source.provider)
-    if scheme is None or scheme.local is None:
+    known = SCHEMES.get(source.scheme)
+    if known is None or known.local is None:
         return source
     return source.replace(reference=f"{namespace}/{source.reference}")
 
 
-def namespace_of(provider: str, reference: str) -> str | None:
+def namespace_of(scheme: str, reference: str) -> str | None:
     """The namespace whose pods alone may have a canonical reference; None: policy alone decides."""
-    scheme = SCHEMES.get(provider)
-    if scheme is None or scheme.local is None:
+    known = SCHEMES.get(scheme)
+    if known is None or known.local is None:
         return None
     return reference.partition("/")[0]
 
 
-def written(provider: str, reference: str) -> str:
+def written(scheme: str, reference: str) -> str:
     """A canonical reference as an annotation gives it."""
-    return reference if namespace_of(provider, reference) is None else reference.partition("/")[2]
+    return reference if namespace_of(scheme, reference) is None else reference.partition("/")[2]
 
 
-def canonicalise(provider: str, raw: str) -> str:
-    r"""`raw` itself when it is a canonical reference of the scheme `provider`; else
-    ReferenceRejected.
+def canonicalise(scheme: str, raw: str) -> str:
+    r"""`raw` itself when it is a canonical reference of `scheme`; else ReferenceRejected.
 
     Accepts no empty, `.` or `..` segments, and no `%`, `?`, `\`, control or non-ASCII characters.
     A provider refuses more, such as ARNs and names that lead from one store to another.
     """
-    scheme = _scheme(provider)
-    scheme.check(raw)
+    known = _scheme(scheme)
+    known.check(raw)
     segments = raw.removeprefix("/").split("/")
     if any(segment in {"", ".", ".."} for segment in segments):
         raise ReferenceRejected(
@@ -90,14 +89,14 @@ def canonicalise(provider: str, raw: str) -> str:
     return raw
 
 
-def _scheme(provider: str) -> Scheme:
-    scheme = SCHEMES.get(provider)
-    if scheme is None:
+def _scheme(scheme: str) -> Scheme:
+    known = SCHEMES.get(scheme)
+    if known is None:
         raise ReferenceRejected(
-            f'"{shown(provider)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}'
-            f"{nearest_scheme(provider)}"
+            f'"{shown(scheme)}" is not a valid provider. Allowed: {", ".join(SCHEMES)}'
+            f"{nearest_scheme(scheme)}"
         )
-    return scheme
+    return known
 
 
 def nearest_scheme(word: str) -> str:
@@ -111,10 +110,10 @@ def nearest_scheme(word: str) -> str:
     return f". Did you mean {names}?"
 
 
-def _as_written(provider: str, raw: str) -> str:
+def _as_written(scheme: str, raw: str) -> str:
     """What an annotation gives."""
-    local = _scheme(provider).local
+    local = _scheme(scheme).local
     if local is None:
-        return canonicalise(provider, raw)
+        return canonicalise(scheme, raw)
     local(raw)
     return raw

@@ -1,4 +1,4 @@
-"""The providers. A new one is a folder beside this file, and its line in `PROVIDERS`."""
+"""The providers. A new one is a folder beside this file, and its line in `PROVIDERS`. Pure."""
 
 from __future__ import annotations
 

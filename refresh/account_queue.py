@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from contract.reasons import FetchFailure
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.model import Task
 
 UNAFFORDABLE_S = 60.0
@@ -27,8 +27,8 @@ UNAFFORDABLE_S = 60.0
 
 
 class Share(IntEnum):
-    """The lanes, each with its weight: while all have work, calls are shared in this proportion;
-    what one does not need the others get.
+    """The groups of tasks, each with its weight: while all have work, they share calls in
+    proportion; what one does not need the others get.
     """
 
     REFUSED = 1
@@ -36,7 +36,7 @@ class Share(IntEnum):
     NEW = 4
     """Never synced: at most a quarter beside those that are kept fresh."""
     KEPT = 12
-    """Held, to be kept fresh."""
+    """Stored, to be kept fresh."""
 
 
 FIRST = float("-inf")
@@ -64,9 +64,11 @@ class Work:
     kind: WorkKind
     tasks: tuple[Task, ...]
     payers: tuple[tuple[str, Share], ...]
-    """Per task: the namespace in whose turn it was picked, and in which lane."""
+    """Per task: the namespace in whose turn it was picked, and its share."""
     reserved: int
     """Provider calls paid."""
+    asked_at: float
+    """When it was begun, in seconds since the epoch: what it answers was true then or later."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class _Picked(NamedTuple):
     task: Task
     kind: WorkKind
     share: Share
-    """The lane it came from."""
+    """The share it came from."""
     charged: float
     """Calls charged to the namespace so far."""
 
@@ -96,7 +98,7 @@ class AccountQueue:
 
     def __init__(
         self,
-        budget: Budget,
+        budget: RateLimit,
         now: float,
         *,
         most_calls: Callable[[WorkKind, tuple[Task, ...]], int],
@@ -111,7 +113,7 @@ class AccountQueue:
         self._generation = 0
         self._fair_queues = {share: FairQueue(self._is_live) for share in Share}
         self._passed = dict.fromkeys(Share, 0.0)
-        """Calls by weight that each lane has had; the least goes next (stride scheduling)."""
+        """Calls by weight that each share has had; the least goes next (stride scheduling)."""
         self._in_flight = 0
         self._short_of = 1
         self._dear: dict[Task, int] = {}
@@ -134,7 +136,7 @@ class AccountQueue:
         taken, self._put_off = self._put_off, []
         return taken
 
-    def change(self, budget: Budget, now: float) -> None:
+    def change(self, budget: RateLimit, now: float) -> None:
         """Applies another budget; what the burst did not pay for is looked at again."""
         self.bucket.change(budget, now)
         for task in self._dear.keys() & self._items.keys():
@@ -144,7 +146,7 @@ class AccountQueue:
     def put(self, task: Task, plan: QueueEntry) -> None:
         """Plans a task, in the place of its former plan; one in flight waits for its `done`."""
         self._generation += 1
-        kind = WorkKind(task.source.identity, task.source.provider, plan.alone or task.by_name)
+        kind = WorkKind(task.source.identity, task.source.scheme, plan.alone or task.by_name)
         item = self._items.get(task)
         if item is None:
             item = self._items[task] = _Planned(plan, kind, self._generation)
@@ -187,7 +189,7 @@ class AccountQueue:
             for one in picked:
                 self._put_back(one, now)
             return None
-        return self._begin(kind, picked, reserved)
+        return self._begin(kind, picked, reserved, wall_now)
 
     def done(
         self,
@@ -236,7 +238,7 @@ class AccountQueue:
         return self.bucket.ready_at(self._short_of, now)
 
     def _ripen(self, now: float) -> None:
-        """Moves what is due from the timers to the lanes."""
+        """Moves what is due from the timers to the shares."""
         while self._timers:
             due_at, generation, task = self._timers[0]
             item = self._items.get(task)
@@ -273,7 +275,7 @@ class AccountQueue:
         return item is not None and item.generation == entry.generation and not item.in_flight
 
     def _gather(self, wall_now: float, allowed: int | None) -> list[_Picked]:
-        """Up to a batch of tasks, in turn; the lane whose turn it is first, then the other."""
+        """Up to a batch of tasks, in turn; the share whose turn it is first, then the others."""
         turns = self._turns()
         first = self._next(turns[0], wall_now, None, 1.0) if turns else None
         if first is None:
@@ -293,7 +295,7 @@ class AccountQueue:
     def _next(
         self, share: Share, wall_now: float, kind: WorkKind | None, calls: float
     ) -> _Picked | None:
-        """Pops a task, held so that another of its namespaces does not pick it as well."""
+        """Pops a task, and marks it so that another of its namespaces does not pick it as well."""
         found = self._fair_queues[share].pop(wall_now, kind)
         if found is None:
             return None
@@ -303,7 +305,7 @@ class AccountQueue:
         return _Picked(namespace, task, kind, share, calls)
 
     def _turns(self) -> list[Share]:
-        """The lanes with work, the one whose turn it is first."""
+        """The shares with work, the one whose turn it is first."""
         return sorted(
             (share for share, fair_queue in self._fair_queues.items() if fair_queue),
             key=lambda share: (self._passed[share], -share),
@@ -318,7 +320,7 @@ class AccountQueue:
             calls = self._most_calls(kind, tuple(tasks[:count]))
         return count, calls
 
-    def _begin(self, kind: WorkKind, picked: list[_Picked], reserved: int) -> Work:
+    def _begin(self, kind: WorkKind, picked: list[_Picked], reserved: int, wall_now: float) -> Work:
         self._short_of = 1
         self._in_flight += 1
         for one in picked:
@@ -331,10 +333,11 @@ class AccountQueue:
             tasks=tuple(one.task for one in picked),
             payers=tuple((one.namespace, one.share) for one in picked),
             reserved=reserved,
+            asked_at=wall_now,
         )
 
     def _pass(self, share: Share, calls: int) -> None:
-        """Notes what a lane had. One without work saves nothing up: it comes back level."""
+        """Notes what a share had. One without work saves nothing up: it comes back level."""
         self._passed[share] += calls / share
         level = self._passed[share]
         for other, fair_queue in self._fair_queues.items():

@@ -60,7 +60,7 @@ def weight(state: SnapshotState, demanded: Demanded, value: SecretBytes) -> Weig
     if state.served is None or not demanded.used:
         return None
     names = [item.member for item in demanded.used]
-    gone = properties.held(state.served.value.reveal(), names) - properties.held(
+    gone = properties.present(state.served.value.reveal(), names) - properties.present(
         value.reveal(), names
     )
     rules = demanded.rules
@@ -76,7 +76,7 @@ def weighed(state: SnapshotState, demanded: Demanded) -> Weighed | None:
     identity = versions.held_back(state)
     if identity is None:
         return None
-    kept = versions.held(state, identity)
+    kept = versions.stored(state, identity)
     found = None if kept is None else weight(state, demanded, kept.value)
     if kept is None and demanded.used:
         found = Weight(

@@ -1,4 +1,6 @@
-"""The provider calls that an account may make: a token bucket that is paid before the calls."""
+"""The provider calls that an account may make: a token bucket that is paid before the calls.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class RateLimit:
     """What an admin allows one account: calls per second, and calls at once (both > 0)."""
 
     calls_per_second: float
@@ -22,17 +24,17 @@ class Bucket:
 
     __slots__ = ("_at", "_budget", "_reserved", "_tokens")
 
-    def __init__(self, budget: Budget, now: float) -> None:
+    def __init__(self, budget: RateLimit, now: float) -> None:
         self._budget = budget
         self._tokens = float(budget.burst)
         self._reserved = 0
         self._at = now
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> RateLimit:
         return self._budget
 
-    def change(self, budget: Budget, now: float) -> None:
+    def change(self, budget: RateLimit, now: float) -> None:
         """Applies another budget from now on; what is saved up shrinks to the new burst."""
         self._fill(now)
         self._budget = budget

@@ -37,11 +37,11 @@ def answered(
         return at
     if evidence.doubt is None:
         return at if known is None else max(known, at)
-    held = versions.held(state, identity)
-    if held is None:
+    kept = versions.stored(state, identity)
+    if kept is None:
         return at
-    if held is not state.served:
-        return min(at, held.fetched_at)
+    if kept is not state.served:
+        return min(at, kept.fetched_at)
     return None if known is None else min(at, known, known_or_old(state.last_success))
 
 

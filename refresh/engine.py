@@ -1,4 +1,4 @@
-"""The driver: runs the fleet's fetches in threads, writes what changed, and wakes when due."""
+"""The driver: runs all fetches in threads, writes what changed, and wakes when due."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from typing import TYPE_CHECKING
 from contract.reasons import FetchFailure
 from contract.snapshot_format import is_incarnation, is_version
 from providers.protocol import Failed, Fetched, Material, NotModified
+from providers.unopened import UnopenedSource
 from refresh.manager import SnapshotManager
 from refresh.model import Moment
 from refresh.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from random import Random
 
     from contract.ages import Entry
     from providers.protocol import FetchRequest, FetchResult, Source
     from refresh.account_queue import Work
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.model import Demanded, OperatorSpec, SnapshotKey, SnapshotState
     from refresh.sink import Publication, Sink
     from refresh.write_queue import Job, WriteParts
     from workqueue.clock import Clock
+
+    Ask = Callable[[str, Callable[[], Fetched]], Awaitable[Fetched]]
+    """Runs one blocking fetch of an account and answers what it answered. The first argument is the
+    account's name.
+    """
 
 THREADS = 4
 """Fetches in progress per account; why so many: docs/design/005."""
@@ -45,7 +51,7 @@ class Engine:
     """Keeps the demanded snapshots fresh while `run` runs.
 
     All methods belong to the loop's thread. `sources(account, identity, provider)` opens a Source;
-    the engine keeps one of each and closes it at the end.
+    the engine keeps one of each and closes it at the end. `ask` runs what blocks.
     """
 
     def __init__(
@@ -58,8 +64,10 @@ class Engine:
         cluster: str,
         observer: Observer | None = None,
         drain_s: float = DRAIN_S,
+        ask: Ask | None = None,
     ) -> None:
         self._open = sources
+        self._ask: Ask = in_thread if ask is None else ask
         self._opened: dict[tuple[str, str, str], Source] = {}
         self._sink = sink
         self._clock = clock
@@ -76,7 +84,7 @@ class Engine:
         self._closing = False
         self._broken: BaseException | None = None
 
-    def govern(self, budgets: Mapping[str, Budget]) -> None:
+    def govern(self, budgets: Mapping[str, RateLimit]) -> None:
         """Sets the accounts that may be called, whole. Without a budget nothing is fetched."""
         self._manager.govern(budgets, self._now())
         self._wake()
@@ -97,9 +105,9 @@ class Engine:
         self._manager.operate(key, wanted, self._now())
         self._wake()
 
-    def changed(self, provider: str, reference: str) -> None:
+    def changed(self, scheme: str, reference: str) -> None:
         """Fetches a source soon: something about it changed."""
-        self._manager.changed(provider, reference, self._now())
+        self._manager.changed(scheme, reference, self._now())
         self._wake()
 
     def withdraw(self, key: SnapshotKey) -> None:
@@ -158,7 +166,7 @@ class Engine:
                 await self._pause(self._fetching, wait_s, stopping)
             await self._finish(writers)
         finally:
-            tasks = (stopping, *writers, *self._under_way())
+            tasks = (stopping, *writers, *self._in_flight())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -172,23 +180,23 @@ class Engine:
         self._manager.states.tick(at)
         next_at = self._manager.states.ticks_at(at)
         for account in self._manager.accounts:
-            under_way = self._fetches.setdefault(account, set())
-            while len(under_way) < THREADS:
+            in_flight = self._fetches.setdefault(account, set())
+            while len(in_flight) < THREADS:
                 work = self._manager.pick(account, at)
                 if work is None:
                     next_at = min(next_at, self._manager.next_at(account, at))
                     break
                 fetch = asyncio.create_task(self._fetch(account, work))
-                under_way.add(fetch)
-                fetch.add_done_callback(under_way.discard)
+                in_flight.add(fetch)
+                fetch.add_done_callback(in_flight.discard)
                 fetch.add_done_callback(self._ended)
         return max(0.0, next_at - at.mono)
 
     async def _fetch(self, account: str, work: Work) -> None:
         requests = self._manager.requests(work)
-        source = self._source(account, work.kind.identity, work.kind.provider)
+        source = self._source(account, work.kind.identity, work.kind.scheme)
         asking = partial(_ask, source, requests, work.reserved)
-        fetched = await _in_thread(f"fetch-{account}", asking)
+        fetched = await self._ask(account, asking)
         self._manager.finish(account, work, fetched, self._now())
         self._wake()
 
@@ -232,7 +240,7 @@ class Engine:
             await self._sink.status(key, state)
 
     async def _finish(self, writers: list[asyncio.Task[None]]) -> None:
-        if fetches := self._under_way():
+        if fetches := self._in_flight():
             await asyncio.wait(fetches, timeout=self._drain_s)
         self._closing = True
         self._wake()
@@ -242,8 +250,8 @@ class Engine:
             if taken is not None:
                 await self._write_job(*taken)
 
-    def _under_way(self) -> list[asyncio.Task[None]]:
-        return [fetch for under_way in self._fetches.values() for fetch in under_way]
+    def _in_flight(self) -> list[asyncio.Task[None]]:
+        return [fetch for in_flight in self._fetches.values() for fetch in in_flight]
 
     async def _pause(
         self, event: asyncio.Event, wait_s: float, *others: asyncio.Task[bool]
@@ -272,14 +280,14 @@ class Engine:
             self._manager.states.rewind(back_s, at)
         return at
 
-    def _source(self, account: str, identity: str, provider: str) -> Source:
-        name = (account, identity, provider)
+    def _source(self, account: str, identity: str, scheme: str) -> Source:
+        name = (account, identity, scheme)
         source = self._opened.get(name)
         if source is None:
             try:
-                source = self._opened[name] = self._open(account, identity, provider)
+                source = self._opened[name] = self._open(account, identity, scheme)
             except Exception as error:  # noqa: BLE001 - one account that can't be opened stops no other
-                return _Unopened(type(error).__name__)
+                return UnopenedSource(type(error).__name__)  # tried again at the next fetch
         return source
 
     def _close(self) -> None:
@@ -287,27 +295,9 @@ class Engine:
             source.close()
 
 
-class _Unopened:
-    """In the place of a source that could not be opened; it is tried again each time."""
-
-    batch_limit = 1
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
-        return len(requests)
-
-    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        failed = Failed(reason=FetchFailure.UNAVAILABLE, code=self._code)
-        return Fetched(results=(failed,) * len(requests), calls=0)
-
-    def close(self) -> None: ...
-
-
-async def _in_thread(name: str, asking: Callable[[], Fetched]) -> Fetched:
-    """What it answers. When this is cancelled, that goes on, and the end of the process does not
-    wait for it, as it does for the threads of an executor.
+async def in_thread(account: str, asking: Callable[[], Fetched]) -> Fetched:
+    """What it answers, asked in a thread of its own. When this is cancelled, that goes on, and the
+    end of the process does not wait for it, as it does for the threads of an executor.
     """
     answer: Future[Fetched] = Future()
     answer.set_running_or_notify_cancel()
@@ -318,7 +308,7 @@ async def _in_thread(name: str, asking: Callable[[], Fetched]) -> Fetched:
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
             answer.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=run, name=f"fetch-{account}", daemon=True).start()
     return await asyncio.wrap_future(answer)
 
 

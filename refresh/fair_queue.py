@@ -26,7 +26,7 @@ class WorkKind(NamedTuple):
     """Tasks of one kind can share a batch, unless they are `alone`."""
 
     identity: str
-    provider: str
+    scheme: str
     alone: bool
 
 
@@ -43,7 +43,7 @@ class Ready(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Queue:
+class _NamespaceQueue:
     """One namespace's ready work."""
 
     heaps: dict[tuple[WorkKind, float], list[Ready]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class FairQueue:
 
     def __init__(self, is_live: Callable[[Ready], bool]) -> None:
         self._is_live = is_live
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, _NamespaceQueue] = {}
         self._ring: deque[str] = deque()
         self._deficits: dict[str, float] = {}
         self._order = 0
@@ -83,7 +83,7 @@ class FairQueue:
         """Makes a task ready in a namespace, whose freshness budget for it is `budget_s`."""
         queue = self._queues.get(namespace)
         if queue is None:
-            queue = self._queues[namespace] = _Queue()
+            queue = self._queues[namespace] = _NamespaceQueue()
             self._ring.append(namespace)
         heap = queue.heaps.setdefault((kind, budget_s), [])
         self._order += 1

@@ -1,4 +1,6 @@
-"""What is asked of the providers, and for whom: tasks, and one schedule per account. No I/O."""
+"""What is asked of the providers, and for whom: tasks, and one schedule per account.
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from providers.protocol import Fetched, FetchRequest, FetchResult, Source
     from refresh.account_queue import Work
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.fair_queue import WorkKind
     from refresh.model import Demanded, Moment, SnapshotKey, SnapshotState, Task
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     """The source for an account, an identity and a provider, opened once and kept."""
 
 REFUSALS = frozenset({FetchFailure.ABSENT, FetchFailure.DENIED})
-"""After one of these a source that was never synced leaves the lane of the new."""
+"""After one of these a source that was never synced leaves the share of the new."""
 SOON_S = 5.0
 """Between two fetches of a source that somebody changes again and again."""
 
@@ -54,7 +56,7 @@ class FetchTask:
 
 
 class FetchTasks:
-    """Tasks by account. States and demands are the fleet's; here they are only read."""
+    """Tasks by account. States and demands are the manager's. They are only read here."""
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class FetchTasks:
         """What is known of a task; None: nobody demands it."""
         return self._tasks.get(task)
 
-    def govern(self, budgets: Mapping[str, Budget], at: Moment) -> None:
+    def govern(self, budgets: Mapping[str, RateLimit], at: Moment) -> None:
         """Sets which accounts may be called, and how much. The whole; what is not in it rests."""
         for account in set(self._account_queues) - set(budgets):
             del self._account_queues[account]
@@ -142,11 +144,11 @@ class FetchTasks:
             known.urgent, known.due_at, known.again = True, at.mono, known.going
             self.put(task)
 
-    def soon(self, provider: str, reference: str, at: Moment) -> None:
+    def soon(self, scheme: str, reference: str, at: Moment) -> None:
         """Asks for a source in its turn, but not within SOON_S of the last time: a change that
         somebody makes many times a second costs others nothing.
         """
-        for task in self._named.get((provider, reference), ()):
+        for task in self._named.get((scheme, reference), ()):
             known = self._tasks[task]
             known.changed = known.going
             known.due_at = min(known.due_at, max(at.mono, known.begun_at + SOON_S))
@@ -223,13 +225,13 @@ class FetchTasks:
             known.due_at = min(known.due_at, max(at.mono, known.begun_at + SOON_S))
             known.changed = False
 
-    def _open(self, account: str, budget: Budget, at: Moment) -> None:
+    def _open(self, account: str, budget: RateLimit, at: Moment) -> None:
         def most_calls(kind: WorkKind, tasks: tuple[Task, ...]) -> int:
-            source = self._sources(account, kind.identity, kind.provider)
+            source = self._sources(account, kind.identity, kind.scheme)
             return source.most_calls([self._request(task) for task in tasks])
 
         def batch_limit(kind: WorkKind) -> int:
-            return self._sources(account, kind.identity, kind.provider).batch_limit
+            return self._sources(account, kind.identity, kind.scheme).batch_limit
 
         self._account_queues[account] = AccountQueue(
             budget, at.mono, most_calls=most_calls, batch_limit=batch_limit
@@ -240,7 +242,7 @@ class FetchTasks:
 
 
 def _name(task: Task) -> tuple[str, str]:
-    return task.source.provider, task.source.reference
+    return task.source.scheme, task.source.reference
 
 
 def _share(task: Task, known: FetchTask, states: list[SnapshotState]) -> Share:

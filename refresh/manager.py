@@ -2,7 +2,7 @@
 plain calls. What is known of each snapshot is in `states`.
 
 Every method takes the time; nothing blocks, sleeps or draws by itself. The engine, the simulation
-in bench and the tests drive this in the same way.
+in bench and the tests drive this in the same way. Pure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from providers.protocol import Fetched, FetchResult
     from refresh.account_queue import Work
-    from refresh.budget import Budget
+    from refresh.budget import RateLimit
     from refresh.fetch_tasks import OpenSource
     from refresh.model import Demanded, Identity, Moment, OperatorSpec, SnapshotKey
     from refresh.observer import Observer
@@ -70,7 +70,7 @@ class SnapshotManager:
         """The accounts that have a budget."""
         return self._fetch_tasks.accounts
 
-    def govern(self, budgets: Mapping[str, Budget], at: Moment) -> None:
+    def govern(self, budgets: Mapping[str, RateLimit], at: Moment) -> None:
         """Sets which accounts may be called, and how much. The whole; what is not in it rests."""
         self._fetch_tasks.govern(budgets, at)
 
@@ -116,9 +116,9 @@ class SnapshotManager:
             self._fetch_tasks.hurry(Task(key.source), at)
         self.states.writes.write(key, at.mono, publish=False, status=True)
 
-    def changed(self, provider: str, reference: str, at: Moment) -> None:
+    def changed(self, scheme: str, reference: str, at: Moment) -> None:
         """Fetches a source soon, because something about it changed."""
-        self._fetch_tasks.soon(provider, reference, at)
+        self._fetch_tasks.soon(scheme, reference, at)
 
     def pick(self, account: str, at: Moment) -> Work | None:
         """The next fetch of an account, already paid; None: nothing is due, or the budget is."""
@@ -155,7 +155,7 @@ class SnapshotManager:
         """Takes the results of one fetch, in the order of the work's tasks."""
         results = self._fetch_tasks.settle(account, work, fetched, at)
         for task, result in zip(work.tasks, results, strict=True):
-            self._finish(task, result, at)
+            self._finish(task, result, min(work.asked_at, at.wall), at)
 
     def _newly_demanded(self, key: SnapshotKey, item: Demanded, at: Moment) -> None:
         if key not in self.states.all:
@@ -215,7 +215,7 @@ class SnapshotManager:
             age = age_s(state.answered_at, at.wall)
             if age is None or age > item.rules.budget_s or state.current is None:
                 continue
-            kept = versions.held(state, state.current)
+            kept = versions.stored(state, state.current)
             if kept is None or versions.is_rejected(state, kept.identity):
                 continue
             if self._received.get(other) != kept.identity:
@@ -231,7 +231,7 @@ class SnapshotManager:
             return self.states.all[key].served is not None
         return False
 
-    def _finish(self, task: Task, result: FetchResult, at: Moment) -> None:
+    def _finish(self, task: Task, result: FetchResult, asked_at: float, at: Moment) -> None:
         known = self._fetch_tasks.get(task)
         if known is None:
             return
@@ -244,7 +244,7 @@ class SnapshotManager:
                 told = naming.told(self.states.all[key], others, result, at.wall)
                 if number == 0:
                     self._observe(task, told)
-                self.states.apply(key, self._event(key, task, told), at)
+                self.states.apply(key, self._event(key, task, told, asked_at), at)
                 if isinstance(told, Material) and not task.by_name:
                     self._receive(key, told)
                 if not known.urgent and not task.by_name:
@@ -288,7 +288,7 @@ class SnapshotManager:
             self._observer.refreshed(task, None, code)
 
     def _event(
-        self, key: SnapshotKey, task: Task, result: Material | NotModified | Failed
+        self, key: SnapshotKey, task: Task, result: Material | NotModified | Failed, asked_at: float
     ) -> StepEvent:
         if isinstance(result, Failed):
             return FetchFailed(
@@ -298,9 +298,15 @@ class SnapshotManager:
                 what_to_do=result.what_to_do,
             )
         if isinstance(result, NotModified):
-            return Unchanged(result.version, result.incarnation, result.evidence, result.warning)
+            return Unchanged(
+                result.version, result.incarnation, result.evidence, result.warning, asked_at
+            )
         return arrivals.arrived(
-            self.states.all[key], self._demanded[key], result, current=not task.by_name
+            self.states.all[key],
+            self._demanded[key],
+            result,
+            current=not task.by_name,
+            answered_at=asked_at,
         )
 
     def _pin(self, key: SnapshotKey, at: Moment) -> None:
@@ -326,8 +332,8 @@ class SnapshotManager:
             return FetchRequest(reference=reference, version=task.version)
         known = self._fetch_tasks.get(task)
         keys = () if known is None else known.keys.values()
-        held = {known_version(self.states.all[key]) for key in keys}
-        version = held.pop() if len(held) == 1 else None
+        identities = {known_version(self.states.all[key]) for key in keys}
+        version = identities.pop() if len(identities) == 1 else None
         if version is None:
             return FetchRequest(reference=reference)
         return FetchRequest(

@@ -1,4 +1,4 @@
-"""The values that the refresh engine works on. Times in seconds since the epoch."""
+"""The values that the refresh engine works on. Times in seconds since the epoch. Pure."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class SourceKey:
 
     account: str
     identity: str
-    provider: str
+    scheme: str
     reference: str
 
     @property
     def snapshot(self) -> str:
         """The name of its snapshot, the same in each namespace."""
-        return snapshot_name(self.account, self.identity, self.provider, self.reference)
+        return snapshot_name(self.account, self.identity, self.scheme, self.reference)
 
 
 @dataclass(frozen=True, slots=True, order=True, weakref_slot=True)
@@ -151,7 +151,7 @@ class SnapshotState:
     served: Kept | None = None
     """None unless `serving` is SERVED."""
     history: tuple[Kept, ...] = ()
-    """Other versions held, highest rank first: good ones, and a candidate that was refused."""
+    """Other stored versions, highest rank first: good ones, and a candidate that was refused."""
     latest: str | None = None
     """The version that the provider last gave as current, served or not."""
     latest_incarnation: str | None = None

@@ -37,9 +37,9 @@ def told(
         return LAGGING
     elsewhere = (name for other in others if (name := _known(other, found.value)) is not None)
     version = known or next(elsewhere, None) or _new(state, now)
-    held = known_version(state)
-    if held is not None and held.version == version:
-        return NotModified(version=version, incarnation=held.incarnation, evidence=found.evidence)
+    before = known_version(state)
+    if before is not None and before.version == version:
+        return NotModified(version=version, incarnation=before.incarnation, evidence=found.evidence)
     return Material(version=version, value=found.value, evidence=found.evidence)
 
 

@@ -39,7 +39,7 @@ class MalformedValueError(ValueError):
         self.code = code
 
 
-class _Number(str):
+class _SpelledNumber(str):
     """A number's spelling in the document."""
 
     __slots__ = ()
@@ -80,7 +80,7 @@ def selected(raw: bytes, properties: Iterable[str]) -> dict[str, bytes]:
     return data
 
 
-def held(raw: bytes, names: Iterable[str]) -> frozenset[str]:
+def present(raw: bytes, names: Iterable[str]) -> frozenset[str]:
     """Those of the named properties that the value has and that are not empty."""
     try:
         document = members(raw)
@@ -123,8 +123,8 @@ def _parsed(text: str) -> object:
     try:
         document: object = json.loads(
             text,
-            parse_int=_Number,
-            parse_float=_Number,
+            parse_int=_SpelledNumber,
+            parse_float=_SpelledNumber,
             parse_constant=_no_constant,
             object_pairs_hook=_object,
         )
@@ -180,7 +180,7 @@ def _text(value: object) -> str:
 
 
 def _compact(value: object) -> str:
-    if isinstance(value, _Number):
+    if isinstance(value, _SpelledNumber):
         return value
     if isinstance(value, str):
         return encode_basestring(value)

@@ -19,7 +19,7 @@ class History:
     """What is kept of a snapshot beside what pods are given. No pod mounts it."""
 
     versions: tuple[Kept, ...] = ()
-    """Other versions held, in the order of the state's history."""
+    """Other stored versions, in the order of the state's history."""
     current: Identity | None = None
     """The version that the provider last gave as current."""
     served_rank: int = 0

@@ -34,7 +34,7 @@ def publication(
     meta = Meta(
         account=source.account,
         identity=source.identity,
-        provider=source.provider,
+        scheme=source.scheme,
         reference=source.reference,
         serving=state.serving,
         version=None if served is None else served.version,
@@ -64,7 +64,7 @@ def secret_data(written: Publication) -> dict[str, bytes]:
 
 
 def history_data(history: History) -> dict[str, bytes]:
-    """The history's keys, in the clear: `meta.json` with all versions held, and `v.<hash of the
+    """The history's keys, in the clear: `meta.json` with all stored versions, and `v.<hash of the
     version>`.
     """
     document: dict[str, object] = {
@@ -117,7 +117,7 @@ def restored(
     cluster counts from when its value was fetched.
     """
     meta, source, history = written.meta, key.source, written.history
-    if not meta.names(source.account, source.identity, source.provider, source.reference):
+    if not meta.names(source.account, source.identity, source.scheme, source.reference):
         raise wire.WireError(f"{META} names another source or identity")
     value = written.values.get(VALUE, SecretBytes(b""))
     if meta.serving is Serving.SERVED and not len(value):
@@ -177,14 +177,14 @@ def _history(data: Mapping[str, bytes]) -> History:
         since = None
     spent = _spent(document)
     try:
-        held = [_kept(item, data) for item in wire.objects(document, "versions")]
+        read_back = [_kept(item, data) for item in wire.objects(document, "versions")]
         latest = wire.optional_text(document, "latest")
         incarnation = wire.optional_text(document, "latest_incarnation")
         rank = int(wire.number(document, "served_rank"))
     except wire.WireError:
         return History(held_since=since, spent=spent)
     return History(
-        versions=tuple(kept for kept in held if len(kept.value)),
+        versions=tuple(kept for kept in read_back if len(kept.value)),
         current=None if latest is None else Identity(latest, incarnation),
         served_rank=rank,
         held_since=since,

@@ -1,6 +1,6 @@
-"""What is known of each snapshot, and what is to be written of it. No I/O.
+"""What is known of each snapshot, and what is to be written of it.
 
-Every method takes the time.
+Every method takes the time. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from refresh.step_events import (
     AlarmKind,
     Publish,
     Report,
-    Retired,
+    RetentionEnded,
     Rewound,
     Tombstoned,
     Withdrawn,
@@ -37,7 +37,7 @@ FORGOTTEN_S = 10.0
 
 
 class States:
-    """The state of every snapshot. `demanded` is the fleet's; here it is only read."""
+    """The state of every snapshot. `demanded` is the manager's. It is only read here."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class States:
     def retire(self, key: SnapshotKey, at: Moment) -> None:
         """Removes all values of a snapshot that is kept only to know revoked ones again."""
         if key in self._states:
-            self.apply(key, Retired(), at)
+            self.apply(key, RetentionEnded(), at)
 
     def republish(self, key: SnapshotKey, at: Moment) -> None:
         """Asks for the snapshot's keys to be written again as they should be."""

@@ -33,11 +33,11 @@ def are_needed(state: SnapshotState, revoked: Collection[str]) -> bool:
 
 def with_revoked(state: SnapshotState, revoked: Collection[str]) -> tuple[Spent, ...]:
     """The digests of the state, and those of the values that are held and revoked now."""
-    held = state.history if state.served is None else (state.served, *state.history)
+    stored = state.history if state.served is None else (state.served, *state.history)
     known = {item.version for item in state.spent}
     new = (
         Spent(version=kept.version, digest=digest(kept.version, kept.value))
-        for kept in held
+        for kept in stored
         if kept.version.startswith(FIRST_SEEN)
         and kept.version in revoked
         and kept.version not in known

@@ -1,6 +1,7 @@
 """One snapshot's life as a pure function: `step(state, event, now) -> (state, effects)`.
 
 `now` is in seconds since the epoch. Nothing here can fail: what the provider did is in the event.
+Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from refresh.step_events import (
     Operated,
     Rechecked,
     Report,
-    Retired,
+    RetentionEnded,
     Rewound,
     Tombstoned,
     Unchanged,
@@ -51,7 +52,7 @@ def step(state: SnapshotState, event: StepEvent, now: float) -> tuple[SnapshotSt
             after, alarms = _failed(before, event, now), _not_usable(before, event)
         case Operated():
             after, alarms = _operated(before, event.wanted, now)
-        case Withdrawn() | Retired():
+        case Withdrawn() | RetentionEnded():
             after, alarms = _emptied(before, event)
         case Tombstoned():
             after, alarms = _tombstoned(before)
@@ -80,7 +81,7 @@ def known_version(state: SnapshotState) -> Identity | None:
         return None
     if versions.is_rejected(state, current) and not versions.is_held_back(state, current):
         return None if state.failures & (state.failures - 1) == 0 else current
-    if current.version in state.revoked or versions.held(state, current) is not None:
+    if current.version in state.revoked or versions.stored(state, current) is not None:
         return current
     return None
 
@@ -246,13 +247,14 @@ def _arrived_by_name(
         refused = versions.with_rejection(state, identity, event.rejection.code)
         alarm = Alarm(AlarmKind.PIN_NOT_SERVED, version, event.rejection.code)
         return replace(refused, reason=event.rejection.reason), [alarm]
+    at = confirmation.moment(event.evidence, event.answered_at, now)
     kept = Kept(
         version=version,
         value=event.material.value,
-        fetched_at=now,
+        fetched_at=at,
         incarnation=identity.incarnation,
     )
-    return confirmation.confirmed(_settled(versions.with_kept(state, kept), now), now), []
+    return confirmation.confirmed(_settled(versions.with_kept(state, kept), now), at), []
 
 
 def _rejected(
@@ -269,7 +271,7 @@ def _rejected(
         alarms.append(Alarm(AlarmKind.REJECTED, identity.version, rejection.code))
     failed = replace(state, reason=rejection.reason, failures=state.failures + 1)
     refused = versions.with_rejection(failed, identity, rejection.code)
-    if rejection.reason is FetchFailure.INVALID and versions.held(state, identity) is None:
+    if rejection.reason is FetchFailure.INVALID and versions.stored(state, identity) is None:
         kept = Kept(
             version=identity.version,
             value=event.material.value,
@@ -282,7 +284,7 @@ def _rejected(
 
 
 def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
-    at = confirmation.moment(event.evidence, None, now)
+    at = confirmation.moment(event.evidence, event.answered_at, now)
     identity = Identity(event.version, event.incarnation)
     answered = replace(
         state,
@@ -348,7 +350,7 @@ def _version(kept: Kept | None) -> str | None:
 
 
 def _emptied(
-    state: SnapshotState, event: Withdrawn | Retired
+    state: SnapshotState, event: Withdrawn | RetentionEnded
 ) -> tuple[SnapshotState, list[Effect]]:
     serving = state.serving if state.served is None else Serving.REVOKED
     alarms: list[Effect] = []

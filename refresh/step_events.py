@@ -1,4 +1,4 @@
-"""What can happen to a snapshot, and what is then to be done: what `step` takes and gives."""
+"""What can happen to a snapshot, and what is then to be done: what `step` takes and gives. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlarmKind(StrEnum):
     REJECTED = "rejected"
     """A new version failed its checks and is not served."""
     CHANGED_IN_PLACE = "changed-in-place"
-    """The provider gave other bytes under an identity that is held already: they are not served."""
+    """The provider gave other bytes under a stored identity: they are not served."""
     SUSPICIOUS = "suspicious"
     """A new version is served whose size or shape is unlike the one before."""
     PIN_NOT_SERVED = "pin-not-served"
@@ -69,7 +69,9 @@ class Arrived:
     """None: nothing is served yet, or nothing of it is in use."""
     current: bool = True
     answered_at: float | None = None
-    """When the provider said so, for a value that another namespace held; None: now."""
+    """Up to when this is known: when the provider was asked, which may be long before its answer
+    came, or when it said so to another namespace. None: now.
+    """
     evidence: Evidence | None = None
     """None: the answer confirms the value."""
 
@@ -84,6 +86,8 @@ class Unchanged:
     """None: the answer confirms the value."""
     warning: str | None = None
     """Of providers.protocol.NotModified."""
+    answered_at: float | None = None
+    """As of Arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,7 @@ class Tombstoned:
 
 
 @dataclass(frozen=True, slots=True)
-class Retired:
+class RetentionEnded:
     """Nobody has used it for its retention, and it is kept for the digests of revoked values only
     (docs/design/025): all values go, as from a revocation.
     """
@@ -143,7 +147,7 @@ StepEvent = (
     | Operated
     | Withdrawn
     | Tombstoned
-    | Retired
+    | RetentionEnded
     | Rechecked
     | Rewound
     | Weighed

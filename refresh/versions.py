@@ -1,4 +1,4 @@
-"""Which of the versions held may be served, and which should be. Pure."""
+"""Which of the stored versions may be served, and which should be. Pure."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ RECORD_BYTES = (1 << 20) - (1 << 17)
 """The served value and all of them together, for they share one Secret of at most 1 MiB."""
 
 
-def held(state: SnapshotState, identity: Identity) -> Kept | None:
-    """The held version of that identity, served or not."""
+def stored(state: SnapshotState, identity: Identity) -> Kept | None:
+    """The stored version of that identity, served or not."""
     return next((kept for kept in _all(state) if kept.identity == identity), None)
 
 
 def same(state: SnapshotState, material: Material) -> Kept | None:
-    """The held version that a material is of, whatever its bytes; None: it is another.
+    """The stored version that a material is of, whatever its bytes; None: it is another.
 
     Where only one of the two knows its incarnation, equal bytes are the same version. Other bytes
     are so only where the provider does not say whose they are.

@@ -1,4 +1,4 @@
-"""How much of a process the clients of one listener may take, and for how long."""
+"""How much of a process the clients of one listener may take, and for how long. Pure."""
 
 from __future__ import annotations
 

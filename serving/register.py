@@ -58,7 +58,7 @@ class Visit:
         """Since when it has waited: its last complete request, or its beginning."""
 
 
-class Queue:
+class ConnectionQueue:
     """The connections of one group that wait for their clients, the longest wait first."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class Register:
             Phase.LINGER: limits.linger_s,
         }
         self._visits: dict[Visit, None] = {}
-        self._waiting: dict[str, Queue] = {}
+        self._waiting: dict[str, ConnectionQueue] = {}
         """By group, without empty ones."""
         self._count: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
@@ -210,7 +210,7 @@ class Register:
 
     def _wait(self, visit: Visit, since: float) -> None:
         visit.since = since
-        self._waiting.setdefault(visit.group, Queue()).add(visit)
+        self._waiting.setdefault(visit.group, ConnectionQueue()).add(visit)
 
     def _unqueue(self, visit: Visit) -> None:
         queue = self._waiting.get(visit.group)

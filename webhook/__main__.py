@@ -26,7 +26,7 @@ from webhook.run import (
     reload_policies,
     run,
 )
-from webhook.settings import Files
+from webhook.settings import CertificateFiles
 from webhook.telemetry import AdmissionLog, LogHandler, Telemetry
 from webhook.tls import Certificate, CertificateError
 from workqueue.clock import SystemClock
@@ -124,7 +124,7 @@ class _Process:
         wanted, telemetry = self._wanted, self._telemetry
         certificates = wanted.certificates
         client_ca = None if wanted.clients is None else wanted.clients.ca
-        if isinstance(certificates, Files):
+        if isinstance(certificates, CertificateFiles):
             certificate = Certificate(certificates.certificate, certificates.key, client_ca)
             telemetry.certificate(certificate.not_after)
             files = Followed(lambda: reload_certificate(certificate, telemetry), wanted.reload_s)

@@ -1,5 +1,5 @@
 """One pure function from pod and policy to verdict: the server's and the command line's, so that
-both say the same.
+both say the same. Pure.
 """
 
 from __future__ import annotations

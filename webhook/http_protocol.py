@@ -69,7 +69,7 @@ class Protocol(HttpToolsProtocol):
             if self.cycle is not None:
                 self.cycle.keep_alive = False
         except httptools.HttpParserError:
-            self.send_400_response("this is no request that can be read\n")
+            self.send_400_response("the request cannot be read\n")
             return
         self._beside_bytes += len(data) - self._fed_body_bytes
         if self._beside_bytes > MOST_HEAD_BYTES:

@@ -175,9 +175,9 @@ def _own_secrets(grants: _Grants) -> frozenset[str]:
     """The names of those that are Kubernetes Secrets of the pod's namespace."""
     sources = (item.secret.source for item in grants.granted)
     return frozenset(
-        written(source.provider, source.reference)
+        written(source.scheme, source.reference)
         for source in sources
-        if namespace_of(source.provider, source.reference) is not None
+        if namespace_of(source.scheme, source.reference) is not None
     )
 
 
@@ -237,7 +237,7 @@ def _grant(
     for request in asked.secrets[:most]:  # which bounds the time that one pod takes
         source = in_namespace(request.source, namespace)
         secret = replace(request, source=source)
-        answer = matcher.decide(source.provider, source.account, source.reference)
+        answer = matcher.decide(source.scheme, source.account, source.reference)
         if isinstance(answer, Refused):
             refusal: str | None = answer.told(known=known)
         else:
@@ -305,7 +305,7 @@ def _variables(asked: PodAnnotations, grants: _Grants) -> tuple[dict[str, Any], 
 def _key(item: _Granted) -> tuple[str, str, str, str]:
     """What a snapshot is named by."""
     source = item.secret.source
-    return item.account, item.identity, source.provider, source.reference
+    return item.account, item.identity, source.scheme, source.reference
 
 
 def _choose(spec: Pod, asked: PodAnnotations) -> tuple[frozenset[str], list[Mistake]]:
@@ -359,7 +359,7 @@ def _snapshots(granted: tuple[_Granted, ...]) -> tuple[PlannedSnapshot, ...]:
             snapshot=snapshot_name(*key),
             account=key[0],
             identity=key[1],
-            provider=key[2],
+            scheme=key[2],
             reference=key[3],
             rules=item.rules,
             files=tuple(files[key]),

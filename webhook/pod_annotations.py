@@ -1,5 +1,5 @@
 """The annotations of one pod, read and checked by themselves: what the team asks for, before policy
-is asked.
+is asked. Pure.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Lifecycle:
         return next((problem for problem in found if problem is not None), None)
 
 
-class _GoneError(Exception):
+class _ClientGoneError(Exception):
     """The client closed before its body was complete. Caught by Mutate."""
 
 
@@ -67,7 +67,7 @@ class Mutate:
             return
         try:
             body = await _read(receive)
-        except _GoneError:
+        except _ClientGoneError:
             return
         if body is None:
             message = f"a review has at most {BODY_LIMIT} bytes"
@@ -131,7 +131,7 @@ async def _receive(receive: Receive) -> Message:
     """The next part of a body."""
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise _GoneError
+        raise _ClientGoneError
     return message
 
 

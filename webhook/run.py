@@ -44,7 +44,7 @@ fit.
 """
 
 
-class Server(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """uvicorn's, but the first signal drains before it ends; a second one ends at once."""
 
     def __init__(
@@ -114,7 +114,7 @@ def make_server(
     *,
     clients: Collection[str] | None,
     telemetry: Telemetry,
-) -> Server:
+) -> DrainingServer:
     """The server, not yet running."""
     config = uvicorn.Config(
         app,
@@ -128,14 +128,16 @@ def make_server(
         proxy_headers=False,
         timeout_graceful_shutdown=10,
     )
-    return Server(config, certificate, lifecycle, drain_s, clients=clients, telemetry=telemetry)
+    return DrainingServer(
+        config, certificate, lifecycle, drain_s, clients=clients, telemetry=telemetry
+    )
 
 
 Part = Callable[[], AbstractAsyncContextManager[None]]
 """Runs beside the server while its block lasts."""
 
 
-async def run(server: Server, bound: socket.socket, parts: Sequence[Part]) -> None:
+async def run(server: DrainingServer, bound: socket.socket, parts: Sequence[Part]) -> None:
     """Serve on `bound` until told to end, with `parts` beside."""
     async with contextlib.AsyncExitStack() as stack:
         for part in parts:

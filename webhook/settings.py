@@ -51,7 +51,7 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class CertificateFiles:
     """A certificate that others make; read again when it changes."""
 
     certificate: Path
@@ -102,7 +102,7 @@ class Settings:
     are watched."""
     kubeconfig: Path | None
     """`KUBECONFIG`: how to reach the API server; None: as the pod we run in."""
-    certificates: Files | Own
+    certificates: CertificateFiles | Own
     clients: Clients | None
     """None, the default: any client may ask for admissions."""
     injection: Injection
@@ -178,8 +178,8 @@ def _certificates(values: Mapping[str, str]) -> list[str]:
     return []
 
 
-def _files(values: Mapping[str, str]) -> Files:
-    return Files(certificate=Path(values["CERT_FILE"]), key=Path(values["KEY_FILE"]))
+def _files(values: Mapping[str, str]) -> CertificateFiles:
+    return CertificateFiles(certificate=Path(values["CERT_FILE"]), key=Path(values["KEY_FILE"]))
 
 
 def _own(values: Mapping[str, str]) -> Own:

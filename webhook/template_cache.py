@@ -1,5 +1,5 @@
 """Remembers what pure functions gave for the annotations of a template, whose pods come many at a
-time.
+time. Pure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an admission came to: values only, shared by the server and the command line."""
+"""What an admission came to: values only, shared by the server and the command line. Pure."""
 
 from __future__ import annotations
 

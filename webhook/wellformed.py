@@ -29,19 +29,19 @@ class _List:
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class _ExactType:
     """A value of one of these types, exactly: in Python `true` is a number too."""
 
     types: tuple[type, ...]
     says: str
 
 
-_Shape = _Object | _List | _Value
+_Shape = _Object | _List | _ExactType
 
-_TEXT = _Value((str,), "a string")
-_NUMBER = _Value((int,), "a whole number")
-_FLAG = _Value((bool,), "true or false")
-_QUANTITY = _Value((str, int, float), "a quantity")
+_TEXT = _ExactType((str,), "a string")
+_NUMBER = _ExactType((int,), "a whole number")
+_FLAG = _ExactType((bool,), "true or false")
+_QUANTITY = _ExactType((str, int, float), "a quantity")
 _ANY = _Object({})
 
 _AMOUNTS = _Object({"cpu": _QUANTITY, "memory": _QUANTITY})
@@ -132,7 +132,7 @@ def _fault(found: object, shape: _Shape, where: str) -> str | None:
     """The first field of another type. `null` is as good as absent, as it is to the API server."""
     if found is None:
         return None
-    if isinstance(shape, _Value):
+    if isinstance(shape, _ExactType):
         return None if type(found) in shape.types else f"{where} must be {shape.says}"
     if isinstance(shape, _List):
         if not isinstance(found, list):

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bench.cluster import admission, agent, controller, reach, restart, start
-from bench.cluster.fleet import Fleet
 from bench.cluster.installed import installed
+from bench.cluster.workload import Workload
 from contract.spelling import suggestion
 from kube.api import Api
 from kube.config import load
@@ -72,11 +72,11 @@ def main(argv: list[str] | None = None) -> int:
                 if name in names:
                     failed += _tried(name, partial(_with_chart, name, settings, provider, words))
     if "restart" in names:
-        fleet = _fleet(words, words.records, RESTART_INTERVAL_S)
-        failed += _tried("restart", partial(restart.run, fleet))
+        workload = _workload(words, words.records, RESTART_INTERVAL_S)
+        failed += _tried("restart", partial(restart.run, workload))
     if "controller" in names:
-        fleet = _fleet(words, words.snapshots, words.interval_s)
-        failed += _tried("controller", partial(controller.run, fleet))
+        workload = _workload(words, words.snapshots, words.interval_s)
+        failed += _tried("controller", partial(controller.run, workload))
     return min(failed, 1)
 
 
@@ -90,8 +90,8 @@ def _tried(name: str, run: Callable[[], None]) -> bool:
     return False
 
 
-def _fleet(words: argparse.Namespace, snapshots: int, interval_s: int) -> Fleet:
-    return Fleet(
+def _workload(words: argparse.Namespace, snapshots: int, interval_s: int) -> Workload:
+    return Workload(
         kubeconfig=Path(os.environ["KUBECONFIG"]),
         snapshots=snapshots,
         namespaces=words.namespaces,

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from bench.cluster.counted import LeaseWrites, read_writes
 from bench.cluster.figures import line, say
-from bench.cluster.fleet import NAME
 from bench.cluster.standing import standing
+from bench.cluster.workload import NAME
 from controller.lease import LEASE
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from bench.cluster.fleet import Fleet
+    from bench.cluster.workload import Workload
     from demo.processes import Process
     from demo.provider import Proxy
 
@@ -33,31 +33,31 @@ WRITES_AIM = 2.0
 """Per namespace and quarter of the freshness budget; one is what ages need."""
 
 
-def run(fleet: Fleet) -> None:
+def run(workload: Workload) -> None:
     """Prints the lines; removes what it made, the definitions apart."""
-    with standing(fleet, quiet=True) as found:
+    with standing(workload, quiet=True) as found:
         lease = LeaseWrites(NAME, LEASE, found.folder / "lease.log")
         try:
-            _measure(fleet, found.controller, found.proxy, lease)
+            _measure(workload, found.controller, found.proxy, lease)
         finally:
             lease.stop()
 
 
-def _measure(fleet: Fleet, controller: Process, proxy: Proxy, lease: LeaseWrites) -> None:
+def _measure(workload: Workload, controller: Process, proxy: Proxy, lease: LeaseWrites) -> None:
     proxy.reset()
     cpu_s, begun = _cpu_s(controller.pid), time.monotonic()
     before, renewals = read_writes(), lease.count()
     memory = []
-    while (elapsed_s := time.monotonic() - begun) < fleet.interval_s:
+    while (elapsed_s := time.monotonic() - begun) < workload.interval_s:
         memory.append(_status_mib(controller.pid, "VmRSS"))
-        time.sleep(max(0.0, min(5.0, fleet.interval_s - elapsed_s)))
+        time.sleep(max(0.0, min(5.0, workload.interval_s - elapsed_s)))
     wrote = read_writes() - before
     renewed = lease.count() - renewals
     counts = proxy.counts().get("default", {})
     cores = (_cpu_s(controller.pid) - cpu_s) / elapsed_s
     _report_memory(controller, memory, cores)
-    _report_calls(fleet, counts, elapsed_s)
-    _report_writes(fleet, wrote, renewed, elapsed_s)
+    _report_calls(workload, counts, elapsed_s)
+    _report_writes(workload, wrote, renewed, elapsed_s)
 
 
 def _report_memory(controller: Process, memory: list[float], cores: float) -> None:
@@ -70,31 +70,31 @@ def _report_memory(controller: Process, memory: list[float], cores: float) -> No
     say(f"CPU {cores:.3f} core")
 
 
-def _report_calls(fleet: Fleet, counts: dict[str, int], elapsed_s: float) -> None:
+def _report_calls(workload: Workload, counts: dict[str, int], elapsed_s: float) -> None:
     calls = sum(counts.values())
-    line("controller-calls", calls / _intervals(fleet, elapsed_s), CALLS_AIM, digits=3)
+    line("controller-calls", calls / _intervals(workload, elapsed_s), CALLS_AIM, digits=3)
     each = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     say(
         f"{calls / elapsed_s * 60:.1f} calls a minute ({each} in {elapsed_s:.0f} s) for"
-        f" {fleet.snapshots} snapshots every {fleet.interval_s} s"
+        f" {workload.snapshots} snapshots every {workload.interval_s} s"
     )
 
 
-def _report_writes(fleet: Fleet, wrote: Counter[str], renewed: int, elapsed_s: float) -> None:
+def _report_writes(workload: Workload, wrote: Counter[str], renewed: int, elapsed_s: float) -> None:
     writes = sum(wrote.values())
-    needed = fleet.namespaces * elapsed_s / (fleet.budget_s / 4)
+    needed = workload.namespaces * elapsed_s / (workload.budget_s / 4)
     line("controller-writes", writes / needed, WRITES_AIM)
     each = ", ".join(f"{count} {name}" for name, count in sorted(wrote.items())) or "none"
     say(
-        f"{writes / elapsed_s * 60:.1f} writes a minute ({each}) in {fleet.namespaces} namespaces,"
-        f" {writes / _intervals(fleet, elapsed_s):.4f} per snapshot and interval; and"
-        f" {renewed / elapsed_s * 60:.1f} a minute of the Lease"
+        f"{writes / elapsed_s * 60:.1f} writes a minute ({each}) in {workload.namespaces}"
+        f" namespaces, {writes / _intervals(workload, elapsed_s):.4f} per snapshot and interval;"
+        f" and {renewed / elapsed_s * 60:.1f} a minute of the Lease"
     )
 
 
-def _intervals(fleet: Fleet, elapsed_s: float) -> float:
+def _intervals(workload: Workload, elapsed_s: float) -> float:
     """One for each snapshot and interval."""
-    return fleet.snapshots * elapsed_s / fleet.interval_s
+    return workload.snapshots * elapsed_s / workload.interval_s
 
 
 def _status_mib(pid: int, field: str) -> float:

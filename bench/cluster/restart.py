@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from bench.cluster import apiserver_metrics
 from bench.cluster.counted import reads
 from bench.cluster.figures import line, say
-from bench.cluster.fleet import NAME
 from bench.cluster.standing import NotReadyError, check, standing, start_controller
+from bench.cluster.workload import NAME
 from controller.snapshot_record import RECORD_TYPE
 from demo.processes import end
 from kube.api import Api
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from bench.cluster.fleet import Fleet
+    from bench.cluster.workload import Workload
 
 AIM_PER_S, AIM_FIRST_S = 1500.0, 5.0
 ROUNDS = 3
@@ -55,21 +55,21 @@ class Restart:
     """Requests for Secrets and ConfigMaps up to the end of the restore, those of others too."""
 
 
-def run(fleet: Fleet) -> None:
+def run(workload: Workload) -> None:
     """Prints the lines; removes what it made, the definitions apart."""
-    with standing(fleet, quiet=False) as found:
+    with standing(workload, quiet=False) as found:
         end([found.controller])
-        say(f"stopped; each snapshot is past its budget in {fleet.budget_s} s")
-        time.sleep(fleet.budget_s + LATE_S)
-        rounds = [_restart(fleet, found.folder / f"{number}.log") for number in range(ROUNDS)]
-    _report(fleet, rounds)
+        say(f"stopped; each snapshot is past its budget in {workload.budget_s} s")
+        time.sleep(workload.budget_s + LATE_S)
+        rounds = [_restart(workload, found.folder / f"{number}.log") for number in range(ROUNDS)]
+    _report(workload, rounds)
 
 
-def _restart(fleet: Fleet, log: Path) -> Restart:
+def _restart(workload: Workload, log: Path) -> Restart:
     """One of them. It ends after the first refreshes, so that most are overdue for the next."""
-    listed_s = asyncio.run(_listed_s(fleet))
+    listed_s = asyncio.run(_listed_s(workload))
     before = reads(apiserver_metrics.read())
-    controller = start_controller(fleet, log)
+    controller = start_controller(workload, log)
     try:
         deadline = time.monotonic() + WITHIN_S
 
@@ -116,35 +116,35 @@ def has_refreshed(said: Json) -> bool:
     return bool(said["event"] == "controller.refreshed" and said["result"] != "failed")
 
 
-async def _listed_s(fleet: Fleet) -> float:
+async def _listed_s(workload: Workload) -> float:
     """On a connection that is open."""
-    async with Api(await load(fleet.kubeconfig), user_agent="lastgood-bench") as api:
+    async with Api(await load(workload.kubeconfig), user_agent="lastgood-bench") as api:
         await api.get("/version")
         begun = time.perf_counter()
         count = 0
         path = SECRETS.path(NAME)
         async for page in api.pages(path, field_selector=f"type={RECORD_TYPE}"):
             count += len(page["items"])
-        if count != fleet.snapshots:
-            raise NotReadyError(f"there are {count} records of {fleet.snapshots} snapshots")
+        if count != workload.snapshots:
+            raise NotReadyError(f"there are {count} records of {workload.snapshots} snapshots")
         return time.perf_counter() - begun
 
 
-def _report(fleet: Fleet, rounds: list[Restart]) -> None:
+def _report(workload: Workload, rounds: list[Restart]) -> None:
     """The quickest round counts: the others show what else this machine does."""
-    lost = [one.snapshots for one in rounds if one.snapshots != fleet.snapshots]
+    lost = [one.snapshots for one in rounds if one.snapshots != workload.snapshots]
     if lost:
-        raise NotReadyError(f"{lost} of {fleet.snapshots} snapshots were restored")
+        raise NotReadyError(f"{lost} of {workload.snapshots} snapshots were restored")
     restored_s = min(one.restored_s for one in rounds)
     first_s = min(one.first_s for one in rounds)
     listed_s = min(one.listed_s for one in rounds)
-    rate = fleet.snapshots / restored_s
+    rate = workload.snapshots / restored_s
     line("restart-restore", AIM_PER_S / rate, 1.0)
-    say(f"{fleet.snapshots} records {restored_s:.2f} s after leading, {rate:.0f} a second")
+    say(f"{workload.snapshots} records {restored_s:.2f} s after leading, {rate:.0f} a second")
     say(f"the same records listed alone: {listed_s:.2f} s, ratio {restored_s / listed_s:.2f}")
     line("restart-first-refresh", first_s / AIM_FIRST_S, 1.0)
     say(f"the first overdue secret was refreshed {first_s:.2f} s after leading; aim 5 s")
-    needed = -(-fleet.snapshots // PAGE) + fleet.namespaces
+    needed = -(-workload.snapshots // PAGE) + workload.namespaces
     asked = min((one.asked for one in rounds), key=lambda found: found.total())
     line("restart-calls", asked.total() / needed, 1.0)
     each = ", ".join(f"{count} {name}" for name, count in sorted(asked.items()))

@@ -1,5 +1,5 @@
-"""A fleet that a controller on this machine serves. Controller, store and proxy are processes here;
-lastgood must not be installed on the cluster.
+"""A workload that a controller on this machine serves. Controller, store and proxy are processes
+here; lastgood must not be installed on the cluster.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from bench.cluster.counted import read_writes
 from bench.cluster.figures import say
-from bench.cluster.fleet import NAME
+from bench.cluster.workload import NAME
 from demo.processes import end, start
 from demo.provider import KEYS, Proxy, launch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.cluster.fleet import Fleet
+    from bench.cluster.workload import Workload
     from demo.processes import Process
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ STILL_S = 10.0
 
 
 class NotReadyError(RuntimeError):
-    """The fleet was not served in time, or the controller ended."""
+    """The workload was not served in time, or the controller ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,36 +49,36 @@ class Standing:
 
 
 @contextmanager
-def standing(fleet: Fleet, *, quiet: bool) -> Iterator[Standing]:
+def standing(workload: Workload, *, quiet: bool) -> Iterator[Standing]:
     """Declares all, and waits until all are served; `quiet`: also until the controller writes
     nothing for a while, which it does only with budgets of many minutes. Removes what it made, the
     definitions apart, and what a run that was killed has left. NotReadyError.
     """
     _define()
-    asyncio.run(fleet.remove())
+    asyncio.run(workload.remove())
     with tempfile.TemporaryDirectory(prefix="lastgood-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        secrets, log = str(fleet.snapshots), folder / "store.log"
+        secrets, log = str(workload.snapshots), folder / "store.log"
         store = launch("bench.cluster.filled_provider", secrets, log=log, within_s=FILLED_S)
         stack.callback(store.stop)
         proxy = Proxy(log=folder / "proxy.log", upstream=store.said["listen"])
         stack.callback(proxy.stop)
-        stack.callback(lambda: asyncio.run(fleet.remove()))
-        asyncio.run(fleet.govern(proxy.addresses["default"]))
+        stack.callback(lambda: asyncio.run(workload.remove()))
+        asyncio.run(workload.govern(proxy.addresses["default"]))
         log = folder / "controller.log"
-        controller = start_controller(fleet, log)
+        controller = start_controller(workload, log)
         stack.callback(end, [controller])
         began = time.monotonic()
-        asyncio.run(fleet.declare())
-        say(f"declared {fleet.snapshots} snapshots in {time.monotonic() - began:.0f} s")
-        _served(fleet, controller, log, quiet=quiet)
+        asyncio.run(workload.declare())
+        say(f"declared {workload.snapshots} snapshots in {time.monotonic() - began:.0f} s")
+        _served(workload, controller, log, quiet=quiet)
         say(f"all served and written {time.monotonic() - began:.0f} s after the first declaration")
         yield Standing(folder=folder, proxy=proxy, controller=controller)
 
 
-def start_controller(fleet: Fleet, log: Path) -> Process:
+def start_controller(workload: Workload, log: Path) -> Process:
     """A controller with the rights of the kubeconfig."""
-    words = ["--namespace", NAME, "--kubeconfig", str(fleet.kubeconfig)]
+    words = ["--namespace", NAME, "--kubeconfig", str(workload.kubeconfig)]
     more = ["--listen", "127.0.0.1:0", "--without-self-check"]
     env = {"PATH": os.environ["PATH"], "HOME": str(log.parent), **KEYS}
     return start([sys.executable, "-m", "controller", *words, *more], env=env, folder=ROOT, log=log)
@@ -97,13 +97,13 @@ def _define() -> None:
         subprocess.run(["kubectl", *words, "-f", CRDS], check=True, stdout=subprocess.DEVNULL)
 
 
-def _served(fleet: Fleet, controller: Process, log: Path, *, quiet: bool) -> None:
+def _served(workload: Workload, controller: Process, log: Path, *, quiet: bool) -> None:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         check(controller, log)
         before = read_writes()
         time.sleep(STILL_S)
         still = not quiet or read_writes() == before
-        if still and asyncio.run(fleet.served()) == fleet.snapshots:
+        if still and asyncio.run(workload.served()) == workload.snapshots:
             return
-    raise NotReadyError(f"not all of {fleet.snapshots} snapshots were served in {READY_S:.0f} s")
+    raise NotReadyError(f"not all of {workload.snapshots} snapshots were served in {READY_S:.0f} s")

@@ -139,7 +139,7 @@ def applied(policies: PolicySet) -> Finding:
 
 def rules(policies: PolicySet) -> Finding:
     """What the lint finds, but for what other lines say."""
-    others = {lint.Rule.UNLISTED_NAMESPACE, lint.Rule.WITHOUT_NAMESPACE}
+    others = {lint.LintRule.UNLISTED_NAMESPACE, lint.LintRule.WITHOUT_NAMESPACE}
     found = [it for it in lint.lint(policies) if it.rule not in others]
     if not found:
         return ok()

@@ -48,7 +48,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckLine:
     """One line. Its decision takes facts by the names of its parameters."""
 
     group: str
@@ -68,7 +68,7 @@ class Check:
 class Line:
     """One check with its finding."""
 
-    check: Check
+    check: CheckLine
     finding: Finding
 
     @property
@@ -76,12 +76,12 @@ class Line:
         return f"{DOCS}#{self.check.name}"
 
 
-def carried_out(checks: Iterable[Check], facts: Mapping[str, object]) -> list[Line]:
+def carried_out(checks: Iterable[CheckLine], facts: Mapping[str, object]) -> list[Line]:
     """Each check on the facts that it needs; without one of them it is skipped."""
     return [Line(check, _decided(check, facts)) for check in checks]
 
 
-def _decided(check: Check, facts: Mapping[str, object]) -> Finding:
+def _decided(check: CheckLine, facts: Mapping[str, object]) -> Finding:
     needed = {name: facts[name] for name in check.needs}
     for fact in needed.values():
         if isinstance(fact, Unknown):

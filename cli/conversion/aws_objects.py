@@ -7,14 +7,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from cli.conversion.wanted import jmes_property, wanted
 from contract.quoted import shown
 
 if TYPE_CHECKING:
     from cli.conversion.fields import Fields
     from cli.conversion.options import Given
-    from cli.conversion.wanted import Accounts, Draft, Supply
+    from cli.conversion.wanted import Draft, DraftAccounts, Supply
 
 _SCHEMES = {
     "secretsmanager": "aws-sm",
@@ -32,7 +32,7 @@ WHO_READS = (
 )
 
 
-def read_aws(parameters: Fields, accounts: Accounts, given: Given, volume: Supply) -> None:
+def read_aws(parameters: Fields, accounts: DraftAccounts, given: Given, volume: Supply) -> None:
     """Its files. Losses are reported."""
     listed = parameters.parsed("objects")
     objects = listed.items("objects")
@@ -42,7 +42,7 @@ def read_aws(parameters: Fields, accounts: Accounts, given: Given, volume: Suppl
     parameters.dropped("usePodIdentity", WHO_READS)
     parameters.dropped("filePermission", PERMISSION)
     parameters.dropped("preferredAddressType", "the controller uses what the cluster's network has")
-    parameters.note(Level.DECIDE, WHO_READS)
+    parameters.note(FieldOutcome.DECIDE, WHO_READS)
     if not objects:
         volume.complete = False
         listed.lost("objects", "this is not a list of objects, so there is nothing to import")
@@ -52,7 +52,9 @@ def read_aws(parameters: Fields, accounts: Accounts, given: Given, volume: Suppl
             volume.complete = False
 
 
-def _account(parameters: Fields, objects: list[Fields], accounts: Accounts, given: Given) -> Draft:
+def _account(
+    parameters: Fields, objects: list[Fields], accounts: DraftAccounts, given: Given
+) -> Draft:
     region, second = parameters.text("region"), parameters.text("failoverRegion")
     arns = (_ARN.fullmatch(item.text("objectName")) for item in objects)
     named = {arn["region"]: None for arn in arns if arn}

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from cli.conversion.aws_objects import PERMISSION, WHO_READS
 from cli.conversion.fields import Fields, read_yaml
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from cli.conversion.wanted import wanted
 from contract.quoted import shown
 
 if TYPE_CHECKING:
     from cli.conversion.fields import Path
     from cli.conversion.options import Given
-    from cli.conversion.wanted import Accounts, Draft, Supply
+    from cli.conversion.wanted import Draft, DraftAccounts, Supply
 
 SUFFIXES = {
     "": "vault.azure.net",
@@ -28,11 +28,11 @@ SUFFIXES = {
 _TENANTS = ("tenantId", "tenantID")
 
 
-def read_azure(parameters: Fields, accounts: Accounts, given: Given, volume: Supply) -> None:
+def read_azure(parameters: Fields, accounts: DraftAccounts, given: Given, volume: Supply) -> None:
     """Its files. Losses are reported."""
     del given  # all that an account needs is in the class
     draft = _account(parameters, accounts, volume)
-    parameters.note(Level.DECIDE, WHO_READS)
+    parameters.note(FieldOutcome.DECIDE, WHO_READS)
     objects = _objects(parameters)
     if not objects:
         volume.complete = False
@@ -57,7 +57,7 @@ def _objects(parameters: Fields) -> list[Fields]:
     return [Fields(parameters.ledger, item, (*path, number)) for number, item in enumerate(node)]
 
 
-def _account(parameters: Fields, accounts: Accounts, volume: Supply) -> Draft:
+def _account(parameters: Fields, accounts: DraftAccounts, volume: Supply) -> Draft:
     vault, cloud = parameters.text("keyvaultName"), parameters.text("cloudName")
     suffix = SUFFIXES.get(cloud.lower())
     if suffix is None:

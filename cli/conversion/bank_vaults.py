@@ -13,7 +13,7 @@ from cli.conversion.wanted import vault_reference, wanted
 if TYPE_CHECKING:
     from cli.conversion.fields import Fields
     from cli.conversion.options import Given
-    from cli.conversion.wanted import Accounts, Draft, Wanted
+    from cli.conversion.wanted import Draft, DraftAccounts, Wanted
 
 PREFIXES = ("vault.security.banzaicloud.io/", "secrets-webhook.security.bank-vaults.io/")
 _REFERENCE = re.compile(r"vault:(?P<path>[^#]+)#(?P<key>[^#]+)(?:#(?P<version>.*))?")
@@ -51,7 +51,7 @@ def words(annotations: Fields) -> dict[str, str]:
     return found
 
 
-def account(annotations: Fields, accounts: Accounts, given: Given) -> Draft:
+def account(annotations: Fields, accounts: DraftAccounts, given: Given) -> Draft:
     """Of the pod's variables. Its annotations are accounted for."""
     names = words(annotations)
 

@@ -10,10 +10,9 @@ from pydantic import ValidationError
 
 from api.account import SecretAccount
 from api.policy import SecretPolicy
-from cli.arguments import IMAGE
 from cli.conversion import policies as written
-from cli.conversion.policies import Used
-from cli.conversion.report import Level
+from cli.conversion.policies import UsedSecrets
+from cli.conversion.report import FieldOutcome
 from policy.match import PolicySet
 from providers.registry import PROVIDERS
 from schema.error_messages import explain
@@ -26,14 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cli.conversion.pods import Converted
-    from cli.conversion.report import Report
-    from cli.conversion.wanted import Accounts, Draft, Wanted
+    from cli.conversion.report import ImportReport
+    from cli.conversion.wanted import Draft, DraftAccounts, Wanted
+
+_IMAGE = "lastgood/agent"
+"""Of a pod that is decided on and not kept."""
 
 
 class Checked:
     """Accounts and policies that a cluster would take."""
 
-    def __init__(self, accounts: Accounts, report: Report) -> None:
+    def __init__(self, accounts: DraftAccounts, report: ImportReport) -> None:
         self.report = report
         self.accounts: list[dict[str, Any]] = []
         self.objects: list[dict[str, Any]] = []
@@ -51,7 +53,7 @@ class Checked:
     def has(self, draft: Draft) -> bool:
         return draft.name in self._accounts
 
-    def qualified(self, used: Used) -> set[str]:
+    def qualified(self, used: UsedSecrets) -> set[str]:
         """The schemes for which a namespace has several accounts."""
         count: dict[str, int] = {}
         for name in used.allow:
@@ -59,7 +61,7 @@ class Checked:
                 count[scheme.name] = count.get(scheme.name, 0) + 1
         return {scheme for scheme, number in count.items() if number > 1}
 
-    def take(self, namespace: str, used: Used) -> None:
+    def take(self, namespace: str, used: UsedSecrets) -> None:
         """The policy of a namespace, or a line of the report."""
         document = written.policy(namespace, used)
         of = f"SecretPolicy {document['metadata']['name']}"
@@ -67,13 +69,13 @@ class Checked:
             policy = SecretPolicy.model_validate(document)
         except ValidationError as error:
             for problem in explain(SecretPolicy, error):
-                self.report.add(Level.REFUSED, of, "", problem)
+                self.report.add(FieldOutcome.REFUSED, of, "", problem)
             return
         self._policies[policy.name] = policy
         self._labels[namespace] = policy.name
         self.objects += [document, written.namespace_object(namespace)]
         self.report.add(
-            Level.DECIDE,
+            FieldOutcome.DECIDE,
             of,
             f"spec.classes.{written.CLASS}",
             "compare its times with what the other tool had, and the account's budget with its use",
@@ -82,7 +84,9 @@ class Checked:
     def _account(self, draft: Draft) -> None:
         of = f"SecretAccount {draft.name}"
         if draft.missing is not None:
-            self.report.add(Level.REFUSED, of, "", f"nothing is printed without {draft.missing}")
+            self.report.add(
+                FieldOutcome.REFUSED, of, "", f"nothing is printed without {draft.missing}"
+            )
             self._without(draft)
             return
         document = written.account(draft)
@@ -90,19 +94,22 @@ class Checked:
             account = SecretAccount.model_validate(document)
         except ValidationError as error:
             for problem in explain(SecretAccount, error):
-                self.report.add(Level.REFUSED, of, "", problem)
+                self.report.add(FieldOutcome.REFUSED, of, "", problem)
             self._without(draft)
             return
         self._accounts[account.name] = account
         self.accounts.append(document)
         self.report.add(
-            Level.MAPPED, of, "", f"from {', '.join(draft.of)}. No value was read from anywhere"
+            FieldOutcome.MAPPED,
+            of,
+            "",
+            f"from {', '.join(draft.of)}. No value was read from anywhere",
         )
 
     def _without(self, draft: Draft) -> None:
         for of in draft.of:
             message = f"its SecretAccount {draft.name} would be refused, so it is not printed"
-            self.report.add(Level.REFUSED, of, "", message)
+            self.report.add(FieldOutcome.REFUSED, of, "", message)
 
 
 def checked(
@@ -122,10 +129,10 @@ def _used(
     known: Checked,
     wanted: Iterable[tuple[str, Wanted]],
     pods: list[tuple[str, str, Converted]],
-) -> dict[str, Used]:
-    used: dict[str, Used] = {}
+) -> dict[str, UsedSecrets]:
+    used: dict[str, UsedSecrets] = {}
     for namespace, value in wanted:
-        found = used.setdefault(namespace, Used())
+        found = used.setdefault(namespace, UsedSecrets())
         if known.has(value.account):
             found.add([value])
     for _, namespace, pod in pods:
@@ -135,7 +142,7 @@ def _used(
 
 
 def _pod(
-    known: Checked, of: str, namespace: str, used: Used, found: Converted
+    known: Checked, of: str, namespace: str, used: UsedSecrets, found: Converted
 ) -> dict[str, Any] | None:
     refused = [
         value.account.name
@@ -144,7 +151,7 @@ def _pod(
     ]
     if refused:
         message = f"it needs SecretAccount {refused[0]}, which is not printed. It stays as it is"
-        known.report.add(Level.REFUSED, of, "", message)
+        known.report.add(FieldOutcome.REFUSED, of, "", message)
         return None
     pod = found.pod
     main = [str(it["name"]) for it in podspec.items(pod["spec"], "containers")]
@@ -152,20 +159,20 @@ def _pod(
     result = {**pod, "metadata": _annotated(pod.get("metadata"), added)}
     fault = malformed(result)
     if fault is not None:
-        known.report.add(Level.REFUSED, of, "", f"this is not a pod: {fault}")
+        known.report.add(FieldOutcome.REFUSED, of, "", f"this is not a pod: {fault}")
         return None
-    verdict = admit(result, namespace, known.policies(), Injection(image=IMAGE))
+    verdict = admit(result, namespace, known.policies(), Injection(image=_IMAGE))
     for warning in verdict.warnings:
-        known.report.add(Level.DECIDE, of, "", warning)
+        known.report.add(FieldOutcome.DECIDE, of, "", warning)
     if not verdict.allowed:
         for mistake in verdict.mistakes:
-            known.report.add(Level.REFUSED, of, mistake.field, mistake.message)
+            known.report.add(FieldOutcome.REFUSED, of, mistake.field, mistake.message)
         return None
     for key, value in added.items():
-        known.report.add(Level.MAPPED, of, f"metadata.annotations[{key}]", value)
+        known.report.add(FieldOutcome.MAPPED, of, f"metadata.annotations[{key}]", value)
     if found.draft.values:
         known.report.add(
-            Level.DECIDE,
+            FieldOutcome.DECIDE,
             of,
             "env",
             "values in variables are on the node's disk, and a running container keeps its value."

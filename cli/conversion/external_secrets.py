@@ -14,7 +14,7 @@ from contract.reference import is_property
 
 if TYPE_CHECKING:
     from cli.conversion.fields import Fields
-    from cli.conversion.stores import Store
+    from cli.conversion.stores import ImportedStore
 
 KIND = "ExternalSecret"
 _IDENTITY = re.compile(r"\{\{-?\s*\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*toString\s*)?-?\}\}")
@@ -26,9 +26,9 @@ _LEAVE = "Leave this ExternalSecret. lastgood can read its Secret as k8s:NAME"
 class Stores:
     """Those of the files, by kind, namespace and name. None: one that cannot be an account."""
 
-    known: dict[tuple[str, str, str], Store | None] = field(default_factory=dict)
+    known: dict[tuple[str, str, str], ImportedStore | None] = field(default_factory=dict)
 
-    def get(self, reference: Fields, field_name: str, namespace: str) -> Store | None:
+    def get(self, reference: Fields, field_name: str, namespace: str) -> ImportedStore | None:
         """The store of a reference. None is reported."""
         chosen = reference.child(field_name)
         kind = chosen.text("kind") or "SecretStore"
@@ -88,7 +88,9 @@ def _times(spec: Fields, supply: Supply) -> None:
         supply.complete = False
 
 
-def _store_of(item: Fields, default: Store | None, stores: Stores, namespace: str) -> Store | None:
+def _store_of(
+    item: Fields, default: ImportedStore | None, stores: Stores, namespace: str
+) -> ImportedStore | None:
     reference = item.child("sourceRef")
     if "generatorRef" in reference:
         reference.lost("generatorRef", f"lastgood makes no values. {_LEAVE}")
@@ -96,7 +98,7 @@ def _store_of(item: Fields, default: Store | None, stores: Stores, namespace: st
     return stores.get(reference, "storeRef", namespace) if "storeRef" in reference else default
 
 
-def _entry(item: Fields, store: Store | None, supply: Supply) -> bool:
+def _entry(item: Fields, store: ImportedStore | None, supply: Supply) -> bool:
     key = item.text("secretKey")
     value = _remote(item.child("remoteRef"), store)
     if value is None:
@@ -106,7 +108,7 @@ def _entry(item: Fields, store: Store | None, supply: Supply) -> bool:
     return True
 
 
-def _extract(item: Fields, store: Store | None, supply: Supply, count: int) -> bool:
+def _extract(item: Fields, store: ImportedStore | None, supply: Supply, count: int) -> bool:
     lost = item.lose_all(
         {
             "find": f"a SecretPolicy could not bound what is found by name. {_LEAVE}",
@@ -133,7 +135,7 @@ def _extract(item: Fields, store: Store | None, supply: Supply, count: int) -> b
     return True
 
 
-def _remote(remote: Fields, store: Store | None) -> Wanted | None:
+def _remote(remote: Fields, store: ImportedStore | None) -> Wanted | None:
     """The value of a remoteRef or of extract."""
     if not _as_stored(remote) or store is None:
         return None
@@ -183,7 +185,7 @@ def _as_stored(remote: Fields) -> bool:
     return not lost
 
 
-def _reference(remote: Fields, store: Store) -> str:
+def _reference(remote: Fields, store: ImportedStore) -> str:
     key = store.prefix + remote.text("key")
     if store.scheme == "vault":
         if not store.mount and "/data/" not in key and store.version != 1:

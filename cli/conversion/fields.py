@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from cli.conversion.report import Level
-from policy.scalars import Loader
+from cli.conversion.report import FieldOutcome
+from policy.scalars import ManifestLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cli.conversion.report import Report
+    from cli.conversion.report import ImportReport
 
 Path = tuple[str | int, ...]
 _UNKNOWN = "lastgood import does not know this field. Check by hand what it does"
@@ -25,11 +25,11 @@ _UNKNOWN = "lastgood import does not know this field. Check by hand what it does
 class Ledger:
     """What was said about the fields of one object."""
 
-    report: Report
+    report: ImportReport
     of: str
     seen: set[Path] = field(default_factory=set)
 
-    def say(self, level: Level, path: Path, message: str) -> None:
+    def say(self, level: FieldOutcome, path: Path, message: str) -> None:
         """About the field and all below it."""
         self.seen.add(path)
         self.report.add(level, self.of, dotted(path), message)
@@ -84,18 +84,18 @@ class Fields:
         return self
 
     def mapped(self, name: str, message: str) -> None:
-        self._say(Level.MAPPED, name, message)
+        self._say(FieldOutcome.MAPPED, name, message)
 
     def dropped(self, name: str, message: str) -> None:
-        self._say(Level.DROPPED, name, message)
+        self._say(FieldOutcome.DROPPED, name, message)
 
     def decide(self, name: str, message: str) -> None:
-        self._say(Level.DECIDE, name, message)
+        self._say(FieldOutcome.DECIDE, name, message)
 
     def lost(self, name: str, message: str) -> None:
-        self._say(Level.NOT_MAPPED, name, message)
+        self._say(FieldOutcome.NOT_MAPPED, name, message)
 
-    def note(self, level: Level, message: str) -> None:
+    def note(self, level: FieldOutcome, message: str) -> None:
         """About the mapping as a whole; its fields are still to be accounted for."""
         self.ledger.report.add(level, self.ledger.of, dotted(self.path), message)
 
@@ -120,13 +120,13 @@ class Fields:
         count = 0
         for path in _leaves(self.node, self.path):
             if not any(path[:length] in self.ledger.seen for length in range(len(path) + 1)):
-                self.ledger.say(Level.NOT_MAPPED, path, _UNKNOWN)
+                self.ledger.say(FieldOutcome.NOT_MAPPED, path, _UNKNOWN)
                 count += 1
         return count
 
-    def _say(self, level: Level, name: str, message: str) -> None:
+    def _say(self, level: FieldOutcome, name: str, message: str) -> None:
         """Nothing is said of what is not there, unless it is lost for that or to be decided."""
-        if name in self or level not in {Level.MAPPED, Level.DROPPED}:
+        if name in self or level not in {FieldOutcome.MAPPED, FieldOutcome.DROPPED}:
             path = (*self.path, name) if name else self.path
             self.ledger.say(level, path, message)
 
@@ -137,7 +137,7 @@ class Fields:
 def read_yaml(text: str) -> object:
     """None where it is not YAML."""
     try:
-        return yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader of ours
+        return yaml.load(text, Loader=ManifestLoader)  # noqa: S506 - a SafeManifestLoader of ours
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
 

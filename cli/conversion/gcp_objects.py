@@ -8,14 +8,14 @@ import re
 from typing import TYPE_CHECKING
 
 from cli.conversion.aws_objects import PERMISSION, WHO_READS
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from cli.conversion.wanted import wanted
 from contract.quoted import shown
 
 if TYPE_CHECKING:
     from cli.conversion.fields import Fields
     from cli.conversion.options import Given
-    from cli.conversion.wanted import Accounts, Supply
+    from cli.conversion.wanted import DraftAccounts, Supply
 
 RESOURCE = re.compile(
     "projects/(?P<project>[^/]+)/(?:locations/(?P<location>[^/]+)/)?secrets/(?P<id>[^/]+)"
@@ -23,11 +23,11 @@ RESOURCE = re.compile(
 )
 
 
-def read_gcp(parameters: Fields, accounts: Accounts, given: Given, volume: Supply) -> None:
+def read_gcp(parameters: Fields, accounts: DraftAccounts, given: Given, volume: Supply) -> None:
     """Its files. Losses are reported."""
     del given  # all that an account needs is in the class
     parameters.dropped("auth", "the identity is the controller's")
-    parameters.note(Level.DECIDE, WHO_READS)
+    parameters.note(FieldOutcome.DECIDE, WHO_READS)
     listed = parameters.parsed("secrets")
     objects = listed.items("secrets")
     if not objects:
@@ -40,7 +40,7 @@ def read_gcp(parameters: Fields, accounts: Accounts, given: Given, volume: Suppl
             volume.complete = False
 
 
-def _secret(item: Fields, accounts: Accounts, volume: Supply) -> bool:
+def _secret(item: Fields, accounts: DraftAccounts, volume: Supply) -> bool:
     item.drop_all({"mode": PERMISSION})
     fine = not item.lose_all(
         {"extractYAMLKey": "a property is a member of a JSON object. Store the value as JSON"}

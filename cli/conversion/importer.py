@@ -14,10 +14,10 @@ from cli.conversion.external_secrets import KIND as EXTERNAL_SECRET
 from cli.conversion.external_secrets import Stores, read_external_secret, target_of
 from cli.conversion.fields import Fields, Ledger
 from cli.conversion.pods import PodConverter, Sources
-from cli.conversion.report import Level, Report
+from cli.conversion.report import FieldOutcome, ImportReport
 from cli.conversion.stores import GROUP as EXTERNAL_SECRETS
 from cli.conversion.stores import STORES, read_store
-from cli.conversion.wanted import Accounts
+from cli.conversion.wanted import DraftAccounts
 from cli.manifests import metadata_of, namespace_of
 from cli.pod_templates import change_pods, objects
 from contract.quoted import shown
@@ -57,7 +57,7 @@ class Imported:
     policies: list[Manifest] = field(default_factory=list)
     """With the Namespaces that select them."""
     workloads: list[Workload] = field(default_factory=list)
-    report: Report = field(default_factory=Report)
+    report: ImportReport = field(default_factory=ImportReport)
 
 
 def import_manifests(files: Files, given: Given) -> Imported:
@@ -72,13 +72,13 @@ def import_manifests(files: Files, given: Given) -> Imported:
 
 class _Run:
     def __init__(self, files: Files, given: Given) -> None:
-        self.report = Report()
+        self.report = ImportReport()
         self.sources = Sources()
         self.manifests = [
             it for _, documents in files for document in documents for it in objects(document)
         ]
         self._given = given
-        self._accounts = Accounts()
+        self._accounts = DraftAccounts()
         self._stores = Stores()
         self._converted: list[tuple[Manifest, str, Converted]] = []
         self._of_namespace: list[tuple[str, Wanted]] = []
@@ -105,7 +105,9 @@ class _Run:
         for manifest in self.manifests:
             why = _OTHERS.get((_group(manifest), str(manifest.get("kind"))))
             if why is not None:
-                self.report.add(Level.NOT_MAPPED, self._name(manifest), "", f"{why}. Leave it")
+                self.report.add(
+                    FieldOutcome.NOT_MAPPED, self._name(manifest), "", f"{why}. Leave it"
+                )
 
     def read_pods(self) -> None:
         """What converts of them."""
@@ -126,7 +128,7 @@ class _Run:
 
             change_pods(manifest, note)
         for supply in self._unused():
-            self.report.add(Level.DECIDE, supply, "", _NO_POD)
+            self.report.add(FieldOutcome.DECIDE, supply, "", _NO_POD)
 
     def checked(self) -> Imported:
         """What is accepted; the rest is reported."""

@@ -14,7 +14,7 @@ from cli.conversion import bank_vaults, vault_injector
 from cli.conversion.fields import Fields, Ledger
 from cli.conversion.pod_draft import PodDraft
 from cli.conversion.provider_classes import CSI_DRIVER
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from contract.quoted import shown
 from webhook.wellformed import malformed
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from cli.conversion.options import Given
     from cli.conversion.provider_classes import ProviderClass
-    from cli.conversion.report import Report
-    from cli.conversion.wanted import Accounts, Supply, Wanted
+    from cli.conversion.report import ImportReport
+    from cli.conversion.wanted import DraftAccounts, Supply, Wanted
 
 _KINDS = ("containers", "initContainers")
 _WAITS = "the pod waits until the secret is there. Before, it started without it"
@@ -50,7 +50,9 @@ class Converted:
 class PodConverter:
     """One pod at a time."""
 
-    def __init__(self, report: Report, sources: Sources, accounts: Accounts, given: Given) -> None:
+    def __init__(
+        self, report: ImportReport, sources: Sources, accounts: DraftAccounts, given: Given
+    ) -> None:
         self._report = report
         self._sources = sources
         self._accounts = accounts
@@ -60,7 +62,7 @@ class PodConverter:
         """None: it uses nothing of other tools, or nothing of it could be mapped."""
         fault = malformed(template)
         if fault is not None:
-            self._report.add(Level.NOT_MAPPED, of, "", f"this is not a pod: {fault}")
+            self._report.add(FieldOutcome.NOT_MAPPED, of, "", f"this is not a pod: {fault}")
             return None
         pod = copy.deepcopy(template)
         work = _Pod(Ledger(self._report, of), namespace, pod, self._sources)

@@ -25,7 +25,7 @@ API_VERSION = "lastgood.dev/v1alpha1"
 
 
 @dataclass(slots=True, kw_only=True)
-class Used:
+class UsedSecrets:
     """What one namespace uses."""
 
     allow: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -63,7 +63,7 @@ def account(draft: Draft) -> dict[str, Any]:
     }
 
 
-def policy(namespace: str, used: Used) -> dict[str, Any]:
+def policy(namespace: str, used: UsedSecrets) -> dict[str, Any]:
     """As the CRD takes it."""
     sources = [
         {"account": name, "allow": patterns[at : at + _MOST_ALLOW], "class": CLASS}

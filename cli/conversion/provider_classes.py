@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from cli.conversion.fields import Fields
     from cli.conversion.options import Given
-    from cli.conversion.wanted import Accounts
+    from cli.conversion.wanted import DraftAccounts
 
-    Reader = Callable[[Fields, Accounts, Given, Supply], None]
+    Reader = Callable[[Fields, DraftAccounts, Given, Supply], None]
 
 CSI_DRIVER = "secrets-store.csi.k8s.io"
 GROUP = "secrets-store.csi.x-k8s.io"
@@ -48,7 +48,7 @@ class ProviderClass:
     """By the Secrets that the driver makes."""
 
 
-def read_class(spec: Fields, accounts: Accounts, given: Given) -> ProviderClass:
+def read_class(spec: Fields, accounts: DraftAccounts, given: Given) -> ProviderClass:
     """What it has; its losses are reported."""
     volume = Supply(of=spec.ledger.of)
     found = ProviderClass(volume=volume)

@@ -17,7 +17,7 @@ _OURS = ("SecretAccount ", "SecretPolicy ")
 """Of the output, so they are not counted as imported."""
 
 
-class Level(StrEnum):
+class FieldOutcome(StrEnum):
     """What became of one field, the worst last."""
 
     MAPPED = "mapped"
@@ -32,14 +32,14 @@ class Level(StrEnum):
     """The result would be refused, by a CRD or by the webhook, so it is not in the output."""
 
 
-LOST = frozenset({Level.NOT_MAPPED, Level.REFUSED})
+LOST = frozenset({FieldOutcome.NOT_MAPPED, FieldOutcome.REFUSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ReportLine:
     """One sentence of the report."""
 
-    level: Level
+    level: FieldOutcome
     object: str
     """For example `SecretProviderClass payments/db`."""
     field: str
@@ -62,18 +62,18 @@ class Line:
 
 
 @dataclass(slots=True)
-class Report:
+class ImportReport:
     """The lines of one run, in the order in which they were found."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ReportLine] = field(default_factory=list)
     objects: dict[str, None] = field(default_factory=dict)
     """All that was looked at, also where nothing is to be said of it."""
 
-    def add(self, level: Level, of: str, path: str, message: str) -> None:
+    def add(self, level: FieldOutcome, of: str, path: str, message: str) -> None:
         """The same line is noted once."""
         if not of.startswith(_OURS):
             self.objects.setdefault(of)
-        line = Line(
+        line = ReportLine(
             level=level,
             object=shown(of, _MOST_OBJECT),
             field=shown(path, _MOST_FIELD),
@@ -88,7 +88,7 @@ class Report:
 
     def undecided(self) -> bool:
         """Whether somebody must decide something."""
-        return any(line.level is Level.DECIDE for line in self.lines)
+        return any(line.level is FieldOutcome.DECIDE for line in self.lines)
 
     def summary(self) -> str:
         """One sentence with the counts of objects: fully mapped, partly, and not."""
@@ -106,13 +106,13 @@ class Report:
         """`fully`, `partly` or `not`, by object."""
         return {of: _outcome(self._levels(of)) for of in self.objects}
 
-    def _levels(self, of: str) -> set[Level]:
+    def _levels(self, of: str) -> set[FieldOutcome]:
         name = shown(of, _MOST_OBJECT)
         return {line.level for line in self.lines if line.object == name}
 
 
-def _outcome(levels: Iterable[Level]) -> str:
+def _outcome(levels: Iterable[FieldOutcome]) -> str:
     found = set(levels)
     if not found & LOST:
         return "fully"
-    return "partly" if Level.MAPPED in found and Level.REFUSED not in found else "not"
+    return "partly" if FieldOutcome.MAPPED in found and FieldOutcome.REFUSED not in found else "not"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.conversion.aws_objects import WHO_READS
 from cli.conversion.azure_objects import SUFFIXES
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from cli.conversion.vault_objects import FILES, ROLE, vault_block
 from contract.quoted import shown
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cli.conversion.fields import Fields
     from cli.conversion.options import Given
-    from cli.conversion.wanted import Accounts, Draft
+    from cli.conversion.wanted import Draft, DraftAccounts
 
 GROUP = "external-secrets.io"
 STORES = ("SecretStore", "ClusterSecretStore")
@@ -34,7 +34,7 @@ _RIGHTS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class ImportedStore:
     """What a reference of an ExternalSecret means with it."""
 
     draft: Draft
@@ -47,7 +47,9 @@ class Store:
     """Of Vault's KV engine."""
 
 
-def read_store(spec: Fields, name: str, accounts: Accounts, given: Given) -> Store | None:
+def read_store(
+    spec: Fields, name: str, accounts: DraftAccounts, given: Given
+) -> ImportedStore | None:
     """None: lastgood has nothing for it, which is reported."""
     spec.drop_all(
         {
@@ -75,7 +77,7 @@ def read_store(spec: Fields, name: str, accounts: Accounts, given: Given) -> Sto
     return store
 
 
-def _aws(block: Fields, name: str, accounts: Accounts, given: Given) -> Store | None:
+def _aws(block: Fields, name: str, accounts: DraftAccounts, given: Given) -> ImportedStore | None:
     del given  # a store names its region
     schemes = {"": "aws-sm", "SecretsManager": "aws-sm", "ParameterStore": "aws-ssm"}
     scheme = schemes.get(block.text("service"), "")
@@ -104,17 +106,17 @@ def _aws(block: Fields, name: str, accounts: Accounts, given: Given) -> Store | 
     if "auth" in block:
         block.decide("auth", _KEYS if "secretRef" in block.child("auth") else WHO_READS)
     else:
-        block.note(Level.DECIDE, WHO_READS)
+        block.note(FieldOutcome.DECIDE, WHO_READS)
     if wrong or not scheme:
         return None
     made: dict[str, Any] = {"regions": [block.text("region")] if "region" in block else []}
     made |= {"roleARN": block.text("role")} if "role" in block else {}
     made |= {"externalID": block.text("externalID")} if "externalID" in block else {}
     draft = accounts.draft("aws", name, made, block.ledger.of)
-    return Store(draft=draft, scheme=scheme, prefix=block.text("prefix"))
+    return ImportedStore(draft=draft, scheme=scheme, prefix=block.text("prefix"))
 
 
-def _vault(block: Fields, name: str, accounts: Accounts, given: Given) -> Store | None:
+def _vault(block: Fields, name: str, accounts: DraftAccounts, given: Given) -> ImportedStore | None:
     wrong = block.lose_all({"headers": "the controller sends no other headers"})
     block.drop_all(
         {
@@ -149,7 +151,7 @@ def _vault(block: Fields, name: str, accounts: Accounts, given: Given) -> Store 
     if mount:
         mount = mount.removesuffix("/data") if version != 1 else mount
         draft.mounts.setdefault(mount, version)
-    return Store(draft=draft, scheme="vault", mount=mount, version=version)
+    return ImportedStore(draft=draft, scheme="vault", mount=mount, version=version)
 
 
 def _vault_auth(auth: Fields, given: Given) -> dict[str, Any] | None:
@@ -199,7 +201,7 @@ def _bundle(text: str) -> str:
     return found if "PRIVATE" not in found and "BEGIN CERTIFICATE" in found else ""
 
 
-def _azure(block: Fields, name: str, accounts: Accounts, given: Given) -> Store | None:
+def _azure(block: Fields, name: str, accounts: DraftAccounts, given: Given) -> ImportedStore | None:
     del given  # all that an account needs is in the store
     kind = block.text("authType")
     cloud = block.text("environmentType").lower()
@@ -226,20 +228,20 @@ def _azure(block: Fields, name: str, accounts: Accounts, given: Given) -> Store 
     block.mapped("authType", f"azure.auth.{next(iter(login))} of the SecretAccount")
     block.mapped("vaultUrl", "azure.vaultURL of the SecretAccount")
     block.mapped("tenantId", "azure.tenantID of the SecretAccount")
-    block.note(Level.DECIDE, WHO_READS)
+    block.note(FieldOutcome.DECIDE, WHO_READS)
     tenant = block.text("tenantId")
     made = {"vaultURL": block.text("vaultUrl").rstrip("/"), "tenantID": tenant, "auth": login}
     missing = None if tenant else "azure.tenantID: add tenantId to the store"
     draft = accounts.draft("azure", name, made, block.ledger.of, missing)
-    return Store(draft=draft, scheme="azure-kv")
+    return ImportedStore(draft=draft, scheme="azure-kv")
 
 
-def _gcp(block: Fields, name: str, accounts: Accounts, given: Given) -> Store | None:
+def _gcp(block: Fields, name: str, accounts: DraftAccounts, given: Given) -> ImportedStore | None:
     del given  # all that an account needs is in the store
     if "auth" in block:
         block.decide("auth", _KEYS if "secretRef" in block.child("auth") else WHO_READS)
     else:
-        block.note(Level.DECIDE, WHO_READS)
+        block.note(FieldOutcome.DECIDE, WHO_READS)
     if block.text("secretVersionSelectionPolicy") not in {"", "LatestOrFail"}:
         block.lost(
             "secretVersionSelectionPolicy", "lastgood serves the newest version or keeps one"
@@ -254,10 +256,10 @@ def _gcp(block: Fields, name: str, accounts: Accounts, given: Given) -> Store | 
     )
     missing = None if project else "gcp.project: add projectID to the store"
     draft = accounts.draft("gcp", name, made, block.ledger.of, missing)
-    return Store(draft=draft, scheme="gcp-sm")
+    return ImportedStore(draft=draft, scheme="gcp-sm")
 
 
-_READERS: dict[str, Callable[[Fields, str, Accounts, Given], Store | None]] = {
+_READERS: dict[str, Callable[[Fields, str, DraftAccounts, Given], ImportedStore | None]] = {
     "aws": _aws,
     "vault": _vault,
     "azurekv": _azure,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cli.conversion import bank_vaults, vault_injector
 from cli.conversion.provider_classes import CSI_DRIVER
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from cli.manifests import metadata_of, namespace_of
 from cli.pod_templates import KNOWN
 from contract.quoted import shown
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cli.conversion.fields import Path
     from cli.conversion.pods import Sources
-    from cli.conversion.report import Report
+    from cli.conversion.report import ImportReport
     from cli.pod_templates import Manifest
 
 from cli.conversion.fields import dotted
@@ -30,7 +30,7 @@ _BASE64 = "dmF1bHQ6"
 """`vault:` in base64."""
 
 
-def report(manifests: list[Manifest], found: Report, sources: Sources, default: str) -> None:
+def report(manifests: list[Manifest], found: ImportReport, sources: Sources, default: str) -> None:
     """Adds lines only."""
     for manifest in manifests:
         kind, group = str(manifest.get("kind")), str(manifest.get("apiVersion")).partition("/")[0]
@@ -45,14 +45,14 @@ def report(manifests: list[Manifest], found: Report, sources: Sources, default: 
 
 
 def _pull_secrets(
-    manifest: Manifest, of: str, namespace: str, found: Report, sources: Sources
+    manifest: Manifest, of: str, namespace: str, found: ImportReport, sources: Sources
 ) -> None:
     for path, value in _texts(manifest):
         if "imagePullSecrets" in path and (namespace, value) in sources.secrets:
             _kept(found, of, path, sources.secrets[namespace, value].of)
 
 
-def _references(manifest: Manifest, of: str, found: Report) -> None:
+def _references(manifest: Manifest, of: str, found: ImportReport) -> None:
     for path, value in _texts(manifest):
         if path[0] in {"data", "stringData"} and (
             bank_vaults.is_reference(value) or _is_encoded(value)
@@ -61,10 +61,12 @@ def _references(manifest: Manifest, of: str, found: Report) -> None:
                 "bank-vaults' webhook replaces references in this object. lastgood changes no"
                 " objects but pods. Let the app read files of its pod"
             )
-            found.add(Level.NOT_MAPPED, of, dotted(path), message)
+            found.add(FieldOutcome.NOT_MAPPED, of, dotted(path), message)
 
 
-def _others(manifest: Manifest, of: str, namespace: str, found: Report, sources: Sources) -> None:
+def _others(
+    manifest: Manifest, of: str, namespace: str, found: ImportReport, sources: Sources
+) -> None:
     for path, value in _texts(manifest):
         name = str(path[-1])
         if (name in _INGRESS or "imagePullSecrets" in path) and (
@@ -75,15 +77,15 @@ def _others(manifest: Manifest, of: str, namespace: str, found: Report, sources:
             if str(manifest.get("kind")) == "CSIDriver":
                 continue
             message = "this kind of object has no pod that lastgood knows. Annotate it by hand"
-            found.add(Level.NOT_MAPPED, of, dotted(path), message)
+            found.add(FieldOutcome.NOT_MAPPED, of, dotted(path), message)
 
 
-def _kept(found: Report, of: str, path: Path, source: str) -> None:
+def _kept(found: ImportReport, of: str, path: Path, source: str) -> None:
     message = (
         f"this needs a Secret that {source} makes, and lastgood makes no Secret of this name. Keep"
         f" {source}"
     )
-    found.add(Level.NOT_MAPPED, of, dotted(path), message)
+    found.add(FieldOutcome.NOT_MAPPED, of, dotted(path), message)
 
 
 def _is_encoded(value: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cli.conversion.report import Level
+from cli.conversion.report import FieldOutcome
 from cli.conversion.vault_objects import FILES, MOUNT_VERSION, ROLE, vault_block
 from cli.conversion.wanted import vault_reference, wanted
 from contract.quoted import shown
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cli.conversion.fields import Fields
     from cli.conversion.options import Given
     from cli.conversion.pod_draft import PodDraft
-    from cli.conversion.wanted import Accounts, Draft, Wanted
+    from cli.conversion.wanted import Draft, DraftAccounts, Wanted
 
 PREFIX = "vault.hashicorp.com/"
 INJECT = PREFIX + "agent-inject"
@@ -70,7 +70,7 @@ def uses_injector(annotations: Fields) -> bool:
 
 
 def read_injector(
-    annotations: Fields, accounts: Accounts, given: Given, pod: PodDraft, names: list[str]
+    annotations: Fields, accounts: DraftAccounts, given: Given, pod: PodDraft, names: list[str]
 ) -> bool:
     """Whether all could be mapped; then the pod's draft has it. `names`: of all containers."""
     for name in (name for name in annotations.names() if name.startswith(PREFIX)):
@@ -107,7 +107,7 @@ def read_injector(
 def _any_lost(annotations: Fields) -> bool:
     ledger = annotations.ledger
     return any(
-        line.object == shown(ledger.of, 330) and line.level is Level.NOT_MAPPED
+        line.object == shown(ledger.of, 330) and line.level is FieldOutcome.NOT_MAPPED
         and PREFIX in line.field
         for line in ledger.report.lines
     )  # fmt: skip
@@ -155,7 +155,7 @@ def _plain(annotations: Fields, name: str) -> None:
         annotations.lost(name, "lastgood import does not know this annotation. Check by hand")
 
 
-def _account(annotations: Fields, accounts: Accounts, given: Given) -> Draft:
+def _account(annotations: Fields, accounts: DraftAccounts, given: Given) -> Draft:
     address, namespace = PREFIX + "service", PREFIX + "namespace"
     block, missing = vault_block(given, annotations.text(address), annotations.text(namespace))
     draft = accounts.draft("vault", "vault", block, annotations.ledger.of, missing)

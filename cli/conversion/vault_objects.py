@@ -13,7 +13,7 @@ from contract.quoted import shown
 if TYPE_CHECKING:
     from cli.conversion.fields import Fields
     from cli.conversion.options import Given
-    from cli.conversion.wanted import Accounts, Draft, Supply
+    from cli.conversion.wanted import Draft, DraftAccounts, Supply
 
 ROLE = (
     "pods no longer log in themselves. Create a role {role} for the controller's service account"
@@ -57,7 +57,7 @@ def vault_block(
     return block, None if address else NO_ADDRESS
 
 
-def read_vault(parameters: Fields, accounts: Accounts, given: Given, volume: Supply) -> None:
+def read_vault(parameters: Fields, accounts: DraftAccounts, given: Given, volume: Supply) -> None:
     """Its files. Losses are reported."""
     draft = _account(parameters, accounts, given)
     listed = parameters.parsed("objects")
@@ -73,7 +73,7 @@ def read_vault(parameters: Fields, accounts: Accounts, given: Given, volume: Sup
             volume.complete = False
 
 
-def _account(parameters: Fields, accounts: Accounts, given: Given) -> Draft:
+def _account(parameters: Fields, accounts: DraftAccounts, given: Given) -> Draft:
     def text(name: str) -> str:
         return parameters.text(_named(parameters, name))
 

@@ -86,7 +86,7 @@ class Supply:
         return self.files if self.complete and self.whole is None and self.files else None
 
 
-class Accounts:
+class DraftAccounts:
     """The drafts of one run: what is configured alike is one account."""
 
     def __init__(self) -> None:

@@ -96,8 +96,9 @@ class WorkloadIdentity(Model):
     """Client ID of the application or managed identity that trusts the service account. Default:
     AZURE_CLIENT_ID, as the webhook of Azure Workload Identity sets it."""
     token_file: File | None = None
-    """File with the token, below the controller's folder for accounts. It is read at each login.
-    Default: AZURE_FEDERATED_TOKEN_FILE, as the webhook of Azure Workload Identity sets it."""
+    """File with the token, relative to /var/run/secrets/lastgood, where the chart mounts
+    controller.accountFiles. It is read at each login. Default: AZURE_FEDERATED_TOKEN_FILE, as the
+    webhook of Azure Workload Identity sets it."""
 
 
 class ManagedIdentity(Model):
@@ -123,8 +124,9 @@ class ClientCertificate(Model):
     client_id: Annotated[Client, Field(alias="clientID")]
     """Client ID of the application."""
     certificate_file: File
-    """File with the certificate and its key, in PEM, not encrypted, below the controller's folder
-    for accounts. It is read at each login."""
+    """File with the certificate and its key, in PEM, not encrypted, relative to
+    /var/run/secrets/lastgood, where the chart mounts controller.accountFiles. It is read at each
+    login."""
 
 
 class ClientSecret(Model):
@@ -133,11 +135,11 @@ class ClientSecret(Model):
     client_id: Annotated[Client, Field(alias="clientID")]
     """Client ID of the application."""
     secret_file: File
-    """File with the client secret, below the controller's folder for accounts. It is read at each
-    login."""
+    """File with the client secret, relative to /var/run/secrets/lastgood, where the chart mounts
+    controller.accountFiles. It is read at each login."""
 
 
-class Auth(Model):
+class AzureAuth(Model):
     """How the controller logs in. Exactly one must be set."""
 
     model_config = rules(
@@ -193,11 +195,11 @@ class Azure(Block):
     audience: Audience | None = None
     """Audience of the tokens, as on Azure Stack Hub, where it is not the suffix of the vault.
     Default: https:// and the suffix of vaultURL, for example "https://vault.azure.net"."""
-    auth: Auth
+    auth: AzureAuth
     """How the controller logs in. Exactly one must be set."""
     ca_file: File | None = None
-    """File with the certificates to trust, in PEM, below the controller's folder for accounts.
-    Default: the CAs of the controller's image."""
+    """File with the certificates to trust, in PEM, relative to /var/run/secrets/lastgood. Default:
+    the CAs of the controller's image."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:

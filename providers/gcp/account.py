@@ -92,18 +92,18 @@ class Gcp(Block):
     location: Location | None = None
     """Location of regional secrets, for example "europe-west3". Default: global secrets."""
     credentials_file: File | None = None
-    """File with a credential configuration of Google Cloud, below the controller's folder for
-    accounts: for workload identity federation (external_account), impersonation
-    (impersonated_service_account), or a service account key. Default: the metadata server, as on
-    GKE."""
+    """File with a credential configuration of Google Cloud, relative to /var/run/secrets/lastgood,
+    where the chart mounts controller.accountFiles: for workload identity federation
+    (external_account), impersonation (impersonated_service_account), or a service account key.
+    Default: the metadata server, as on GKE."""
     impersonate: ServiceAccount | None = None
     """Service account that the controller impersonates for this account. Default: none."""
     endpoint: Endpoint | None = None
     """Custom Secret Manager endpoint URL, without a path. Default: Google's endpoint, global or of
     the location."""
     ca_file: File | None = None
-    """File with the certificates to trust, in PEM, below the controller's folder for accounts.
-    Default: the CAs of the controller's image."""
+    """File with the certificates to trust, in PEM, relative to /var/run/secrets/lastgood. Default:
+    the CAs of the controller's image."""
 
     @model_validator(mode="after")
     def _encrypted(self) -> Self:

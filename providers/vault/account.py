@@ -86,7 +86,7 @@ class Mount(Model):
     server says."""
 
 
-class Kubernetes(Model):
+class KubernetesAuth(Model):
     """Login by Vault's kubernetes auth method, with a service account token."""
 
     role: Role
@@ -101,7 +101,7 @@ class Kubernetes(Model):
     checked."""
 
 
-class Jwt(Model):
+class JwtAuth(Model):
     """Login by Vault's JWT/OIDC auth method, with a service account token."""
 
     role: Role
@@ -116,7 +116,7 @@ class Jwt(Model):
     checked."""
 
 
-class AppRole(Model):
+class AppRoleAuth(Model):
     """Login by Vault's AppRole auth method."""
 
     role_id: Annotated[Role, Field(alias="roleID")]
@@ -128,7 +128,7 @@ class AppRole(Model):
     """Path where the auth method is mounted."""
 
 
-class Auth(Model):
+class VaultAuth(Model):
     """How the controller logs in. Exactly one must be set."""
 
     model_config = rules(
@@ -141,12 +141,12 @@ class Auth(Model):
         }
     )
 
-    kubernetes: Kubernetes | None = None
-    """Log in by the kubernetes auth method."""
-    jwt: Jwt | None = None
-    """Log in by the JWT/OIDC auth method."""
-    app_role: AppRole | None = None
-    """Log in by the AppRole auth method."""
+    kubernetes: KubernetesAuth | None = None
+    """Log in with the kubernetes auth method."""
+    jwt: JwtAuth | None = None
+    """Log in with the JWT/OIDC auth method."""
+    app_role: AppRoleAuth | None = None
+    """Log in with the AppRole auth method."""
     token_file: File | None = None
     """File with a Vault token, as a Vault Agent writes it, relative to /var/run/secrets/lastgood,
     where the chart mounts controller.accountFiles. It is read again before the token expires."""
@@ -212,7 +212,7 @@ class Vault(Block):
     namespace."""
     mounts: Annotated[tuple[Mount, ...], LIST, Field(max_length=32), SOME]
     """KV secrets engines whose secrets this account can read."""
-    auth: Auth
+    auth: VaultAuth
     """How the controller logs in. Exactly one must be set."""
     tls: Tls | None = None
     """TLS: trusted CAs, server name, and the controller's client certificate. Default: the CAs of

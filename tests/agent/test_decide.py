@@ -250,5 +250,5 @@ def test_p2_a_version_leaves_only_by_word_of_our_own_meta(
         assert shown is not None
         assert shown.meta is not None
         meta = shown.meta
-        assert meta.names(DB.account, DB.identity, DB.provider, DB.reference)
+        assert meta.names(DB.account, DB.identity, DB.scheme, DB.reference)
         assert meta.serving is not Serving.SERVED or {"v1", "v2"} & set(meta.revoked)

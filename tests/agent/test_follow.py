@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.clock import Clock
+from agent.clock import MachineClock
 from agent.follow import Follow
 from agent.log import Log
 from contract.ages import Confirmed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 IGNORED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE")
 
 
-class ManualClock(Clock):
+class ManualClock(MachineClock):
     """A clock that a test moves. Seconds since the epoch."""
 
     def __init__(self, at: float) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.clock import Clock
-from agent.metrics_server import MOST_CLIENTS, Server
+from agent.clock import MachineClock
+from agent.metrics_server import MOST_CLIENTS, AgentMetricsServer
 from tests.agent.pod import until
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def port() -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         found: int = probe.getsockname()[1]
-    server = Server("127.0.0.1", found, {"/healthz": lambda: "ok\n"}, Clock())
+    server = AgentMetricsServer("127.0.0.1", found, {"/healthz": lambda: "ok\n"}, MachineClock())
     over = threading.Event()
 
     def turn() -> None:
@@ -50,7 +50,7 @@ def test_every_address_is_of_the_families_that_the_node_has(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Server("::", port, {}, Clock())
+    server = AgentMetricsServer("::", port, {}, MachineClock())
     server.wait(0)
     assert server.last_error is None
     for loopback in ("127.0.0.1", "::1") if both else ("127.0.0.1",):
@@ -128,7 +128,7 @@ def test_a_page_is_made_once_a_second_and_comes_whole() -> None:
         return made[-1]
 
     clock = Stopped()
-    server = Server("127.0.0.1", 0, {"/": page}, clock)
+    server = AgentMetricsServer("127.0.0.1", 0, {"/": page}, clock)
     server._bind()
     assert server._listener is not None
     port = server._listener.getsockname()[1]
@@ -141,7 +141,7 @@ def test_a_page_is_made_once_a_second_and_comes_whole() -> None:
     server.close()
 
 
-class Stopped(Clock):
+class Stopped(MachineClock):
     """A clock that goes on within one `turn` only, and by less than a page is fresh."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class Stopped(Clock):
         self._steps += 1
         return 100.0 + self._steps * 1e-6
 
-    def turn(self, server: Server) -> None:
+    def turn(self, server: AgentMetricsServer) -> None:
         """One short wait."""
         self._steps = 0
         server.wait(1e-4)

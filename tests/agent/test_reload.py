@@ -14,9 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from agent.clock import Clock
+from agent.clock import MachineClock
 from agent.log import Log
-from agent.reload import BACKOFF_S, NotReloaded, Reloader, post, send_signal, split
+from agent.reload import (
+    LOGGED_FIRST,
+    RETRY_FIRST_S,
+    RETRY_MOST_S,
+    NotReloaded,
+    Reloader,
+    post,
+    send_signal,
+    split,
+)
 from contract.plan import Reload
 from tests.agent.pod import until
 
@@ -24,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
-class QuickClock(Clock):
+class QuickClock(MachineClock):
     """The machine's clock, on which waiting takes no time."""
 
     def __init__(self) -> None:
@@ -83,10 +92,10 @@ def test_only_2xx_is_a_reload(answer: bytes, why: str | None) -> None:
         thread.start()
         url = f"http://127.0.0.1:{app.getsockname()[1]}/r"
         if why is None:
-            post(url, Clock())
+            post(url, MachineClock())
         else:
             with pytest.raises(NotReloaded, match=f"^{why}$"):
-                post(url, Clock())
+                post(url, MachineClock())
         thread.join()
 
 
@@ -98,7 +107,7 @@ def test_an_app_on_ipv6_loopback_alone_is_reloaded() -> None:
         thread = threading.Thread(target=_answer, args=(app, b"HTTP/1.1 200 OK\r\n\r\n", heard))
         thread.start()
         port = app.getsockname()[1]
-        post(f"http://[::1]:{port}/r", Clock())
+        post(f"http://[::1]:{port}/r", MachineClock())
         thread.join()
     assert heard[0].startswith(f"POST /r HTTP/1.1\r\nHost: [::1]:{port}\r\n".encode())
 
@@ -106,7 +115,7 @@ def test_an_app_on_ipv6_loopback_alone_is_reloaded() -> None:
 def test_an_app_that_does_not_answer_is_given_up_on_after_a_while() -> None:
     """A reload has a time-out, and its failure is a word, not an exception."""
     with socket.create_server(("127.0.0.1", 0)) as app, pytest.raises(TimeoutError):
-        post(f"http://127.0.0.1:{app.getsockname()[1]}/r", Clock())
+        post(f"http://127.0.0.1:{app.getsockname()[1]}/r", MachineClock())
 
 
 def test_tries_go_on_slowly_until_the_app_listens(tmp_path: Path) -> None:
@@ -122,9 +131,9 @@ def test_tries_go_on_slowly_until_the_app_listens(tmp_path: Path) -> None:
     for _ in range(hours * 60):
         reloader.work()
         reloader.work()
-        clock.skipped_s += BACKOFF_S[-1]
+        clock.skipped_s += RETRY_MOST_S
     assert reloader.results == {"ok": 0, "failed": hours * 60, "superseded": 0}
-    assert len(log.read_text().splitlines()) == len(BACKOFF_S) + hours
+    assert len(log.read_text().splitlines()) == LOGGED_FIRST + hours
     assert reloader.pending
     with socket.create_server(("127.0.0.1", port)) as app:
         thread = threading.Thread(target=_answer, args=(app, b"HTTP/1.1 200 OK\r\n\r\n"))
@@ -133,7 +142,7 @@ def test_tries_go_on_slowly_until_the_app_listens(tmp_path: Path) -> None:
         thread.join()
     assert reloader.results == {"ok": 1, "failed": hours * 60, "superseded": 0}
     assert not reloader.pending
-    clock.skipped_s += 10 * BACKOFF_S[-1]
+    clock.skipped_s += 10 * RETRY_MOST_S
     reloader.work()
     assert sum(reloader.results.values()) == hours * 60 + 1
 
@@ -143,7 +152,8 @@ def test_the_pace_grows_to_its_bound(tmp_path: Path) -> None:
     clock, log = QuickClock(), tmp_path / "log"
     reloader = Reloader(Reload(signal="NOPE"), clock, _log(clock, log))
     reloader.ask()
-    for delay_s in (*BACKOFF_S, BACKOFF_S[-1]):
+    expected = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, RETRY_MOST_S]
+    for delay_s in (*expected, RETRY_MOST_S):
         reloader.work()
         tried = reloader.results["failed"]
         clock.skipped_s += delay_s - 0.9
@@ -151,7 +161,7 @@ def test_the_pace_grows_to_its_bound(tmp_path: Path) -> None:
         assert reloader.results["failed"] == tried
         clock.skipped_s += 0.9
     delays = [json.loads(line)["retry_in_s"] for line in log.read_text().splitlines()]
-    assert tuple(delays) == BACKOFF_S
+    assert delays == expected
 
 
 def test_a_change_of_the_files_ends_a_reload_that_fails(tmp_path: Path) -> None:
@@ -161,11 +171,11 @@ def test_a_change_of_the_files_ends_a_reload_that_fails(tmp_path: Path) -> None:
     reloader.ask()
     for _ in range(20):
         reloader.work()
-        clock.skipped_s += BACKOFF_S[-1]
+        clock.skipped_s += RETRY_MOST_S
     reloader.ask()
     reloader.work()
     assert reloader.results == {"ok": 0, "failed": 21, "superseded": 1}
-    clock.skipped_s += BACKOFF_S[0]
+    clock.skipped_s += RETRY_FIRST_S
     reloader.work()
     assert reloader.results["failed"] == 22
 
@@ -177,16 +187,16 @@ def test_a_new_reason_is_logged_at_the_slow_pace_too(tmp_path: Path) -> None:
         port = app.getsockname()[1]
     reloader = Reloader(Reload(http=f"http://127.0.0.1:{port}/r"), clock, _log(clock, log))
     reloader.ask()
-    for _ in range(len(BACKOFF_S) + 3):
+    for _ in range(LOGGED_FIRST + 3):
         reloader.work()
-        clock.skipped_s += BACKOFF_S[-1]
+        clock.skipped_s += RETRY_MOST_S
     with socket.create_server(("127.0.0.1", port)) as app:
         thread = threading.Thread(target=_answer, args=(app, b"HTTP/1.1 503 x\r\n\r\n"))
         thread.start()
         reloader.work()
         thread.join()
     last = json.loads(log.read_text().splitlines()[-1])
-    assert (last["why"], last["tries"]) == ("status-503", len(BACKOFF_S) + 4)
+    assert (last["why"], last["tries"]) == ("status-503", LOGGED_FIRST + 4)
 
 
 def test_a_signal_reaches_the_main_process_of_each_container(tmp_path: Path) -> None:
@@ -224,7 +234,7 @@ def test_a_signal_that_can_reach_nobody_is_a_failure(tmp_path: Path, name: str, 
         send_signal(name, str(tmp_path))
 
 
-def _log(clock: Clock, sink: Path) -> Log:
+def _log(clock: MachineClock, sink: Path) -> Log:
     return Log(clock, os.open(sink, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
 
 

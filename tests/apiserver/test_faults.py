@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from apiserver.faults import Fault, Rule
+from apiserver.faults import Fault, FaultRule
 from kube.api import Api
 from kube.api_resources import SECRETS
 from kube.config import load
@@ -41,9 +41,9 @@ class Faulty:
         self._served = served
         self._kubeconfig = kubeconfig
 
-    def add(self, fault: Fault, **more: Any) -> Rule:  # noqa: ANN401 - fields of Rule
+    def add(self, fault: Fault, **more: Any) -> FaultRule:  # noqa: ANN401 - fields of Rule
         """One rule, in force until the test ends."""
-        rule = Rule(fault=fault, **{"path": f"{ALL}.*", **more})
+        rule = FaultRule(fault=fault, **{"path": f"{ALL}.*", **more})
         return self._served.call(lambda server: server.faults.add(rule))
 
     def clear(self) -> None:

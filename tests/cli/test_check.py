@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from apiserver.authorization import User
-from apiserver.faults import Fault, Rule
+from apiserver.faults import Fault, FaultRule
 from apiserver.server import ADMIN
 from cli.checks.table import AFTER, BEFORE
 from cli.exit_codes import CommandError
@@ -139,12 +139,12 @@ def test_a_team_that_may_edit_its_namespace(installation: Installation) -> None:
 
 def test_an_api_server_that_hides_its_version(installation: Installation) -> None:
     """Hardened ones do; wrong credentials are one sentence."""
-    rule = Rule(fault=Fault.STATUS, path="/version", code=403, times=float("inf"))
+    rule = FaultRule(fault=Fault.STATUS, path="/version", code=403, times=float("inf"))
     installation.server.break_requests(rule)
     line = installation.lines()["kubernetes-version"]
     assert (line["level"], line["message"]) == ("skipped", "you may not get /version")
     installation.server.repair()
-    installation.server.break_requests(Rule(fault=Fault.STATUS, code=401, times=float("inf")))
+    installation.server.break_requests(FaultRule(fault=Fault.STATUS, code=401, times=float("inf")))
     with pytest.raises(CommandError, match="rejected your credentials"):
         installation.checked()
 
@@ -153,9 +153,9 @@ def test_a_replica_that_does_not_answer(installation: Installation) -> None:
     """Its page is skipped: whether the webhook answers is another line's."""
     path = ".*/proxy/metrics"
     for fault in (
-        Rule(fault=Fault.STATUS, path=path, code=503),
-        Rule(fault=Fault.RESET, path=path),
-        Rule(fault=Fault.STATUS, path=path, code=403),
+        FaultRule(fault=Fault.STATUS, path=path, code=503),
+        FaultRule(fault=Fault.RESET, path=path),
+        FaultRule(fault=Fault.STATUS, path=path, code=403),
     ):
         installation.server.break_requests(fault)
         lines = installation.lines()
@@ -179,7 +179,7 @@ def test_wait_until_it_is_well(installation: Installation) -> None:
     installation.route(None)
     assert installation.checked("--wait", "10s")[0] == 1
     assert installation.clock.slept == 10
-    fault = Rule(fault=Fault.STATUS, path="/version", code=503, times=3)
+    fault = FaultRule(fault=Fault.STATUS, path="/version", code=503, times=3)
     installation.route(installation.hook.address)
     installation.lead(SYSTEM)
     installation.server.break_requests(fault)
@@ -189,7 +189,7 @@ def test_wait_until_it_is_well(installation: Installation) -> None:
 
 def test_an_api_server_that_fails(installation: Installation) -> None:
     """One that answers with errors makes lines fail; one that does not answer is one sentence."""
-    rule = Rule(fault=Fault.STATUS, path=".*/namespaces", code=500, times=float("inf"))
+    rule = FaultRule(fault=Fault.STATUS, path=".*/namespaces", code=500, times=float("inf"))
     installation.server.break_requests(rule)
     line = installation.lines()["labelled-namespaces"]
     assert (line["level"], line["message"]) == (
@@ -197,7 +197,7 @@ def test_an_api_server_that_fails(installation: Installation) -> None:
         "you cannot list namespaces: the API server answered 500",
     )
     installation.server.repair()
-    installation.server.break_requests(Rule(fault=Fault.RESET, times=float("inf")))
+    installation.server.break_requests(FaultRule(fault=Fault.RESET, times=float("inf")))
     with pytest.raises(CommandError, match="cannot be reached"):
         installation.checked()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.diagnosis import Secret, secrets, standing
+from cli.diagnosis import PodSecret, secrets, standing
 from contract import layout
 from controller.times import rfc3339
 from tests import make
@@ -27,7 +27,7 @@ def _plan(part: str = "password") -> Plan:
     return make.plan(make.planned_snapshot(file, rules=RULES))
 
 
-def _secret(status: Status | None, held: str | None = None) -> Secret:
+def _secret(status: Status | None, held: str | None = None) -> PodSecret:
     plan = _plan()
     known = {} if status is None else {plan.snapshots[0].snapshot: status}
     (found,) = secrets(plan, known, {} if held is None else {"db": held}, NOW)

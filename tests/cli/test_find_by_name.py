@@ -18,7 +18,7 @@ def _status(reference: str, account: str = "prod") -> Status:
     return Status(
         account=account,
         identity="controller",
-        provider="aws-sm",
+        scheme="aws-sm",
         reference=reference,
         rules=None,
         serving=None,
@@ -41,7 +41,7 @@ def _status(reference: str, account: str = "prod") -> Status:
 
 
 def _named(namespace: str, status: Status) -> tuple[SnapshotName, Status]:
-    name = snapshot_name(status.account, status.identity, status.provider, status.reference)
+    name = snapshot_name(status.account, status.identity, status.scheme, status.reference)
     return SnapshotName(namespace, name), status
 
 

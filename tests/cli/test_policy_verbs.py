@@ -13,7 +13,7 @@ from cli.exit_codes import CommandError
 from cli.policy_verbs import policy as run
 from cli.settings import Settings
 from cli.terminal import Terminal
-from policy.lint import Rule
+from policy.lint import LintRule
 from tests import make
 from tests.make.waiting import REPOSITORY
 from tests.policy.given import account, namespace, policy, source
@@ -210,4 +210,4 @@ def test_another_label_decides_nothing(folder: str, capsys: pytest.CaptureFixtur
 def test_each_rule_is_documented() -> None:
     """Its name is a heading, so that the link leads there."""
     headings = {line.lstrip("# ") for line in DOCS.read_text().splitlines() if line[:1] == "#"}
-    assert {rule.value for rule in Rule} <= headings
+    assert {rule.value for rule in LintRule} <= headings

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from apiserver.faults import Fault, Rule
-from controller.secret_snapshots import MADE_FOR
+from apiserver.faults import Fault, FaultRule
+from controller.snapshot_objects import MADE_FOR
 from kube.api_resources import (
     CLUSTER_ROLE_BINDINGS,
     LEASES,
@@ -176,7 +176,7 @@ def test_presync_writes_again_what_others_wrote_meanwhile(
     _applied(world, tmp_path, "username")
     path = SECRET_SNAPSHOTS.path("payments", snapshot_of(DB))
     world.server.break_requests(
-        Rule(fault=Fault.STATUS, method="PATCH", path=path, code=409, times=times)
+        FaultRule(fault=Fault.STATUS, method="PATCH", path=path, code=409, times=times)
     )
     done = _presync(world, tmp_path, "password")
     if times > 2:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from apiserver.faults import Fault, Rule
+from apiserver.faults import Fault, FaultRule
 from tests.make.cluster import snapshot_of
 from tests.make.waiting import REPOSITORY, until
 
@@ -56,7 +56,7 @@ def test_p12_a_request_counts_as_seen_when_the_snapshot_itself_is_written(world:
     world.secret(DB, b"two")
     world.refresh(DB)
     path = f"/api/v1/namespaces/payments/secrets/{snapshot_of(DB)}"
-    refused = Rule(fault=Fault.STATUS, method="PUT", path=path, code=503, times=float("inf"))
+    refused = FaultRule(fault=Fault.STATUS, method="PUT", path=path, code=503, times=float("inf"))
     world.server.break_requests(refused)
     words = ("rollback", SOURCE, "--wait", "1")
     assert "has not applied the change within 1 s" in world.lastgood(*words, code=4).stderr

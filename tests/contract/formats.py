@@ -55,7 +55,7 @@ _CA = make.planned_snapshot(
     make.planned_file("ca", "ca.pem"),
     account="files",
     identity="default",
-    provider="file",
+    scheme="file",
     reference="/ca.pem",
 )
 _QUARANTINED = (Quarantined(version="v7", reason="rolled-back"),)

@@ -160,11 +160,11 @@ def test_a_secret_one_version_behind_has_its_own_age(
         assert last_success(before.meta, written[-1].entry) == before.at
 
 
-@pytest.mark.parametrize("part", ["account", "identity", "provider", "reference"])
+@pytest.mark.parametrize("part", ["account", "identity", "scheme", "reference"])
 def test_a_meta_names_exactly_its_source(part: str) -> None:
     """Another account, identity, provider or reference is a foreign snapshot."""
     planned = make.planned_snapshot()
-    source = {name: getattr(planned, name) for name in ("account", "identity", "provider")}
+    source = {name: getattr(planned, name) for name in ("account", "identity", "scheme")}
     source["reference"] = planned.reference
     assert make.meta(planned).names(**source)
     assert not make.meta(planned).names(**{**source, part: "other"})

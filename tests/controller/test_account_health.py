@@ -10,7 +10,7 @@ from controller.account_health import (
     WITHIN_S,
     AccountHealth,
     BreakerState,
-    Login,
+    LoginStatus,
     SteadyHealth,
     fields,
     health,
@@ -27,25 +27,29 @@ WHY = "its role cannot be assumed (AssumeRole:AccessDenied). The role must trust
 @pytest.mark.parametrize(
     ("needed", "login", "word"),
     [
-        (False, None, Login.NOT_NEEDED),
+        (False, None, LoginStatus.NOT_NEEDED),
         (True, None, None),
-        (True, LoginState(ends_at=1500.0), Login.LOGGED_IN),
-        (True, LoginState(ends_at=900.0), Login.LOGGED_IN),
+        (True, LoginState(ends_at=1500.0), LoginStatus.LOGGED_IN),
+        (True, LoginState(ends_at=900.0), LoginStatus.LOGGED_IN),
         (
             True,
             LoginState(ends_at=1500.0, reason=FetchFailure.UNAVAILABLE, message=WHY),
-            Login.RENEWAL_FAILS,
+            LoginStatus.RENEWAL_FAILS,
         ),
-        (True, LoginState(ends_at=NEVER, reason=FetchFailure.DENIED, message=WHY), Login.DENIED),
+        (
+            True,
+            LoginState(ends_at=NEVER, reason=FetchFailure.DENIED, message=WHY),
+            LoginStatus.DENIED,
+        ),
         (
             True,
             LoginState(ends_at=999.0, reason=FetchFailure.THROTTLED, message=WHY),
-            Login.THROTTLED,
+            LoginStatus.THROTTLED,
         ),
         (
             True,
             LoginState(ends_at=1000.0, reason=FetchFailure.UNAVAILABLE, message=WHY),
-            Login.UNAVAILABLE,
+            LoginStatus.UNAVAILABLE,
         ),
     ],
     ids=[
@@ -59,11 +63,15 @@ WHY = "its role cannot be assumed (AssumeRole:AccessDenied). The role must trust
         "ends now",
     ],
 )
-def test_the_word_for_a_login(needed: bool, login: LoginState | None, word: Login | None) -> None:  # noqa: FBT001 - a table
+def test_the_word_for_a_login(
+    needed: bool,  # noqa: FBT001 - a table
+    login: LoginState | None,
+    word: LoginStatus | None,
+) -> None:
     """An account that was idle for longer than its credentials last logs in at its next fetch."""
     found = health(login, needed=needed, is_open=False, at=AT)
     assert found.login is word
-    assert (found.until is not None) is (word is Login.RENEWAL_FAILS)
+    assert (found.until is not None) is (word is LoginStatus.RENEWAL_FAILS)
 
 
 def test_credentials_that_still_last_are_said_with_their_end() -> None:
@@ -80,9 +88,11 @@ def test_credentials_that_still_last_are_said_with_their_end() -> None:
 
 def test_a_condition_keeps_the_time_of_its_last_change() -> None:
     """Its reason may be another."""
-    first = fields(AccountHealth(login=Login.DENIED, message=WHY), (), 1.0)
-    later = fields(AccountHealth(login=Login.UNAVAILABLE, message=WHY), first["conditions"], 2.0)
-    back = fields(AccountHealth(login=Login.LOGGED_IN), later["conditions"], 3.0)
+    first = fields(AccountHealth(login=LoginStatus.DENIED, message=WHY), (), 1.0)
+    later = fields(
+        AccountHealth(login=LoginStatus.UNAVAILABLE, message=WHY), first["conditions"], 2.0
+    )
+    back = fields(AccountHealth(login=LoginStatus.LOGGED_IN), later["conditions"], 3.0)
     times = [it["conditions"][0]["lastTransitionTime"] for it in (first, later, back)]
     assert times[0] == times[1] < times[2]
 
@@ -91,7 +101,10 @@ def test_what_is_not_known_any_more_stays_and_what_is_not_in_use_says_nothing() 
     """After a change of leader a login is known at the next one. An account without snapshots has
     no login to speak of.
     """
-    status = {"inUse": True, **fields(AccountHealth(login=Login.DENIED, message=WHY), (), 1.0)}
+    status = {
+        "inUse": True,
+        **fields(AccountHealth(login=LoginStatus.DENIED, message=WHY), (), 1.0),
+    }
     item = ProtectedObject.from_wire(
         {"metadata": {"name": "a", "resourceVersion": "1"}, "status": status}
     )
@@ -100,7 +113,9 @@ def test_what_is_not_known_any_more_stays_and_what_is_not_in_use_says_nothing() 
     assert changes([item], {"a": 0.0}, now=2.0) == []
     [(_, change)] = changes([item], {}, now=2.0)
     assert change == {"inUse": False, "login": None, "breaker": None, "conditions": None}
-    [(_, change)] = changes([item], {"a": 0.0}, health={"a": AccountHealth(login=Login.LOGGED_IN)})
+    [(_, change)] = changes(
+        [item], {"a": 0.0}, health={"a": AccountHealth(login=LoginStatus.LOGGED_IN)}
+    )
     assert {"login", "conditions"} == change.keys()
 
 
@@ -111,14 +126,14 @@ def test_p4_a_provider_that_comes_and_goes_is_written_rarely() -> None:
     steady, said, times = SteadyHealth(), None, []
     for second in range(3600):
         breaker = (BreakerState.CLOSED, BreakerState.OPEN)[second % 2]
-        found = {"a": AccountHealth(login=Login.LOGGED_IN, breaker=breaker)}
+        found = {"a": AccountHealth(login=LoginStatus.LOGGED_IN, breaker=breaker)}
         now = steady.shown(found, float(second))["a"]
         if now != said:
             said = now
             times.append(second)
     assert times[:3] == [0, 1, 2]
     assert all(later - at >= WITHIN_S for at, later in zip(times, times[MOST:], strict=False))
-    last = AccountHealth(login=Login.DENIED, message=WHY)
+    last = AccountHealth(login=LoginStatus.DENIED, message=WHY)
     assert steady.shown({"a": last}, 3600 + WITHIN_S)["a"] == last
 
 
@@ -126,7 +141,7 @@ def test_p4_an_account_that_is_edited_is_written_as_rarely() -> None:
     """Of each edit the controller first knows nothing, and then another failure."""
     steady, said, times = SteadyHealth(), None, []
     for second in range(3600):
-        found = {"a": AccountHealth(login=Login.DENIED, message=f"{WHY} {second}")}
+        found = {"a": AccountHealth(login=LoginStatus.DENIED, message=f"{WHY} {second}")}
         shown = steady.shown(found if second % 2 else {}, float(second))
         if second % 2 and shown["a"] != said:
             said = shown["a"]
@@ -140,9 +155,9 @@ def test_p4_an_account_that_is_edited_is_written_as_rarely() -> None:
 def test_p4_a_clock_that_moves_a_little_is_no_change() -> None:
     """The end of the same credentials is computed each second."""
     steady = SteadyHealth()
-    first = AccountHealth(login=Login.RENEWAL_FAILS, message=WHY, until=2000.0)
-    near = AccountHealth(login=Login.RENEWAL_FAILS, message=WHY, until=2000.4)
-    later = AccountHealth(login=Login.RENEWAL_FAILS, message=WHY, until=2600.0)
+    first = AccountHealth(login=LoginStatus.RENEWAL_FAILS, message=WHY, until=2000.0)
+    near = AccountHealth(login=LoginStatus.RENEWAL_FAILS, message=WHY, until=2000.4)
+    later = AccountHealth(login=LoginStatus.RENEWAL_FAILS, message=WHY, until=2600.0)
     assert [steady.shown({"a": it}, 1.0)["a"] for it in (first, near, later)] == [
         first,
         first,

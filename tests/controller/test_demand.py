@@ -108,7 +108,7 @@ def test_a_pod_that_is_being_deleted_and_has_ended_counts_no_more(phase: str) ->
         pytest.param(_follow("{}"), "not one that this version can read", id="no plan"),
         pytest.param(_follow("["), "not one that this version can read", id="not JSON"),
         pytest.param(_follow(_plan(reference="/a/../b")), "not canonical", id="dots"),
-        pytest.param(_follow(_plan(provider="aws-xx")), "not canonical", id="unknown provider"),
+        pytest.param(_follow(_plan(scheme="aws-xx")), "not canonical", id="unknown provider"),
         pytest.param(
             _follow(_plan(make.planned_file(part="a..b"))), "property", id="not a property"
         ),
@@ -140,7 +140,7 @@ _HOSTILE = st.one_of(
     st.sampled_from(["\ud800", "a\ud800", "é", "a" * 100_000, "a/.b", "\0", ""]),
 )
 """What a tenant may write; lone surrogates too, which JSON can carry."""
-_FIELDS = ("account", "identity", "provider", "reference", "part", "file", "name", "rules")
+_FIELDS = ("account", "identity", "scheme", "reference", "part", "file", "name", "rules")
 
 
 @given(st.dictionaries(st.sampled_from(_FIELDS), _HOSTILE, max_size=2))

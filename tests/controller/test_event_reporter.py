@@ -15,8 +15,8 @@ from contract.reasons import FetchFailure, Found, Serving
 from contract.secret_bytes import SecretBytes
 from controller.demand import Demand, DemandedParts
 from controller.event_reporter import INTERVAL_S, LATE_S, STARTED_S, EventReporter
-from controller.informers import WatchedPod
 from controller.reconcile import Decided, Known
+from controller.watched_pods import WatchedPod
 from kube.reflector import Change
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.step_events import Alarm, AlarmKind

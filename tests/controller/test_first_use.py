@@ -24,7 +24,7 @@ def fetch_tasks(world: World, name: str, part: str) -> None:
         make.planned_file("db", part=part),
         account="files",
         identity="controller",
-        provider="file",
+        scheme="file",
         reference=REFERENCE,
     )
     args = ["gate", "--plan", plan.to_wire(make.plan(planned))]

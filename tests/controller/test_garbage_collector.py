@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from controller.reconcile import Decided, Known
-from controller.secret_snapshots import WatchedSnapshot
+from controller.snapshot_objects import WatchedSnapshot
 from controller.spec import Spec
 from kube.errors import of_status
 from kube.reflector import Change
@@ -25,15 +25,15 @@ class Removing:
     def __init__(self, failing: int = 0) -> None:
         self.failing = failing
         self.asked: list[str] = []
-        self.under_way = self.most = 0
+        self.in_flight = self.most = 0
 
     async def delete(self, path: str, *, uid: str) -> None:
         assert uid == "1"
         self.asked.append(path.rpartition("/")[2])
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
         await asyncio.sleep(0)
-        self.under_way -= 1
+        self.in_flight -= 1
         if len(self.asked) <= self.failing:
             raise of_status(503, reason="", method="DELETE", path=path)
 

@@ -25,7 +25,7 @@ def _pod(world: World, name: str, member: str, bundle: str | None = None) -> Non
         make.planned_file("db", part=member),
         account="files",
         identity="controller",
-        provider="file",
+        scheme="file",
         reference=DB,
     )
     args = ["gate", "--plan", plan.to_wire(make.plan(planned, bundle=bundle))]

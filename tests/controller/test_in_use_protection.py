@@ -61,9 +61,7 @@ metadata: {name: payments, labels: {lastgood.dev/policy: payments}}
 
 def key(namespace: str, account: str = "one") -> SnapshotKey:
     """Of any source."""
-    source = SourceKey(
-        account=account, identity="controller", provider="aws-sm", reference="/prod/x"
-    )
+    source = SourceKey(account=account, identity="controller", scheme="aws-sm", reference="/prod/x")
     return SnapshotKey(namespace=namespace, source=source)
 
 

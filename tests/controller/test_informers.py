@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from controller.demand import Demand, DemandedParts, NotADemandError
-from controller.informers import (
-    MOST_MISNAMED,
-    MOST_OBJECTS,
-    MOST_SOURCES,
-    Declarations,
-    Informers,
-    NamedSources,
-    PolicyLister,
-)
-from controller.secret_snapshots import declaration
+from controller.informers import Informers
+from controller.listers import PolicyLister
+from controller.snapshot_objects import declaration
+from controller.watched_pods import MOST_SOURCES, NamedSources
+from controller.watched_snapshots import MOST_MISNAMED, MOST_OBJECTS, SnapshotReader
 from kube.api import WatchEvent
 from refresh.model import SnapshotKey, SourceKey
 from workqueue.clock import SystemClock
@@ -60,7 +55,7 @@ def _object(
         namespace,
         account="a",
         identity="controller",
-        provider="file",
+        scheme="file",
         reference=f"/declared/{number}",
     )
     if name is not None:
@@ -71,7 +66,7 @@ def _object(
 def test_p13_one_namespaces_declarations_fill_no_memory_and_are_told_of_once() -> None:
     """What is kept already may change; when some go there is room again."""
     problems: list[str] = []
-    declared = Declarations(lambda what, why: problems.append(f"{what}: {why}"))
+    declared = SnapshotReader(lambda what, why: problems.append(f"{what}: {why}"))
     kept = [declared(_object("crowd", number)) for number in range(MOST_OBJECTS)]
     assert all(kept)
     assert [declared(_object("crowd", MOST_OBJECTS + number)) for number in range(3)] == [None] * 3
@@ -88,7 +83,7 @@ def test_p13_one_namespaces_declarations_fill_no_memory_and_are_told_of_once() -
 
 def test_p13_objects_of_a_wrong_name_take_no_room_of_right_ones() -> None:
     """They are only told so, and a few of a namespace are enough."""
-    declared = Declarations(lambda *_: None)
+    declared = SnapshotReader(lambda *_: None)
     wrong = [declared(_object("crowd", number, name=f"a-{number}")) for number in range(100)]
     assert sum(seen is not None for seen in wrong) == MOST_MISNAMED
     assert declared(_object("crowd", 0)) is not None
@@ -136,17 +131,17 @@ def test_each_kind_is_listed_once_and_a_status_changes_no_policy() -> None:
         informer.refresh()
 
         async def told(**status: object) -> None:
-            before = informers.held_accounts.revision
+            before = informers.protected_accounts.revision
             content = {**ACCOUNT, "status": status}
             await server.changes["secretaccounts"].put(WatchEvent(kind="MODIFIED", object=content))
-            while informers.held_accounts.revision == before:  # noqa: ASYNC110 - a View sets no event
+            while informers.protected_accounts.revision == before:  # noqa: ASYNC110 - a View sets no event
                 await asyncio.sleep(0.001)
 
         await told()
         assert informer.refresh()
         assert set(informer.current().accounts) == {"one"}
         await told(inUse=True)
-        assert informers.held_accounts.items["", "one"].in_use
+        assert informers.protected_accounts.items["", "one"].in_use
         assert not informer.refresh()
         stop.set()
         await asyncio.gather(*running)

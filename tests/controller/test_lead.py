@@ -19,7 +19,7 @@ from controller.lease import LeaseTimes
 from kube.api import Api
 from kube.errors import FencedError
 from tests.kube.server import serving
-from tests.refresh.test_engine import Setup
+from tests.refresh.driven import Setup
 from tests.refresh.world import Provider, demanded
 from workqueue.clock import SystemClock
 

@@ -31,7 +31,7 @@ def asked(*properties: str) -> PlannedSnapshot:
         *(make.planned_file(f"s{at}", part=part) for at, part in enumerate(properties)),
         account="files",
         identity="controller",
-        provider="file",
+        scheme="file",
         reference=DB,
     )
 

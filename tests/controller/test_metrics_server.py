@@ -17,7 +17,7 @@ from tests.make.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from controller.metrics_server import Server
+    from controller.metrics_server import MetricsServer
 
 
 class Counted:
@@ -42,7 +42,9 @@ class World:
         registry = CollectorRegistry()
         registry.register(self.counted)
         self.before = self.counted.times
-        self.server: Server = serve("127.0.0.1", 0, registry, lambda: self.well, lambda: self.now)
+        self.server: MetricsServer = serve(
+            "127.0.0.1", 0, registry, lambda: self.well, lambda: self.now
+        )
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
         """A connection."""

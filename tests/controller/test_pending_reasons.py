@@ -19,7 +19,7 @@ from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, So
 NOW = 1_800_000_000.0
 KEY = SnapshotKey(
     "payments",
-    SourceKey(account="prod", identity="controller", provider="aws-sm", reference="/prod/db"),
+    SourceKey(account="prod", identity="controller", scheme="aws-sm", reference="/prod/db"),
 )
 REFUSES = FreshnessClass(
     name="critical", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="refuse"

@@ -9,7 +9,7 @@ import pytest
 
 from contract import layout
 from contract.object_names import snapshot_name
-from controller.secret_snapshots import declaration
+from controller.snapshot_objects import declaration
 from kube.api_resources import (
     CONFIG_MAPS,
     SECRET_ACCOUNTS,
@@ -247,7 +247,7 @@ def test_a_stored_account_whose_burst_is_too_small_is_named(world: World) -> Non
     world.pod("api-2", DB, account="aws", provider="aws-sm")
     name = snapshot_name("aws", "controller", "aws-sm", DB)
     declared = declaration(
-        "payments", account="aws", identity="controller", provider="aws-sm", reference=DB
+        "payments", account="aws", identity="controller", scheme="aws-sm", reference=DB
     )
     world.server.apply(declared)
     world.start()

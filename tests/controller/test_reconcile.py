@@ -77,7 +77,7 @@ def test_what_policy_allows_is_demanded_by_the_policys_rules() -> None:
         pytest.param(SnapshotKey("others", DB.source), Reason.NO_POLICY, id="namespace"),
         pytest.param(_with(reference="/prod/orders/db"), Reason.NOT_ALLOWED, id="reference"),
         pytest.param(_with(account="other"), Reason.UNKNOWN_ACCOUNT, id="account"),
-        pytest.param(_with(provider="aws-sm"), Reason.NOT_ALLOWED, id="provider"),
+        pytest.param(_with(scheme="aws-sm"), Reason.NOT_ALLOWED, id="provider"),
         pytest.param(_with(reference="/prod/payments/../x"), Reason.BAD_REFERENCE, id="dots"),
         pytest.param(_with(identity="admin"), RefusedSource.IDENTITY, id="identity"),
     ],

@@ -12,13 +12,13 @@ import pytest
 from contract.ages import Confirmed, Entry
 from contract.reasons import Serving
 from contract.snapshot_format import META, VALUE, Meta
-from controller.publication import is_held_back
+from controller.publish import is_held_back
 from controller.record_store import KnownRecord
 from controller.snapshot_record import RECORD, record_name
 from kube.errors import ConflictError, NotFoundError
 from tests.controller.secret_server import Killed, SecretServer
 from tests.controller.steps import KEY, NAME, STEPS
-from tests.controller.test_publication import (
+from tests.controller.test_publish import (
     RECORD_PATH,
     SECRET,
     Controller,
@@ -157,7 +157,7 @@ def test_p11_a_record_that_a_newer_version_wrote_is_not_written_over(part: str) 
 META_OF_V3 = Meta(
     account="a",
     identity="i",
-    provider="p",
+    scheme="p",
     reference="/r",
     serving=Serving.SERVED,
     version="v3",

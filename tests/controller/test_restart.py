@@ -6,7 +6,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from apiserver.faults import Fault, Rule
+from apiserver.faults import Fault, FaultRule
 from contract import layout
 from contract.ages import CONFIG_MAP
 from contract.snapshot_format import META
@@ -146,7 +146,7 @@ def test_statuses_that_cannot_be_written_stop_nothing(world: World) -> None:
     told_before = len(world.events("controller.status_not_written"))
     snapshots = "/apis/lastgood.dev/v1alpha1/namespaces/payments/secretsnapshots.*"
     world.server.break_requests(
-        Rule(fault=Fault.STATUS, method="POST|PATCH", path=snapshots, times=float("inf"))
+        FaultRule(fault=Fault.STATUS, method="POST|PATCH", path=snapshots, times=float("inf"))
     )
     world.secret("/prod/payments/new", b"new")
     world.pod("api-2", "/prod/payments/new")

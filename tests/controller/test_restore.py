@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from contract.ages import Confirmed, Entry
-from controller.publication import publish
+from controller.publish import publish
 from controller.record_store import Records
 from controller.restore import Restore
-from controller.snapshot_secrets import Secrets
+from controller.tenant_secrets import Secrets
 from kube.errors import of_status
 from refresh.model import SnapshotKey, SourceKey
 from refresh.snapshot_data import publication

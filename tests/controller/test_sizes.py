@@ -18,10 +18,10 @@ from contract.snapshot_format import (
     VALUE,
     Quarantined,
 )
-from controller.publication import publish
+from controller.publish import publish
 from controller.record_store import Records
 from controller.snapshot_record import MOST_BYTES, decoded, from_secret, to_secret, with_extra
-from controller.snapshot_secrets import Secrets
+from controller.tenant_secrets import Secrets
 from refresh.model import Checks, Kept, SnapshotKey, SnapshotState, SourceKey
 from refresh.snapshot_data import publication, published, restored
 from refresh.validate import check

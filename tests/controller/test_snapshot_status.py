@@ -15,7 +15,7 @@ from contract.snapshot_format import MOST_REVOKED, MOST_VERSIONS, Quarantined
 from controller.conditions import not_given
 from controller.demand import DemandedParts
 from controller.reconcile import Decided, Known
-from controller.secret_snapshots import made, project
+from controller.snapshot_objects import made, project
 from controller.snapshot_status import next_transition, status_of, timeless, to_wire
 from controller.times import rfc3339
 from refresh.model import Checks, Demanded, Kept, SnapshotKey, SnapshotState, SourceKey

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from controller.reconcile import Decided, Known
-from controller.secret_snapshots import project
+from controller.snapshot_objects import project
 from kube.errors import of_status
 from tests.controller.writers import FASTER, KEY, made, writers
 

@@ -13,7 +13,7 @@ from contract.secret_bytes import SecretBytes
 from contract.snapshot_format import Quarantined
 from controller.demand import DemandedParts
 from controller.reconcile import Decided, Known
-from controller.secret_snapshots import WatchedSnapshot
+from controller.snapshot_objects import WatchedSnapshot
 from controller.spec import Spec
 from controller.times import rfc3339
 from kube.reflector import Change

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from controller.garbage_collector import GarbageCollector
 from controller.record_store import Records
-from controller.snapshot_secrets import Secrets
 from controller.snapshot_writer import SnapshotWriter
 from controller.status_writer import StatusWriter
+from controller.tenant_secrets import Secrets
 from refresh.model import SnapshotKey, SourceKey
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from apiserver.client import Client
+from apiserver.client import IdentityClient
 from demo.story import MEMORY, STEPS
 from kube.api_resources import PODS
 from kube.errors import NotFoundError
@@ -104,7 +104,9 @@ def _delete_a_pod(output: Path) -> None:
     assert found is not None
     content = json.loads(Path(found[1]).read_text())
     cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
-    client = Client(cluster["server"], Path(cluster["certificate-authority"]), user["token"])
+    client = IdentityClient(
+        cluster["server"], Path(cluster["certificate-authority"]), user["token"]
+    )
     names = [pod["metadata"]["name"] for pod in client.call("GET", PODS.path("payments"))["items"]]
     path = PODS.path("payments", names[0])
     client.call("DELETE", path)

@@ -212,7 +212,7 @@ class Cluster:
         source = SourceKey(
             account=planned.account,
             identity=planned.identity,
-            provider=planned.provider,
+            scheme=planned.scheme,
             reference=planned.reference,
         )
         state = _state(SecretBytes(value.encode()), version, time.time() - age_s)

@@ -127,7 +127,7 @@ class Controlled:
                 make.planned_file(f"s{number}"),
                 account=self.name,
                 identity="controller",
-                provider="file",
+                scheme="file",
                 reference=reference,
             )
             for number, reference in enumerate(references)

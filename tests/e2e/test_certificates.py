@@ -65,7 +65,7 @@ def write(place: Place, data: Json, *, kind: str = "Opaque") -> None:
 
 def whole(place: Place) -> bool:
     """Whether the Secret holds a CA that can sign, and the API server trusts it."""
-    held = secret.read({"metadata": {"resourceVersion": "0"}, "data": kept(place)}).held
+    held = secret.read({"metadata": {"resourceVersion": "0"}, "data": kept(place)}).cas
     return held is not None and held.active is not None and held.active.id in trusts(place)
 
 
@@ -137,7 +137,7 @@ def test_p11_a_damaged_secret_heals_and_fails_no_admission(
     with asked.running():
         write(place, damage(kept(place)))
         until("a CA that can sign", lambda: whole(place), 30)
-        ours = secret.read({"metadata": {"resourceVersion": "0"}, "data": kept(place)}).held
+        ours = secret.read({"metadata": {"resourceVersion": "0"}, "data": kept(place)}).cas
         assert ours is not None
         assert ours.active is not None
         name = ours.active.id[:12]

@@ -134,7 +134,7 @@ class World:
                 make.planned_file(f"s{number}"),
                 account=account,
                 identity="controller",
-                provider=provider,
+                scheme=provider,
                 reference=reference,
             )
             for number, reference in enumerate(references)

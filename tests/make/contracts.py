@@ -43,16 +43,16 @@ def planned_snapshot(
     *files: PlannedFile,
     account: str = "prod",
     identity: str = "payments",
-    provider: str = "aws-sm",
+    scheme: str = "aws-sm",
     reference: str = "/prod/payments/db",
     rules: FreshnessClass | None = None,
 ) -> PlannedSnapshot:
     """One source with its right snapshot name, and one file unless others are given."""
     return PlannedSnapshot(
-        snapshot=snapshot_name(account, identity, provider, reference),
+        snapshot=snapshot_name(account, identity, scheme, reference),
         account=account,
         identity=identity,
-        provider=provider,
+        scheme=scheme,
         reference=reference,
         rules=_default_rules() if rules is None else rules,
         files=files or (planned_file(),),
@@ -96,7 +96,7 @@ def meta(
     return Meta(
         account=source.account,
         identity=source.identity,
-        provider=source.provider,
+        scheme=source.scheme,
         reference=source.reference,
         serving=serving,
         version=version if served else None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from apiserver import install
-from apiserver.client import Client
+from apiserver.client import IdentityClient
 from apiserver.operations import Target
 from apiserver.refusal import Refusal
 from apiserver.running import running
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from apiserver.authorization import User
-    from apiserver.faults import Rule
+    from apiserver.faults import FaultRule
     from apiserver.running import Running
-    from apiserver.server import Seen, Server
+    from apiserver.server import ApiServer, Seen
     from kube.api_resources import Resource
 
 Json = dict[str, Any]
@@ -58,7 +58,7 @@ class StandIn:
         self._server = server
         self.folder = folder
         token = server.call(lambda found: found.token(ADMIN))
-        self.client = Client(server.url, server.ca, token)
+        self.client = IdentityClient(server.url, server.ca, token)
         """An admin's."""
 
     def kubeconfig(self, name: str, user: User = ADMIN, namespace: str = "default") -> Path:
@@ -68,7 +68,7 @@ class StandIn:
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Json | None:
         """None: there is none. Read in this process: tests look often."""
 
-        def read(server: Server) -> Json | None:
+        def read(server: ApiServer) -> Json | None:
             with suppress(Refusal):
                 return server.registry.get(_target(server, resource, namespace, name))
             return None
@@ -78,7 +78,7 @@ class StandIn:
     def items(self, resource: Resource, namespace: str | None = None) -> list[Json]:
         """All of a namespace; None: of all namespaces. Read in this process."""
 
-        def read(server: Server) -> list[Json]:
+        def read(server: ApiServer) -> list[Json]:
             found: list[Json] = server.registry.list_(_target(server, resource, namespace), {})[
                 "items"
             ]
@@ -128,7 +128,7 @@ class StandIn:
             version["schema"]["openAPIV3Schema"] = anything
         self.client.call("PUT", path, found)
 
-    def break_requests(self, rule: Rule) -> None:
+    def break_requests(self, rule: FaultRule) -> None:
         """Requests have this fault until `repair`."""
         self._server.call(lambda found: found.faults.add(rule))
 
@@ -139,14 +139,14 @@ class StandIn:
     def saved(self) -> Callable[[], None]:
         """What brings objects, kinds, Services and version back to how they are now."""
 
-        def copies(server: Server) -> tuple[dict[str, Any], ...]:
+        def copies(server: ApiServer) -> tuple[dict[str, Any], ...]:
             custom: dict[str, Any] = {"custom": server.registry._custom}
             return copy.deepcopy((vars(server.store), custom))
 
         saved = self._server.call(copies)
         services, version = self._server.call(lambda it: (dict(it.services), it.version))
 
-        def restore(server: Server) -> None:
+        def restore(server: ApiServer) -> None:
             store, custom = copy.deepcopy(saved)
             vars(server.store).update(store)
             server.registry._custom.clear()
@@ -161,7 +161,7 @@ class StandIn:
     def be(self, version: str) -> None:
         """Says that it is this version of Kubernetes."""
 
-        def change(server: Server) -> None:
+        def change(server: ApiServer) -> None:
             server.version = version
 
         self._server.call(change)
@@ -180,7 +180,7 @@ class StandIn:
     def written(self) -> list[tuple[str, Json]]:
         """Every form that every object ever had, with the plural of its kind."""
 
-        def all_of(server: Server) -> list[tuple[str, Json]]:
+        def all_of(server: ApiServer) -> list[tuple[str, Json]]:
             kinds = {kind.store: kind.plural for kind in server.registry.kinds()}
             return [
                 (plural, change.after)
@@ -213,7 +213,7 @@ def installed(certificates: Path) -> Iterator[StandIn]:
 
 
 def _target(
-    server: Server, resource: Resource, namespace: str | None, name: str | None = None
+    server: ApiServer, resource: Resource, namespace: str | None, name: str | None = None
 ) -> Target:
     kind = server.registry.kind(resource.group, resource.version, resource.plural)
     assert kind is not None, resource

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from policy.lint import Rule, lint
+from policy.lint import LintRule, lint
 from policy.load import read_texts
+from policy.match import rank
+from policy.pattern_cover import compare
 from tests import make
 from tests.policy.given import account, namespace, policy, source
 
@@ -103,15 +107,16 @@ def test_lint(objects: list[dict[str, Any]], found: list[tuple[str, str]]) -> No
 
 
 def test_each_rule_has_a_case() -> None:
-    """None is looked for in vain."""
-    assert {rule for _, found in CASES.values() for rule, _ in found} == set(Rule)
+    """None is looked for in vain. The one that needs a thousand patterns has a test of its own."""
+    found = {rule for _, found in CASES.values() for rule, _ in found}
+    assert found == set(LintRule) - {LintRule.TOO_MANY_PATTERNS}
 
 
 def test_accounts_elsewhere() -> None:
     """Where accounts are not given, none is missed, and no namespace is."""
     policies, _ = read_texts({"all.yaml": make.as_file(policy(*EACH))})
     assert lint(policies, accounts=False) == []
-    assert [it.rule for it in lint(policies)] == [Rule.UNKNOWN_ACCOUNT] * 2
+    assert [it.rule for it in lint(policies)] == [LintRule.UNKNOWN_ACCOUNT] * 2
 
 
 def test_what_a_remark_says() -> None:
@@ -128,3 +133,44 @@ def test_a_pattern_of_another_namespace_is_told_how_to_have_the_pods_own() -> No
     objects = [*WELL, CLUSTER, policy(*EACH, source("k8s:orders/app-*", account="cluster"))]
     policies, _ = read_texts({"all.yaml": make.as_file(*objects)})
     assert 'Did you mean "k8s:{namespace}/app-*"?' in lint(policies)[0].message
+
+
+@pytest.mark.parametrize(
+    ("form", "complete"),
+    [("/prod/*/s{}", True), ("/prod/s{}/*", True), ("/p/*{}*/z", False), ("/p/**/{}/**", False)],
+)
+def test_many_patterns_with_a_common_head(
+    form: str, *, complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patterns that differ before or after their wildcards are not compared. What is left is
+    bounded, and the remark says so.
+    """
+    monkeypatch.setattr("policy.lint.MOST_COST", 20_000)
+    allow = [f"aws-sm:{form.format(number)}" for number in range(1000, 2000)]
+    sources = [source(*allow[at : at + 50]) for at in range(0, 1000, 50)]
+    objects = [*WELL, policy(*EACH, *sources)]
+    policies, problems = read_texts({"all.yaml": make.as_file(*objects)})
+    assert problems == []
+    rules = [] if complete else [LintRule.TOO_MANY_PATTERNS]
+    assert [it.rule for it in lint(policies)] == rules
+
+
+@given(st.data())
+def test_no_remark_is_lost_for_the_order_of_heads_and_tails(data: st.DataObject) -> None:
+    """The same shadows as when each pattern is compared with each other one."""
+    segments = st.lists(st.sampled_from(["a", "b", "*", "a*", "*b", "**"]), min_size=1, max_size=3)
+    texts = segments.map(lambda found: "aws-sm:/" + "/".join(found))
+    allow = data.draw(st.lists(texts, min_size=1, max_size=8))
+    policies, _ = read_texts({"all.yaml": make.as_file(*WELL, policy(source(*allow)))})
+    shadowed = {it.field for it in lint(policies) if it.rule is LintRule.SHADOWED_PATTERN}
+    bare = [it.partition(":")[2] for it in allow]
+    order = [(*rank(text), number) for number, text in enumerate(bare)]
+    expected = {
+        f"spec.sources[0].allow[{mine}]"
+        for mine, inner in enumerate(bare)
+        if any(
+            order[other] < order[mine] and compare(outer, inner)[0]
+            for other, outer in enumerate(bare)
+        )
+    }
+    assert shadowed == expected

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contract.reference import ReferenceRejected
+from policy.load import load_texts
 from policy.match import (
     Allowed,
     Matcher,
@@ -20,7 +21,8 @@ from policy.match import (
     policy_of,
 )
 from providers.references import canonicalise
-from tests.policy.given import decided, policy_set, source
+from tests import make
+from tests.policy.given import account, decided, namespace, policy, policy_set, source
 from tests.properties import strategies
 
 MATCHES = {
@@ -231,3 +233,38 @@ def test_p13_a_long_policy_makes_a_short_sentence() -> None:
     )
     assert isinstance(found, Refused)
     assert found.message.endswith("aws-sm:/x/8/*, aws-sm:/x/9/* and 54 more")
+
+
+_CLUSTER = account("cluster", provider="kubernetes", kubernetes={}, aws=None)
+
+
+@pytest.mark.parametrize("pattern", ["k8s:*/*", "k8s:orders/*", "k8s:*/db"])
+@pytest.mark.parametrize("named", [None, "cluster"])
+def test_p13_no_pattern_gives_a_namespace_the_secrets_of_another(
+    pattern: str, named: str | None
+) -> None:
+    """A plan or an object that a tenant wrote may name any namespace. Policy allows its own only,
+    whatever the admin's patterns match.
+    """
+    allowing = policy(source(pattern, account="cluster"))
+    found = load_texts(
+        {"all.yaml": make.as_file(_CLUSTER, allowing, namespace("pay"), namespace("pay-roll"))}
+    )
+    applied = policy_of(found, "pay")
+    assert not isinstance(applied, Refused)
+    matcher = Matcher(found, applied, "pay")
+    for other in ("orders/db", "pay-roll/db", "pa/db", "payx/db", "PAY/db"):
+        refused = matcher.decide("k8s", named, other)
+        assert isinstance(refused, Refused), other
+        assert refused.reason in {Reason.NOT_ALLOWED, Reason.BAD_REFERENCE}
+    crossing = matcher.decide("k8s", named, "orders/db")
+    assert isinstance(crossing, Refused)
+    assert crossing.message == "it is not in namespace pay, and no policy can allow that"
+
+
+def test_a_namespace_gets_its_own_secret() -> None:
+    """By the same patterns."""
+    allowing = policy(source("k8s:*/db", account="cluster"))
+    found = load_texts({"all.yaml": make.as_file(_CLUSTER, allowing, namespace("pay"))})
+    allowed = decided(found, namespace="pay", provider="k8s", account=None, reference="pay/db")
+    assert isinstance(allowed, Allowed)

@@ -119,7 +119,7 @@ def plans(draw: st.DrawFn) -> Plan:
                 snapshot=snapshot_name(*source),
                 account=source[0],
                 identity=source[1],
-                provider=source[2],
+                scheme=source[2],
                 reference=source[3],
                 rules=draw(st.sampled_from(classes)),
                 files=tuple(
@@ -154,7 +154,7 @@ def metas(draw: st.DrawFn) -> Meta:
     return Meta(
         account=draw(texts),
         identity=draw(texts),
-        provider=draw(texts),
+        scheme=draw(texts),
         reference=draw(texts),
         serving=serving,
         version=draw(versions) if served else None,

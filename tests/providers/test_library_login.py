@@ -18,9 +18,9 @@ from providers.library_login import (
     GIVEN_UP,
     TIMED_OUT,
     UNSAID_S,
+    BearerToken,
     Entrance,
     LibraryLogin,
-    Token,
     Wire,
     lasts_s,
 )
@@ -102,7 +102,7 @@ def test_p4_a_login_makes_no_more_calls_than_were_paid(tmp_path: Path) -> None:
     def wire() -> Wire:
         return Wire(http, lambda _: UNREADABLE, most_calls=3, observer=None)
 
-    def token(wire: Wire) -> Token:
+    def token(wire: Wire) -> BearerToken:
         for _ in range(9):
             wire.send("GET", f"http://127.0.0.1:{google.cloud.port}{METADATA}", FLAVOR)
         raise AssertionError("unreachable")
@@ -167,11 +167,11 @@ class Hanging:
         for thread in self.started:
             thread.join()
 
-    def _token(self, _: Wire) -> Token:
+    def _token(self, _: Wire) -> BearerToken:
         self.started.append(threading.current_thread())
         if len(self.started) <= self.times:
             self.never.wait()
-        return Token("late" if self.never.is_set() else "in time")
+        return BearerToken("late" if self.never.is_set() else "in time")
 
 
 def test_a_login_that_hangs_is_given_up_and_another_started() -> None:
@@ -183,7 +183,7 @@ def test_a_login_that_hangs_is_given_up_and_another_started() -> None:
         assert (asked.credential, asked.failed) == (None, TIMED_OUT)
     assert len(library.started) == 1
     library.clock.now += GIVEN_UP * LIMIT_S
-    assert login.ask().credential == Token("in time")
+    assert login.ask().credential == BearerToken("in time")
     assert len(library.started) == 2
     library.end()
 
@@ -199,7 +199,7 @@ def test_p11_an_account_has_two_logins_that_hang_and_no_more() -> None:
     assert len(library.started) == 2
     library.end()
     library.times = 0
-    assert login.ask().credential == Token("late")
+    assert login.ask().credential == BearerToken("late")
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["well", "failing"])

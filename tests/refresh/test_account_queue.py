@@ -4,7 +4,7 @@ from collections import Counter
 
 from contract.reasons import FetchFailure
 from refresh.account_queue import FIRST, UNAFFORDABLE_S, AccountQueue, QueueEntry, Share, Work
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.fair_queue import FairQueue, WorkKind
 from refresh.model import Task
 from refresh.write_queue import LEAST_REPORT_GAP_S, Job, WriteParts, WriteQueue
@@ -16,7 +16,7 @@ def _account_queue(
 ) -> AccountQueue:
     """A schedule in which a batch costs one call and a single fetch costs `cost`."""
     return AccountQueue(
-        Budget(calls_per_second=rate, burst=burst),
+        RateLimit(calls_per_second=rate, burst=burst),
         0.0,
         most_calls=lambda _, tasks: cost if len(tasks) == 1 else max(1, len(tasks) // 4),
         batch_limit=lambda _: limit,
@@ -170,7 +170,7 @@ def test_a_fetch_that_no_burst_can_pay_for_is_told_and_holds_up_nobody() -> None
     assert account_queue.pick(0.0, 1000.0) is None
     assert (account_queue.take_put_off(), account_queue.take_put_off()) == ([_task("/dear")], [])
     assert (account_queue.smallest_burst, account_queue.next_at(0.0)) == (3, UNAFFORDABLE_S)
-    account_queue.change(Budget(calls_per_second=1, burst=3), 1.0)
+    account_queue.change(RateLimit(calls_per_second=1, burst=3), 1.0)
     assert account_queue.smallest_burst is None
     work = account_queue.pick(10.0, 1000.0)
     assert work is not None

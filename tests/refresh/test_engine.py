@@ -13,111 +13,29 @@ import pytest
 from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from providers.protocol import Fetched, Material
-from refresh.budget import Budget
-from refresh.engine import DRAIN_S, THREADS, Engine
+from refresh.budget import RateLimit
+from refresh.engine import THREADS, Engine
 from refresh.model import OperatorSpec
 from tests.make import CANARY
-from tests.refresh.world import CLUSTER, Provider, Recorder, Store, demanded, snapshot
+from tests.refresh.driven import KEY, Setup, new_provider, until
+from tests.refresh.world import CLUSTER, Provider, Recorder, demanded, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from contract.ages import Entry
     from providers.protocol import FetchRequest, Source
-    from refresh.model import SnapshotKey, SnapshotState
+    from refresh.model import SnapshotKey
     from refresh.sink import Publication
-
-KEY = snapshot("a", "/s")
-
-
-class Clock:
-    """The machine's, with a wall clock that can be set."""
-
-    def __init__(self) -> None:
-        self.offset_s = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.offset_s
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-
-class Sink:
-    """The store behind coroutines."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.states: dict[SnapshotKey, SnapshotState] = {}
-
-    async def publish(self, key: SnapshotKey, publication: Publication) -> None:
-        await asyncio.sleep(0)
-        self.store.write(key, publication)
-
-    async def report(self, namespace: str, entries: Mapping[str, Entry]) -> None:
-        self.store.note(namespace, entries)
-
-    async def status(self, key: SnapshotKey, state: SnapshotState) -> None:
-        self.states[key] = state
-
-
-class Setup:
-    """An engine and all that it is given."""
-
-    def __init__(
-        self, source: Source | Callable[[str, str, str], Source], drain_s: float = DRAIN_S
-    ) -> None:
-        self.store = Store()
-        self.sink = Sink(self.store)
-        self.recorder = Recorder()
-        self.clock = Clock()
-        opened = source if callable(source) else lambda *_: source
-        self.engine = Engine(
-            sources=opened,
-            sink=self.sink,
-            clock=self.clock,
-            rng=Random(1),
-            cluster=CLUSTER,
-            observer=self.recorder,
-            drain_s=drain_s,
-        )
-        self.engine.govern({"aws": Budget(calls_per_second=100, burst=100)})
-
-    def run(self, story: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Runs the story beside the engine; then stops it."""
-
-        async def both() -> None:
-            stop = asyncio.Event()
-            running = asyncio.create_task(self.engine.run(stop))
-            try:
-                await story()
-            finally:
-                stop.set()
-                await asyncio.wait_for(running, 30)
-
-        asyncio.run(both())
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the condition is of other threads
-            await asyncio.sleep(0.005)
-
-
-def _provider() -> Provider:
-    provider = Provider()
-    provider.rotate("/s", "v1", CANARY)
-    return provider
 
 
 def test_a_demanded_source_is_fetched_published_and_reported() -> None:
     """And at the end the source is closed."""
-    provider = _provider()
+    provider = new_provider()
     setup = Setup(provider)
 
     async def story() -> None:
         setup.engine.demand([demanded("a", "/s")])
-        await _until(lambda: KEY in setup.store.snapshots and "a" in setup.store.reports)
+        await until(lambda: KEY in setup.store.snapshots and "a" in setup.store.reports)
 
     setup.run(story)
     assert setup.store.snapshots[KEY]["value"] == CANARY
@@ -128,7 +46,7 @@ def test_a_demanded_source_is_fetched_published_and_reported() -> None:
 
 def test_p12_an_operators_request_is_published_while_the_provider_hangs() -> None:
     """All fetch threads of the account are stuck; writes are not."""
-    provider = _provider()
+    provider = new_provider()
     released = threading.Event()
 
     class Hanging(Provider):
@@ -141,11 +59,11 @@ def test_p12_an_operators_request_is_published_while_the_provider_hangs() -> Non
 
     async def story() -> None:
         setup.engine.demand([demanded("a", "/s")])
-        await _until(lambda: KEY in setup.store.snapshots)
+        await until(lambda: KEY in setup.store.snapshots)
         stuck = [demanded("b", f"/stuck/{n}") for n in range(2 * THREADS)]
         setup.engine.demand([demanded("a", "/s"), *stuck])
         setup.engine.operate(KEY, OperatorSpec(revoked=frozenset({"v1"})))
-        await _until(lambda: setup.store.snapshots[KEY]["value"] == b"")
+        await until(lambda: setup.store.snapshots[KEY]["value"] == b"")
         released.set()
 
     setup.run(story)
@@ -153,15 +71,15 @@ def test_p12_an_operators_request_is_published_while_the_provider_hangs() -> Non
 
 def test_a_failing_sink_is_tried_again_until_it_takes_the_state() -> None:
     """Nothing is fetched again for it."""
-    provider = _provider()
+    provider = new_provider()
     setup = Setup(provider)
 
     async def story() -> None:
         setup.store.failing = True
         setup.engine.demand([demanded("a", "/s")])
-        await _until(lambda: len(setup.recorder.sink_failures) >= 3)
+        await until(lambda: len(setup.recorder.sink_failures) >= 3)
         setup.store.failing = False
-        await _until(lambda: KEY in setup.store.snapshots and "a" in setup.store.reports)
+        await until(lambda: KEY in setup.store.snapshots and "a" in setup.store.reports)
 
     setup.run(story)
     assert provider.calls == 1
@@ -174,7 +92,7 @@ def test_a_server_that_asks_for_a_delay_is_not_asked_before() -> None:
     class ThrottledError(Exception):
         delay_s = 300.0
 
-    setup = Setup(_provider())
+    setup = Setup(new_provider())
 
     async def publish(key: SnapshotKey, publication: Publication) -> None:
         raise ThrottledError(key, publication.meta)
@@ -184,8 +102,8 @@ def test_a_server_that_asks_for_a_delay_is_not_asked_before() -> None:
 
     async def story() -> None:
         setup.engine.demand([demanded("a", "/s")])
-        await _until(lambda: len(setup.recorder.sink_failures) == 1)
-        await _until(lambda: "a" in setup.store.reports)
+        await until(lambda: len(setup.recorder.sink_failures) == 1)
+        await until(lambda: "a" in setup.store.reports)
         jobs = [job for job, _ in iter(lambda: writes.take(setup.clock.monotonic() + 290), None)]
         assert all(job.key is None for job in jobs)
         assert writes.next_at() > setup.clock.monotonic() + 290
@@ -196,7 +114,7 @@ def test_a_server_that_asks_for_a_delay_is_not_asked_before() -> None:
 
 def test_what_was_fetched_when_it_was_stopped_is_still_written() -> None:
     """A fetch in progress is not cancelled, and its result is not lost."""
-    provider = _provider()
+    provider = new_provider()
     started = threading.Event()
 
     class Slow(Provider):
@@ -209,7 +127,7 @@ def test_what_was_fetched_when_it_was_stopped_is_still_written() -> None:
 
     async def story() -> None:
         setup.engine.demand([demanded("a", "/s")])
-        await _until(started.is_set)
+        await until(started.is_set)
 
     setup.run(story)
     assert setup.store.snapshots[KEY]["value"] == CANARY
@@ -219,7 +137,7 @@ def test_a_fetch_that_never_returns_does_not_hold_up_the_end() -> None:
     """What others brought meanwhile is written, the sources are closed, and its thread is one that
     the end of the process does not wait for.
     """
-    provider = _provider()
+    provider = new_provider()
     never, started = threading.Event(), threading.Event()
     threads = []
 
@@ -237,9 +155,9 @@ def test_a_fetch_that_never_returns_does_not_hold_up_the_end() -> None:
 
     async def story() -> None:
         setup.engine.demand([demanded("b", "/stuck")])
-        await _until(started.is_set)
+        await until(started.is_set)
         setup.engine.demand([demanded("a", "/s"), demanded("b", "/stuck")])
-        await _until(lambda: KEY in setup.store.snapshots)
+        await until(lambda: KEY in setup.store.snapshots)
 
     setup.run(story)
     assert hanging.closed
@@ -282,7 +200,7 @@ def test_a_source_that_breaks_its_word_counts_as_unavailable(
 
     async def story() -> None:
         setup.engine.demand([demanded("a", "/s")])
-        await _until(lambda: len(setup.recorder.results) >= 2)
+        await until(lambda: len(setup.recorder.results) >= 2)
 
     setup.run(story)
     assert setup.recorder.results[0][1:] == (FetchFailure.UNAVAILABLE, code)
@@ -296,15 +214,15 @@ def test_a_source_that_breaks_its_word_counts_as_unavailable(
 )
 def test_p2_a_version_that_no_object_can_name_is_not_served(version: str) -> None:
     """The API server would refuse the status or the record for ever. What is served stays."""
-    provider = _provider()
+    provider = new_provider()
     setup = Setup(provider)
 
     async def story() -> None:
         setup.engine.demand([demanded("a", "/s")])
-        await _until(lambda: bool(setup.store.snapshots))
+        await until(lambda: bool(setup.store.snapshots))
         provider.rotate("/s", version, b"other")
         setup.engine.operate(KEY, OperatorSpec(refresh_requested=setup.clock.now()))
-        await _until(lambda: setup.recorder.results[-1][2] == "version-name")
+        await until(lambda: setup.recorder.results[-1][2] == "version-name")
 
     setup.run(story)
     assert setup.recorder.results[-1][1] == FetchFailure.INVALID
@@ -313,11 +231,11 @@ def test_p2_a_version_that_no_object_can_name_is_not_served(version: str) -> Non
 
 def test_p5_a_wall_clock_set_back_makes_nothing_look_fresh() -> None:
     """The engine tells it from the monotonic clock, also between two events of a snapshot."""
-    setup = Setup(_provider())
+    setup = Setup(new_provider())
 
     async def story() -> None:
         setup.engine.demand([demanded("a", "/s")])
-        await _until(lambda: "a" in setup.store.reports)
+        await until(lambda: "a" in setup.store.reports)
         state = setup.engine.state(KEY)
         assert state is not None
         assert state.last_success is not None
@@ -329,7 +247,7 @@ def test_p5_a_wall_clock_set_back_makes_nothing_look_fresh() -> None:
         assert state.last_success is not None
         assert abs(state.last_success - (before - 3600)) < 60
         setup.engine.withdraw(KEY)
-        await _until(lambda: setup.store.snapshots[KEY]["value"] == b"")
+        await until(lambda: setup.store.snapshots[KEY]["value"] == b"")
 
     setup.run(story)
 
@@ -338,14 +256,14 @@ def test_a_restored_snapshot_is_served_from_without_a_fetch() -> None:
     """Within its age, and only where it was: another namespace's is fetched. It is forgotten only
     when nobody demands it.
     """
-    first = Setup(_provider())
+    first = Setup(new_provider())
 
     async def fill() -> None:
         first.engine.demand([demanded("a", "/s")])
-        await _until(lambda: "a" in first.store.reports)
+        await until(lambda: "a" in first.store.reports)
 
     first.run(fill)
-    provider = _provider()
+    provider = new_provider()
     setup = Setup(provider)
     entry = first.store.reports["a"][KEY.source.snapshot]
     setup.engine.restore(KEY, first.store.read(KEY), entry)
@@ -356,7 +274,7 @@ def test_a_restored_snapshot_is_served_from_without_a_fetch() -> None:
         await asyncio.sleep(0.2)
         assert provider.calls == 0
         setup.engine.demand([demanded("a", "/s"), demanded("b", "/s")])
-        await _until(lambda: snapshot("b", "/s") in setup.store.snapshots)
+        await until(lambda: snapshot("b", "/s") in setup.store.snapshots)
 
     setup.run(story)
     assert provider.calls == 1
@@ -364,7 +282,7 @@ def test_a_restored_snapshot_is_served_from_without_a_fetch() -> None:
 
 def test_a_fault_of_the_engine_itself_ends_it() -> None:
     """It is better restarted than half alive; the error is the caller's to see."""
-    setup = Setup(_provider())
+    setup = Setup(new_provider())
 
     class Broken(Recorder):
         def refreshed(self, *_: object) -> None:
@@ -378,7 +296,7 @@ def test_a_fault_of_the_engine_itself_ends_it() -> None:
         cluster=CLUSTER,
         observer=Broken(),
     )
-    setup.engine.govern({"aws": Budget(calls_per_second=100, burst=100)})
+    setup.engine.govern({"aws": RateLimit(calls_per_second=100, burst=100)})
     setup.engine.demand([demanded("a", "/s")])
     with pytest.raises(RuntimeError, match="must not raise"):
         asyncio.run(asyncio.wait_for(setup.engine.run(asyncio.Event()), 20))
@@ -409,7 +327,7 @@ def test_single_flight_holds_in_threads() -> None:
             key = snapshot("ns0", "/s")
             setup.engine.operate(key, OperatorSpec(refresh_requested=setup.clock.now()))
             await asyncio.sleep(0.01)
-        await _until(lambda: len(setup.store.snapshots) == 7)
+        await until(lambda: len(setup.store.snapshots) == 7)
 
     setup.run(story)
     assert doubled == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from contract.reasons import FetchFailure
 from refresh import interval
 from refresh.breaker import OPENS_AFTER, PROBE_CAP_S, Breaker
-from refresh.budget import Bucket, Budget
+from refresh.budget import Bucket, RateLimit
 from tests.refresh.world import most_over
 
 DRAWS = st.floats(0, 1, exclude_max=True)
@@ -54,7 +54,7 @@ def test_p4_no_window_ever_sees_more_calls_than_burst_and_rate_allow(
     rate: float, burst: int, steps: list[tuple[float, int, int, int]]
 ) -> None:
     """Also when reservations are settled late and refunded; calls are made at the last moment."""
-    now, bucket = 0.0, Bucket(Budget(calls_per_second=rate, burst=burst), 0.0)
+    now, bucket = 0.0, Bucket(RateLimit(calls_per_second=rate, burst=burst), 0.0)
     made: list[float] = []
     open_reservations: list[tuple[int, int]] = []
     for wait_s, calls, used, keep in steps:
@@ -71,7 +71,7 @@ def test_p4_no_window_ever_sees_more_calls_than_burst_and_rate_allow(
 @given(rate=st.floats(0.1, 50), burst=st.integers(1, 40), calls=st.integers(1, 40))
 def test_the_bucket_tells_when_it_can_pay(rate: float, burst: int, calls: int) -> None:
     """At the moment that it names the calls can be taken, and more than the burst never can."""
-    bucket = Bucket(Budget(calls_per_second=rate, burst=burst), 0.0)
+    bucket = Bucket(RateLimit(calls_per_second=rate, burst=burst), 0.0)
     assert bucket.take(burst, 0.0)
     bucket.settle(burst, burst, 0.0)
     ready_at = bucket.ready_at(calls, 0.0)
@@ -85,15 +85,15 @@ def test_the_bucket_tells_when_it_can_pay(rate: float, burst: int, calls: int) -
 
 def test_a_smaller_burst_takes_effect_at_once() -> None:
     """What was saved up under the former budget is lost."""
-    bucket = Bucket(Budget(calls_per_second=1, burst=40), 0.0)
-    bucket.change(Budget(calls_per_second=1, burst=2), 0.0)
+    bucket = Bucket(RateLimit(calls_per_second=1, burst=40), 0.0)
+    bucket.change(RateLimit(calls_per_second=1, burst=2), 0.0)
     assert not bucket.take(3, 0.0)
     assert bucket.take(2, 0.0)
 
 
 def test_time_that_goes_back_adds_nothing_to_the_bucket() -> None:
     """Only time that has not been counted yet fills it."""
-    bucket = Bucket(Budget(calls_per_second=1, burst=5), 100.0)
+    bucket = Bucket(RateLimit(calls_per_second=1, burst=5), 100.0)
     assert bucket.take(5, 100.0)
     bucket.settle(5, 5, 100.0)
     assert not bucket.take(1, 50.0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from contract.reasons import FetchFailure
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.model import Identity, OperatorSpec, SnapshotKey, SnapshotState, Use
 from tests.refresh.world import CRITICAL, STEADY, Provider, World, demanded, most_over, snapshot
 
@@ -60,7 +60,7 @@ class Refreshing(RuleBasedStateMachine):
         self._run(30)
 
     def _boot(self, world: World) -> World:
-        world.manager.govern({"aws": Budget(calls_per_second=RATE, burst=BURST)}, world.at)
+        world.manager.govern({"aws": RateLimit(calls_per_second=RATE, burst=BURST)}, world.at)
         world.restore()
         self._demand(world)
         return world

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contract.reasons import FetchFailure, Serving
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.model import Checks, SnapshotKey, SourceKey
 from refresh.step_events import Alarm, AlarmKind
 from tests.refresh.world import (
@@ -79,7 +79,7 @@ def test_a_value_that_is_too_old_or_refused_is_not_shared(age_s: float, rejected
 def test_p4_the_budget_holds_while_the_provider_fails(fault: FetchFailure) -> None:
     """No retry storm, whatever the failure, and also when it is back."""
     provider = Provider(default=plain, batch_limit=1)
-    budget = Budget(calls_per_second=2, burst=5)
+    budget = RateLimit(calls_per_second=2, burst=5)
     world = governed(provider, budget)
     world.manager.demand([demanded(f"ns{n % 7}", f"/s/{n}") for n in range(100)], world.at)
     world.run(200)
@@ -193,6 +193,30 @@ def test_a_result_for_what_is_no_longer_demanded_is_passed_over() -> None:
     world.manager.forget(snapshot("a", "/s"), world.at)
     assert world.manager.states.publication(snapshot("a", "/s")) is None
     assert world.manager.states.entries("a") == {}
+
+
+def test_p5_an_age_counts_from_when_the_provider_was_asked() -> None:
+    """What a slow answer says was true somewhere between the question and the answer: to count from
+    its arrival would make each value look fresher than it is, by as much as the provider is slow.
+    """
+    provider = Provider(default=plain)
+    world = governed(provider)
+    world.latency_s = 9.0
+    world.manager.demand([demanded("a", "/s")], world.at)
+    world.run(0.0)
+    asked_at = world.at.wall
+    world.run(10.0)
+    state = world.manager.states.get(snapshot("a", "/s"))
+    assert state is not None
+    assert state.served is not None
+    assert state.last_success == state.answered_at == state.served.fetched_at == asked_at
+    assert state.last_attempt == asked_at + 9.0
+    world.run(4000.0)
+    (entry,) = world.manager.states.entries("a").values()
+    assert entry.served is not None
+    assert entry.last_attempt is not None
+    assert provider.calls > 1
+    assert entry.served.last_success < entry.last_attempt
 
 
 def test_changed_checks_ask_by_value_at_once_and_lift_a_refusal() -> None:
@@ -335,7 +359,7 @@ def test_freshness_is_written_once_a_quarter_of_the_budget_when_nothing_changes(
 def test_a_budget_too_small_for_what_is_due_is_told() -> None:
     """And a change of the budget takes effect at once."""
     provider = Provider(default=plain, batch_limit=1)
-    world = governed(provider, Budget(calls_per_second=0.01, burst=1))
+    world = governed(provider, RateLimit(calls_per_second=0.01, burst=1))
     world.manager.demand([demanded("a", f"/s/{n}") for n in range(50)], world.at)
     world.run(100)
     assert world.recorder.exhausted_accounts
@@ -354,20 +378,20 @@ class Dear(Provider):
 def test_a_burst_that_is_too_small_is_said_of_every_snapshot_and_ends_with_a_larger_one() -> None:
     """A held secret needs more calls than a new one, so it is fetched once and then never again."""
     provider = Dear(default=plain, batch_limit=1)
-    world = governed(provider, Budget(calls_per_second=1, burst=1))
+    world = governed(provider, RateLimit(calls_per_second=1, burst=1))
     world.manager.demand([demanded("a", "/s"), demanded("b", "/s")], world.at)
     world.run(2000)
     states = [world.manager.states.get(snapshot(namespace, "/s")) for namespace in ("a", "b")]
     for state in states:
         assert state is not None
         assert (state.reason, state.failures) == (FetchFailure.BUDGET_TOO_SMALL, 0)
-        assert state.last_attempt == state.last_success
+        assert state.last_success == state.answered_at
     assert (provider.calls, world.manager.smallest_bursts()) == (1, {"aws": 2})
     told = [code for _, reason, code in world.recorder.results if reason is not None]
     assert set(told) == {"burst"}
     report = world.store.reports["a"][snapshot("a", "/s").source.snapshot]
     assert report.reason == FetchFailure.BUDGET_TOO_SMALL
-    world.manager.govern({"aws": Budget(calls_per_second=1, burst=2)}, world.at)
+    world.manager.govern({"aws": RateLimit(calls_per_second=1, burst=2)}, world.at)
     world.run(5)
     state = world.manager.states.get(snapshot("a", "/s"))
     assert state is not None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from providers.protocol import Again, Fetched
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from tests.refresh.world import Provider, demanded, governed, most_over, plain
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_a_login_closes_no_breaker_and_opens_none() -> None:
 def test_p4_logins_are_within_the_budget() -> None:
     """However often there is one, and everything is served all the same."""
     provider = LogsIn(default=plain, batch_limit=1)
-    world = governed(provider, Budget(calls_per_second=1, burst=2))
+    world = governed(provider, RateLimit(calls_per_second=1, burst=2))
     world.manager.demand([demanded("a", f"/s/{n}") for n in range(60)], world.at)
     world.run(200)
     assert provider.logins >= 20

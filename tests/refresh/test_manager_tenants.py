@@ -4,7 +4,7 @@ from random import Random
 
 from contract.reasons import FetchFailure
 from providers.protocol import Alone, Fetched
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.model import OperatorSpec
 from tests.refresh.world import (
     BUDGET,
@@ -24,7 +24,7 @@ def _first_success_s(victims: int, absent: int, batch_limit: int) -> float:
     provider = Provider(batch_limit=batch_limit)
     for n in range(victims):
         provider.rotate(f"/good/{n}", "v1", b"x")
-    world = governed(provider, Budget(calls_per_second=1, burst=1))
+    world = governed(provider, RateLimit(calls_per_second=1, burst=1))
     world.manager.demand(
         [demanded("malice", f"/absent/{n}") for n in range(absent)]
         + [demanded("victim", f"/good/{n}") for n in range(victims)],
@@ -48,7 +48,7 @@ def test_p13_absent_sources_do_not_age_another_tenants_synced_ones() -> None:
     provider = Provider(batch_limit=1)
     for n in range(30):
         provider.rotate(f"/good/{n}", "v1", b"x")
-    world = governed(provider, Budget(calls_per_second=0.5, burst=2))
+    world = governed(provider, RateLimit(calls_per_second=0.5, burst=2))
     good = [demanded("victim", f"/good/{n}") for n in range(30)]
     world.manager.demand(good, world.at)
     world.run(1000)
@@ -67,7 +67,7 @@ def test_p13_pins_to_versions_that_nobody_has_delay_no_other_tenants_rotation() 
     are always some due; the other tenant waits for a few of them.
     """
     provider = Provider(default=plain)
-    world = governed(provider, Budget(calls_per_second=1, burst=2))
+    world = governed(provider, RateLimit(calls_per_second=1, burst=2))
     mine = demanded("victim", "/good", rules=CRITICAL)
     world.manager.demand([mine], world.at)
     world.run(60)

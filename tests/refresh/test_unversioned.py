@@ -23,7 +23,7 @@ from refresh.snapshot_data import (
 )
 from refresh.spent import are_needed
 from refresh.step import step
-from refresh.step_events import Alarm, Arrived, FetchFailed, Publish, Retired, Unchanged
+from refresh.step_events import Alarm, Arrived, FetchFailed, Publish, RetentionEnded, Unchanged
 from tests.refresh.steps import BAD, operated, served, state_after
 from tests.refresh.world import CLUSTER, read, snapshot
 
@@ -112,17 +112,17 @@ def test_p13_a_retired_snapshot_knows_a_revoked_value_again_and_has_none_itself(
     assert state.served is not None
     assert are_needed(state, {FIRST})
     assert not are_needed(state, {"another"})
-    state, effects = step(state, Retired(), AT + 30)
+    state, effects = step(state, RetentionEnded(), AT + 30)
     assert (state.serving, state.served, state.history) == (Serving.REVOKED, None, ())
     assert Publish() in effects
     assert not [effect for effect in effects if isinstance(effect, Alarm)]
-    assert step(state, Retired(), AT + 40) == (replace(state, seen=AT + 40), [])
+    assert step(state, RetentionEnded(), AT + 40) == (replace(state, seen=AT + 40), [])
     state = seen(again(state, AT + 50), b"one", AT + 60)
     assert (state.served, state.latest) == (None, FIRST)
     state = seen(state, b"two", AT + 70)
     assert state.served is not None
     assert state.served.value.reveal() == b"two"
-    assert step(SnapshotState(), Retired(), AT)[0].serving is None
+    assert step(SnapshotState(), RetentionEnded(), AT)[0].serving is None
 
 
 def test_p8_the_digest_of_a_revoked_value_stays_in_the_record() -> None:

@@ -12,7 +12,7 @@ from contract.reasons import FetchFailure
 from contract.secret_bytes import SecretBytes
 from contract.snapshot_format import META, VALUE, from_wire
 from providers.protocol import Alone, Failed, Fetched, Material, NotModified
-from refresh.budget import Budget
+from refresh.budget import RateLimit
 from refresh.manager import SnapshotManager
 from refresh.model import Checks, Demanded, Moment, SnapshotKey, SourceKey
 from refresh.observer import Observer
@@ -37,7 +37,7 @@ CRITICAL = FreshnessClass(
     name="critical", refresh_s=60.0, budget_s=300.0, max_age_s=900.0, on_expired="refuse"
 )
 CHECKS = Checks(max_bytes=65536)
-BUDGET = Budget(calls_per_second=20, burst=40)
+BUDGET = RateLimit(calls_per_second=20, burst=40)
 
 
 def source(reference: str, account: str = "aws", identity: str = "") -> SourceKey:
@@ -340,7 +340,7 @@ def plain(_: str) -> tuple[str, bytes]:
     return "v1", b'{"a":"x"}'
 
 
-def governed(provider: Provider, budget: Budget = BUDGET, seed: int = 1) -> World:
+def governed(provider: Provider, budget: RateLimit = BUDGET, seed: int = 1) -> World:
     """A world whose account may be called that often."""
     world = World(provider, draw=Random(seed).random)
     world.manager.govern({"aws": budget}, world.at)

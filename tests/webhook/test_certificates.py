@@ -17,7 +17,7 @@ from webhook.certificates.rotation import (
     Leaf,
     Observed,
     PublishCa,
-    Retired,
+    RetiredCa,
     RotationTimes,
     Save,
     Sign,
@@ -75,8 +75,8 @@ class Rotation(RuleBasedStateMachine):
         replica = self.replicas[at]
         if replica.read is None:
             return
-        held, version = replica.read
-        seen = Observed(held=held, bundles=(self.trust,), leaf=replica.leaf)
+        cas, version = replica.read
+        seen = Observed(cas=cas, bundles=(self.trust,), leaf=replica.leaf)
         replica.action = step(seen, TIMES, self.now)
         replica.versions = (version, self.versions[1])
         replica.read = None
@@ -134,25 +134,25 @@ class Rotation(RuleBasedStateMachine):
             self.now += 5
 
     def _save(self, action: Save) -> None:
-        held = action.held
+        cas = action.cas
         if action.mint:
             self.minted += 1
             made = Ca(id=f"ca-{self.minted:04}", not_after=self.now + TIMES.ca_s)
-            held = replace(held, next=made, published=None)
+            cas = replace(cas, next=made, published=None)
         before = self.secret
         if (
-            held.active is not None
+            cas.active is not None
             and before is not None
-            and before.active not in {None, held.active}
+            and before.active not in {None, cas.active}
         ):
-            assert self.now - self.published[held.active.id] >= TIMES.settle_s
-        self.secret = held
+            assert self.now - self.published[cas.active.id] >= TIMES.settle_s
+        self.secret = cas
         self.versions[0] += 1
 
     def _publish(self, action: PublishCa, replica: Replica) -> None:
-        held = self.secret or StoredCas()
-        known = {item.ca.id: item.ca for item in held.retired} | {ca.id: ca for ca in self.trust}
-        known |= {ca.id: ca for ca in (held.active, held.next) if ca is not None}
+        cas = self.secret or StoredCas()
+        known = {item.ca.id: item.ca for item in cas.retired} | {ca.id: ca for ca in self.trust}
+        known |= {ca.id: ca for ca in (cas.active, cas.next) if ca is not None}
         if replica.leaf is not None:
             known[replica.leaf.issuer.id] = replica.leaf.issuer
         self.trust = tuple(known[name] for name in sorted(action.ids) if name in known)
@@ -207,7 +207,7 @@ class Rotation(RuleBasedStateMachine):
             self.p11_every_serving_leaf_is_trusted()
             self.now += 10
         for replica in self.replicas:
-            seen = Observed(held=self.secret, bundles=(self.trust,), leaf=replica.leaf)
+            seen = Observed(cas=self.secret, bundles=(self.trust,), leaf=replica.leaf)
             assert trusted(seen, self.now)
         assert len(self.trust) <= 3
 
@@ -230,31 +230,31 @@ def test_a_ca_signs_what_it_should() -> None:
 
 def stored() -> tuple[StoredCas, dict[str, str]]:
     """A whole Secret's data, and what it says."""
-    cas = [authority.mint(1000, 1_800_000_000) for _ in range(3)]
-    active, following, old = (item.certified.ca for item in cas)
-    held = StoredCas(
+    minted = [authority.mint(1000, 1_800_000_000) for _ in range(3)]
+    active, following, old = (item.certified.ca for item in minted)
+    cas = StoredCas(
         active=active,
         next=following,
-        retired=(Retired(ca=old, since=12.5),),
+        retired=(RetiredCa(ca=old, since=12.5),),
         published=99.0,
     )
-    by_id = {item.certified.ca.id: item for item in cas}
-    data = secret.write(held, by_id, {name: item.certified for name, item in by_id.items()})
-    return held, data
+    by_id = {item.certified.ca.id: item for item in minted}
+    data = secret.write(cas, by_id, {name: item.certified for name, item in by_id.items()})
+    return cas, data
 
 
 def read(data: dict[str, str]) -> StoredCas | None:
     """What is read of a Secret with this data."""
-    return secret.read({"metadata": {"resourceVersion": "7"}, "data": data}).held
+    return secret.read({"metadata": {"resourceVersion": "7"}, "data": data}).cas
 
 
 def test_the_secret_is_read_as_it_was_written() -> None:
     """Every key, also when the API server has left out what was null."""
-    held, data = stored()
-    assert read(data) == held
+    cas, data = stored()
+    assert read(data) == cas
     assert read({}) is None
     alone = {key: text for key, text in data.items() if key.startswith("active")}
-    assert read(alone) == StoredCas(active=held.active)
+    assert read(alone) == StoredCas(active=cas.active)
 
 
 def test_a_secret_of_another_type_is_refused_by_name() -> None:
@@ -268,11 +268,11 @@ def test_a_secret_of_another_type_is_refused_by_name() -> None:
 @pytest.mark.parametrize("text", ["", "!", "AAAA", "e30=", None], ids=str)
 def test_a_damaged_key_costs_no_more_than_itself(key: str, text: str | None) -> None:
     """Half a pair is none; nothing raises."""
-    held, data = stored()
+    cas, data = stored()
     found = read({**data, key: text})  # type: ignore[dict-item]  # as a Secret may be
     assert found is not None
-    assert found.active == (None if key.startswith("active") else held.active)
-    assert found.next == (None if key.startswith("next") else held.next)
+    assert found.active == (None if key.startswith("active") else cas.active)
+    assert found.next == (None if key.startswith("next") else cas.next)
 
 
 def test_p8_nothing_that_is_printed_of_a_secret_holds_a_key() -> None:

@@ -25,6 +25,7 @@ from webhook.certificates.rotation import (
     trusted,
 )
 from webhook.tls import ServingCertificate, of_memory
+from workqueue.queue import WorkQueue
 
 if TYPE_CHECKING:
     import random
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _POLL_S = 60.0
 """Between reconciliations, at most, whatever the watches say."""
+_RETRY_CAP_S = 5.0
+"""The longest wait after one that failed: until it works, this replica may serve nobody."""
 _MOST_ACTIONS = 20
 """In one reconciliation. More is a conflict with another writer, whose state then stays."""
 
@@ -94,6 +97,9 @@ class CertificateReconciler(ServingCertificate):
         self._bundles: tuple[tuple[Certified, ...], ...] = ()
         self._waiting = False
         self._wake = asyncio.Event()
+        cap_s = min(_RETRY_CAP_S, self._pause_s)
+        self._queue: WorkQueue[str] = WorkQueue(base_s=min(1.0, cap_s), cap_s=cap_s)
+        """Of one key, the Secret's name: both objects are read for it."""
         self._secret = SECRETS.path(place.namespace, secret.NAME)
         self._configuration = MUTATING_WEBHOOKS.path(name=place.configuration)
 
@@ -135,21 +141,32 @@ class CertificateReconciler(ServingCertificate):
                 clock=self._clock,
                 rng=self._rng,
             )
-            watch.subscribe(lambda _: self._wake.set())
+            watch.subscribe(lambda _: self._due_now())
             self._telemetry.watched(resource.plural, watch.staleness_s, self._clock)
             found.append(watch)
         return found
 
+    def _due_now(self) -> None:
+        self._queue.add(secret.NAME, self._clock.monotonic())
+        self._wake.set()
+
     async def _follow(self) -> None:
+        self._due_now()
         while True:
             self._wake.clear()
-            delay_s = await self._reconcile()
+            now = self._clock.monotonic()
+            key = self._queue.get(now)
+            if key is not None:
+                await self._reconcile(key)
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay_s):
+                async with asyncio.timeout(self._queue.next_at() - now):
                     await self._wake.wait()
 
-    async def _reconcile(self) -> float:
-        """Everything that is to do now. Seconds until the next time, if nothing happens before."""
+    async def _reconcile(self, key: str) -> None:
+        """Everything that is to do now. It is due again after a while, and before if something
+        changes.
+        """
         try:
             for _ in range(_MOST_ACTIONS):
                 if not await self.act():
@@ -157,8 +174,13 @@ class CertificateReconciler(ServingCertificate):
         except (ApiError, secret.ForeignError) as error:
             self._telemetry.reload_failed("certificate")
             self._telemetry.log.write("certificate.waits", level="warning", problem=str(error))
-            return (0.5 + self._rng.random()) * min(5.0, self._pause_s)
-        return (0.5 + self._rng.random() / 2) * self._pause_s
+            asked_s = error.delay_s if isinstance(error, ApiError) else None
+            now = self._clock.monotonic()
+            self._queue.retry(key, now, self._rng.random(), asked_s=asked_s)
+            return
+        self._queue.done(key)
+        pause_s = (0.5 + self._rng.random() / 2) * self._pause_s
+        self._queue.add(key, self._clock.monotonic() + pause_s)
 
     @property
     def _pause_s(self) -> float:
@@ -171,7 +193,7 @@ class CertificateReconciler(ServingCertificate):
         """Reads, and does at most one action. False: there was nothing to do."""
         read = await self._read()
         self._bundles = read.bundles
-        self._waiting = read.stored.held is not None and read.stored.held.next is not None
+        self._waiting = read.stored.cas is not None and read.stored.cas.next is not None
         now = self._clock.now()
         action = step(self._seen(read.stored, read.bundles), self._times, now)
         self._telemetry.bundle_in_sync(in_sync=bool(read.bundles) and type(action) is not PublishCa)
@@ -184,15 +206,15 @@ class CertificateReconciler(ServingCertificate):
         return True
 
     def _seen(self, stored: Stored | None, bundles: tuple[tuple[Certified, ...], ...]) -> Observed:
-        held = None if stored is None else stored.held
-        return Observed(held=held, bundles=tuple(map(secret.cas, bundles)), leaf=self._leaf)
+        cas = None if stored is None else stored.cas
+        return Observed(cas=cas, bundles=tuple(map(secret.cas, bundles)), leaf=self._leaf)
 
     async def _read(self) -> _Read:
         """The Secret first (see `step`)."""
         try:
             stored = secret.read(await self._api.get(self._secret))
         except NotFoundError:
-            stored = secret.Stored(held=None)
+            stored = secret.Stored(cas=None)
         try:
             configuration = await self._api.get(self._configuration)
         except NotFoundError:
@@ -211,22 +233,22 @@ class CertificateReconciler(ServingCertificate):
             assert_never(action)
 
     async def _save(self, action: Save, read: _Read, now: float) -> None:
-        held, authorities = action.held, dict(read.stored.authorities)
+        cas, authorities = action.cas, dict(read.stored.authorities)
         if action.mint:
             made = authority.mint(self._times.ca_s, now)
             authorities[made.certified.ca.id] = made
-            held = replace(held, next=made.certified.ca, published=None)
+            cas = replace(cas, next=made.certified.ca, published=None)
         certificates = read.certificates
         if self._issuer is not None:
             certificates.setdefault(self._issuer.ca.id, self._issuer)
-        data = secret.write(held, authorities, certificates)
+        data = secret.write(cas, authorities, certificates)
         await self._write(read.stored, data)
         self._telemetry.log.write(
             "ca.saved",
             minted=action.mint,
-            active=_short(held.active),
-            next=_short(held.next),
-            retired=[_short(item.ca) for item in held.retired],
+            active=_short(cas.active),
+            next=_short(cas.next),
+            retired=[_short(item.ca) for item in cas.retired],
         )
 
     async def _write(self, stored: Stored, data: Mapping[str, Any]) -> None:

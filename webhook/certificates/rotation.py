@@ -44,7 +44,7 @@ class Ca:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retired:
+class RetiredCa:
     """A CA that signs no more."""
 
     ca: Ca
@@ -57,15 +57,15 @@ class StoredCas:
 
     active: Ca | None = None
     next: Ca | None = None
-    retired: tuple[Retired, ...] = ()
+    retired: tuple[RetiredCa, ...] = ()
     published: float | None = None
     """When the configuration was read back with `next` in it."""
 
     @property
     def trusted(self) -> frozenset[str]:
         """What the API server shall trust."""
-        held = [ca.id for ca in (self.active, self.next) if ca is not None]
-        return frozenset([*held, *(item.ca.id for item in self.retired)])
+        cas = [ca.id for ca in (self.active, self.next) if ca is not None]
+        return frozenset([*cas, *(item.ca.id for item in self.retired)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Leaf:
 class Observed:
     """All that was just read."""
 
-    held: StoredCas | None
+    cas: StoredCas | None
     """None: there is no Secret, or it holds nothing of use."""
     bundles: tuple[tuple[Ca, ...], ...]
     """What the API server trusts, for each entry of the configuration. Empty: there is no
@@ -92,7 +92,7 @@ class Observed:
 class Save:
     """Write the Secret. `mint`: with a new CA as `next`."""
 
-    held: StoredCas
+    cas: StoredCas
     mint: bool = False
 
 
@@ -117,25 +117,25 @@ def step(seen: Observed, times: RotationTimes, now: float) -> Action | None:
     """The next thing to do; None: all is as it should be. The Secret was read before the
     configuration, so that what is unknown in the configuration is no newer than the Secret.
     """
-    stored = seen.held or StoredCas()
+    stored = seen.cas or StoredCas()
     known = _adopted(stored, seen, now)
-    held = _living(known, times, now)
-    if held.active is None and held.next is None:
-        return Save(held=held, mint=True)
+    cas = _living(known, times, now)
+    if cas.active is None and cas.next is None:
+        return Save(cas=cas, mint=True)
     if known != stored:
-        return Save(held=known)
-    if held.next is None and _due(held.active, times, now):
-        return Save(held=known, mint=True)
-    if any({ca.id for ca in bundle} != held.trusted for bundle in seen.bundles):
-        return PublishCa(held.trusted)
-    if held != stored:
-        return Save(held=held)
+        return Save(cas=known)
+    if cas.next is None and _due(cas.active, times, now):
+        return Save(cas=known, mint=True)
+    if any({ca.id for ca in bundle} != cas.trusted for bundle in seen.bundles):
+        return PublishCa(cas.trusted)
+    if cas != stored:
+        return Save(cas=cas)
     if not seen.bundles:
         return None
-    if held.next is not None and (moved := _onward(held, held.next, times, now)) != held:
-        return Save(held=moved)
-    if held.active is not None and _unsigned(seen.leaf, held.active, times, now):
-        return Sign(held.active)
+    if cas.next is not None and (moved := _onward(cas, cas.next, times, now)) != cas:
+        return Save(cas=moved)
+    if cas.active is not None and _unsigned(seen.leaf, cas.active, times, now):
+        return Sign(cas.active)
     return None
 
 
@@ -152,19 +152,19 @@ def leaf_end(ca: Ca, times: RotationTimes, now: float) -> float:
     return min(now + times.leaf_s, ca.not_after)
 
 
-def _living(held: StoredCas, times: RotationTimes, now: float) -> StoredCas:
+def _living(cas: StoredCas, times: RotationTimes, now: float) -> StoredCas:
     """Without the CAs that have ended, or whose last leaf has."""
     latest = times.leaf_s + times.slack_s
     kept = tuple(
-        item for item in held.retired if item.ca.not_after > now and now - item.since < latest
+        item for item in cas.retired if item.ca.not_after > now and now - item.since < latest
     )
-    active = held.active if held.active is not None and held.active.not_after > now else None
-    after = held.next if held.next is not None and held.next.not_after > now else None
-    published = held.published if after is not None else None
+    active = cas.active if cas.active is not None and cas.active.not_after > now else None
+    after = cas.next if cas.next is not None and cas.next.not_after > now else None
+    published = cas.published if after is not None else None
     return StoredCas(active=active, next=after, retired=kept, published=published)
 
 
-def _adopted(held: StoredCas, seen: Observed, now: float) -> StoredCas:
+def _adopted(cas: StoredCas, seen: Observed, now: float) -> StoredCas:
     """With what is trusted and not in the Secret: the Secret was lost or damaged, and leaves of
     such a CA may still serve.
     """
@@ -172,32 +172,32 @@ def _adopted(held: StoredCas, seen: Observed, now: float) -> StoredCas:
     if seen.leaf is not None and seen.leaf.not_after > now:
         found[seen.leaf.issuer.id] = seen.leaf.issuer
     lost = tuple(
-        Retired(ca=ca, since=now)
+        RetiredCa(ca=ca, since=now)
         for name, ca in sorted(found.items())
-        if name not in held.trusted and ca.not_after > now
+        if name not in cas.trusted and ca.not_after > now
     )
-    return replace(held, retired=(*held.retired, *lost)) if lost else held
+    return replace(cas, retired=(*cas.retired, *lost)) if lost else cas
 
 
 def _due(active: Ca | None, times: RotationTimes, now: float) -> bool:
     return active is not None and now >= active.not_after - times.ca_s / 2
 
 
-def _onward(held: StoredCas, coming: Ca, times: RotationTimes, now: float) -> StoredCas:
+def _onward(cas: StoredCas, coming: Ca, times: RotationTimes, now: float) -> StoredCas:
     """`next` was read back: note when, and after a while let it sign."""
-    if held.published is None:
-        held = replace(held, published=now)
-    published = now if held.published is None else held.published
-    if now - published < _settling(held, times):
-        return held
-    gone = () if held.active is None else (Retired(ca=held.active, since=now),)
-    return StoredCas(active=coming, retired=(*held.retired, *gone))
+    if cas.published is None:
+        cas = replace(cas, published=now)
+    published = now if cas.published is None else cas.published
+    if now - published < _settling(cas, times):
+        return cas
+    gone = () if cas.active is None else (RetiredCa(ca=cas.active, since=now),)
+    return StoredCas(active=coming, retired=(*cas.retired, *gone))
 
 
-def _settling(held: StoredCas, times: RotationTimes) -> float:
-    if held.active is not None:
+def _settling(cas: StoredCas, times: RotationTimes) -> float:
+    if cas.active is not None:
         return times.settle_s
-    return min(times.heal_s, times.settle_s) if held.retired else 0.0
+    return min(times.heal_s, times.settle_s) if cas.retired else 0.0
 
 
 def _unsigned(leaf: Leaf | None, active: Ca, times: RotationTimes, now: float) -> bool:

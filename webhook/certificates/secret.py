@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.secret_bytes import SecretBytes
 from webhook.certificates import authority
-from webhook.certificates.rotation import Retired, StoredCas
+from webhook.certificates.rotation import RetiredCa, StoredCas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class ForeignError(Exception):
 class Stored:
     """The Secret, read."""
 
-    held: StoredCas | None
+    cas: StoredCas | None
     """None: nothing in it is of use."""
     authorities: Mapping[str, Authority] = field(default_factory=dict)
     """By id: those that can sign."""
@@ -60,16 +60,16 @@ def read(content: Json) -> Stored:
     since = state.get("retired")
     retired = authority.read_bundle(_bytes(data, "retired.crt"))
     found = [item for item in (active, following) if item is not None]
-    held = StoredCas(
+    cas = StoredCas(
         active=None if active is None else active.certified.ca,
         next=None if following is None else following.certified.ca,
         retired=tuple(
-            Retired(ca=item.ca, since=_number(since, item.ca.id) or 0.0) for item in retired
+            RetiredCa(ca=item.ca, since=_number(since, item.ca.id) or 0.0) for item in retired
         ),
         published=_number(state, "published"),
     )
     return Stored(
-        held=None if held == StoredCas() else held,
+        cas=None if cas == StoredCas() else cas,
         authorities={item.certified.ca.id: item for item in found},
         certificates={item.ca.id: item for item in (*(each.certified for each in found), *retired)},
         resource_version=version,
@@ -77,20 +77,20 @@ def read(content: Json) -> Stored:
 
 
 def write(
-    held: StoredCas, authorities: Mapping[str, Authority], certificates: Mapping[str, Certified]
+    cas: StoredCas, authorities: Mapping[str, Authority], certificates: Mapping[str, Certified]
 ) -> Json:
     """The Secret's `data`: every key of ours, null where there is nothing."""
     data: Json = dict.fromkeys(KEYS)
-    for name, ca in (("active", held.active), ("next", held.next)):
+    for name, ca in (("active", cas.active), ("next", cas.next)):
         if ca is not None:
             found = authorities[ca.id]
             data[f"{name}.crt"] = _encoded(found.certified.pem)
             data[f"{name}.key"] = _encoded(found.key.reveal())
-    if held.retired:
-        pems = [certificates[item.ca.id].pem for item in held.retired]
+    if cas.retired:
+        pems = [certificates[item.ca.id].pem for item in cas.retired]
         data["retired.crt"] = _encoded(b"".join(pems))
-    since = {item.ca.id: item.since for item in held.retired}
-    state = {"published": held.published, "retired": since}
+    since = {item.ca.id: item.since for item in cas.retired}
+    state = {"published": cas.published, "retired": since}
     data["state.json"] = _encoded(json.dumps(state).encode())
     return data
 

@@ -61,7 +61,7 @@ class Access:
     """Ends the User-Agent."""
 
 
-class Client(Protocol):
+class SecretsManagerClient(Protocol):
     """The operations of Secrets Manager in use. Clients may be shared by threads; sessions not."""
 
     def get_secret_value(self, **arguments: object) -> Mapping[str, Any]: ...
@@ -85,7 +85,9 @@ class StsClient(Protocol):
     def close(self) -> None: ...
 
 
-def open_clients(access: Access, held: Callable[[], Keys] | None = None) -> tuple[Client, ...]:
+def open_clients(
+    access: Access, held: Callable[[], Keys] | None = None
+) -> tuple[SecretsManagerClient, ...]:
     """One client of Secrets Manager per region. `held`: what each call is signed with; None: the
     access's own identity, whose chain may make calls of its own.
     """
@@ -148,7 +150,7 @@ def _session(access: Access, held: Callable[[], Keys] | None) -> botocore.sessio
     # By a variable of the environment one service would be asked for all regions.
     session.set_config_variable("sts_regional_endpoints", "regional")
     if held is not None:
-        session.register_component("credential_provider", _Provider(held))
+        session.register_component("credential_provider", _KeyProvider(held))
     elif access.keys is not None:
         keys = access.keys
         session.set_credentials(keys.access_key, keys.secret_key, keys.token)
@@ -164,7 +166,7 @@ def _loader() -> Loader:
     return create_loader()
 
 
-class _Provider:
+class _KeyProvider:
     """Takes the place of the SDK's chain."""
 
     def __init__(self, held: Callable[[], Keys]) -> None:

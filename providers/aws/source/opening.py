@@ -12,7 +12,7 @@ from providers.aws.definition import PARAMETER_STORE
 from providers.aws.source.client import Access, open_clients, open_ssm, open_sts
 from providers.aws.source.errors import EXPIRED
 from providers.aws.source.parameter_store import AwsParameterStore
-from providers.aws.source.role import Role, Wanted
+from providers.aws.source.role import AssumedRole, RoleRequest
 from providers.aws.source.secrets_manager import AwsSecretsManager
 from providers.credentials import Login, UnderLogin
 from providers.http import Patience
@@ -51,7 +51,7 @@ def open_source(opening: Opening, keys: Keys | None = None, patience: Patience =
         return _source(opening, block, access, None)
     login = opening.logins.shared(
         lambda: Login(
-            Role(open_sts(access), wanted, observer=opening.observer),
+            AssumedRole(open_sts(access), wanted, observer=opening.observer),
             monotonic=opening.monotonic,
             trouble=opening.trouble,
         )
@@ -76,9 +76,9 @@ def _source(
     return AwsSecretsManager(open_clients(access, held), observer=opening.observer)
 
 
-def _wanted(name: str, aws: Aws) -> Wanted | None:
+def _wanted(name: str, aws: Aws) -> RoleRequest | None:
     """The account's role, under a name that AWS's own log tells us by; None: it has none."""
     if aws.role_arn is None:
         return None
     session = f"lastgood-{name}"[:LONGEST_SESSION]
-    return Wanted(arn=aws.role_arn, session=session, external_id=aws.external_id)
+    return RoleRequest(arn=aws.role_arn, session=session, external_id=aws.external_id)

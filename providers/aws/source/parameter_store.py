@@ -91,7 +91,7 @@ class AwsParameterStore:
         return (2 if both else 1) + len(self._asked) - 1
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        calls = _Calls(service=SERVICE, observer=self._observer)
+        calls = _ParameterStoreCalls(service=SERVICE, observer=self._observer)
         results = (
             [self._one(requests[0], calls)] if len(requests) == 1 else self._many(requests, calls)
         )
@@ -101,7 +101,7 @@ class AwsParameterStore:
         for client in self._clients:
             client.close()
 
-    def _one(self, request: FetchRequest, calls: _Calls) -> FetchResult:
+    def _one(self, request: FetchRequest, calls: _ParameterStoreCalls) -> FetchResult:
         if not is_canonical(PROVIDER, request):
             return NOT_CANONICAL
         if request.version is not None:
@@ -114,14 +114,18 @@ class AwsParameterStore:
                     return result
         return preferred
 
-    def _many(self, requests: Sequence[FetchRequest], calls: _Calls) -> Sequence[FetchResult]:
+    def _many(
+        self, requests: Sequence[FetchRequest], calls: _ParameterStoreCalls
+    ) -> Sequence[FetchResult]:
         """Pinned versions are asked for alone: their answers have the name without the version."""
         fits = [it.version is None and is_canonical(PROVIDER, it) for it in requests]
         asked = [it for it, fit in zip(requests, fits, strict=True) if fit]
         found = iter(self._batch(asked, calls) if asked else ())
         return [next(found) if fit else Alone() for fit in fits]
 
-    def _batch(self, asked: Sequence[FetchRequest], calls: _Calls) -> list[FetchResult]:
+    def _batch(
+        self, asked: Sequence[FetchRequest], calls: _ParameterStoreCalls
+    ) -> list[FetchResult]:
         preferred = _checked(self._clients[0], asked, calls)
         if not isinstance(preferred, Failed):
             return preferred
@@ -134,7 +138,7 @@ class AwsParameterStore:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Calls(Calls):
+class _ParameterStoreCalls(Calls):
     """By operation."""
 
     def one(self, client: SsmClient, name: str, *, decrypt: bool) -> Mapping[str, Any] | Failed:
@@ -147,7 +151,9 @@ class _Calls(Calls):
         return self.make(GET_MANY, client.get_parameters, arguments)
 
 
-def _pinned(client: SsmClient, request: FetchRequest, pin: str, calls: _Calls) -> FetchResult:
+def _pinned(
+    client: SsmClient, request: FetchRequest, pin: str, calls: _ParameterStoreCalls
+) -> FetchResult:
     """A version by its number; one that is gone is no absence of the parameter."""
     if not _VERSION.fullmatch(pin):
         return VERSION_NOT_FOUND
@@ -158,8 +164,8 @@ def _pinned(client: SsmClient, request: FetchRequest, pin: str, calls: _Calls) -
     return VERSION_NOT_FOUND if gone else answer
 
 
-def _ask(client: SsmClient, request: FetchRequest, calls: _Calls) -> FetchResult:
-    """One parameter. What is held is checked first: that decrypts nothing."""
+def _ask(client: SsmClient, request: FetchRequest, calls: _ParameterStoreCalls) -> FetchResult:
+    """One parameter. A change check comes first: it decrypts nothing."""
     if is_checkable(request):
         answer = calls.one(client, request.reference, decrypt=False)
         if isinstance(answer, Failed):
@@ -173,18 +179,24 @@ def _ask(client: SsmClient, request: FetchRequest, calls: _Calls) -> FetchResult
     return _read(answer["Parameter"], request, decrypted=True) or UNREADABLE
 
 
-def _of_mirror(client: SsmClient, request: FetchRequest, calls: _Calls) -> FetchResult:
-    """One parameter from a later region: as far as it is held, it can only be confirmed."""
-    held = request.known_version is not None
-    answer = calls.one(client, request.reference, decrypt=not held)
+def _of_mirror(
+    client: SsmClient, request: FetchRequest, calls: _ParameterStoreCalls
+) -> FetchResult:
+    """One parameter from a later region: a known version can only be confirmed."""
+    is_known = request.known_version is not None
+    answer = calls.one(client, request.reference, decrypt=not is_known)
     if isinstance(answer, Failed):
         return answer
-    found = _read(answer["Parameter"], request, decrypted=not held)
+    found = _read(answer["Parameter"], request, decrypted=not is_known)
     return found if found is not None and _proven(found, request) else LAGGING
 
 
 def _checked(
-    client: SsmClient, asked: Sequence[FetchRequest], calls: _Calls, *, mirror: bool = False
+    client: SsmClient,
+    asked: Sequence[FetchRequest],
+    calls: _ParameterStoreCalls,
+    *,
+    mirror: bool = False,
 ) -> list[FetchResult] | Failed:
     """What one region says of each; Failed: the change check failed as a whole."""
     answer = calls.many(client, (request.reference for request in asked), decrypt=False)
@@ -203,7 +215,7 @@ def _checked(
 
 
 def _decrypted(
-    client: SsmClient, secure: Sequence[FetchRequest], calls: _Calls
+    client: SsmClient, secure: Sequence[FetchRequest], calls: _ParameterStoreCalls
 ) -> list[FetchResult]:
     """The values of SecureStrings. A refusal is of all of them, so it says nothing of any of
     several.
@@ -282,13 +294,13 @@ def incarnation(parameter: Mapping[str, Any]) -> str | None:
 
 
 def _is_older(number: int, mark: str | None, request: FetchRequest) -> bool:
-    """Whether the answer is one from before the version that is held, of the same place: a lower
+    """Whether the answer is one from before the known version, of the same place: a lower
     number with an earlier date. A parameter that was made again has a later date, and a rollback at
     the provider is a new version.
     """
-    known, held = request.known_version or "", request.known_incarnation or ""
+    known, incarnation = request.known_version or "", request.known_incarnation or ""
     place, _, at_ms = (mark or "").rpartition("/")
-    held_place, _, held_ms = held.rpartition("/")
-    if not place or place != held_place or not (known.isdecimal() and held_ms.isdecimal()):
+    known_place, _, known_ms = incarnation.rpartition("/")
+    if not place or place != known_place or not (known.isdecimal() and known_ms.isdecimal()):
         return False
-    return number < int(known) and int(at_ms) < int(held_ms)
+    return number < int(known) and int(at_ms) < int(known_ms)

@@ -19,7 +19,7 @@ NOT_CANONICAL = Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
 NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
 VERSION_NOT_FOUND = Failed(reason=FetchFailure.INVALID, code="VersionNotFound")
 LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
-"""The answer does not know the version that is held, so it may be older."""
+"""The answer does not know the stored version, so it may be older."""
 
 _WHOLE = (FetchFailure.THROTTLED, FetchFailure.UNAVAILABLE)
 """Reasons of a whole batch that would meet each of its items alone too."""

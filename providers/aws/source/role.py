@@ -27,7 +27,7 @@ DURATION_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RoleRequest:
     """What is asked of STS."""
 
     arn: str
@@ -37,7 +37,7 @@ class Wanted:
     """None: the role's trust policy asks for none."""
 
 
-class Role:
+class AssumedRole:
     """Asks STS for a role's credentials, a later region when those before are unavailable."""
 
     operation = ASSUME
@@ -50,7 +50,11 @@ class Role:
     }
 
     def __init__(
-        self, clients: Sequence[StsClient], wanted: Wanted, *, observer: CallCounter | None = None
+        self,
+        clients: Sequence[StsClient],
+        wanted: RoleRequest,
+        *,
+        observer: CallCounter | None = None,
     ) -> None:
         self._clients = tuple(clients)
         self._arguments = _arguments(wanted)
@@ -79,7 +83,7 @@ class Role:
         return found
 
 
-def _arguments(wanted: Wanted) -> dict[str, str]:
+def _arguments(wanted: RoleRequest) -> dict[str, str]:
     given = {"RoleArn": wanted.arn, "RoleSessionName": wanted.session}
     return given if wanted.external_id is None else given | {"ExternalId": wanted.external_id}
 

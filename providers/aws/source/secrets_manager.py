@@ -28,7 +28,7 @@ from providers.protocol import Alone, Failed, Fetched, Material, NotModified
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from providers.aws.source.client import Client
+    from providers.aws.source.client import SecretsManagerClient
     from providers.protocol import CallCounter, FetchRequest, FetchResult
 
 PROVIDER = "aws-sm"
@@ -63,7 +63,9 @@ class AwsSecretsManager:
     batch_limit = 20
     """BatchGetSecretValue takes that many."""
 
-    def __init__(self, clients: Sequence[Client], *, observer: CallCounter | None = None) -> None:
+    def __init__(
+        self, clients: Sequence[SecretsManagerClient], *, observer: CallCounter | None = None
+    ) -> None:
         self._clients = tuple(clients)
         self._observer = observer
 
@@ -76,7 +78,7 @@ class AwsSecretsManager:
         return each * len(self._clients)
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        calls = _Calls(service=SERVICE, observer=self._observer)
+        calls = _SecretsManagerCalls(service=SERVICE, observer=self._observer)
         results = (
             [self._one(requests[0], calls)] if len(requests) == 1 else self._many(requests, calls)
         )
@@ -86,7 +88,7 @@ class AwsSecretsManager:
         for client in self._clients:
             client.close()
 
-    def _one(self, request: FetchRequest, calls: _Calls) -> FetchResult:
+    def _one(self, request: FetchRequest, calls: _SecretsManagerCalls) -> FetchResult:
         if not is_canonical(PROVIDER, request):
             return NOT_CANONICAL
         preferred = _ask(self._clients[0], request, calls)
@@ -98,7 +100,9 @@ class AwsSecretsManager:
                 return result
         return preferred
 
-    def _many(self, requests: Sequence[FetchRequest], calls: _Calls) -> list[FetchResult]:
+    def _many(
+        self, requests: Sequence[FetchRequest], calls: _SecretsManagerCalls
+    ) -> list[FetchResult]:
         """Pinned versions are asked for alone: a batch gives current ones only."""
         names = dict.fromkeys(
             request.reference
@@ -117,11 +121,11 @@ class AwsSecretsManager:
         return [_of_batch(preferred, request) for request in requests]
 
 
-class _Calls(Calls):
+class _SecretsManagerCalls(Calls):
     """By operation."""
 
     def ask(
-        self, client: Client, operation: str, **arguments: object
+        self, client: SecretsManagerClient, operation: str, **arguments: object
     ) -> Mapping[str, Any] | Failed:
         methods = {
             GET: client.get_secret_value,
@@ -132,7 +136,11 @@ class _Calls(Calls):
 
 
 def _ask(
-    client: Client, request: FetchRequest, calls: _Calls, *, forward_only: bool = False
+    client: SecretsManagerClient,
+    request: FetchRequest,
+    calls: _SecretsManagerCalls,
+    *,
+    forward_only: bool = False,
 ) -> FetchResult:
     """One secret from one region. The change check decrypts nothing and returns no value; where
     only it is denied, the value is asked for.

@@ -59,7 +59,7 @@ _OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class SecretVersion:
     """A version with its value."""
 
     host: str
@@ -76,7 +76,7 @@ class Secret:
     """
 
 
-def of_get(answer: Answer, tenant: str) -> Secret | Failed:
+def of_get(answer: Answer, tenant: str) -> SecretVersion | Failed:
     """Of `GET /secrets/<name>` or `GET /secrets/<name>/<version>`."""
     if answer.status != _OK:
         return of_error(answer, tenant)
@@ -89,7 +89,7 @@ def of_get(answer: Answer, tenant: str) -> Secret | Failed:
             return UNREADABLE
         if not value:
             return NO_VALUE
-        return Secret(
+        return SecretVersion(
             host=named[1].lower().removesuffix(":443"),
             name=named[2].lower(),
             version=named[3],

@@ -8,77 +8,52 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from contract.reasons import FetchFailure
-from contract.reference import ReferenceRejected
 from providers.azure.source import answers
-from providers.protocol import Failed, Fetched, Material, NotModified
-from providers.references import canonicalise
+from providers.bearer_source import LAGGING, NAME_MISMATCH, BearerSource
+from providers.protocol import Failed, Material, NotModified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from providers.azure.account import Azure
-    from providers.azure.source.answers import Secret
+    from providers.azure.source.answers import SecretVersion
     from providers.http import Http
-    from providers.library_login import Token
+    from providers.library_login import BearerToken
     from providers.protocol import CallCounter, FetchRequest, FetchResult
 
-PROVIDER = "azure-kv"
+SCHEME = "azure-kv"
 GET = "get"
 API_VERSION = "7.5"
 """Older than the newest, and known in every cloud."""
 
-NOT_CANONICAL = Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
-NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
-LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
 _VERSION = re.compile("[0-9a-f]{32}")
 _GONE = (answers.ABSENT, answers.DISABLED)
-"""What proves that the held version is no longer the current one."""
+"""What proves that the stored version is no longer the current one."""
 
 
-class AzureKeyVault:
+class AzureKeyVault(BearerSource):
     """One vault under one login.
 
     A vault that failed over is served by a replica, which may lag behind. So a version other than
-    the held one is believed only where it was created later, or the held one is gone.
+    the stored one is believed only where it was created later, or the stored one is gone.
     """
-
-    batch_limit = 1
 
     def __init__(
         self,
         http: Http,
         block: Azure,
         *,
-        token: Callable[[], Token],
+        token: Callable[[], BearerToken],
         observer: CallCounter | None,
     ) -> None:
-        self._http = http
+        super().__init__(http, SCHEME, token=token, observer=observer)
         self._url = block.vault_url
         self._host = block.host
         self._tenant = block.tenant_id
-        self._token = token
-        self._observer = observer
         self._warned: dict[str, tuple[str, str]] = {}
         """The version and word that were said last, by secret."""
 
-    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
-        [request] = requests
-        return 2 if request.version is None and request.known_version is not None else 1
-
-    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        [request] = requests
-        result, calls = self._one(request)
-        return Fetched(results=(result,), calls=calls)
-
-    def close(self) -> None:
-        self._http.close()
-
-    def _one(self, request: FetchRequest) -> tuple[FetchResult, int]:
-        try:
-            canonicalise(PROVIDER, request.reference)
-        except ReferenceRejected:
-            return NOT_CANONICAL, 0
+    def one(self, request: FetchRequest) -> tuple[FetchResult, int]:
         if request.version is not None:
             return self._pinned(request.reference, request.version)
         found = self._get(request.reference)
@@ -99,32 +74,28 @@ class AzureKeyVault:
             return (answers.NOT_FOUND if found == answers.ABSENT else found), 1
         return self._material(found), 1
 
-    def _older(self, found: Secret, known: str) -> Failed | None:
-        """Why it is not believed that `found` is newer than the held version; None: it is."""
-        held = self._get(found.name, known)
-        if isinstance(held, Failed):
-            return None if held in _GONE else held
-        return LAGGING if found.created < held.created else None
+    def _older(self, found: SecretVersion, known: str) -> Failed | None:
+        """Why it is not believed that `found` is newer than the stored version; None: it is."""
+        before = self._get(found.name, known)
+        if isinstance(before, Failed):
+            return None if before in _GONE else before
+        return LAGGING if found.created < before.created else None
 
-    def _get(self, name: str, version: str = "") -> Secret | Failed:
+    def _get(self, name: str, version: str = "") -> SecretVersion | Failed:
         """One call; an answer of another vault, secret or version is none."""
         path = f"{name}/{version}" if version else name
         url = f"{self._url}/secrets/{path}?api-version={API_VERSION}"
-        headers = {"Authorization": f"Bearer {self._token().text}", "Accept": "application/json"}
-        answer = self._http.ask("GET", url, headers=headers)
-        found = answer if isinstance(answer, Failed) else answers.of_get(answer, self._tenant)
-        if self._observer is not None:
-            self._observer(GET, found.code if isinstance(found, Failed) else "ok")
+        found = self.get(GET, url, lambda answer: answers.of_get(answer, self._tenant))
         if isinstance(found, Failed):
             return found
         if (found.host, found.name) != (self._host, name) or version not in {"", found.version}:
             return NAME_MISMATCH
         return found
 
-    def _material(self, found: Secret) -> Material:
+    def _material(self, found: SecretVersion) -> Material:
         return Material(version=found.version, value=found.value, warning=self._warning(found))
 
-    def _warning(self, found: Secret) -> str | None:
+    def _warning(self, found: SecretVersion) -> str | None:
         """Once per version."""
         word = found.warning
         if word is None or self._warned.get(found.name) == (found.version, word):

@@ -15,7 +15,7 @@ from azure.identity import (
 )
 
 from contract.reasons import FetchFailure
-from providers.library_login import NO_FILE, Token, document_of, silenced
+from providers.library_login import NO_FILE, BearerToken, document_of, silenced
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ AADSTS = frozenset(
 (https://learn.microsoft.com/entra/identity-platform/reference-error-codes)."""
 
 
-class _Response:
+class _AzureResponse:
     """An answer, as azure-core's policies and msal read it."""
 
     def __init__(self, request: HttpRequest, answer: Answer) -> None:
@@ -104,13 +104,13 @@ class _Transport:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def send(self, request: HttpRequest, **_: object) -> _Response:
+    def send(self, request: HttpRequest, **_: object) -> _AzureResponse:
         body: Any = request.content
         if isinstance(body, dict):  # a form, which azure-core leaves to the transport
             body = urlencode(body)
         raw = body.encode() if isinstance(body, str) else body
         headers = dict(request.headers)
-        return _Response(request, self._wire.send(request.method, request.url, headers, raw))
+        return _AzureResponse(request, self._wire.send(request.method, request.url, headers, raw))
 
     def open(self) -> None: ...
     def close(self) -> None: ...
@@ -131,16 +131,16 @@ class _Credential(Protocol):
     def get_token_info(self, *scopes: str) -> AccessTokenInfo: ...
 
 
-def token_of(block: Azure, folder: Path) -> Callable[[Wire], Token | Failed]:
+def token_of(block: Azure, folder: Path) -> Callable[[Wire], BearerToken | Failed]:
     """Logs in from the start each time, so that files are read again."""
     silenced("azure", "msal")
 
-    def token(wire: Wire) -> Token | Failed:
+    def token(wire: Wire) -> BearerToken | Failed:
         credential = _credential(block, folder, _Transport(wire))
         if isinstance(credential, Failed):
             return credential
         text = credential.get_token_info(block.scope).token
-        return OTHER_TENANT if _is_of_another(text, block.tenant_id) else Token(text)
+        return OTHER_TENANT if _is_of_another(text, block.tenant_id) else BearerToken(text)
 
     return token
 

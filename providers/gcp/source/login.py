@@ -13,7 +13,7 @@ from google.oauth2 import service_account
 
 from contract.reasons import FetchFailure
 from providers.gcp.source import answers, configuration
-from providers.library_login import NO_FILE, Token, document_of, silenced
+from providers.library_login import NO_FILE, BearerToken, document_of, silenced
 from providers.protocol import Failed
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ class _Credentials(Protocol):
 
     token: str | None
 
-    def refresh(self, request: _Request) -> None: ...
+    def refresh(self, request: _GoogleRequest) -> None: ...
 
 
-class _Response:
+class _GoogleResponse:
     """A `google.auth.transport.Response`."""
 
     def __init__(self, answer: Answer) -> None:
@@ -79,7 +79,7 @@ class _Response:
         return self._answer.body
 
 
-class _Request:
+class _GoogleRequest:
     """Our client as a `google.auth.transport.Request`. Time-outs are ours."""
 
     def __init__(self, wire: Wire) -> None:
@@ -93,17 +93,17 @@ class _Request:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         **_: object,
-    ) -> _Response:
+    ) -> _GoogleResponse:
         del timeout
         raw = body.encode() if isinstance(body, str) else body
-        return _Response(self._wire.send(method, url, headers or {}, raw))
+        return _GoogleResponse(self._wire.send(method, url, headers or {}, raw))
 
 
-def token_of(block: Gcp, folder: Path) -> Callable[[Wire], Token | Failed]:
+def token_of(block: Gcp, folder: Path) -> Callable[[Wire], BearerToken | Failed]:
     """Logs in from the start each time, so that files are read again."""
     silenced("google.auth", "google.oauth2")
 
-    def token(wire: Wire) -> Token | Failed:
+    def token(wire: Wire) -> BearerToken | Failed:
         found = _credentials(block, folder)
         if isinstance(found, Failed):
             return found
@@ -113,8 +113,8 @@ def token_of(block: Gcp, folder: Path) -> Callable[[Wire], Token | Failed]:
                 target_principal=block.impersonate,
                 target_scopes=[SCOPE],
             )
-        found.refresh(_Request(wire))
-        return Token(str(found.token))
+        found.refresh(_GoogleRequest(wire))
+        return BearerToken(str(found.token))
 
     return token
 

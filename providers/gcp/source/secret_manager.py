@@ -11,36 +11,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from contract.reference import ReferenceRejected
 from contract.snapshot_format import MOST_INCARNATION
+from providers.bearer_source import LAGGING, NAME_MISMATCH, BearerSource
 from providers.gcp.source import answers
-from providers.protocol import Failed, Fetched, Material
-from providers.references import canonicalise
+from providers.protocol import Failed, Material
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from providers.gcp.account import Gcp
     from providers.gcp.source.answers import Version
     from providers.http import Http
-    from providers.library_login import Token
+    from providers.library_login import BearerToken
     from providers.protocol import CallCounter, FetchRequest, FetchResult
 
-PROVIDER = "gcp-sm"
+SCHEME = "gcp-sm"
 ACCESS = "access"
 CURRENT = "latest"
 
-NOT_CANONICAL = Failed(reason=FetchFailure.INVALID, code="ReferenceRejected")
 NOT_A_NUMBER = Failed(reason=FetchFailure.INVALID, code="VersionIsNoNumber")
 """A pin by an alias, or by `latest`: those move."""
-NAME_MISMATCH = Failed(reason=FetchFailure.INVALID, code="NameMismatch")
 OTHER_PROJECT = Failed(reason=FetchFailure.INVALID, code="ProjectMismatch")
-LAGGING = Failed(reason=FetchFailure.UNAVAILABLE, code="ReplicaLags")
 _NUMBER = re.compile("[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class StoreAddress:
     """Where an account's secrets are."""
 
     base: str
@@ -59,13 +55,13 @@ class Place:
         return project if self.location is None else f"{project}/locations/{self.location}"
 
 
-def place_of(block: Gcp) -> Place:
+def place_of(block: Gcp) -> StoreAddress:
     """The endpoints of global and of regional secrets have different hosts."""
     host = "secretmanager.googleapis.com"
     if block.location is not None:
         host = f"secretmanager.{block.location}.rep.googleapis.com"
     own = block.project if block.project.isdigit() else None
-    return Place(
+    return StoreAddress(
         base=block.endpoint or f"https://{host}",
         project=block.project,
         number=block.project_number or own,
@@ -73,43 +69,28 @@ def place_of(block: Gcp) -> Place:
     )
 
 
-class GoogleSecretManager:
+class GoogleSecretManager(BearerSource):
     """One project and location under one login.
 
     It never says NotModified: numbers start at 1 again when a secret is deleted and made again, and
     `access` tells no time. So the engine compares the bytes.
 
-    `latest` is eventually consistent, and a number is not. So a lower number than the one held is
-    believed only where the held one is gone.
+    `latest` is eventually consistent, and a number is not. So a lower number than the stored
+    one is believed only where the stored one is gone.
     """
 
-    batch_limit = 1
-
     def __init__(
-        self, http: Http, place: Place, *, token: Callable[[], Token], observer: CallCounter | None
+        self,
+        http: Http,
+        place: StoreAddress,
+        *,
+        token: Callable[[], BearerToken],
+        observer: CallCounter | None,
     ) -> None:
-        self._http = http
+        super().__init__(http, SCHEME, token=token, observer=observer)
         self._place = place
-        self._token = token
-        self._observer = observer
 
-    def most_calls(self, requests: Sequence[FetchRequest]) -> int:
-        [request] = requests
-        return 2 if request.version is None and request.known_version is not None else 1
-
-    def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
-        [request] = requests
-        result, calls = self._one(request)
-        return Fetched(results=(result,), calls=calls)
-
-    def close(self) -> None:
-        self._http.close()
-
-    def _one(self, request: FetchRequest) -> tuple[FetchResult, int]:
-        try:
-            canonicalise(PROVIDER, request.reference)
-        except ReferenceRejected:
-            return NOT_CANONICAL, 0
+    def one(self, request: FetchRequest) -> tuple[FetchResult, int]:
         if request.version is not None and not _NUMBER.fullmatch(request.version):
             return NOT_A_NUMBER, 0
         found = self._access(request.reference, request.version or CURRENT)
@@ -117,8 +98,8 @@ class GoogleSecretManager:
             gone = request.version is not None and found.reason is FetchFailure.ABSENT
             return (answers.NOT_FOUND if gone else found), 1
         if request.version is None and self._is_older(found, request):
-            held = self._access(request.reference, str(request.known_version))
-            if not isinstance(held, Failed) or held.reason is not FetchFailure.ABSENT:
+            before = self._access(request.reference, str(request.known_version))
+            if not isinstance(before, Failed) or before.reason is not FetchFailure.ABSENT:
                 return LAGGING, 2
             return self._material(found), 2
         return self._material(found), 1
@@ -132,11 +113,7 @@ class GoogleSecretManager:
     def _access(self, secret: str, version: str) -> Version | Failed:
         """One call; an answer of another secret, version or place is none."""
         url = f"{self._place.base}/v1/{self._place.parent}/secrets/{secret}/versions/{version}"
-        headers = {"Authorization": f"Bearer {self._token().text}", "Accept": "application/json"}
-        answer = self._http.ask("GET", url + ":access", headers=headers)
-        found = answer if isinstance(answer, Failed) else answers.of_access(answer)
-        if self._observer is not None:
-            self._observer(ACCESS, found.code if isinstance(found, Failed) else "ok")
+        found = self.get(ACCESS, url + ":access", answers.of_access)
         return found if isinstance(found, Failed) else self._checked(found, secret, version)
 
     def _checked(self, found: Version, secret: str, version: str) -> Version | Failed:

@@ -30,7 +30,7 @@ def evidence(
     known.
 
     With several, the oldest word counts. With a doubt a new value counts from when it was written,
-    as far as that is known, and a value that is held already gets no younger by it:
+    as far as that is known, and a value that is stored already gets no younger by it:
 
     * not in sync: from the last refresh, if it was before the last write to the Secret. That write
       may have changed an annotation only.

@@ -20,7 +20,7 @@ NAMESPACE = "x-vault-namespace"
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class VaultToken:
     """What Vault knows us by after a login."""
 
     text: str = field(repr=False)
@@ -34,7 +34,7 @@ class Call:
     """For metrics: a word of a closed set."""
     path: str
     """After `/v1/`, not encoded."""
-    token: Token | None = None
+    token: VaultToken | None = None
     """None: it needs none."""
     version: int | None = None
     """The query `?version=`. None: none."""

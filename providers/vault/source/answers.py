@@ -61,7 +61,7 @@ _CREATED = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class KvValue:
     """A secret's members."""
 
     members: Mapping[str, Any] = field(repr=False)
@@ -71,13 +71,13 @@ class Value:
     """When KV version 2 wrote it, as it says so."""
 
 
-class Number(str):
+class JsonNumber(str):
     """A JSON number, as it is spelled."""
 
     __slots__ = ()
 
 
-def of_version_2(answer: Answer, *, pinned: bool) -> Value | Failed:
+def of_version_2(answer: Answer, *, pinned: bool) -> KvValue | Failed:
     """Of `GET <mount>/data/<path>`."""
     if answer.status != _OK:
         return _no_value(answer, pinned=pinned)
@@ -86,7 +86,7 @@ def of_version_2(answer: Answer, *, pinned: bool) -> Value | Failed:
         return data
     members, metadata = data.get("data"), _mapping(data.get("metadata"))
     number, created = metadata.get("version"), metadata.get("created_time")
-    if not isinstance(number, Number) or not number.isdigit() or not isinstance(created, str):
+    if not isinstance(number, JsonNumber) or not number.isdigit() or not isinstance(created, str):
         return MISMATCH
     if not _CREATED.fullmatch(created):
         return UNREADABLE
@@ -94,17 +94,17 @@ def of_version_2(answer: Answer, *, pinned: bool) -> Value | Failed:
         return _gone(metadata) or NO_DATA
     if not members:
         return NO_DATA
-    return Value(members=members, number=int(number), created=created)
+    return KvValue(members=members, number=int(number), created=created)
 
 
-def of_version_1(answer: Answer) -> Value | Failed:
+def of_version_1(answer: Answer) -> KvValue | Failed:
     """Of `GET <mount>/<path>`."""
     if answer.status != _OK:
         return _no_value(answer, pinned=False)
     members = _data(answer)
     if isinstance(members, Failed):
         return members
-    return Value(members=members) if members else NO_DATA
+    return KvValue(members=members) if members else NO_DATA
 
 
 def moment(created: str) -> tuple[str, str]:
@@ -221,7 +221,7 @@ def _data(answer: Answer) -> dict[str, Any] | Failed:
 def _document(answer: Answer) -> dict[str, Any] | Failed:
     try:
         document = json.loads(
-            answer.body, parse_int=Number, parse_float=Number, parse_constant=_no_constant
+            answer.body, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=_no_constant
         )
     except (ValueError, RecursionError):
         return UNREADABLE
@@ -243,7 +243,9 @@ def _are_texts(errors: object) -> bool:
 
 
 def _seconds(given: object) -> float:
-    return float(given) if isinstance(given, Number) and re.fullmatch("[0-9]{1,9}", given) else 0.0
+    return (
+        float(given) if isinstance(given, JsonNumber) and re.fullmatch("[0-9]{1,9}", given) else 0.0
+    )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -252,7 +254,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def canonical(value: object) -> str:
     """JSON with sorted members and no spaces; numbers as they were spelled."""
-    if isinstance(value, Number):
+    if isinstance(value, JsonNumber):
         return str(value)
     if isinstance(value, dict):
         members = (f"{canonical(name)}:{canonical(value[name])}" for name in sorted(value))

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from providers.http import Answer
     from providers.protocol import FetchRequest, FetchResult
-    from providers.vault.source.address import Token, VaultServer
-    from providers.vault.source.answers import Value
+    from providers.vault.source.address import VaultServer, VaultToken
+    from providers.vault.source.answers import KvValue
 
 PROVIDER = "vault"
 READ = "read"
@@ -59,7 +59,7 @@ _Order = tuple[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _KvRequest:
     """One request, read."""
 
     request: FetchRequest
@@ -77,7 +77,7 @@ class _Wanted:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Spent:
+class _KvCalls:
     """The calls of one fetch. Beside a read at each address it may make one more."""
 
     calls: int = 0
@@ -100,7 +100,7 @@ class VaultKv:
         servers: Sequence[VaultServer],
         mounts: Mapping[str, int],
         *,
-        token: Callable[[], Token],
+        token: Callable[[], VaultToken],
         monotonic: Callable[[], float],
     ) -> None:
         self._servers = tuple(servers)
@@ -120,7 +120,7 @@ class VaultKv:
 
     def fetch(self, requests: Sequence[FetchRequest]) -> Fetched:
         [request] = requests
-        spent = _Spent()
+        spent = _KvCalls()
         wanted = self._wanted(request)
         result = wanted if isinstance(wanted, Failed) else self._one(wanted, spent)
         return Fetched(results=(result,), calls=spent.calls)
@@ -128,7 +128,7 @@ class VaultKv:
     def close(self) -> None:
         """The login closes the connections, which both use."""
 
-    def _wanted(self, request: FetchRequest) -> _Wanted | Failed:
+    def _wanted(self, request: FetchRequest) -> _KvRequest | Failed:
         try:
             canonicalise(PROVIDER, request.reference)
         except ReferenceRejected:
@@ -138,15 +138,15 @@ class VaultKv:
             return NOT_LISTED
         kind = self._mounts[mount]
         if request.version is None:
-            return _Wanted(request=request, mount=mount, kind=kind)
+            return _KvRequest(request=request, mount=mount, kind=kind)
         if kind == 1:
             return NO_VERSIONS
         pin = _named(request.version)
         if pin is None:
             return answers.NOT_FOUND
-        return _Wanted(request=request, mount=mount, kind=kind, pin=pin)
+        return _KvRequest(request=request, mount=mount, kind=kind, pin=pin)
 
-    def _one(self, wanted: _Wanted, spent: _Spent) -> FetchResult:
+    def _one(self, wanted: _KvRequest, spent: _KvCalls) -> FetchResult:
         preferred = self._at(self._servers[0], wanted, spent)
         if not _unavailable(preferred):
             return preferred
@@ -158,7 +158,7 @@ class VaultKv:
                 return result
         return preferred
 
-    def _at(self, server: VaultServer, wanted: _Wanted, spent: _Spent) -> FetchResult:
+    def _at(self, server: VaultServer, wanted: _KvRequest, spent: _KvCalls) -> FetchResult:
         """From one server. A read below a mount of another kind could make a dynamic secret, so
         of version 1 the mount is looked at first.
         """
@@ -167,7 +167,7 @@ class VaultKv:
         spent.calls += 1
         echoed: list[bool] = []
 
-        def read(answer: Answer) -> Value | Failed:
+        def read(answer: Answer) -> KvValue | Failed:
             echoed.append(server.honours_namespace(answer))
             if wanted.kind == 1:
                 return answers.of_version_1(answer)
@@ -187,9 +187,9 @@ class VaultKv:
     def _doubt(
         self,
         server: VaultServer,
-        wanted: _Wanted,
-        spent: _Spent,
-        found: Value | Failed,
+        wanted: _KvRequest,
+        spent: _KvCalls,
+        found: KvValue | Failed,
         *,
         echoed: bool,
     ) -> Again | Failed | None:
@@ -204,7 +204,7 @@ class VaultKv:
             return self._prove(server, wanted, spent)
         return None
 
-    def _of_namespace(self, server: VaultServer, spent: _Spent) -> Again | Failed | None:
+    def _of_namespace(self, server: VaultServer, spent: _KvCalls) -> Again | Failed | None:
         """None: the server knows namespaces."""
         call = Call(operation=HEALTH, path="sys/health", of_namespace=False)
         known = self._extra(spent, lambda: server.ask(call, answers.is_enterprise))
@@ -215,16 +215,20 @@ class VaultKv:
         self._enterprise.add(server)
         return None
 
-    def _proven_first(self, server: VaultServer, wanted: _Wanted, spent: _Spent) -> Again | Failed:
+    def _proven_first(
+        self, server: VaultServer, wanted: _KvRequest, spent: _KvCalls
+    ) -> Again | Failed:
         """In the place of a read."""
         spent.calls += 1
         return self._looked_at_mount(server, wanted) or Again()
 
-    def _prove(self, server: VaultServer, wanted: _Wanted, spent: _Spent) -> Again | Failed | None:
+    def _prove(
+        self, server: VaultServer, wanted: _KvRequest, spent: _KvCalls
+    ) -> Again | Failed | None:
         """None: the mount is what the account says."""
         return self._extra(spent, lambda: self._looked_at_mount(server, wanted))
 
-    def _looked_at_mount(self, server: VaultServer, wanted: _Wanted) -> Failed | None:
+    def _looked_at_mount(self, server: VaultServer, wanted: _KvRequest) -> Failed | None:
         call = Call(
             operation=MOUNTS,
             path=f"sys/internal/ui/mounts/{wanted.request.reference}",
@@ -237,11 +241,11 @@ class VaultKv:
         self._proven[server, wanted.mount] = self._monotonic() + PROOF_S
         return None
 
-    def _is_proven(self, server: VaultServer, wanted: _Wanted) -> bool:
+    def _is_proven(self, server: VaultServer, wanted: _KvRequest) -> bool:
         until = self._proven.get((server, wanted.mount), float("-inf"))
         return self._monotonic() < until
 
-    def _extra(self, spent: _Spent, ask: Callable[[], _Said]) -> _Said | Again:
+    def _extra(self, spent: _KvCalls, ask: Callable[[], _Said]) -> _Said | Again:
         """The one call beside the reads; Again: it was made already, and what it said is known."""
         if spent.extra:
             return Again()
@@ -250,7 +254,7 @@ class VaultKv:
         return ask()
 
     def _denied(
-        self, server: VaultServer, failed: Failed, token: Token, spent: _Spent
+        self, server: VaultServer, failed: Failed, token: VaultToken, spent: _KvCalls
     ) -> FetchResult:
         """A token that has ended is denied like a path that it may not read, so it is asked about
         itself.
@@ -264,7 +268,7 @@ class VaultKv:
         ended = isinstance(said, Failed) and said.code in _DENIED
         return TOKEN_ENDED if ended else failed
 
-    def _material(self, wanted: _Wanted, found: Value) -> FetchResult:
+    def _material(self, wanted: _KvRequest, found: KvValue) -> FetchResult:
         request = wanted.request
         if wanted.pin is not None and (found.number, found.created) != wanted.pin:
             return answers.NOT_FOUND

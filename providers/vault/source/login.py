@@ -9,7 +9,7 @@ from contract.reasons import FetchFailure
 from providers.credentials import LEAST_S, Asked, in_order
 from providers.protocol import Failed
 from providers.vault.source import answers
-from providers.vault.source.address import Call, Token
+from providers.vault.source.address import Call, VaultToken
 from providers.vault.source.credential_files import read_jwt, read_token
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.http import Http
-    from providers.vault.account import Auth
+    from providers.vault.account import VaultAuth
     from providers.vault.source.address import VaultServer
 
 LOGIN = "login"
@@ -40,7 +40,7 @@ class VaultLogin:
     }
 
     def __init__(
-        self, auth: Auth, folder: Path, servers: Sequence[VaultServer], http: Http
+        self, auth: VaultAuth, folder: Path, servers: Sequence[VaultServer], http: Http
     ) -> None:
         self._auth = auth
         self._folder = folder
@@ -51,12 +51,12 @@ class VaultLogin:
     def most_calls(self) -> int:
         return len(self._servers)
 
-    def ask(self) -> Asked[Token]:
+    def ask(self) -> Asked[VaultToken]:
         if self._auth.token_file is not None:
             token = read_token(self._folder / self._auth.token_file)
             if isinstance(token, Failed):
                 return Asked(calls=0, failed=token)
-            return in_order([partial(_looked_up, it, Token(token)) for it in self._servers])
+            return in_order([partial(_looked_up, it, VaultToken(token)) for it in self._servers])
         call = self._call()
         if isinstance(call, Failed):
             return Asked(calls=0, failed=call)
@@ -83,15 +83,15 @@ class VaultLogin:
         return Call(operation=LOGIN, path=f"auth/{by_token.mount}/login", body=body)
 
 
-def _logged_in(server: VaultServer, call: Call) -> tuple[Token, float] | Failed:
+def _logged_in(server: VaultServer, call: Call) -> tuple[VaultToken, float] | Failed:
     answer = server.ask(call, answers.of_login)
     if isinstance(answer, Failed):
         return answer
     token, lasts_s = answer
-    return Token(token), _used_s(lasts_s)
+    return VaultToken(token), _used_s(lasts_s)
 
 
-def _looked_up(server: VaultServer, token: Token) -> tuple[Token, float] | Failed:
+def _looked_up(server: VaultServer, token: VaultToken) -> tuple[VaultToken, float] | Failed:
     call = Call(operation=LOOK_UP, path="auth/token/lookup-self", token=token)
     answer = server.ask(call, answers.of_look_up)
     return answer if isinstance(answer, Failed) else (token, _used_s(answer))

@@ -17,7 +17,7 @@ from cli import manifests
 from cli.conversion.fields import Fields, Ledger
 from cli.conversion.importer import import_manifests
 from cli.conversion.options import Given
-from cli.conversion.report import Level, Report
+from cli.conversion.report import FieldOutcome, ImportReport
 from cli.conversion.wanted import jmes_property
 from cli.pod_templates import objects
 from tests.make.command import NO_CLUSTER, typed
@@ -163,13 +163,13 @@ def test_no_value_of_a_store_is_printed(tmp_path: Path) -> None:
 
 def test_an_unknown_field_is_accounted_for() -> None:
     """By the ledger itself: what was said of a field covers what is below it."""
-    report = Report()
+    report = ImportReport()
     fields = Fields(Ledger(report, "X a/b"), {"a": {"b": 1, "c": 2}, "d": [3], "e": ""}, ("spec",))
     fields.dropped("a", "why")
     assert fields.finish() == 1
     assert [(line.level, line.field) for line in report.lines] == [
-        (Level.DROPPED, "spec.a"),
-        (Level.NOT_MAPPED, "spec.d[0]"),
+        (FieldOutcome.DROPPED, "spec.a"),
+        (FieldOutcome.NOT_MAPPED, "spec.d[0]"),
     ]
 
 

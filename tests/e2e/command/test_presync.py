@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from contract import layout
-from controller.secret_snapshots import MADE_FOR
+from controller.snapshot_objects import MADE_FOR
 from tests.e2e.command.world import MANIFEST, ONE, POD
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from api.policy import Limits
 from contract import ages
 from contract.object_names import snapshot_name
 from controller.namespace_ages import MOST_BYTES
-from controller.secret_snapshots import declaration
+from controller.snapshot_objects import declaration
 from tests.e2e.install import bystanders
 from tests.e2e.install.bystanders import ATTACKER, ages_of
 from tests.e2e.install.kubectl import run
@@ -43,7 +43,7 @@ def _declared(reference: str) -> Json:
         OTHER.namespace,
         account="moto",
         identity="controller",
-        provider="aws-sm",
+        scheme="aws-sm",
         reference=reference,
     )
 

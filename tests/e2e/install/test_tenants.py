@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from contract.snapshot_format import SECRET_TYPE
-from controller.secret_snapshots import declaration
+from controller.snapshot_objects import declaration
 from tests.e2e.cluster import digest
 from tests.e2e.install import evidence
 from tests.e2e.install.kubectl import run
@@ -115,7 +115,7 @@ def _pinned(number: int) -> Json:
         OTHER.namespace,
         account=NARROW_ACCOUNT,
         identity="controller",
-        provider="aws-sm",
+        scheme="aws-sm",
         reference=f"/other/narrow/mistaken-{number}",
     )
     made["spec"]["pin"] = str(UUID(int=number))

@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 
 from contract.reasons import FetchFailure
-from providers.aws.source.client import Client, StsClient
+from providers.aws.source.client import SecretsManagerClient, StsClient
 from providers.protocol import Alone, Failed, FetchRequest, Material, NotModified
 from tests.providers.aws.roles import OWN, REFUSED, Given, account, refusal
 from tests.providers.conformance.store import Clock
@@ -171,7 +171,7 @@ def test_the_page_names_every_operation_in_use() -> None:
     """
     session = botocore.session.Session()
     called = set()
-    for service, protocol in (("secretsmanager", Client), ("sts", StsClient)):
+    for service, protocol in (("secretsmanager", SecretsManagerClient), ("sts", StsClient)):
         client = session.create_client(service, region_name="eu-west-1")
         methods = {name for name in vars(protocol) if not name.startswith("_")} - {"close"}
         called |= {f"{service}:{client.meta.method_to_api_mapping[name]}" for name in methods}

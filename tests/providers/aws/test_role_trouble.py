@@ -8,7 +8,7 @@ import pytest
 
 from contract.reasons import FetchFailure
 from providers.aws.source.client import Access, open_sts
-from providers.aws.source.role import DURATION_S, Role, Wanted
+from providers.aws.source.role import DURATION_S, AssumedRole, RoleRequest
 from providers.credentials import AGAIN_S, DOUBT_S, RENEW_SHARE, Login
 from providers.protocol import Again, Failed, FetchRequest, Material
 from tests.providers.aws.roles import (
@@ -190,8 +190,8 @@ def test_another_regions_sts_is_asked_when_the_first_is_away(
     ]
     clock = Clock()
     sts = [client for access in regions for client in open_sts(access)]
-    wanted = Wanted(arn="arn:aws:iam::000000000001:role/reader", session="test")
-    role = Login(Role(sts, wanted), monotonic=clock)
+    wanted = RoleRequest(arn="arn:aws:iam::000000000001:role/reader", session="test")
+    role = Login(AssumedRole(sts, wanted), monotonic=clock)
     assert role.most_calls == 2
     script.say("AssumeRole", refusal("ServiceUnavailable"), 503)
     second.say("AssumeRole", assumed(2), headers={"Date": DATE})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from api.account import SecretAccount
-from controller.accounts import opening_of
 from providers.azure.source.opening import open_source
-from providers.protocol import Again, FetchRequest
+from tests.providers.asked import Asked
 from tests.providers.azure.fake import CLIENT, SECRET, TENANT, VAULT
 from tests.providers.conformance.store import Clock, patience
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.extra_ca import ExtraCa
-    from providers.protocol import CallCounter, FetchResult, Source
+    from providers.protocol import Source
     from tests.providers.azure.fake import AzureCloud
 
 WORKLOAD = {"workloadIdentity": {"clientID": CLIENT, "tokenFile": "token"}}
@@ -47,7 +46,7 @@ def account(**azure: Any) -> SecretAccount:  # noqa: ANN401 - as on the wire
 
 
 @dataclass
-class Given:
+class Given(Asked):
     """The account's files are below `folder`."""
 
     azure: AzureCloud
@@ -63,34 +62,7 @@ class Given:
     source: Source = field(init=False)
 
     def __post_init__(self) -> None:
-        (self.folder / "ca.crt").write_bytes(self.azure.cloud.ca_file.read_bytes())
-        (self.folder / "token").write_text("header.token-of-the-pod.signature")
         (self.folder / "secret").write_text(f"{SECRET}\n")
-        observer: CallCounter = lambda *call: self.calls.append(call)  # noqa: E731 - typed
-        opening = opening_of(
-            self.account,
-            "azure-kv",
-            monotonic=self.clock,
-            observer=observer,
-            trouble=self.troubles.append,
-            folder=self.folder,
-            extra_ca=self.extra_ca,
-            proxies=replace(self.azure.cloud.proxies, never=self.direct),
-        )
+        opening = self.opening("azure-kv", self.azure.cloud)
         self.source = open_source(opening, patience(self.timeout_s))
         self.azure.cloud.at_end.append(self.source.close)
-
-    def once(self, reference: str, **given: str) -> FetchResult:
-        """One fetch."""
-        request = FetchRequest(reference=reference, **given)
-        fetched = self.source.fetch([request])
-        assert fetched.calls <= self.source.most_calls([request])
-        return fetched.results[0]
-
-    def ask(self, reference: str, **given: str) -> FetchResult:
-        """Fetches until there is a result, as the engine does."""
-        for _ in range(4):
-            result = self.once(reference, **given)
-            if result != Again():
-                return result
-        raise AssertionError(self.calls)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from api.account import SecretAccount
-from controller.accounts import opening_of
 from providers.gcp.source.opening import open_source
-from providers.protocol import Again, FetchRequest
+from tests.providers.asked import Asked
 from tests.providers.conformance.store import Clock, patience
 from tests.providers.gcp.fake import AUDIENCE, OTHER, PROJECT
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from providers.extra_ca import ExtraCa
-    from providers.protocol import CallCounter, FetchResult, Source
+    from providers.protocol import Source
     from tests.providers.gcp.fake import Google
 
 
@@ -61,7 +60,7 @@ IMPERSONATION = impersonation(OTHER)
 
 
 @dataclass
-class Given:
+class Given(Asked):
     """The account's files are below `folder`."""
 
     google: Google
@@ -80,36 +79,8 @@ class Given:
     source: Source = field(init=False)
 
     def __post_init__(self) -> None:
-        (self.folder / "ca.crt").write_bytes(self.google.cloud.ca_file.read_bytes())
-        (self.folder / "token").write_text("header.token-of-the-pod.signature")
         said = self.configuration or federated(self.folder)
         (self.folder / "gcp.json").write_text(json.dumps(said))
-        observer: CallCounter = lambda *call: self.calls.append(call)  # noqa: E731 - typed
-        opening = opening_of(
-            self.account,
-            "gcp-sm",
-            monotonic=self.clock,
-            observer=observer,
-            trouble=self.troubles.append,
-            folder=self.folder,
-            extra_ca=self.extra_ca,
-            proxies=replace(self.google.cloud.proxies, never=self.direct),
-        )
-        usual = patience(self.timeout_s)
-        self.source = open_source(opening, usual, self.limit_s)
+        opening = self.opening("gcp-sm", self.google.cloud)
+        self.source = open_source(opening, patience(self.timeout_s), self.limit_s)
         self.google.cloud.at_end.append(self.source.close)
-
-    def once(self, reference: str, **given: str) -> FetchResult:
-        """One fetch."""
-        request = FetchRequest(reference=reference, **given)
-        fetched = self.source.fetch([request])
-        assert fetched.calls <= self.source.most_calls([request])
-        return fetched.results[0]
-
-    def ask(self, reference: str, **given: str) -> FetchResult:
-        """Fetches until there is a result, as the engine does."""
-        for _ in range(4):
-            result = self.once(reference, **given)
-            if result != Again():
-                return result
-        raise AssertionError(self.calls)

@@ -15,7 +15,7 @@ from contract.freshness import FreshnessClass
 from contract.object_names import snapshot_name
 from contract.snapshot_format import MOST_VERSIONS, Quarantined
 from controller import spec as specs
-from controller.secret_snapshots import patch, read
+from controller.snapshot_objects import patch, read
 from controller.snapshot_status import Status, StoredVersion, to_wire
 from controller.times import rfc3339, seconds
 from refresh.model import SnapshotState
@@ -34,7 +34,7 @@ RULES = FreshnessClass(
 STATUS = Status(
     account="prod",
     identity="controller",
-    provider="aws-sm",
+    scheme="aws-sm",
     reference="/prod/payments/db",
     rules=RULES,
     serving="served",

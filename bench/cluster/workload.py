@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Json = dict[str, Any]
-NAME = "lastgood-bench-fleet"
+NAME = "lastgood-bench-workload"
 """Of the account, the policy, the controller's namespace, and what the others begin with."""
 AT_ONCE = 16
 GONE_S = 600.0
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Workload:
     """What is declared."""
 
     kubeconfig: Path

@@ -134,7 +134,7 @@ def declaration(
     *,
     account: str,
     identity: str,
-    provider: str,
+    scheme: str,
     reference: str,
     properties: Iterable[str] = (),
 ) -> dict[str, Any]:
@@ -142,10 +142,10 @@ def declaration(
     source = {
         "account": account,
         "identity": identity,
-        "provider": provider,
+        "provider": scheme,
         "reference": reference,
     }
-    name = snapshot_name(account, identity, provider, reference)
+    name = snapshot_name(account, identity, scheme, reference)
     members = sorted(properties)
     return {
         "apiVersion": API_VERSION,
@@ -164,7 +164,7 @@ def made(key: SnapshotKey, state: SnapshotState | None) -> dict[str, Any]:
         key.namespace,
         account=source.account,
         identity=source.identity,
-        provider=source.provider,
+        scheme=source.scheme,
         reference=source.reference,
     )
     body["metadata"]["annotations"] = {MADE_FOR: "pods"}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contract.ages import Entry
     from contract.snapshot_format import Meta
     from controller.record_store import KnownRecord, Records
-    from controller.snapshot_secrets import Secrets
+    from controller.tenant_secrets import Secrets
     from refresh.model import SnapshotKey
     from refresh.sink import Publication
 
@@ -56,12 +56,12 @@ async def publish(
     return True
 
 
-def is_held_back(held: KnownRecord | None, entry: Entry | None, meta: Meta) -> bool:
+def is_held_back(recorded: KnownRecord | None, entry: Entry | None, meta: Meta) -> bool:
     """Whether a backup's record must not be written over what pods have, which may be newer: until
     the provider confirms it, unless pods have this version by the ages, or a revoked one, or an
     operator has pinned it.
     """
-    if held is None or not held.restored:
+    if recorded is None or not recorded.restored:
         return False
     if meta.serving is not Serving.SERVED or meta.version == meta.pin:
         return False

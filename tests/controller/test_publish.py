@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.snapshot_format import META, VALUE
-from controller.publication import publish
+from controller.publish import publish
 from controller.record_store import Records
 from controller.snapshot_record import HISTORY, RECORD, from_secret, record_name
-from controller.snapshot_secrets import ForeignSecretError, Secrets
+from controller.tenant_secrets import ForeignSecretError, Secrets
 from kube.errors import ApiError, of_status
 from refresh.snapshot_data import publication, published, restored, secret_data
 from tests.controller.secret_server import Killed, SecretServer
