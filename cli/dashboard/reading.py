@@ -28,7 +28,7 @@ _FORBIDDEN = "you may not "
 """How notes about missing rights begin."""
 
 
-class Reader:
+class ClusterReader:
     """One cluster. Not safe across threads. Each method raises CommandError."""
 
     def __init__(

@@ -20,7 +20,7 @@ from contract.quoted import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cli.dashboard.reading import Reader
+    from cli.dashboard.reading import ClusterReader
     from workqueue.clock import Clock
 
 Json = dict[str, Any]
@@ -59,9 +59,9 @@ _HEADERS = {
 
 
 class Readings:
-    """What a Reader finds, one reading at a time, each used for a while. Safe across threads."""
+    """What a ClusterReader finds, one reading at a time, each used for a while. Safe across threads."""
 
-    def __init__(self, reader: Reader, clock: Clock) -> None:
+    def __init__(self, reader: ClusterReader, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[tuple[str, tuple[str, ...]], tuple[float, HTTPStatus, Json]] = {}
@@ -116,7 +116,7 @@ class PageServer(ThreadingHTTPServer):
             for file in _FOLDER.iterdir()
             if file.suffix in _TYPES
         }
-        super().__init__((LOOPBACK, port), _Handler)
+        super().__init__((LOOPBACK, port), _PageHandler)
 
     def server_bind(self) -> None:
         """Without the base class's look-up of our name, which may ask a name server."""
@@ -163,7 +163,7 @@ class PageServer(ThreadingHTTPServer):
         """A browser that went away is nobody's fault."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _PageHandler(BaseHTTPRequestHandler):
     server: PageServer  # type: ignore[mutable-override]  # only PageServer makes one
     timeout = _IDLE_S  # type: ignore[mutable-override]  # nobody sets it
     server_version, sys_version = "lastgood", ""

@@ -7,7 +7,7 @@ import threading
 import webbrowser
 from typing import TYPE_CHECKING
 
-from cli.dashboard.reading import Reader
+from cli.dashboard.reading import ClusterReader
 from cli.dashboard.server import LOOPBACK, PageServer, Readings
 from cli.exit_codes import CommandError, Exit
 from cli.open_cluster import connected
@@ -27,7 +27,7 @@ def dashboard(
     with connected(arguments, settings, clock) as connection:
         everywhere = arguments.all_namespaces
         namespace = None if everywhere else arguments.namespace or connection.namespace
-        reader = Reader(connection, namespace, arguments.system_namespace, clock)
+        reader = ClusterReader(connection, namespace, arguments.system_namespace, clock)
         readings = Readings(reader, clock)
         with _listening(arguments.port, readings) as server:
             terminal.say(server.url)
