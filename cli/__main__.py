@@ -57,6 +57,10 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
         from cli.render import render
 
         return render(arguments, settings, clock, terminal)
+    if arguments.verb == "import":
+        from cli.import_verb import import_
+
+        return import_(arguments, terminal)
     if arguments.verb == "presync":
         from cli.presync import presync
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.check_arguments import add_check, add_policy
+from cli.import_arguments import add_import
 from cli.options import (
     EXIT_CODES,
     Verb,
@@ -145,6 +146,7 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
     _add_render(verbs, called, settings)
     _add_presync(verbs, called, settings)
     add_policy(verbs, called)
+    add_import(verbs, called)
     _add_dashboard(verbs, called)
     _add_demo(verbs, called)
     return root

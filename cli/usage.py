@@ -31,6 +31,11 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
             return super()._format_action_invocation(action)
         return f"{', '.join(action.option_strings)} {action.metavar}"
 
+    def _format_action(self, action: argparse.Action) -> str:
+        """The list of verbs needs no line of its own for the word VERB."""
+        text = super()._format_action(action)
+        return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
+
 
 class Parser(argparse.ArgumentParser):
     """Names the nearest valid spelling of a wrong verb, option or format."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     *("status", "history", "refresh", "pin", "unpin", "rollback", "revoke"),
-    *("check", "explain", "render", "presync", "policy", "dashboard", "demo"),
+    *("check", "explain", "import", "render", "presync", "policy", "dashboard", "demo"),
 )
 ACTS = ("policy test", "policy lint")
 COLUMNS, LINES = 80, 24
