@@ -15,6 +15,7 @@ FUZZ_EXAMPLES ?= 1000
 # Tests wait more than they compute, so there are half as many workers again as cores.
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 BENCH_ARGS ?=
+DEMO_ARGS ?=
 VERSIONS ?=
 # What writes the lock files, and how: make lock LOCK_ARGS= keeps each version that still fits.
 UV := uv==0.13.9
@@ -28,7 +29,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench fuzz images push chart helm clean
+.PHONY: help setup lock demo test on-a-cluster e2e e2e-bare e2e-external-secrets e2e-versions bench-cluster check bench faults fuzz images push chart pictures prometheus helm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,12 +57,21 @@ lock: ## update locks/*.txt, from which setup and images install: make lock LOCK
 	@.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
 	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" locks/renew $(LOCK_ARGS) --exclude-newer '$(LOCK_AGE)'
 
-demo: setup ## run the demo on this machine: pods start while the secret store is down
-	@$(BIN)/python -m cli demo
+demo: setup ## run the demo on this machine: pods start while the secret store is down: DEMO_ARGS=--keep
+	@$(BIN)/python -m cli demo --pictures dist $(DEMO_ARGS)
+
+pictures: setup ## renew the pictures in docs/pictures, and README's table: a run of the demo, and Debian's chromium
+	@$(BIN)/python -m cli demo --pictures docs/pictures
+	@$(BIN)/python docs/readme_table.py
+	@$(BIN)/python -m docs.pictures.dashboard
 
 test: setup ## run every test that needs no cluster
 	@! command -v go >/dev/null || $(MAKE) --no-print-directory helm \
 	  || echo "helm could not be built, so the chart's tests are skipped" >&2
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+	  || echo "chromium could not be installed, so the page's tests are skipped" >&2
+	@$(MAKE) --no-print-directory prometheus || echo "so the alerts' own tests are skipped" >&2
 	@$(BIN)/python -m pytest -n $(WORKERS) -m 'not e2e' $(PYTEST_ARGS)
 
 # The images that tests/e2e/images has built, and where the nodes find them.
@@ -74,10 +84,11 @@ on-a-cluster:
 	@command -v kubectl >/dev/null || { echo "kubectl is needed" >&2; exit 1; }
 
 e2e: on-a-cluster setup helm ## test the images and the chart on the cluster of KUBECONFIG
+	@$(MAKE) --no-print-directory prometheus || echo "so the alerts are not tried on the cluster" >&2
 	@tests/e2e/images
 	@LASTGOOD_E2E_REPOSITORY=$(E2E_REPOSITORY) $(BIN)/python -m pytest -m e2e tests/e2e/install $(PYTEST_ARGS)
 
-e2e-bare: on-a-cluster setup helm ## run all other cluster tests, on the cluster of KUBECONFIG without the chart
+e2e-bare: on-a-cluster setup helm ## run all other cluster tests, without the chart; CI: PYTEST_ARGS="-m 'e2e and not long'"
 	@tests/e2e/images
 	@LASTGOOD_E2E_AGENT_IMAGE=$(E2E_REPOSITORY)agent:$(E2E_TAG) \
 	  $(BIN)/python -m pytest -m e2e --ignore tests/e2e/install $(PYTEST_ARGS)
@@ -104,12 +115,18 @@ check: setup ## check format, lint, types, layers and links
 bench: setup ## measure ratios on this machine, one line each
 	@$(BIN)/python -m bench
 
+faults: setup ## simulate clusters under faults, and judge their histories: FAULTS='run --seeds 0-100'
+	@$(BIN)/python -m faults $(or $(FAULTS),run --seeds 0-50)
+
 fuzz: setup ## test properties with many more examples: FUZZ_EXAMPLES=1000
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n $(WORKERS) \
 	  -m 'hypothesis and not e2e' --timeout 3600 $(PYTEST_ARGS)
 
 helm: ## build helm with go, unless it is on the PATH
 	@command -v helm >/dev/null || [ -x "$(HELM)" ] || GOFLAGS=-mod=mod go install helm.sh/helm/v3/cmd/helm@v3.22.0
+
+prometheus: ## unpack Debian's package into build/prometheus, for the tests of the alerts
+	@tests/alerts/fetch-prometheus
 
 images: ## build the three images with buildah or docker
 	@[ -n "$(BUILDER)" ] || { echo "buildah or docker is needed to build images" >&2; exit 1; }

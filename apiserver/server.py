@@ -82,6 +82,10 @@ class ApiServer:
         self._users[token] = user
         return token
 
+    def changed(self) -> None:
+        """Tells watches of what was written otherwise than by a request."""
+        self._changed.send()
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The one route."""
         rule = self.faults.of(request.method, request.path)

@@ -50,7 +50,9 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.verb == "demo":
         from cli.demo import demo
 
-        return demo(terminal, keep=arguments.keep, output=arguments.output)
+        return demo(
+            terminal, keep=arguments.keep, output=arguments.output, pictures=arguments.pictures
+        )
     if arguments.verb == "render":
         from cli.render import render
 
@@ -71,6 +73,10 @@ def _carry_out(arguments: argparse.Namespace, settings: Settings) -> int:
         from cli.explain import explain
 
         return explain(arguments, settings, clock, terminal)
+    if arguments.verb == "dashboard":
+        from cli.dashboard.verb import dashboard
+
+        return dashboard(arguments, settings, clock, terminal)
     from cli.commands import carry_out
     from cli.open_cluster import opened
 

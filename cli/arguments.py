@@ -17,6 +17,7 @@ from cli.options import (
     add_system,
     add_verb,
     add_wait,
+    port,
 )
 from cli.output import DIFF, JSON, NAME, TABLE, TEXT, WIDE, YAML
 from cli.settings import IMAGE as IMAGE_VARIABLE
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Show and change the secret versions that pods get, and explain why pods wait."
 FOOTER = """\
-"lastgood VERB --help" shows options and examples. lastgood uses the current
-context of your kubeconfig, or the service account of the pod it runs in."""
+"lastgood VERB --help" has examples. The cluster: your kubeconfig or the pod's."""
 
 IMAGE = "lastgood/agent:0.1.0"
 RUN_AS = ("lastgood", "pod", "platform")
@@ -145,6 +145,7 @@ def parser(settings: Settings, called: str) -> argparse.ArgumentParser:
     _add_render(verbs, called, settings)
     _add_presync(verbs, called, settings)
     add_policy(verbs, called)
+    _add_dashboard(verbs, called)
     _add_demo(verbs, called)
     return root
 
@@ -252,6 +253,28 @@ def _add_render(verbs: Verbs, called: str, settings: Settings) -> None:
     add_help(render)
 
 
+def _add_dashboard(verbs: Verbs, called: str) -> None:
+    dashboard = add_verb(
+        verbs,
+        "dashboard",
+        Verb(
+            "show snapshots, accounts and pods on a local web page",
+            "Serve a page on 127.0.0.1 that shows, with your rights, how fresh secrets are,\n"
+            "what fails and why, accounts and pods. It changes nothing. Ctrl-C ends it.",
+            ("lastgood dashboard -A", "lastgood dashboard -n payments --port 8080 --no-open"),
+            (),
+        ),
+        called,
+        "",
+    )
+    dashboard.add_argument(
+        "--port", metavar="PORT", type=port, default=0, help="port on 127.0.0.1 (default: any free)"
+    )
+    dashboard.add_argument("--no-open", action="store_true", help="open no browser")
+    add_cluster(dashboard, everywhere=True)
+    add_help(dashboard)
+
+
 def _add_demo(verbs: Verbs, called: str) -> None:
     demo = add_verb(
         verbs,
@@ -268,6 +291,12 @@ def _add_demo(verbs: Verbs, called: str) -> None:
     )
     demo.add_argument(
         "--keep", action="store_true", help="keep it running until Ctrl-C, with a kubeconfig"
+    )
+    demo.add_argument(
+        "--pictures",
+        metavar="DIR",
+        type=Path,
+        help="write the start times there, as an SVG chart and its data",
     )
     add_output(demo, (TABLE, JSON, YAML))
     add_help(demo)

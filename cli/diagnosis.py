@@ -18,6 +18,7 @@ from controller.times import seconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from contract.freshness import FreshnessClass
     from contract.plan import Plan, PlannedFile, PlannedSnapshot
     from controller.snapshot_status import Status
 
@@ -176,10 +177,9 @@ def _secret(
     planned: PlannedSnapshot, file: PlannedFile, status: Status | None, held: str | None, now: float
 ) -> PodSecret:
     state = "never-synced" if status is None else listing.state(status, now)
-    why = _why(planned, status, state, now)
+    why = wrong(planned.rules, status, state, now)
     if held is not None:
         why = _held(held, file, state, why)
-    refused = state in listing.NOT_GIVEN or (state == Freshness.EXPIRED and planned.rules.refuses)
     property_ = "" if file.property is None else f"#{file.property}"
     return PodSecret(
         name=file.name,
@@ -190,12 +190,24 @@ def _secret(
         age_s=None if status is None else age_s(status.last_success, now),
         version=None if status is None else status.version,
         why=why,
-        blocks_start=held is not None or status is None or status.version is None or refused,
+        blocks_start=held is not None or refuses(planned.rules, status, state),
     )
 
 
-def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float) -> str | None:
-    """None: nothing is wrong."""
+def refuses(rules: FreshnessClass | None, status: Status | None, state: str) -> bool:
+    """Whether a pod that starts now waits because of what the snapshot serves; `state` is that of
+    `listing.state`. `rules` None: policy gives no class.
+    """
+    expired = state == Freshness.EXPIRED and rules is not None and rules.refuses
+    return status is None or status.version is None or state in listing.NOT_GIVEN or expired
+
+
+def wrong(
+    rules: FreshnessClass | None, status: Status | None, state: str, now: float
+) -> str | None:
+    """What is wrong with a snapshot, and what to do; None: nothing is. `state` is that of
+    `listing.state`. `rules` None: policy gives no class.
+    """
     if status is None:
         return (
             "its SecretSnapshot does not exist. Either the controller has not seen the pod yet, or"
@@ -208,8 +220,9 @@ def _why(planned: PlannedSnapshot, status: Status | None, state: str, now: float
         return f"never fetched. Reason: {tried}" if tried else "never fetched yet"
     if status.version is None:
         return NOTHING_SERVED.get(Serving(status.serving), state)
+    if rules is None:
+        return tried
     age = listing.ago(status.last_success, now)
-    rules = planned.rules
     if state == Freshness.EXPIRED:
         end = "pods that start must wait" if rules.refuses else "it is still served"
         limit = listing.duration(rules.max_age_s)

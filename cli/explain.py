@@ -46,7 +46,7 @@ def explain(
         name = name.removeprefix(prefix)
     with connected(arguments, settings, clock) as connection:
         namespace = arguments.namespace or connection.namespace
-        document = _Explainer(connection, namespace, clock).explain(name)
+        document = Explainer(connection, namespace, clock).explain(name)
     if arguments.output in MACHINE:
         terminal.out.write(plain(written(document, arguments.output)))
     else:
@@ -56,7 +56,9 @@ def explain(
     return Exit.DONE
 
 
-class _Explainer:
+class Explainer:
+    """Reads what keeps the pods of a namespace from starting."""
+
     def __init__(self, connection: ApiConnection, namespace: str, clock: Clock) -> None:
         self._connection = connection
         self._namespace = namespace

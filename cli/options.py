@@ -135,3 +135,11 @@ def duration(text: str) -> float:
         message = f'"{shown(text)}" is not a duration. Allowed: 0s to 1h, for example 90s, 2m'
         raise argparse.ArgumentTypeError(message)
     return found
+
+
+def port(text: str) -> int:
+    """A TCP port; 0: any that is free."""
+    if not (text.isascii() and text.isdecimal() and int(text[:6]) <= 65535):  # noqa: PLR2004 - the last port
+        message = f'"{shown(text)}" is not a port. Allowed: 1 to 65535, or 0 for any free one'
+        raise argparse.ArgumentTypeError(message)
+    return int(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 IMAGE = "LASTGOOD_IMAGE"
 KUBECONFIG = "KUBECONFIG"
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
+"""Set where there are windows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class Settings:
     """Of gate and agent in what `render` prints; None: a made-up one."""
     kubeconfigs: tuple[Path, ...]
     """As kubectl finds them; none: the service account of the pod that we run in."""
+    screen: bool = False
+    """Whether a browser can show a window; a terminal's browser would take the terminal."""
 
 
 def load(environment: Mapping[str, str]) -> Settings:
@@ -30,6 +35,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     usual = Path(environment.get("HOME", "")) / ".kube/config"
     return Settings(
         image=environment.get(IMAGE) or None,
+        screen=any(environment.get(name) for name in SCREENS) or sys.platform == "darwin",
         kubeconfigs=tuple(named) or ((usual,) if usual.is_file() else ()),
     )
 

@@ -15,7 +15,7 @@ WIDTH = 80
 """Columns of `--help`, so that it is the same everywhere."""
 _COLUMN = 26
 """Where the help of an option starts, at most."""
-_VERBS_COLUMN = 12
+_VERBS_COLUMN = 13
 """As many columns as the indented name of a verb needs."""
 
 

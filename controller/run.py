@@ -39,7 +39,7 @@ from kube.api_resources import NAMESPACES
 from kube.errors import TemporaryError
 from kube.run_until import unless
 from providers.registry import SCHEMES
-from refresh.engine import Engine
+from refresh.engine import Engine, in_thread
 from refresh.observer import Observers
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from kube.reflector import Change
     from policy.watched import Labelled
     from providers.extra_ca import ExtraCa
+    from refresh.engine import Ask
     from refresh.model import SnapshotKey
     from workqueue.clock import Clock
 
@@ -81,8 +82,16 @@ class ControllerProcess:
         registry: CollectorRegistry,
         attempts: Attempts,
         extra_ca: ExtraCa | None = None,
+        ask: Ask = in_thread,
+        renewal: type[Renewal] = Renewal,
+        accounts: type[Accounts] = Accounts,
     ) -> None:
-        """`connect` gives a client of the same API server for another loop, which closes it."""
+        """`connect` gives a client of the same API server for another loop, which closes it. What
+        the last three name needs threads or the network; a simulation has others.
+        """
+        self._ask = ask
+        self._renewal_of = renewal
+        self._accounts_of = accounts
         self._connect = connect
         self._renewal: Renewal | None = None
         self._api = api
@@ -120,7 +129,7 @@ class ControllerProcess:
                 rng=rng,
             )
 
-        leader = self._renewal = Renewal(self._connect, candidate, clock.monotonic)
+        leader = self._renewal = self._renewal_of(self._connect, candidate, clock.monotonic)
 
         async def work(ending: asyncio.Event) -> None:
             self._telemetry.leads(now=True)
@@ -166,7 +175,7 @@ class ControllerProcess:
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, informers.namespace_uid, self._salt)
         secrets = Secrets(api)
-        accounts = Accounts(
+        accounts = self._accounts_of(
             observer=self._telemetry.requested,
             problem=_account_unusable,
             governed=self._telemetry.accounts,
@@ -221,6 +230,7 @@ class ControllerProcess:
             rng=rng,
             cluster=cluster,
             observer=Observers(self._telemetry, reporter),
+            ask=self._ask,
         )
         controller = self._controller = Controller(
             restore=Restore(

@@ -22,7 +22,7 @@ from demo.gather import gather
 from demo.provider import NotStartedError
 from demo.report import Row, broken, table
 from demo.workloads import Denied
-from demo.world import Broken, World
+from demo.world import ANSWERS_S, Broken, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -79,12 +79,26 @@ def _tell(world: World, rows: list[Row]) -> Cast:
     """Every step, with progress; the rows that were found so far stay in `rows`."""
     _say(world, "starting a secret store behind a fault proxy, the webhook and the controller")
     cast = gather(world)
+    _say(world, f"to look at it: {_page(world)}")
     for number, (title, step) in enumerate(STEPS, start=1):
         _say(world, f"{number}/{len(STEPS)} {title}")
         for row in step(cast):
             rows.append(row)
             print("".join(f"        {line}\n" for line in broken([row])), end="", flush=True)
     return cast
+
+
+def _page(world: World) -> str:
+    """The address of `lastgood dashboard`, which runs as long as the story."""
+    words = ["-m", "cli", "dashboard", "--no-open", "-A", "--kubeconfig", str(world.kubeconfig)]
+    world.start("dashboard", words)
+    log = world.logs / "dashboard.log"
+
+    def found() -> list[str]:
+        return [line for line in log.read_text().splitlines() if line.startswith("http://")]
+
+    world.need("the dashboard to listen", lambda: bool(found()), ANSWERS_S)
+    return found()[0]
 
 
 def _keep(cast: Cast) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from kube.connections import JSON, ApiSession, content
+from kube.connections import JSON, ApiSession, content, over_tcp
 from kube.errors import (
     FencedError,
     GoneError,
@@ -78,11 +78,14 @@ class Api(ApiSession):
         user_agent: str = "lastgood",
         timeout_s: float = 10.0,
         watch_grace_s: float = 15.0,
+        connector: Callable[[Configuration], aiohttp.BaseConnector] = over_tcp,
     ) -> None:
         """`timeout_s` is for each request, and until a watch begins. `watch_grace_s` is how much
         longer than the server was told a watch may take before it counts as dead.
         """
-        super().__init__(configuration, user_agent=user_agent, timeout_s=timeout_s)
+        super().__init__(
+            configuration, user_agent=user_agent, timeout_s=timeout_s, connector=connector
+        )
         self._watch_grace_s = watch_grace_s
         self._fence: Callable[[], float] | None = None
         self.date: str | None = None

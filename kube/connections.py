@@ -13,7 +13,7 @@ from kube.kubernetes_client import ConfigException, Configuration, RESTClientObj
 from kube.ndjson import MOST_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -36,8 +36,14 @@ class DisconnectedError(aiohttp.ClientError):
 class Connections:
     """The connections, and who we are on them."""
 
-    def __init__(self, configuration: Configuration, user_agent: str) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        user_agent: str,
+        connector: Callable[[Configuration], aiohttp.BaseConnector],
+    ) -> None:
         self._configuration = configuration
+        self._connector = connector
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
 
@@ -82,10 +88,16 @@ class Connections:
         return {part["key"]: part["value"] for part in settings.values() if part["value"]}
 
     def _open(self) -> aiohttp.ClientSession:
-        tls = RESTClientObject(self._configuration).ssl_context
-        connector = aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_socket)
         by_proxy = not isinstance(self._configuration, WithoutProxy)
-        return aiohttp.ClientSession(connector=connector, trust_env=by_proxy, middlewares=[_once])
+        return aiohttp.ClientSession(
+            connector=self._connector(self._configuration), trust_env=by_proxy, middlewares=[_once]
+        )
+
+
+def over_tcp(configuration: Configuration) -> aiohttp.BaseConnector:
+    """Opens connections to the API server's address."""
+    tls = RESTClientObject(configuration).ssl_context
+    return aiohttp.TCPConnector(ssl=tls, limit=0, socket_factory=_socket)
 
 
 async def _once(
@@ -108,10 +120,15 @@ class ApiSession:
     """
 
     def __init__(
-        self, configuration: Configuration, *, user_agent: str = "lastgood", timeout_s: float = 10.0
+        self,
+        configuration: Configuration,
+        *,
+        user_agent: str = "lastgood",
+        timeout_s: float = 10.0,
+        connector: Callable[[Configuration], aiohttp.BaseConnector] = over_tcp,
     ) -> None:
-        """`timeout_s` is for each request."""
-        self._http = Connections(configuration, user_agent)
+        """`timeout_s` is for each request. `connector` is called in the loop that sends."""
+        self._http = Connections(configuration, user_agent, connector)
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:

@@ -67,6 +67,8 @@ class Work:
     """Per task: the namespace in whose turn it was picked, and its share."""
     reserved: int
     """Provider calls paid."""
+    asked_at: float
+    """When it was begun, in seconds since the epoch: what it answers was true then or later."""
 
 
 @dataclass(slots=True)
@@ -187,7 +189,7 @@ class AccountQueue:
             for one in picked:
                 self._put_back(one, now)
             return None
-        return self._begin(kind, picked, reserved)
+        return self._begin(kind, picked, reserved, wall_now)
 
     def done(
         self,
@@ -318,7 +320,7 @@ class AccountQueue:
             calls = self._most_calls(kind, tuple(tasks[:count]))
         return count, calls
 
-    def _begin(self, kind: WorkKind, picked: list[_Picked], reserved: int) -> Work:
+    def _begin(self, kind: WorkKind, picked: list[_Picked], reserved: int, wall_now: float) -> Work:
         self._short_of = 1
         self._in_flight += 1
         for one in picked:
@@ -331,6 +333,7 @@ class AccountQueue:
             tasks=tuple(one.task for one in picked),
             payers=tuple((one.namespace, one.share) for one in picked),
             reserved=reserved,
+            asked_at=wall_now,
         )
 
     def _pass(self, share: Share, calls: int) -> None:

@@ -18,7 +18,7 @@ from refresh.model import Moment
 from refresh.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from random import Random
 
     from contract.ages import Entry
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from refresh.sink import Publication, Sink
     from refresh.write_queue import Job, WriteParts
     from workqueue.clock import Clock
+
+    Ask = Callable[[str, Callable[[], Fetched]], Awaitable[Fetched]]
+    """Runs one blocking fetch of an account and answers what it answered. The first argument is the
+    account's name.
+    """
 
 THREADS = 4
 """Fetches in progress per account; why so many: docs/design/005."""
@@ -46,7 +51,7 @@ class Engine:
     """Keeps the demanded snapshots fresh while `run` runs.
 
     All methods belong to the loop's thread. `sources(account, identity, provider)` opens a Source;
-    the engine keeps one of each and closes it at the end.
+    the engine keeps one of each and closes it at the end. `ask` runs what blocks.
     """
 
     def __init__(
@@ -59,8 +64,10 @@ class Engine:
         cluster: str,
         observer: Observer | None = None,
         drain_s: float = DRAIN_S,
+        ask: Ask | None = None,
     ) -> None:
         self._open = sources
+        self._ask: Ask = in_thread if ask is None else ask
         self._opened: dict[tuple[str, str, str], Source] = {}
         self._sink = sink
         self._clock = clock
@@ -193,7 +200,7 @@ class Engine:
         requests = self._manager.requests(work)
         source = self._source(account, work.kind.identity, work.kind.scheme)
         asking = partial(_ask, source, requests, work.reserved)
-        fetched = await _in_thread(f"fetch-{account}", asking)
+        fetched = await self._ask(account, asking)
         self._manager.finish(account, work, fetched, self._now())
         self._wake()
 
@@ -292,9 +299,9 @@ class Engine:
             source.close()
 
 
-async def _in_thread(name: str, asking: Callable[[], Fetched]) -> Fetched:
-    """What it answers. When this is cancelled, that goes on, and the end of the process does not
-    wait for it, as it does for the threads of an executor.
+async def in_thread(account: str, asking: Callable[[], Fetched]) -> Fetched:
+    """What it answers, asked in a thread of its own. When this is cancelled, that goes on, and the
+    end of the process does not wait for it, as it does for the threads of an executor.
     """
     answer: Future[Fetched] = Future()
     answer.set_running_or_notify_cancel()
@@ -305,7 +312,7 @@ async def _in_thread(name: str, asking: Callable[[], Fetched]) -> Fetched:
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
             answer.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=run, name=f"fetch-{account}", daemon=True).start()
     return await asyncio.wrap_future(answer)
 
 

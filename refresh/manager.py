@@ -155,7 +155,7 @@ class SnapshotManager:
         """Takes the results of one fetch, in the order of the work's tasks."""
         results = self._fetch_tasks.settle(account, work, fetched, at)
         for task, result in zip(work.tasks, results, strict=True):
-            self._finish(task, result, at)
+            self._finish(task, result, min(work.asked_at, at.wall), at)
 
     def _newly_demanded(self, key: SnapshotKey, item: Demanded, at: Moment) -> None:
         if key not in self.states.all:
@@ -231,7 +231,7 @@ class SnapshotManager:
             return self.states.all[key].served is not None
         return False
 
-    def _finish(self, task: Task, result: FetchResult, at: Moment) -> None:
+    def _finish(self, task: Task, result: FetchResult, asked_at: float, at: Moment) -> None:
         known = self._fetch_tasks.get(task)
         if known is None:
             return
@@ -244,7 +244,7 @@ class SnapshotManager:
                 told = naming.told(self.states.all[key], others, result, at.wall)
                 if number == 0:
                     self._observe(task, told)
-                self.states.apply(key, self._event(key, task, told), at)
+                self.states.apply(key, self._event(key, task, told, asked_at), at)
                 if isinstance(told, Material) and not task.by_name:
                     self._receive(key, told)
                 if not known.urgent and not task.by_name:
@@ -288,7 +288,7 @@ class SnapshotManager:
             self._observer.refreshed(task, None, code)
 
     def _event(
-        self, key: SnapshotKey, task: Task, result: Material | NotModified | Failed
+        self, key: SnapshotKey, task: Task, result: Material | NotModified | Failed, asked_at: float
     ) -> StepEvent:
         if isinstance(result, Failed):
             return FetchFailed(
@@ -298,9 +298,15 @@ class SnapshotManager:
                 what_to_do=result.what_to_do,
             )
         if isinstance(result, NotModified):
-            return Unchanged(result.version, result.incarnation, result.evidence, result.warning)
+            return Unchanged(
+                result.version, result.incarnation, result.evidence, result.warning, asked_at
+            )
         return arrivals.arrived(
-            self.states.all[key], self._demanded[key], result, current=not task.by_name
+            self.states.all[key],
+            self._demanded[key],
+            result,
+            current=not task.by_name,
+            answered_at=asked_at,
         )
 
     def _pin(self, key: SnapshotKey, at: Moment) -> None:

@@ -247,13 +247,14 @@ def _arrived_by_name(
         refused = versions.with_rejection(state, identity, event.rejection.code)
         alarm = Alarm(AlarmKind.PIN_NOT_SERVED, version, event.rejection.code)
         return replace(refused, reason=event.rejection.reason), [alarm]
+    at = confirmation.moment(event.evidence, event.answered_at, now)
     kept = Kept(
         version=version,
         value=event.material.value,
-        fetched_at=now,
+        fetched_at=at,
         incarnation=identity.incarnation,
     )
-    return confirmation.confirmed(_settled(versions.with_kept(state, kept), now), now), []
+    return confirmation.confirmed(_settled(versions.with_kept(state, kept), now), at), []
 
 
 def _rejected(
@@ -283,7 +284,7 @@ def _rejected(
 
 
 def _unchanged(state: SnapshotState, event: Unchanged, now: float) -> SnapshotState:
-    at = confirmation.moment(event.evidence, None, now)
+    at = confirmation.moment(event.evidence, event.answered_at, now)
     identity = Identity(event.version, event.incarnation)
     answered = replace(
         state,

@@ -69,7 +69,9 @@ class Arrived:
     """None: nothing is served yet, or nothing of it is in use."""
     current: bool = True
     answered_at: float | None = None
-    """When the provider said so, for a value that another namespace held; None: now."""
+    """Up to when this is known: when the provider was asked, which may be long before its answer
+    came, or when it said so to another namespace. None: now.
+    """
     evidence: Evidence | None = None
     """None: the answer confirms the value."""
 
@@ -84,6 +86,8 @@ class Unchanged:
     """None: the answer confirms the value."""
     warning: str | None = None
     """Of providers.protocol.NotModified."""
+    answered_at: float | None = None
+    """As of Arrived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

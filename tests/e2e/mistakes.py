@@ -16,6 +16,8 @@ from tests.e2e.definitions import KUBERNETES, STEADY, Json, made
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from _pytest.mark import ParameterSet
+
 Path = tuple[str | int, ...]
 ROLE = "arn:aws:iam::123456789012:role/lastgood"
 _AMOUNTS = {"cpu": "100m", "memory": "32Mi"}
@@ -271,7 +273,18 @@ def _with(whole: Json, path: Path, value: object) -> Json:
     return found
 
 
-PLACES = [
-    pytest.param(plural, *place, id=name) for plural in WHOLE for name, *place in places(plural)
-]
+def _parameters() -> Iterator[ParameterSet]:
+    """Places of every kind. A field that an earlier example has is `long`: only what stands around
+    it differs.
+    """
+    seen = set()
+    for plural in WHOLE:
+        for name, number, path in places(plural):
+            field = plural, tuple("*" if isinstance(step, int) else step for step in path)
+            marks = [pytest.mark.long] if field in seen else []
+            seen.add(field)
+            yield pytest.param(plural, number, path, id=name, marks=marks)
+
+
+PLACES = list(_parameters())
 """Of every kind, as parameters of a test."""

@@ -195,6 +195,30 @@ def test_a_result_for_what_is_no_longer_demanded_is_passed_over() -> None:
     assert world.manager.states.entries("a") == {}
 
 
+def test_p5_an_age_counts_from_when_the_provider_was_asked() -> None:
+    """What a slow answer says was true somewhere between the question and the answer: to count from
+    its arrival would make each value look fresher than it is, by as much as the provider is slow.
+    """
+    provider = Provider(default=plain)
+    world = governed(provider)
+    world.latency_s = 9.0
+    world.manager.demand([demanded("a", "/s")], world.at)
+    world.run(0.0)
+    asked_at = world.at.wall
+    world.run(10.0)
+    state = world.manager.states.get(snapshot("a", "/s"))
+    assert state is not None
+    assert state.served is not None
+    assert state.last_success == state.answered_at == state.served.fetched_at == asked_at
+    assert state.last_attempt == asked_at + 9.0
+    world.run(4000.0)
+    (entry,) = world.manager.states.entries("a").values()
+    assert entry.served is not None
+    assert entry.last_attempt is not None
+    assert provider.calls > 1
+    assert entry.served.last_success < entry.last_attempt
+
+
 def test_changed_checks_ask_by_value_at_once_and_lift_a_refusal() -> None:
     """A policy that was too strict is repaired without a rotation."""
     provider = Provider()
@@ -361,7 +385,7 @@ def test_a_burst_that_is_too_small_is_said_of_every_snapshot_and_ends_with_a_lar
     for state in states:
         assert state is not None
         assert (state.reason, state.failures) == (FetchFailure.BUDGET_TOO_SMALL, 0)
-        assert state.last_attempt == state.last_success
+        assert state.last_success == state.answered_at
     assert (provider.calls, world.manager.smallest_bursts()) == (1, {"aws": 2})
     told = [code for _, reason, code in world.recorder.results if reason is not None]
     assert set(told) == {"burst"}

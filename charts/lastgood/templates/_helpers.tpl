@@ -124,3 +124,22 @@ spec:
   resourceNames: [lastgood-freshness]
   verbs: [get, patch]
 {{- end }}
+
+{{/* Refuses a name that is not one of `known`, and says the nearest: the one with most groups of three letters in common. */}}
+{{- define "lastgood.known" -}}
+{{- if not (has .given .known) }}
+{{- $given := lower .given }}
+{{- $nearest := "" }}
+{{- $most := 0 }}
+{{- range $name := .known }}
+{{- $score := 0 }}
+{{- range $at := until (int (max 0 (sub (len $given) 2))) }}
+{{- if contains (substr $at (int (add $at 3)) $given) (lower $name) }}{{ $score = add1 $score }}{{ end }}
+{{- end }}
+{{- if gt (int $score) (int $most) }}{{ $most = $score }}{{ $nearest = $name }}{{ end }}
+{{- end }}
+{{- $hint := printf "Allowed: %s" (.known | sortAlpha | join ", ") }}
+{{- if $nearest }}{{ $hint = printf "Did you mean %s? %s" $nearest $hint }}{{ end }}
+{{- fail (printf "%s has no %s. %s" .at .given $hint) }}
+{{- end }}
+{{- end }}
