@@ -41,9 +41,9 @@ def page(decision: Decision | None, done: Counts, reloader: Reloader, now: float
             [(f'{{state="{state}"}}', count) for state, count in counts(decision).items()],
         )
         lines += _family(
-            "secrets_held",
+            "secrets_not_current",
             "gauge",
-            "Secrets whose files differ from the snapshot.",
+            "Secrets whose files are not what the snapshot has.",
             [("", len(decision.not_current))],
         )
     lines += _family(

@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 
 from controller.metrics_server import serve
 from controller.record_store import UntakenRecordError
@@ -56,7 +56,9 @@ async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own
     registry, clock = CollectorRegistry(), SystemClock()
+    ProcessCollector(registry=registry)
     agent = "lastgood-controller"
 
     async def connect() -> Api:

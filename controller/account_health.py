@@ -80,6 +80,12 @@ class AccountHealth:
     """With RENEWAL_FAILS: when the credentials end, in seconds since the epoch."""
     breaker: BreakerState = BreakerState.CLOSED
 
+    @property
+    def ready(self) -> bool:
+        """Whether secrets can be fetched, as far as is known."""
+        works = self.login is None or self.login in _WORKS
+        return works and self.breaker is BreakerState.CLOSED
+
 
 def health(login: LoginState | None, *, needed: bool, is_open: bool, at: Moment) -> AccountHealth:
     """Of an account for which a source was opened. `needed`: whether that logs in."""

@@ -69,7 +69,8 @@ class Accounts:
     """The accounts in force. `observer(account)` counts provider calls; `problem(account, why)`
     is told when one can't be used, also in threads that fetch; `monotonic` is seconds that never
     go back. `for_tests`: whether accounts of providers that are for tests only are served; on a
-    cluster they are not. `folder` has the files that accounts name.
+    cluster they are not. `folder` has the files that accounts name. `governed` is told of all that
+    are in force, when one has changed.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class Accounts:
         folder: Path = FOLDER,
         extra_ca: ExtraCa | None = None,
         cluster: Cluster | None = None,
+        governed: Callable[[Mapping[str, SecretAccount]], None] | None = None,
     ) -> None:
         self._observer = observer
+        self._governed = governed
         self._problem = problem
         self._monotonic = monotonic
         self._for_tests = for_tests
@@ -102,6 +105,8 @@ class Accounts:
     def govern(self, accounts: Mapping[str, SecretAccount]) -> dict[str, RateLimit]:
         """Takes over what is in force now; answers what each account may be called."""
         edited, self._accounts = accounts is not self._accounts, accounts
+        if edited and self._governed is not None:
+            self._governed(accounts)
         for name in self._logins.keys() - accounts.keys():
             del self._logins[name]
         for following in self._followed if edited else ():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from controller.event_recorder import alarm_note, regarding_pod, regarding_snapshot
 from controller.pending_reasons import pending_reason, unusable
@@ -69,6 +70,18 @@ class _Start(NamedTuple):
     """Monotonic."""
 
 
+class PodCounts(Protocol):
+    """Counts pods by namespace."""
+
+    def pod_seen(self, namespace: str) -> None:
+        """A pod of that namespace needs secrets."""
+        ...
+
+    def pod_started(self, namespace: str, *, stale: bool) -> None:
+        """A pod has started. Once for each pod, by each leader."""
+        ...
+
+
 class EventReporter(Observer):
     """Looks at waiting pods each second, and takes alarms from the engine."""
 
@@ -77,13 +90,14 @@ class EventReporter(Observer):
         events: EventRecorder,
         informers: Informers,
         clock: Clock,
-        counted: Callable[[], None],
+        counts: PodCounts,
     ) -> None:
-        """`counted` is told of each pod that started stale, once by each leader."""
         self._events = events
         self._clock = clock
         self._informers = informers
-        self._counted = counted
+        self._counts = counts
+        self.held: Mapping[tuple[str, str], int] = {}
+        """How many pods wait, by namespace and cause, as of the last turn. Replaced whole."""
         self._alarms: WorkQueue[_Raised] = WorkQueue()
         self._starts: WorkQueue[_Start] = WorkQueue()
         self._decided_at: float | None = None
@@ -116,8 +130,10 @@ class EventReporter(Observer):
                     self._alarms.add(raised, now + INTERVAL_S)
                 self._alarms.done(raised)
             await self._tell_waiting(engine, statuses, decided())
-            for pod, note in self._take_stale(engine, statuses, decided()):
-                self._counted()
+            for pod, note in self._take_started(engine, statuses, decided()):
+                self._counts.pod_started(pod.demand.namespace, stale=note is not None)
+                if note is None:
+                    continue
                 regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
                 await self._events.say(regarded, REASON, REASON, note)
             took_s = self._clock.monotonic() - began
@@ -155,13 +171,16 @@ class EventReporter(Observer):
 
         pods = self._informers.pods.items.values()
         waiting = [pod for pod in pods if pod.waiting and not pod.ending]
+        held: Counter[tuple[str, str]] = Counter()
         for number, pod in enumerate(waiting):
             regarded = regarding_pod(pod.demand.namespace, pod.demand.pod, pod.uid)
-            for found in islice(why(pod.demand), MOST_TOLD):
+            for place, found in enumerate(islice(why(pod.demand), MOST_TOLD)):
+                held[pod.demand.namespace, found.cause] += place == 0
                 about = f"{found.key.source.snapshot} {found.cause}"
                 await self._events.say(regarded, about, found.reason, found.note)
             if number % FEW == FEW - 1:
                 await asyncio.sleep(0)  # noqa: TID251 - no time passes
+        self.held = +held
 
     def _unusable(
         self, key: SnapshotKey, served: Kept, taken: DemandedParts, bundle: str | None
@@ -178,7 +197,10 @@ class EventReporter(Observer):
     def _pod(self, change: Change[WatchedPod]) -> None:
         """A pod has started, or is seen for the first time, started a while ago."""
         before, pod = change.before, change.after
-        if pod is None or pod.started_at is None:
+        if pod is None:
+            return
+        self._counts.pod_seen(pod.demand.namespace)
+        if pod.started_at is None:
             return
         started = before is None or before.uid != pod.uid or before.started_at is None
         if started and self._clock.now() - pod.started_at < STARTED_S:
@@ -186,11 +208,12 @@ class EventReporter(Observer):
             start = _Start(demand.namespace, demand.pod, pod.uid, pod.started_at, now)
             self._starts.add(start, now)
 
-    def _take_stale(
+    def _take_started(
         self, engine: Engine, statuses: StatusWriter, decided: Decisions
-    ) -> list[tuple[WatchedPod, str]]:
-        """The pods that started with stale values, each once, as soon as that can be told. One that
-        is gone by then is passed over: there is nothing to regard.
+    ) -> list[tuple[WatchedPod, str | None]]:
+        """The pods that have started, each once, as soon as it can be told whether with stale
+        values, and the note where so. One that is gone by then is passed over: there is nothing to
+        regard.
         """
         if not decided:
             return []
@@ -205,7 +228,8 @@ class EventReporter(Observer):
                 known = all(key in decided and engine.state(key) is not None for key in keys)
                 if not known and now - max(start.seen_at, self._decided_at) < LATE_S:
                     self._starts.add(start, now + INTERVAL_S)
-                elif note := self._note(pod, start.at, engine, statuses, decided):
+                else:
+                    note = self._note(pod, start.at, engine, statuses, decided)
                     found.append((pod, note))
             self._starts.done(start)
         return found

@@ -7,19 +7,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from controller import selfcheck
-from controller.account_health import SteadyHealth, health
+from controller.account_watch import AccountWatch
 from controller.accounts import Accounts
 from controller.cluster_secrets import ClusterSecrets
 from controller.controller import Controller
 from controller.event_recorder import EventRecorder
 from controller.event_reporter import EventReporter
 from controller.garbage_collector import GarbageCollector
-from controller.in_use_protection import InUseProtection, Used, used
+from controller.in_use_protection import InUseProtection
 from controller.informers import Informers
 from controller.leader import Leader, lead
 from controller.lease import LEASE
@@ -30,19 +29,17 @@ from controller.namespace_rights import NamespaceRights
 from controller.nudges import Nudges
 from controller.record_checks import RecordChecks
 from controller.record_store import Records
-from controller.required_rate import needed_calls_per_second
 from controller.restore import Restore
 from controller.snapshot_writer import SnapshotWriter
+from controller.state_metrics import AccountMetrics, HeldPods, SnapshotMetrics
 from controller.status_writer import StatusWriter
-from controller.telemetry import Ages, Staleness, Telemetry, say
+from controller.telemetry import Staleness, Telemetry, say
 from controller.tenant_secrets import Secrets
 from kube.api_resources import NAMESPACES
-from kube.errors import FencedError, TemporaryError
+from kube.errors import TemporaryError
 from kube.run_until import unless
-from policy.match import PolicySet
 from providers.registry import SCHEMES
 from refresh.engine import Engine, in_thread
-from refresh.model import Moment
 from refresh.observer import Observers
 
 if TYPE_CHECKING:
@@ -51,11 +48,12 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from controller.account_health import AccountHealth
     from controller.reconcile import Decided
     from controller.settings import Settings
     from kube.api import Api
     from kube.forbidden_requests import Attempts
+    from kube.reflector import Change
+    from policy.watched import Labelled
     from providers.extra_ca import ExtraCa
     from refresh.engine import Ask
     from refresh.model import SnapshotKey
@@ -63,8 +61,6 @@ if TYPE_CHECKING:
 
 AGAIN_S = 2.0
 """Between two tries to begin while the API server is away."""
-PROTECT_S = 1.0
-"""How often it is looked which accounts and policies are in use, and what accounts need."""
 
 
 class LostError(Exception):
@@ -136,6 +132,7 @@ class ControllerProcess:
         leader = self._renewal = self._renewal_of(self._connect, candidate, clock.monotonic)
 
         async def work(ending: asyncio.Event) -> None:
+            self._telemetry.leads(now=True)
             if await unless(ending, informers.wait_synced()):
                 await self._work(ending, informers, self._api.fenced(leader.remaining_s), cluster)
 
@@ -173,13 +170,15 @@ class ControllerProcess:
         clock, rng = self._clock, self._rng
         events = EventRecorder(api, clock, self._settings.identity, rng.random)
         nudges = Nudges(api, clock, informers.is_awake)
-        reporter = EventReporter(events, informers, clock, self._telemetry.started_stale)
+        reporter = EventReporter(events, informers, clock, self._telemetry)
+        informers.namespaces.subscribe(self._namespace)
         freshness = FreshnessMaps(api)
         records = Records(api, self._settings.namespace, informers.namespace_uid, self._salt)
         secrets = Secrets(api)
         accounts = self._accounts_of(
             observer=self._telemetry.requested,
             problem=_account_unusable,
+            governed=self._telemetry.accounts,
             monotonic=clock.monotonic,
             for_tests=self._settings.file_accounts,
             proxies=self._settings.proxies,
@@ -247,7 +246,6 @@ class ControllerProcess:
             clock=clock,
             namespaces=self._settings.namespaces,
         )
-        self._registry.register(Ages(engine.states, lambda: controller.decided))
         watching = reporter.run(engine, statuses, lambda: controller.decided)
         protection = InUseProtection(
             api,
@@ -256,15 +254,50 @@ class ControllerProcess:
             clock=clock,
             draw=rng.random,
         )
-        healths = partial(_health, accounts, engine, clock, SteadyHealth())
-        protecting = _protect(protection, controller, informers, engine, healths)
+        watch = AccountWatch(
+            protection, controller, informers, accounts=accounts, engine=engine, clock=clock
+        )
+        self._register(engine, statuses, reporter, watch, controller)
         keeping = RecordChecks(records, engine, freshness, clock, rng.random).run(
             lambda: controller.settled
         )
         writing = statuses.run(engine.states())
         with informers.external_secrets.told(partial(_fetch_soon, engine)):
-            async with _beside(writing, garbage.run(), nudges.run(), watching, protecting, keeping):
+            async with _beside(
+                writing, garbage.run(), nudges.run(), watching, watch.run(), keeping
+            ):
                 await controller.run(ending, self._settings.poll_s)
+
+    def _register(
+        self,
+        engine: Engine,
+        statuses: StatusWriter,
+        reporter: EventReporter,
+        watch: AccountWatch,
+        controller: Controller,
+    ) -> None:
+        """Exposes what a leader knows."""
+
+        def decided() -> Mapping[SnapshotKey, Decided]:
+            return controller.decided
+
+        snapshots = SnapshotMetrics(
+            engine.states_copied,
+            decided,
+            statuses.kept_from_pods,
+            self._clock.now,
+            per_secret=self._settings.per_secret,
+        )
+        for collector in (
+            snapshots,
+            AccountMetrics(lambda: watch.figures, decided),
+            HeldPods(lambda: reporter.held),
+        ):
+            self._registry.register(collector)
+
+    def _namespace(self, change: Change[Labelled]) -> None:
+        if change.after is None:
+            self._telemetry.namespaces_gone([change.key[1]])
 
 
 def _fetch_soon(engine: Engine, namespace: str, name: str) -> None:
@@ -272,55 +305,6 @@ def _fetch_soon(engine: Engine, namespace: str, name: str) -> None:
     for scheme in SCHEMES.values():
         if scheme.local is not None:
             engine.changed(scheme.name, f"{namespace}/{name}")
-
-
-async def _protect(
-    protection: InUseProtection,
-    controller: Controller,
-    informers: Informers,
-    engine: Engine,
-    healths: Callable[[Used], dict[str, AccountHealth]],
-) -> None:
-    """Keeps what is in use from vanishing, and says how accounts are, until cancelled."""
-    informer = PolicyLister(informers)
-    decided: Mapping[SnapshotKey, Decided] = {}
-    policies, now_used = PolicySet(), Used()
-    bursts: Mapping[str, int] = {}
-    while True:
-        await asyncio.sleep(PROTECT_S)  # noqa: TID251 - a fixed interval
-        if not controller.settled:
-            continue
-        before = decided, policies, bursts
-        decided, policies, bursts = controller.decided, informer.current(), engine.smallest_bursts()
-        if decided is not before[0] or policies is not before[1] or bursts != before[2]:
-            now_used = _used(decided, policies, bursts)
-        found = healths(now_used)
-        if found != now_used.health:
-            now_used = replace(now_used, health=found)
-        with suppress(FencedError):  # leadership is lost: the process is about to end
-            await protection.update(now_used)
-
-
-def _used(
-    decided: Mapping[SnapshotKey, Decided], policies: PolicySet, bursts: Mapping[str, int]
-) -> Used:
-    """Never served and not demanded is not in use: it is about to be forgotten."""
-    kept = (key for key, item in decided.items() if item.demanded is not None or item.known.synced)
-    return used(kept, policies, needed_calls_per_second(decided), bursts)
-
-
-def _health(
-    accounts: Accounts, engine: Engine, clock: Clock, steady: SteadyHealth, now_used: Used
-) -> dict[str, AccountHealth]:
-    """What is to be said of the accounts in use for which a source was opened."""
-    at, is_open = Moment(clock.now(), clock.monotonic()), engine.open_breakers()
-    found = ((name, accounts.logins(name)) for name in now_used.accounts)
-    now = {
-        name: health(logins.state, needed=logins.needed, is_open=name in is_open, at=at)
-        for name, logins in found
-        if logins is not None
-    }
-    return steady.shown(now, at.mono)
 
 
 @asynccontextmanager

@@ -47,6 +47,8 @@ class Settings:
     """With the files that accounts name."""
     proxies: Proxies = NO_PROXIES
     """From HTTPS_PROXY, HTTP_PROXY and NO_PROXY, for sources that have no SDK."""
+    per_secret: bool = False
+    """Whether /metrics has four series for each secret."""
     poll_s: float = 0.2
     """How soon what the watches brought is looked at, in seconds."""
 
@@ -105,6 +107,11 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         help="CA certificates (PEM) of providers, in addition to those of the system",
     )
     parser.add_argument(
+        "--metrics-per-secret",
+        action="store_true",
+        help="add four series for each secret to /metrics (default: counts by namespace)",
+    )
+    parser.add_argument(
         "--listen",
         metavar="HOST:PORT",
         type=_address,
@@ -127,6 +134,7 @@ def from_arguments(argv: Sequence[str] | None) -> Settings:
         extra_ca=arguments.extra_ca,
         host=host,
         port=port,
+        per_secret=arguments.metrics_per_secret,
         proxies=from_environment(os.environ),
     )
 

@@ -1,24 +1,5 @@
-"""What the controller says of itself: metrics, and JSON log lines that state decisions. No values,
-and no reference in a label.
-
-| metric, prefix `lastgood_` | meaning | labels |
-| --- | --- | --- |
-| `secret_last_success_timestamp_seconds` | last time confirmed | namespace, snapshot |
-| `secret_last_attempt_timestamp_seconds` | last time asked | namespace, snapshot |
-| `secret_freshness_budget_seconds` | older is stale | namespace, snapshot |
-| `secret_max_age_seconds` | older is expired | namespace, snapshot |
-| `refresh_total` | sources asked | provider, result, reason |
-| `provider_requests_total` | calls made | account, operation, code |
-| `provider_budget_exhausted_total` | due work that waited for the budget | account |
-| `account_needed_calls_per_second` | what the demand needs in the long run | account |
-| `snapshot_rejected_total` | new versions that failed a check | reason |
-| `snapshot_alarms_total` | what somebody should look at | kind |
-| `snapshots_refused` | demanded, and not allowed by policy | reason |
-| `pods_started_stale_total` | pods that started with stale values, also those without an Event | |
-| `writes_failed_total` | writes that will be repeated | what, error |
-| `watch_staleness_seconds` | since the API server was last heard of | resource |
-
-`snapshot` is the hash that ends the snapshot's name; the command line accepts it as a name.
+"""What the controller counts, and JSON log lines that state decisions. No values, and no reference
+in a label. Gauges of its state are in `state_metrics`.
 """
 
 from __future__ import annotations
@@ -26,25 +7,28 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections import Counter as Count
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from contract.quoted import shown
 from contract.reasons import FetchFailure
-from controller.required_rate import needed_calls_per_second
+from contract.version import VERSION
+from kube.errors import ERRORS
+from providers.registry import PROVIDERS
 from refresh.observer import Observer
 from refresh.step_events import AlarmKind
+from refresh.validate import CHECKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TextIO
 
-    from controller.reconcile import Decided
-    from refresh.model import SnapshotKey, SnapshotState, Task
+    from api.account import SecretAccount
+    from refresh.model import SnapshotKey, Task
     from refresh.step_events import Alarm
 
 LOG = logging.getLogger("lastgood.controller")
@@ -60,65 +44,152 @@ _READ = frozenset({FetchFailure.NOT_CONFIRMED, FetchFailure.WEAK_EVIDENCE})
 _KEPT = "the last good version stays"
 
 
+RESULTS = (
+    ("fetched", NONE),
+    ("unchanged", NONE),
+    *(("unconfirmed", reason) for reason in FetchFailure if reason in _READ),
+    *(("failed", reason) for reason in FetchFailure if reason not in _READ),
+)
+"""The results of a refresh, each with its reason."""
+WRITES = ("snapshot", "freshness")
+OTHER = "other"
+MOST_CODES = 64
+"""Of one account's calls; more count as OTHER. Sources take codes from tables, so that this is a
+second wall."""
+DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
 class Telemetry(Observer):
-    """The engine's observer, and the counters behind it."""
+    """The engine's observer, and the counters behind it. Label sets that are known beforehand begin
+    at 0, and those of an account or a namespace end with it.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._refreshes = Counter(
-            "lastgood_refresh",
-            "Refreshes by provider, result and reason.",
-            ("provider", "result", "reason"),
+        def counter(name: str, says: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(f"lastgood_{name}", says, labels, registry=registry)
+
+        Gauge(
+            "lastgood_build_info",
+            "Always 1. The labels say which part this is, and its version.",
+            ("component", "version"),
+            registry=registry,
+        ).labels("controller", VERSION).set(1)
+        self._leader = Gauge(
+            "lastgood_controller_leader",
+            "1 while this replica leads, that is, refreshes secrets; else 0.",
             registry=registry,
         )
-        self._requests = Counter(
-            "lastgood_provider_requests",
-            "Provider API calls by account, operation and code.",
+        self._refreshes = counter(
+            "refresh",
+            "Refreshes of one source. Grows with each answer, failure or refusal of the provider,"
+            " also where the answer is that nothing is new.",
+            ("account", "provider", "result", "reason"),
+        )
+        self._requests = counter(
+            "provider_requests",
+            "Calls of the provider's API, of logins too. Grows with each answer or failure. code is"
+            " ok or the error's.",
             ("account", "operation", "code"),
+        )
+        self._durations = Histogram(
+            "lastgood_provider_request_duration_seconds",
+            "Time of one call of the provider's API, in seconds.",
+            ("account", "operation"),
+            buckets=DURATIONS_S,
             registry=registry,
         )
-        self._exhausted = Counter(
-            "lastgood_provider_budget_exhausted",
-            "Times a due refresh was delayed by the account's rate limit.",
+        self._exhausted = counter(
+            "provider_budget_exhausted",
+            "Times that due work waited for the account's budget. Some are usual after a start.",
             ("account",),
-            registry=registry,
         )
-        self._rejected = Counter(
-            "lastgood_snapshot_rejected",
-            "New versions that failed validation, by reason.",
+        self._rejected = counter(
+            "snapshot_rejected",
+            "New versions that failed a check, and are not served. Grows once per version.",
             ("reason",),
-            registry=registry,
         )
-        self._alarms = Counter(
-            "lastgood_snapshot_alarms",
-            "Snapshot anomalies by kind, for example a rejected version.",
+        self._alarms = counter(
+            "snapshot_alarms",
+            "What somebody should look at on a snapshot. Grows once each time, as its Event.",
             ("kind",),
-            registry=registry,
         )
-        self._failed_writes = Counter(
-            "lastgood_writes_failed",
-            "Failed writes to the API server, which are retried.",
+        self._failed_writes = counter(
+            "writes_failed",
+            "Writes to the API server that failed and are repeated. Grows with each try.",
             ("what", "error"),
-            registry=registry,
         )
-
-        self._started_stale = Counter(
-            "lastgood_pods_started_stale",
-            "Pods that started with stale values.",
-            registry=registry,
+        self._started = counter(
+            "pods_started",
+            "Pods that started with secrets. Grows once for each, up to a minute after its start.",
+            ("namespace",),
         )
+        self._started_stale = counter(
+            "pods_started_stale",
+            "Those of lastgood_pods_started_total whose values were stale at their start.",
+            ("namespace",),
+        )
+        for kind in AlarmKind:
+            self._alarms.labels(kind)
+        for check in CHECKS:
+            self._rejected.labels(check)
+        for what in WRITES:
+            for error in ERRORS:
+                self._failed_writes.labels(what, error)
+        self._codes: dict[str, set[str]] = {}
+        self._codes_lock = Lock()
+        self._accounts: Mapping[str, SecretAccount] = {}
+        self._gone: set[str] = set()
+        """Accounts that were deleted. A fetch of one may still end."""
 
-    def started_stale(self) -> None:
-        self._started_stale.inc()
+    def leads(self, *, now: bool) -> None:
+        """Whether this replica leads from now on."""
+        self._leader.set(now)
+
+    def accounts(self, accounts: Mapping[str, SecretAccount]) -> None:
+        """The accounts in force."""
+        if accounts is self._accounts:
+            return
+        for name in self._accounts.keys() - accounts.keys():
+            self._gone.add(name)
+            for counted in (self._refreshes, self._requests, self._durations, self._exhausted):
+                counted.remove_by_labels({"account": name})
+            with self._codes_lock:
+                self._codes.pop(name, None)
+        for name, account in accounts.items():
+            self._gone.discard(name)
+            self._exhausted.labels(name)
+            for scheme in PROVIDERS[account.spec.provider].schemes:
+                for result, reason in RESULTS:
+                    self._refreshes.labels(name, scheme.name, result, reason)
+        self._accounts = accounts
+
+    def pod_seen(self, namespace: str) -> None:
+        """A pod of that namespace needs secrets."""
+        self._started.labels(namespace)
+        self._started_stale.labels(namespace)
+
+    def pod_started(self, namespace: str, *, stale: bool) -> None:
+        """A pod has started. Once for each pod."""
+        self._started.labels(namespace).inc()
+        self._started_stale.labels(namespace).inc(stale)
+
+    def namespaces_gone(self, namespaces: Iterable[str]) -> None:
+        """Nothing is to be said of those any more."""
+        for namespace in namespaces:
+            for counted in (self._started, self._started_stale):
+                counted.remove_by_labels({"namespace": namespace})
 
     def refreshed(self, task: Task, reason: FetchFailure | None, code: str) -> None:
         failed = "unconfirmed" if reason in _READ else "failed"
         result = code if reason is None else failed
-        self._refreshes.labels(task.source.scheme, result, reason or NONE).inc()
+        source = task.source
+        if source.account not in self._gone:
+            self._refreshes.labels(source.account, source.scheme, result, reason or NONE).inc()
         say(
             logging.WARNING if result == "failed" else logging.INFO,
             "controller.refreshed",
-            account=task.source.account,
-            snapshot=task.source.snapshot,
+            account=source.account,
+            snapshot=source.snapshot,
             result=result,
             reason=reason,
             code=code,
@@ -141,7 +212,8 @@ class Telemetry(Observer):
         )
 
     def exhausted(self, account: str) -> None:
-        self._exhausted.labels(account).inc()
+        if account not in self._gone:
+            self._exhausted.labels(account).inc()
 
     def sink_failed(self, what: str, error: str) -> None:
         self._failed_writes.labels(what, error).inc()
@@ -151,37 +223,19 @@ class Telemetry(Observer):
         """Counts the calls of one account; called in the threads that fetch."""
 
         def count(operation: str, code: str) -> None:
-            self._requests.labels(account, operation, code).inc()
+            if account not in self._gone:
+                self._requests.labels(account, operation, self._bounded(account, code)).inc()
 
         return count
 
-
-class Ages(Collector):
-    """Gauges, read from the state when they are asked for."""
-
-    def __init__(
-        self,
-        states: Callable[[], Mapping[SnapshotKey, SnapshotState]],
-        decided: Callable[[], Mapping[SnapshotKey, Decided]],
-    ) -> None:
-        self._states = states
-        self._decided = decided
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        # Copies, in one step each: the server asks from a thread of its own.
-        states, decided = dict(self._states()), dict(self._decided())
-        yield from _times(states)
-        yield from _limits(decided)
-        yield _needed(decided)
-        refused = GaugeMetricFamily(
-            "lastgood_snapshots_refused",
-            "Snapshots that pods need and the policy refuses, by reason.",
-            labels=("reason",),
-        )
-        counts = Count(item.refusal for item in decided.values() if item.refusal is not None)
-        for reason, count in counts.items():
-            refused.add_metric([reason], count)
-        yield refused
+    def _bounded(self, account: str, code: str) -> str:
+        """The code, as long as the account has had few."""
+        with self._codes_lock:
+            known = self._codes.setdefault(account, set())
+            if code in known or len(known) < MOST_CODES:
+                known.add(code)
+                return code
+        return OTHER
 
 
 class Staleness(Collector):
@@ -199,51 +253,6 @@ class Staleness(Collector):
         for resource, age_s in self._staleness_s().items():
             family.add_metric([resource], age_s)
         yield family
-
-
-def _times(states: Mapping[SnapshotKey, SnapshotState]) -> Iterator[GaugeMetricFamily]:
-    success = _per_snapshot("last_success_timestamp", "Time of the last successful refresh.")
-    attempt = _per_snapshot("last_attempt_timestamp", "Time of the last refresh attempt.")
-    for key, state in states.items():
-        if state.last_success is not None:
-            success.add_metric(_labels(key), state.last_success)
-        if state.last_attempt is not None:
-            attempt.add_metric(_labels(key), state.last_attempt)
-    yield success
-    yield attempt
-
-
-def _limits(decided: Mapping[SnapshotKey, Decided]) -> Iterator[GaugeMetricFamily]:
-    budget = _per_snapshot("freshness_budget", "Age at which the value becomes stale.")
-    max_age = _per_snapshot("max_age", "Age at which the value becomes expired.")
-    for key, item in decided.items():
-        if item.demanded is not None:
-            budget.add_metric(_labels(key), item.demanded.rules.budget_s)
-            max_age.add_metric(_labels(key), item.demanded.rules.max_age_s)
-    yield budget
-    yield max_age
-
-
-def _needed(decided: Mapping[SnapshotKey, Decided]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(
-        "lastgood_account_needed_calls_per_second",
-        "Calls per second needed to keep all secrets in use fresh.",
-        labels=("account",),
-    )
-    for account, rate in needed_calls_per_second(decided).items():
-        family.add_metric([account], rate)
-    return family
-
-
-def _per_snapshot(name: str, says: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(
-        f"lastgood_secret_{name}_seconds", says, labels=("namespace", "snapshot")
-    )
-
-
-def _labels(key: SnapshotKey) -> list[str]:
-    """The hash alone: the slug before it is made of the reference."""
-    return [key.namespace, key.source.snapshot.rpartition("-")[2]]
 
 
 MOST_LOGGED = 4096

@@ -123,3 +123,24 @@ def of_status(
     if kind is ThrottledError and delay_s is None:
         delay_s = 1.0
     return kind(status=status, reason=reason, method=method, path=path, delay_s=delay_s)
+
+
+ERRORS = tuple(
+    error.__name__
+    for error in (
+        ApiError,
+        NotFoundError,
+        ForbiddenError,
+        InvalidError,
+        ConflictError,
+        AlreadyExistsError,
+        GoneError,
+        TemporaryError,
+        ThrottledError,
+        UnavailableError,
+        MalformedError,
+        TooLargeError,
+        FencedError,
+    )
+)
+"""Their names, for counters that begin at 0."""

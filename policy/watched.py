@@ -137,10 +137,12 @@ class WatchedPolicies:
         return self._accounts.synced and self._policies.synced and self._namespaces.synced
 
     @property
-    def invalid(self) -> int:
-        """How many objects are not what is in force."""
-        accounts = sum(item.problem is not None for item in self._accounts.items.values())
-        return accounts + sum(item.problem is not None for item in self._policies.items.values())
+    def invalid(self) -> dict[str, int]:
+        """How many objects are not what is in force, by kind."""
+        return {
+            kind: sum(item.problem is not None for item in copy.items.values())
+            for kind, copy in (("SecretAccount", self._accounts), ("SecretPolicy", self._policies))
+        }
 
     def current(self) -> PolicySet:
         """What is known now. NotYetError before the first lists."""

@@ -153,6 +153,10 @@ class Engine:
         """All that is known, to be read."""
         return self._manager.states.all
 
+    def states_copied(self) -> Mapping[SnapshotKey, SnapshotState]:
+        """The same as of now. The one method that any thread may call."""
+        return self._manager.states.copied()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set; then starts nothing more, waits `drain_s` for the fetches in
         progress, writes what they brought, and closes the sources.

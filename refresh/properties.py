@@ -31,6 +31,10 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,6}")
 """One spelling for each index, so that no two properties are one element."""
 
 
+FAULTS = ("duplicate-key", "not-an-object", "not-json", "not-utf8", "too-deep")
+"""The codes of MalformedValueError."""
+
+
 class MalformedValueError(ValueError):
     """Not a JSON object; `code` is a word for the fault. Caught here and by validate."""
 

@@ -60,6 +60,12 @@ class States:
         self._held: set[SnapshotKey] = set()
         """Where a version is held for what it lacks."""
 
+    def copied(self) -> dict[SnapshotKey, SnapshotState]:
+        """All that is known, as of now. In any thread: a dict is copied in one step of the
+        interpreter, while an iteration, or a copy of `all`, calls `__hash__` in between.
+        """
+        return self._states.copy()
+
     def get(self, key: SnapshotKey) -> SnapshotState | None:
         """What is known of a snapshot; None: nothing."""
         return self._states.get(key)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.reasons import FetchFailure
-from refresh.properties import MOST_BYTES, MalformedValueError, members, selected, size
+from refresh.properties import FAULTS, MOST_BYTES, MalformedValueError, members, selected, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +34,8 @@ _REASONS = {
     "secret-bytes": FetchFailure.TOO_LARGE,
 }
 """By a check's word; the others are INVALID."""
+CHECKS = (*_REASONS, "json", "min-bytes", "pem", "required-keys", *FAULTS)
+"""The words of all checks."""
 
 
 @dataclass(frozen=True, slots=True)

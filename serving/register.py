@@ -38,6 +38,19 @@ class Phase(Enum):
     LINGER = "linger"
 
 
+ENDS = (
+    "closed",
+    "reset",
+    "full",
+    "bytes",
+    "stop",
+    *(phase.value for phase in Phase if phase is not Phase.WORK),
+)
+"""Why a connection is over: closed or reset by the client, closed to make room, at our own end, or
+because that phase took too long.
+"""
+
+
 class Visit:
     """One connection."""
 

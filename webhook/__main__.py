@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import uvloop
+from prometheus_client import disable_created_metrics
 
 from policy.load import FolderPolicies, PolicyError
 from serving.listener import bind
@@ -48,6 +49,7 @@ def main() -> int:
     """Exit code 0 after SIGTERM, 1 when it can't start; the reason is on standard error."""
     log = AdmissionLog(os.fdopen(sys.stdout.fileno(), "wb", buffering=0, closefd=False), time.time)
     logging.basicConfig(level=logging.INFO, handlers=[LogHandler(log)])
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own
     try:
         uvloop.run(_Process(settings.read(os.environ), Telemetry(log)).run())
     except (

@@ -5,15 +5,26 @@ from __future__ import annotations
 import logging
 import traceback
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from contract.quoted import printable, shown
+from contract.version import VERSION
+from serving.register import ENDS
+from webhook.verdict import Denial, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from webhook.review import AdmissionRequest
     from webhook.verdict import Verdict
@@ -24,7 +35,16 @@ MOST_LOGGED = 10
 """Mistakes of one pod in the log; the answer has them all."""
 MOST_TEXT = 4096
 """Characters of one text in the log."""
-_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0)
+_BUCKETS = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+    *(2.5, 5.0),
+)
+"""Seconds, up to the time-out that the chart gives the API server."""
+NONE = "none"
+STATUSES = (400, 403, 405, 413, 500, 503)
+"""Of requests that are answered with no admission."""
+RELOADED = ("certificate", "client_ca", "policies")
+KINDS = ("SecretAccount", "SecretPolicy")
 
 
 class AdmissionLog:
@@ -67,6 +87,10 @@ def _cut(found: object) -> object:
     return [_cut(item) for item in found] if isinstance(found, list | tuple) else found
 
 
+def _count_of(counts: Callable[[], Mapping[str, int]], kind: str) -> float:
+    return counts()[kind]
+
+
 class LogHandler(logging.Handler):
     """Takes the records of libraries, and of ours that use `logging`, into the log."""
 
@@ -94,54 +118,76 @@ class Telemetry:
     def __init__(self, log: AdmissionLog) -> None:
         self.log = log
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        Gauge(
+            "lastgood_build_info",
+            "Always 1. The labels say which part this is, and its version.",
+            ("component", "version"),
+            registry=self._registry,
+        ).labels("webhook", VERSION).set(1)
         self._admissions = Counter(
             "lastgood_admission",
-            "Admissions by verdict (injected, unchanged, denied, error) and reason.",
+            "Answered requests. Grows once for each. reason is none, why a pod was denied, or of an"
+            " error the HTTP status.",
             ("verdict", "reason"),
             registry=self._registry,
         )
         self._duration = Histogram(
             "lastgood_admission_duration_seconds",
-            "Time from the last byte of a request to its response.",
+            "Time from the last byte of a request to its response, in seconds.",
             buckets=_BUCKETS,
             registry=self._registry,
         )
         self._not_after = Gauge(
-            "lastgood_certificate_not_after_seconds",
-            "Expiry of the certificate in seconds since the epoch, by kind: leaf or ca.",
+            "lastgood_certificate_not_after_timestamp_seconds",
+            "When the certificate expires, in seconds since the epoch. leaf: the one that is shown."
+            " ca: the one that signs it, if lastgood has it.",
             ("kind",),
             registry=self._registry,
         )
         self._reload_failures = Counter(
             "lastgood_reload_failures",
-            "Changed files that could not be loaded: certificate, client_ca or policies.",
+            "Changed files that could not be loaded; the content before stays in use. Grows with"
+            " each try.",
             ("what",),
             registry=self._registry,
         )
         self._staleness = Gauge(
             "lastgood_watch_staleness_seconds",
-            "Time since the last message from the API server, by resource.",
+            "Time since the last message from the API server, in seconds. +Inf before the first.",
             ("resource",),
             registry=self._registry,
         )
         self._invalid = Gauge(
             "lastgood_invalid_objects",
-            "SecretAccounts and SecretPolicies that cannot be read. Their last good form is used.",
+            "Objects that cannot be read. Their last good form is used.",
+            ("kind",),
             registry=self._registry,
         )
         self._ended = Counter(
             "lastgood_connections_ended",
-            "Closed connections by reason: closed, reset, full or bytes (closed to make room),"
-            " handshake, head, body, answer, idle or linger (timeout or not readable), stop.",
-            ("why",),
+            "Closed connections. Grows once for each. closed and reset: by the client. full and"
+            " bytes: to make room. handshake, head, body, answer, idle and linger: too slow or not"
+            " readable. stop: at the end of the process.",
+            ("reason",),
             registry=self._registry,
         )
         self._in_sync: Gauge | None = None
         self._by_labels: dict[tuple[str, str], Counter] = {}
+        for outcome in (Outcome.INJECTED, Outcome.UNCHANGED):
+            self._admissions.labels(outcome.value, NONE)
+        for denial in Denial:
+            self._admissions.labels(Outcome.DENIED.value, denial.value)
+        for status in STATUSES:
+            self._admissions.labels("error", str(status))
+        for what in RELOADED:
+            self._reload_failures.labels(what)
+        for end in ENDS:
+            self._ended.labels(end)
 
     def admitted(self, request: AdmissionRequest, verdict: Verdict, duration_s: float) -> None:
         """An answered request."""
-        reason = verdict.mistakes[0].reason.value if verdict.mistakes else ""
+        reason = verdict.mistakes[0].reason.value if verdict.mistakes else NONE
         self._count(verdict.outcome.value, reason, duration_s)
         fields: dict[str, Any] = {}
         if verdict.plan is not None:
@@ -159,7 +205,7 @@ class Telemetry:
             name=request.name,
             dry_run=request.dry_run,
             verdict=verdict.outcome,
-            reason=reason or None,
+            reason=None if reason == NONE else reason,
             duration_ms=round(duration_s * 1000, 3),
             **fields,
         )
@@ -191,7 +237,8 @@ class Telemetry:
         if self._in_sync is None:
             self._in_sync = Gauge(
                 "lastgood_ca_bundle_in_sync",
-                "1 if caBundle of the webhook configuration has exactly the CAs it should have.",
+                "1 if caBundle of the webhook configuration has exactly the CAs it should have, or"
+                " 0. Absent before the first look, and without certificates of mode self.",
                 registry=self._registry,
             )
         self._in_sync.set(in_sync)
@@ -201,14 +248,15 @@ class Telemetry:
         gauge = self._staleness.labels(resource)
         gauge.set_function(lambda: staleness_s(clock.monotonic()))
 
-    def invalid_objects(self, count: Callable[[], int]) -> None:
-        """Objects are read from now on."""
-        self._invalid.set_function(count)
+    def invalid_objects(self, counts: Callable[[], Mapping[str, int]]) -> None:
+        """Objects are read from now on. `counts` by kind, of each of KINDS."""
+        for kind in KINDS:
+            self._invalid.labels(kind).set_function(partial(_count_of, counts, kind))
 
     def connected(self, count: Callable[[], int], held_bytes: Callable[[], int]) -> None:
         """Connections are accepted from now on."""
         for name, meaning, now in (
-            ("lastgood_connections", "Open connections.", count),
+            ("lastgood_connections", "Open connections, of all clients.", count),
             (
                 "lastgood_connections_held_bytes",
                 "Bytes of requests and responses in memory.",

@@ -15,11 +15,11 @@ from cli.checks import rights, trials, webhook
 from cli.checks.model import Unknown
 from cli.checks.running import SeenLease
 from contract.annotations import INJECTED
+from contract.version import VERSION
 from kube import api_resources as kinds
 from kube.errors import ApiError, ForbiddenError, NotFoundError
 from policy.match import PolicySet
 from policy.watched import labelled, parsed
-from webhook.injection_settings import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -49,7 +49,7 @@ CA_LEFT_S = 30 * _DAY_S
 LEAF_LEFT_S = 1 * _DAY_S
 """Of a week: it is renewed after two thirds."""
 _METRICS = {
-    "leaf": re.compile(r'lastgood_certificate_not_after_(timestamp_)?seconds\{kind="leaf"\}'),
+    "leaf": re.compile(r'lastgood_certificate_not_after_timestamp_seconds\{kind="leaf"\}'),
     "in_sync": re.compile("lastgood_ca_bundle_in_sync"),
 }
 UNLABELLED = "kubernetes.io/metadata.name"

@@ -28,11 +28,11 @@ from cli.settings import Settings
 from cli.terminal import Terminal
 from contract import layout
 from contract.annotations import INJECTED, SECRET
+from contract.version import VERSION
 from controller.times import rfc3339
 from kube import api_resources as kinds
 from tests import make
 from tests.make.standin import SYSTEM, StandIn
-from webhook.injection_settings import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

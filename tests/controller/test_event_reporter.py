@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -75,8 +74,19 @@ class Pods:
         self._tell(Change(key=key, before=before, after=pod))
 
 
-def _uncounted() -> None:
-    raise AssertionError
+class Counts:
+    """Counts pods of all namespaces."""
+
+    def __init__(self) -> None:
+        self.started: list[bool] = []
+        """Of each start, whether it was stale."""
+
+    def pod_seen(self, namespace: str) -> None:
+        assert namespace
+
+    def pod_started(self, namespace: str, *, stale: bool) -> None:
+        assert namespace
+        self.started.append(stale)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +103,7 @@ def test_an_alarm_waits_for_the_object_that_it_is_about(
     events, clock = Events(), Clock()
     snapshots: dict[tuple[str, str], SimpleNamespace] = {}
     informers = SimpleNamespace(snapshots=SimpleNamespace(items=snapshots), pods=Pods())
-    reporter = EventReporter(cast("Any", events), cast("Any", informers), clock, _uncounted)
+    reporter = EventReporter(cast("Any", events), cast("Any", informers), clock, Counts())
 
     async def run() -> None:
         unused = cast("Any", None)
@@ -134,7 +144,7 @@ class World:
     """An event reporter beside a clock that stands still until it is set."""
 
     def __init__(self, *pods: WatchedPod, kept: Found | None = None) -> None:
-        self.events, self.clock, self.counted = Events(), Clock(), list[int]()
+        self.events, self.clock, self.counts = Events(), Clock(), Counts()
         self.login: str | None = None
         self.pods = Pods(*pods)
         self.decided: dict[SnapshotKey, Decided] = {}
@@ -144,7 +154,7 @@ class World:
             cast("Any", self.events),
             cast("Any", informers),
             self.clock,
-            partial(self.counted.append, 1),
+            self.counts,
         )
         self._engine = SimpleNamespace(state=self.states.get)
         self._statuses = SimpleNamespace(
@@ -189,7 +199,7 @@ def test_p5_a_pod_that_started_stale_is_told_and_counted_once() -> None:
 
     world.run(scenario)
     assert world.events.said == [("early", "SecretStartedStale"), ("late", "SecretStartedStale")]
-    assert world.counted == [1, 1]
+    assert world.counts.started == [True, True]
 
 
 def test_a_pod_is_told_what_the_value_lacks_as_long_as_it_does() -> None:
@@ -241,7 +251,7 @@ def test_a_pod_that_was_given_a_foreign_secret_is_not_told_of_the_snapshots_age(
 
     world.run(scenario)
     assert "SecretStartedStale" not in dict(world.events.said).values()
-    assert world.counted == []
+    assert world.counts.started == [False]
 
 
 def test_another_pod_of_the_same_name_is_another_start() -> None:
@@ -254,7 +264,7 @@ def test_another_pod_of_the_same_name_is_another_start() -> None:
         world.pods.put(replace(_pod("web-0", 0.0), uid="another"))
         await look()
 
-    assert world.run(scenario).counted == [1, 1]
+    assert world.run(scenario).counts.started == [True, True]
 
 
 def test_a_node_whose_clock_is_ahead_makes_no_value_look_stale() -> None:
@@ -266,7 +276,7 @@ def test_a_node_whose_clock_is_ahead_makes_no_value_look_stale() -> None:
         world.decide(KEY)
         await look()
 
-    assert world.run(scenario).counted == []
+    assert world.run(scenario).counts.started == [False]
 
 
 def test_a_pod_that_is_gone_before_it_could_be_told_is_let_go() -> None:
@@ -278,7 +288,26 @@ def test_a_pod_that_is_gone_before_it_could_be_told_is_let_go() -> None:
         world.decide(KEY)
         await look()
 
-    assert world.run(scenario).counted == []
+    assert world.run(scenario).counts.started == []
+
+
+def test_held_pods_are_counted_by_their_first_reason_until_they_start() -> None:
+    """Each once, whatever it waits for; and none that has started or is gone."""
+    world = World(_pod("one", None), _pod("two", None))
+    asked: list[dict[tuple[str, str], int]] = []
+
+    async def scenario(look: Callable[[], Awaitable[None]]) -> None:
+        world.decide(KEY)
+        world.states[KEY] = SnapshotState(reason=FetchFailure.ABSENT)
+        await look()
+        asked.append(dict(world.reporter.held))
+        world.pods.remove("one")
+        world.pods.put(_pod("two", 0.0))
+        await look()
+        asked.append(dict(world.reporter.held))
+
+    world.run(scenario)
+    assert asked == [{("payments", "absent"): 2}, {}]
 
 
 def test_p13_thousands_of_waiting_pods_leave_the_loop_to_others() -> None:

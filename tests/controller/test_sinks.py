@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.make.cluster import World
 
 Json = dict[str, Any]
+FILES = 'account="files",provider="file"'
 DB = "/prod/payments/db"
 CHECKED = POLICY.replace("class: steady}\n", "class: steady, validate: [{json: true}]}\n", 1)
 
@@ -87,6 +88,7 @@ def test_p8_no_label_carries_a_reference(world: World) -> None:
     """Neither the reference nor the slug made of it; the hash is a name for the commands."""
     world.secret("/prod/payments/very-telling", b"one")
     world.pod("api-1", "/prod/payments/very-telling")
+    world.words = ["--metrics-per-secret"]
     world.start()
     world.serves("/prod/payments/very-telling", b"one")
     metrics = world.get("/metrics")
@@ -117,13 +119,13 @@ def test_p5_metrics_count_what_was_decided(world: World) -> None:
     world.refresh(DB)
     metrics = world.get("/metrics")
     for line in (
-        'lastgood_refresh_total{provider="file",reason="none",result="fetched"} 2.0',
+        f'lastgood_refresh_total{{{FILES},reason="none",result="fetched"}} 2.0',
         'lastgood_snapshots_refused{reason="not-allowed"} 1.0',
         'lastgood_snapshot_alarms_total{kind="rejected"} 1.0',
     ):
         assert line in metrics
     for counter in (  # it tries again by itself, perhaps before this looks
-        'lastgood_refresh_total{provider="file",reason="absent",result="failed"} ',
+        f'lastgood_refresh_total{{{FILES},reason="absent",result="failed"}} ',
         'lastgood_provider_requests_total{account="files",code="ENOENT",operation="read"} ',
     ):
         assert float(metrics.split(counter)[1].split("\n")[0]) >= 1

@@ -63,7 +63,7 @@ def test_a_changed_policy_is_seen_and_an_invalid_one_keeps_the_last_good(
     until("the new policy", lambda: max_age() != before)
     kubectl("apply", "-f", "-", given=as_list(admission.admins(place)))
     until("the old policy", lambda: max_age() == before)
-    assert "lastgood_invalid_objects 0.0" in replica.get("/metrics").text
+    assert 'lastgood_invalid_objects{kind="SecretPolicy"} 0.0' in replica.get("/metrics").text
     assert 'lastgood_watch_staleness_seconds{resource="secretpolicies"}' in (
         replica.get("/metrics").text
     )

@@ -262,7 +262,7 @@ def test_health_and_metrics_are_served(webhook: Running) -> None:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 200
         assert client.get("/mutate").status_code == 405
-        count = 'lastgood_admission_total{reason="",verdict="injected"}'
+        count = 'lastgood_admission_total{reason="none",verdict="injected"}'
         before = client.get("/metrics").text.partition(count)[2].split("\n")[0]
         client.post("/mutate", content=review(POD))
         until(
@@ -270,7 +270,7 @@ def test_health_and_metrics_are_served(webhook: Running) -> None:
             lambda: _value(client, count) == float(before or 0) + 1,
         )
         after = client.get("/metrics").text
-        assert 'lastgood_certificate_not_after_seconds{kind="leaf"} 1' in after
+        assert 'lastgood_certificate_not_after_timestamp_seconds{kind="leaf"} 1' in after
         assert "/prod/payments" not in after
 
 

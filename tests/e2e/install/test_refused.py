@@ -106,7 +106,7 @@ def test_p5_a_pod_that_starts_with_a_stale_value_is_told_so(
     line = json.loads(container(one("stale"), layout.GATE)["state"]["terminated"]["message"])
     assert (line["result"], line["fresh"], line["stale"]) == ("started", 0, 1)
     counted = "".join(page for _, page in evidence.metrics(SYSTEM))
-    found = re.findall(r"^lastgood_pods_started_stale_total (.*)$", counted, re.MULTILINE)
+    found = re.findall(r"^lastgood_pods_started_stale_total\{.*\} (.*)$", counted, re.MULTILINE)
     assert sum(map(float, found)) >= len(LATE), found
     installed.put(BRIEF, value)
 
