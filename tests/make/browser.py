@@ -92,7 +92,7 @@ def looking(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests of a module: while it is open, no other event loop can run in this thread."""
+    """One for a module: while it is open, no other event loop can run in this thread."""
     with_browser = chromium()
     try:
         found = with_browser.__enter__()
