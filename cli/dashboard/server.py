@@ -59,7 +59,7 @@ _HEADERS = {
 
 
 class Readings:
-    """What a ClusterReader finds, one reading at a time, each used for a while. Safe across threads."""
+    """What a ClusterReader finds, one reading at a time, each for a while. Safe across threads."""
 
     def __init__(self, reader: ClusterReader, clock: Clock) -> None:
         self._clock = clock
