@@ -13,6 +13,7 @@ import yaml
 
 from tests.alerts.cases import CASES, HEALTHY
 from tests.chart.rendering import CHART
+from tests.make.expositions import exported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +148,13 @@ def test_an_alert_says_all_that_is_needed(name: str) -> None:
 def test_no_alert_uses_what_an_app_can_forge() -> None:
     """The agents' metrics come from the pod."""
     assert "lastgood_agent" not in json.dumps(RULES)
+
+
+def test_every_metric_is_exported() -> None:
+    """An alert on a metric that nothing exports never fires."""
+    used = {name for rule in RULES for name in re.findall(r"\blastgood_\w+", rule["expr"])}
+    assert len(used) > 20
+    assert {re.sub(r"_(?:total|bucket|sum|count)$", "", name) for name in used} <= exported()
 
 
 def test_the_thresholds_of_chart_and_file_are_the_same() -> None:

@@ -28,10 +28,9 @@ def _alerts(groups: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def test_rules_come_with_their_api() -> None:
-    """Auto looks. Never, which is the default, and always do not."""
-    assert of_kind(render(*API), "PrometheusRule") == []
-    assert of_kind(render(values=_values(create="auto")), "PrometheusRule") == []
-    assert len(of_kind(render(*API, values=_values(create="auto")), "PrometheusRule")) == 1
+    """Auto looks. Never and always do not."""
+    assert of_kind(render(), "PrometheusRule") == []
+    assert len(of_kind(render(*API), "PrometheusRule")) == 1
     assert of_kind(render(*API, values=_values(create="never")), "PrometheusRule") == []
     assert len(of_kind(render(values=_values()), "PrometheusRule")) == 1
 

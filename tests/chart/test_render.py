@@ -221,9 +221,33 @@ def test_monitors_come_with_their_api() -> None:
     kinds = ("ServiceMonitor", "PodMonitor")
     api = ("--api-versions", "monitoring.coreos.com/v1")
     assert of_kind(render(), *kinds) == []
-    assert len(of_kind(render(*api), *kinds)) == 2
+    assert [item["kind"] for item in of_kind(render(*api), *kinds)] == ["ServiceMonitor"] * 2
+    with_agents = {"monitoring": {"agents": True}}
+    assert len(of_kind(render(*api, values=with_agents), *kinds)) == 3
     never = {"monitoring": {"monitors": "never"}}
     assert of_kind(render(*api, values=never), *kinds) == []
+
+
+def test_only_the_controllers_series_keep_their_namespace() -> None:
+    """They name the namespace of a secret."""
+    found = of_kind(render("--api-versions", "monitoring.coreos.com/v1"), "ServiceMonitor")
+    honored = {
+        item["metadata"]["name"]: [
+            end.get("honorLabels", False) for end in item["spec"]["endpoints"]
+        ]
+        for item in found
+    }
+    assert honored == {"lastgood-controller": [True], "lastgood-webhook": [False]}
+
+
+def test_series_of_each_secret_are_a_setting() -> None:
+    """Four for each, which are most of a page of thousands of secrets."""
+    for wanted in (False, True):
+        found = render(values={"monitoring": {"perSecret": wanted}})
+        (container,) = named(found, "Deployment", "lastgood-controller")["spec"]["template"][
+            "spec"
+        ]["containers"]
+        assert ("--metrics-per-secret" in container["command"]) == wanted
 
 
 @pytest.mark.parametrize(
