@@ -166,6 +166,14 @@ def _promtool(file: Path, rules: list[dict[str, str]]) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
+def test_a_tile_that_knows_nothing_is_not_green() -> None:
+    """In an outage that stops scraping there is no data. A constant 0 would look as if all were
+    well; it may only stand where 0 is bad.
+    """
+    constant = [query for query in _queries(dashboard()) if "vector(0)" in query]
+    assert constant == ['count(lastgood_build_info{component="webhook"}) or vector(0)']
+
+
 def test_every_metric_is_exported() -> None:
     """A panel of a metric that nothing exports stays empty."""
     named_here = set()
