@@ -36,14 +36,14 @@ def _stat(title: str, says: str, query: str, steps: Steps, unit: str = "short") 
     return Panel(title, says, unit, (("", query),), steps, kind="stat", width=3, height=4)
 
 
-NONE = "or 0 * max(lastgood_controller_leader == 1)"
+ELSE_ZERO = "or 0 * max(lastgood_controller_leader == 1)"
 """After a count: 0 where nothing is counted and a leader was scraped. Else there is no data, and a
 tile that knows nothing must not look as if all were well.
 """
 
 
 def _states(state: str) -> str:
-    return f'sum(lastgood_snapshots{{{BOTH}, state="{state}"}}) {NONE}'
+    return f'sum(lastgood_snapshots{{{BOTH}, state="{state}"}}) {ELSE_ZERO}'
 
 
 def _rate(metric: str, by: str, labels: str = "") -> str:
@@ -89,13 +89,13 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             _stat(
                 "Pods held",
                 "Pods that wait at the gate. `lastgood explain POD` says why.",
-                f"sum(lastgood_pods_held{{{NS}}}) {NONE}",
+                f"sum(lastgood_pods_held{{{NS}}}) {ELSE_ZERO}",
                 ANY_WARNS,
             ),
             _stat(
                 "Accounts not ready",
                 "SecretAccounts in use that are not logged in, or whose breaker is open: `kubectl get sacc`.",
-                f"count(max by (account) (lastgood_account_ready{{{ACCOUNT}}}) == 0) {NONE}",
+                f"count(max by (account) (lastgood_account_ready{{{ACCOUNT}}}) == 0) {ELSE_ZERO}",
                 ANY_ALARMS,
             ),
             _stat(
