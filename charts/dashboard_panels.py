@@ -94,7 +94,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             ),
             _stat(
                 "Accounts not ready",
-                "SecretAccounts in use without a login, or with an open breaker: `kubectl get sacc`.",
+                "SecretAccounts in use without a login, or with open breaker. `kubectl get sacc`.",
                 f"count(max by (account) (lastgood_account_ready{{{ACCOUNT}}}) == 0) {ELSE_ZERO}",
                 ANY_ALARMS,
             ),
