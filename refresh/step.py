@@ -248,12 +248,8 @@ def _arrived_by_name(
         alarm = Alarm(AlarmKind.PIN_NOT_SERVED, version, event.rejection.code)
         return replace(refused, reason=event.rejection.reason), [alarm]
     at = confirmation.moment(event.evidence, event.answered_at, now)
-    kept = Kept(
-        version=version,
-        value=event.material.value,
-        fetched_at=at,
-        incarnation=identity.incarnation,
-    )
+    value, mark = event.material.value, identity.incarnation
+    kept = Kept(version=version, value=value, fetched_at=at, incarnation=mark)
     return confirmation.confirmed(_settled(versions.with_kept(state, kept), now), at), []
 
 
