@@ -32,7 +32,7 @@ def dashboard(
         with _listening(arguments.port, readings) as server:
             terminal.say(server.url)
             terminal.tell(
-                f"It shows {connection.where} with your rights. Anybody who has this address sees the"
+                f"It shows {connection.where} with your rights. Anyone with this address sees the"
                 " same. Ctrl-C ends it."
             )
             if settings.screen and not arguments.no_open:

@@ -242,7 +242,7 @@ CASES: list[tuple[str, Case]] = [
             },
         ),
     ),
-    # Whoever sends rubbish gets a 400, and pages nobody.
+    # Who sends rubbish gets a 400, and pages nobody.
     (
         "LastgoodWebhookErrors",
         Case(
