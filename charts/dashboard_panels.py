@@ -184,24 +184,6 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ((None, "green"), (0.9, "orange"), (1, "red")),
             ),
             Panel(
-                "Request duration, p99",
-                "99 of 100 requests are answered within this time.",
-                "s",
-                (
-                    (
-                        "{{account}}",
-                        "histogram_quantile(0.99, "
-                        + _rate(
-                            "lastgood_provider_request_duration_seconds_bucket",
-                            "account, le",
-                            ACCOUNT,
-                        )
-                        + ")",
-                    ),
-                ),
-                ((None, "green"), (2.5, "orange")),
-            ),
-            Panel(
                 "Circuit breakers",
                 "1: the account's requests failed so often that only a few are tried.",
                 "short",

@@ -10,7 +10,7 @@ import sys
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -56,7 +56,6 @@ OTHER = "other"
 MOST_CODES = 64
 """Of one account's calls; more count as OTHER. Sources take codes from tables, so that this is a
 second wall."""
-DURATIONS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Telemetry(Observer):
@@ -90,13 +89,6 @@ class Telemetry(Observer):
             "Calls of the provider's API, of logins too. Grows with each answer or failure. code is"
             " ok or the error's.",
             ("account", "operation", "code"),
-        )
-        self._durations = Histogram(
-            "lastgood_provider_request_duration_seconds",
-            "Time of one call of the provider's API, in seconds.",
-            ("account", "operation"),
-            buckets=DURATIONS_S,
-            registry=registry,
         )
         self._exhausted = counter(
             "provider_budget_exhausted",
@@ -151,7 +143,7 @@ class Telemetry(Observer):
             return
         for name in self._accounts.keys() - accounts.keys():
             self._gone.add(name)
-            for counted in (self._refreshes, self._requests, self._durations, self._exhausted):
+            for counted in (self._refreshes, self._requests, self._exhausted):
                 counted.remove_by_labels({"account": name})
             with self._codes_lock:
                 self._codes.pop(name, None)
